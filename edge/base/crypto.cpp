@@ -1,0 +1,177 @@
+#include "edge/base/crypto.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+
+#include <array>
+#include <cstring>
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+namespace {
+
+// Fetched once and kept for the life of the process.
+const EVP_MD* sha256() {
+    static EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    return md;
+}
+EVP_MAC* hmac() {
+    static EVP_MAC* const mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    return mac;
+}
+const EVP_CIPHER* aes_gcm() {
+    static EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
+    return cipher;
+}
+
+const unsigned char* bytes_of(std::string_view s) { return reinterpret_cast<const unsigned char*>(s.data()); }
+unsigned char* bytes_of(std::string& s) { return reinterpret_cast<unsigned char*>(s.data()); }
+
+constexpr std::size_t kIv = 12, kTag = 16;
+
+}  // namespace
+
+struct Sha256::State {
+    EVP_MD_CTX* ctx = EVP_MD_CTX_new();
+    bool begun = false;
+    ~State() { EVP_MD_CTX_free(ctx); }
+    void begin() {
+        if (begun) return;
+        HF_CHECK(EVP_DigestInit_ex2(ctx, sha256(), nullptr) == 1);
+        begun = true;
+    }
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {}
+Sha256::~Sha256() = default;
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+void Sha256::reset() { state_->begun = false; }
+
+void Sha256::update(std::string_view bytes) {
+    state_->begin();
+    HF_CHECK(EVP_DigestUpdate(state_->ctx, bytes.data(), bytes.size()) == 1);
+}
+
+Digest Sha256::finish() {
+    Digest out;
+    state_->begin();
+    HF_CHECK(EVP_DigestFinal_ex(state_->ctx, out.data(), nullptr) == 1);
+    state_->begun = false;
+    return out;
+}
+
+Digest Sha256::of(std::string_view bytes) {
+    thread_local Sha256 hash;
+    hash.reset();
+    hash.update(bytes);
+    return hash.finish();
+}
+
+struct HmacSha256::State {
+    EVP_MAC_CTX* ctx = EVP_MAC_CTX_new(hmac());
+    ~State() { EVP_MAC_CTX_free(ctx); }
+};
+
+HmacSha256::HmacSha256(std::string_view key) : state_(std::make_unique<State>()) {
+    char digest[] = "SHA256";
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                                 OSSL_PARAM_construct_end()};
+    HF_CHECK(EVP_MAC_init(state_->ctx, bytes_of(key), key.size(), params) == 1);
+}
+HmacSha256::~HmacSha256() = default;
+HmacSha256::HmacSha256(HmacSha256&&) noexcept = default;
+HmacSha256& HmacSha256::operator=(HmacSha256&&) noexcept = default;
+
+Digest HmacSha256::of(std::string_view bytes) {
+    Digest out;
+    std::size_t n = 0;
+    // Without a key the context begins anew from the hashed pads.
+    HF_CHECK(EVP_MAC_init(state_->ctx, nullptr, 0, nullptr) == 1);
+    HF_CHECK(EVP_MAC_update(state_->ctx, bytes_of(bytes), bytes.size()) == 1);
+    HF_CHECK(EVP_MAC_final(state_->ctx, out.data(), &n, out.size()) == 1 && n == out.size());
+    return out;
+}
+
+struct AesGcm::State {
+    EVP_CIPHER_CTX* sealing = EVP_CIPHER_CTX_new();
+    EVP_CIPHER_CTX* opening = EVP_CIPHER_CTX_new();
+    ~State() {
+        EVP_CIPHER_CTX_free(sealing);
+        EVP_CIPHER_CTX_free(opening);
+    }
+};
+
+AesGcm::AesGcm(std::span<const std::uint8_t, 32> key) : state_(std::make_unique<State>()) {
+    HF_CHECK(EVP_EncryptInit_ex2(state_->sealing, aes_gcm(), key.data(), nullptr, nullptr) == 1);
+    HF_CHECK(EVP_DecryptInit_ex2(state_->opening, aes_gcm(), key.data(), nullptr, nullptr) == 1);
+}
+AesGcm::~AesGcm() = default;
+AesGcm::AesGcm(AesGcm&&) noexcept = default;
+AesGcm& AesGcm::operator=(AesGcm&&) noexcept = default;
+
+void AesGcm::seal(std::string_view plain, std::string_view aad, std::string& out) {
+    out.resize(plain.size() + kOverhead);
+    unsigned char* iv = bytes_of(out);
+    unsigned char* cipher = iv + kIv;
+    random_bytes({iv, kIv});
+    EVP_CIPHER_CTX* ctx = state_->sealing;
+    int n = 0;
+    HF_CHECK(EVP_EncryptInit_ex2(ctx, nullptr, nullptr, iv, nullptr) == 1);
+    HF_CHECK(EVP_EncryptUpdate(ctx, nullptr, &n, bytes_of(aad), static_cast<int>(aad.size())) == 1);
+    HF_CHECK(EVP_EncryptUpdate(ctx, cipher, &n, bytes_of(plain), static_cast<int>(plain.size())) == 1);
+    HF_CHECK(EVP_EncryptFinal_ex(ctx, cipher + n, &n) == 1);
+    HF_CHECK(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, kTag, cipher + plain.size()) == 1);
+}
+
+bool AesGcm::open(std::string_view sealed, std::string_view aad, std::string& out) {
+    out.clear();
+    if (sealed.size() < kOverhead) return false;
+    const std::size_t size = sealed.size() - kOverhead;
+    out.resize(size);
+    std::array<unsigned char, kTag> tag;
+    std::memcpy(tag.data(), sealed.data() + kIv + size, kTag);
+    EVP_CIPHER_CTX* ctx = state_->opening;
+    int n = 0;
+    const bool good = EVP_DecryptInit_ex2(ctx, nullptr, nullptr, bytes_of(sealed), nullptr) == 1 &&
+                      EVP_DecryptUpdate(ctx, nullptr, &n, bytes_of(aad), static_cast<int>(aad.size())) == 1 &&
+                      EVP_DecryptUpdate(ctx, bytes_of(out), &n, bytes_of(sealed) + kIv, static_cast<int>(size)) == 1 &&
+                      EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, kTag, tag.data()) == 1 &&
+                      EVP_DecryptFinal_ex(ctx, bytes_of(out) + n, &n) == 1;
+    if (!good) out.clear();
+    return good;
+}
+
+bool constant_time_equal(ByteSpan a, ByteSpan b) {
+    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+void random_bytes(std::span<std::uint8_t> out) {
+    // RAND_bytes costs a locked DRBG call; a small pool per thread serves the many 12-byte IVs and 8-byte ids.
+    thread_local std::array<unsigned char, 1024> pool;
+    thread_local std::size_t left = 0;
+    if (out.size() > pool.size() / 4) {
+        HF_CHECK(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1);
+        return;
+    }
+    if (left < out.size()) {
+        HF_CHECK(RAND_bytes(pool.data(), static_cast<int>(pool.size())) == 1);
+        left = pool.size();
+    }
+    unsigned char* from = pool.data() + (pool.size() - left);
+    std::memcpy(out.data(), from, out.size());
+    OPENSSL_cleanse(from, out.size());
+    left -= out.size();
+}
+
+std::uint64_t random_u64() {
+    std::uint64_t out;
+    random_bytes({reinterpret_cast<std::uint8_t*>(&out), sizeof out});
+    return out;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,311 @@
+#include "edge/base/json.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <array>
+#include <cmath>
+
+#include "edge/base/bytes.h"
+#include "edge/base/check.h"
+
+namespace holdfast::json {
+namespace {
+
+constexpr std::size_t kKeepBytes = 64u << 10;
+constexpr std::uint32_t kNone = UINT32_MAX;
+
+struct Node {
+    Kind kind = Kind::null;
+    bool is_integer = false;   // number: integer holds it
+    bool is_unsigned = false;  // number above INT64_MAX: integer holds its bits
+    bool flag = false;
+    std::uint32_t children = 0;
+    std::uint32_t after = kNone;  // the next sibling
+    std::int64_t integer = 0;
+    double number = 0;
+    std::string_view key;
+    std::string_view text;
+};
+
+tl::unexpected<Error> bad(std::string detail) { return fail(Code::invalid, Origin::client, std::move(detail)); }
+
+}  // namespace
+
+struct Document::State {
+    simdjson::dom::parser parser{kBytesMax};
+    std::vector<Node> nodes;
+    bool large = false;
+
+    Result<bool> add(simdjson::dom::element element, std::string_view key, std::size_t depth);
+    Result<bool> add_object(simdjson::dom::object object, std::uint32_t at, std::size_t depth);
+    Result<bool> add_array(simdjson::dom::array array, std::uint32_t at, std::size_t depth);
+    void add_number(simdjson::dom::element element, Node& node);
+};
+
+void Document::State::add_number(simdjson::dom::element element, Node& node) {
+    node.kind = Kind::number;
+    if (element.is_int64()) {
+        node.is_integer = true;
+        node.integer = element.get_int64().value_unsafe();
+        node.number = static_cast<double>(node.integer);
+    } else if (element.is_uint64()) {
+        node.is_unsigned = true;
+        const std::uint64_t v = element.get_uint64().value_unsafe();
+        node.integer = static_cast<std::int64_t>(v);
+        node.number = static_cast<double>(v);
+    } else {
+        node.number = element.get_double().value_unsafe();
+    }
+}
+
+// Depth is bounded by kDepthMax, which the parser itself enforces.
+Result<bool> Document::State::add(simdjson::dom::element element, std::string_view key, std::size_t depth) {
+    if (nodes.size() >= kNodesMax) return bad(fmt::format("more than {} values", kNodesMax));
+    const auto at = static_cast<std::uint32_t>(nodes.size());
+    Node& node = nodes.emplace_back();
+    node.key = key;
+    using simdjson::dom::element_type;
+    switch (element.type()) {
+        case element_type::OBJECT: return add_object(element.get_object().value_unsafe(), at, depth);
+        case element_type::ARRAY: return add_array(element.get_array().value_unsafe(), at, depth);
+        case element_type::STRING:
+            node.kind = Kind::string;
+            node.text = element.get_string().value_unsafe();
+            return true;
+        case element_type::BOOL:
+            node.kind = Kind::boolean;
+            node.flag = element.get_bool().value_unsafe();
+            return true;
+        case element_type::NULL_VALUE: return true;
+        default: add_number(element, node); return true;
+    }
+}
+
+Result<bool> Document::State::add_object(simdjson::dom::object object, std::uint32_t at, std::size_t depth) {
+    nodes[at].kind = Kind::object;
+    std::uint32_t count = 0, previous = kNone;
+    for (auto member : object) {
+        if (++count > kMembersMax) return bad(fmt::format("more than {} members in one object", kMembersMax));
+        for (std::uint32_t seen = previous == kNone ? kNone : at + 1; seen != kNone; seen = nodes[seen].after)
+            if (nodes[seen].key == member.key) return bad(fmt::format("duplicate key \"{}\"", member.key.substr(0, 64)));
+        const auto child = static_cast<std::uint32_t>(nodes.size());
+        if (previous != kNone) nodes[previous].after = child;
+        if (auto added = add(member.value, member.key, depth + 1); !added) return added;
+        previous = child;
+    }
+    nodes[at].children = count;
+    return true;
+}
+
+Result<bool> Document::State::add_array(simdjson::dom::array array, std::uint32_t at, std::size_t depth) {
+    nodes[at].kind = Kind::array;
+    std::uint32_t count = 0, previous = kNone;
+    for (auto element : array) {
+        const auto child = static_cast<std::uint32_t>(nodes.size());
+        if (previous != kNone) nodes[previous].after = child;
+        if (auto added = add(element, {}, depth + 1); !added) return added;
+        previous = child;
+        ++count;
+    }
+    nodes[at].children = count;
+    return true;
+}
+
+Document::Document() : state_(std::make_unique<State>()) {
+    HF_CHECK(state_->parser.allocate(0, kDepthMax) == simdjson::SUCCESS);
+}
+Document::~Document() = default;
+Document::Document(Document&&) noexcept = default;
+Document& Document::operator=(Document&&) noexcept = default;
+
+Result<Value> Document::parse(std::string_view text) {
+    if (state_->large) {
+        *this = Document();
+    }
+    state_->nodes.clear();
+    state_->large = text.size() > kKeepBytes;
+    if (text.size() > kBytesMax) return bad(fmt::format("longer than {} bytes", kBytesMax));
+    if (text.starts_with("\xef\xbb\xbf")) return bad("byte order mark");
+    if (state_->parser.capacity() < text.size() || state_->parser.max_depth() != kDepthMax) {
+        if (state_->parser.allocate(text.size(), kDepthMax) != simdjson::SUCCESS) return bad("no memory to parse");
+    }
+    auto root = state_->parser.parse(text.data(), text.size(), true);
+    if (root.error() == simdjson::DEPTH_ERROR) return bad(fmt::format("nested deeper than {}", kDepthMax));
+    if (root.error() == simdjson::UTF8_ERROR) return bad("not UTF-8");
+    if (root.error() == simdjson::NUMBER_ERROR) return bad("malformed or unbounded number");
+    if (root.error() != simdjson::SUCCESS) return bad("not well-formed JSON");
+    if (auto added = state_->add(root.value_unsafe(), {}, 0); !added) {
+        state_->nodes.clear();
+        return tl::unexpected(added.error());
+    }
+    return Value(this, 0);
+}
+
+Value Document::root() const { return state_->nodes.empty() ? Value() : Value(this, 0); }
+
+Kind Value::kind() const { return doc_->state_->nodes[at_].kind; }
+
+Value Value::first() const {
+    if (doc_ == nullptr || doc_->state_->nodes[at_].children == 0) return {};
+    return {doc_, at_ + 1};
+}
+
+Value Value::next() const {
+    if (doc_ == nullptr || doc_->state_->nodes[at_].after == kNone) return {};
+    return {doc_, doc_->state_->nodes[at_].after};
+}
+
+Value Value::operator[](std::string_view key) const {
+    if (!is(Kind::object)) return {};
+    for (Value v = first(); v; v = v.next())
+        if (v.key() == key) return v;
+    return {};
+}
+
+std::string_view Value::key() const { return doc_ == nullptr ? std::string_view() : doc_->state_->nodes[at_].key; }
+
+std::optional<std::string_view> Value::text() const {
+    if (!is(Kind::string)) return std::nullopt;
+    return doc_->state_->nodes[at_].text;
+}
+
+std::optional<double> Value::number() const {
+    if (!is(Kind::number)) return std::nullopt;
+    return doc_->state_->nodes[at_].number;
+}
+
+std::optional<std::int64_t> Value::integer() const {
+    if (!is(Kind::number) || !doc_->state_->nodes[at_].is_integer) return std::nullopt;
+    return doc_->state_->nodes[at_].integer;
+}
+
+std::optional<std::uint64_t> Value::unsigned_integer() const {
+    if (!is(Kind::number)) return std::nullopt;
+    const Node& node = doc_->state_->nodes[at_];
+    if (!node.is_unsigned && (!node.is_integer || node.integer < 0)) return std::nullopt;
+    return static_cast<std::uint64_t>(node.integer);
+}
+
+std::optional<bool> Value::boolean() const {
+    if (!is(Kind::boolean)) return std::nullopt;
+    return doc_->state_->nodes[at_].flag;
+}
+
+std::size_t Value::size() const { return doc_ == nullptr ? 0 : doc_->state_->nodes[at_].children; }
+
+// --- writing -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Text that may stand between quotes as it is.
+bool is_plain(std::string_view text) {
+    for (char c : text) {
+        const auto b = static_cast<unsigned char>(c);
+        if (b < 0x20 || b == '"' || b == '\\' || b >= 0x7f) return false;
+    }
+    return true;
+}
+
+void append_escaped(std::string& out, std::string_view text) {
+    for (char c : text) {
+        const auto b = static_cast<unsigned char>(c);
+        switch (c) {
+            case '"': out += "\\\""; break;
+            case '\\': out += "\\\\"; break;
+            case '\n': out += "\\n"; break;
+            case '\r': out += "\\r"; break;
+            case '\t': out += "\\t"; break;
+            default:
+                if (b < 0x20 || b == 0x7f)
+                    fmt::format_to(std::back_inserter(out), "\\u{:04x}", b);
+                else
+                    out.push_back(c);
+        }
+    }
+}
+
+}  // namespace
+
+void append_quoted(std::string& out, std::string_view text) {
+    out.push_back('"');
+    if (is_plain(text)) {
+        out += text;
+    } else if (is_utf8(text)) {
+        append_escaped(out, text);
+    } else {
+        for (char c : text) {
+            if (static_cast<unsigned char>(c) < 0x80)
+                append_escaped(out, {&c, 1});
+            else
+                out += "\xef\xbf\xbd";
+        }
+    }
+    out.push_back('"');
+}
+
+void Writer::separate() {
+    if (comma_) out_.push_back(',');
+    comma_ = true;
+}
+Writer& Writer::begin_object() {
+    separate();
+    out_.push_back('{');
+    comma_ = false;
+    return *this;
+}
+Writer& Writer::end_object() {
+    out_.push_back('}');
+    comma_ = true;
+    return *this;
+}
+Writer& Writer::begin_array() {
+    separate();
+    out_.push_back('[');
+    comma_ = false;
+    return *this;
+}
+Writer& Writer::end_array() {
+    out_.push_back(']');
+    comma_ = true;
+    return *this;
+}
+Writer& Writer::key(std::string_view name) {
+    separate();
+    append_quoted(out_, name);
+    out_.push_back(':');
+    comma_ = false;
+    return *this;
+}
+Writer& Writer::string(std::string_view text) {
+    separate();
+    append_quoted(out_, text);
+    return *this;
+}
+Writer& Writer::integer(std::int64_t v) {
+    separate();
+    const fmt::format_int text(v);
+    out_.append(text.data(), text.size());
+    return *this;
+}
+Writer& Writer::unsigned_integer(std::uint64_t v) {
+    separate();
+    const fmt::format_int text(v);
+    out_.append(text.data(), text.size());
+    return *this;
+}
+Writer& Writer::number(double v) {
+    if (!std::isfinite(v)) return null();
+    separate();
+    fmt::format_to(std::back_inserter(out_), "{}", v);
+    return *this;
+}
+Writer& Writer::boolean(bool v) { return raw(v ? "true" : "false"); }
+Writer& Writer::null() { return raw("null"); }
+Writer& Writer::raw(std::string_view json) {
+    separate();
+    out_ += json;
+    return *this;
+}
+
+}  // namespace holdfast::json

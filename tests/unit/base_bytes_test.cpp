@@ -1,0 +1,124 @@
+#include <catch2/catch.hpp>
+
+#include "edge/base/bytes.h"
+#include "edge/base/crypto.h"
+#include "edge/base/log.h"
+#include "edge/base/ring.h"
+#include "edge/base/time.h"
+
+using namespace holdfast;
+
+TEST_CASE("bytes: hex reads only lower-case digits of the exact length") {
+    std::array<std::uint8_t, 2> out{};
+    CHECK(from_hex("0aff", out));
+    CHECK(to_hex(out) == "0aff");
+    for (const char* bad : {"0aFf", "0af", "0afff", "0ag0", "", "0a f"}) CHECK_FALSE(from_hex(bad, out));
+}
+
+TEST_CASE("bytes: percent decoding is done once and refuses bad hex") {
+    CHECK(percent_decode("a%2Bb+%e5") == "a+b+\xe5");
+    for (const char* bad : {"%", "%4", "%zz", "a%4"}) CHECK_FALSE(percent_decode(bad));
+    std::string out;
+    append_percent_encoded(out, "a b/~\xe5");
+    CHECK(out == "a%20b%2F~%E5");
+}
+
+TEST_CASE("bytes: base64 round-trips, and non-canonical text is refused") {
+    for (std::size_t n = 0; n < 20; ++n) {
+        const std::string plain(n, '\xa5');
+        std::string text;
+        append_base64(text, as_bytes(plain));
+        auto back = from_base64(text);
+        REQUIRE(back);
+        CHECK(as_text(*back) == plain);
+        CHECK(base64_decoded_size(text) == n);
+    }
+    CHECK(from_base64("AAECAwQF", 2)->size() == 2);
+    for (const char* bad : {"A", "AA", "AAA", "AB==", "AAB=", "A===", "====", "AA=A", "AA A", "AA-_", "AAAA="})
+        CHECK_FALSE(is_base64(bad));
+}
+
+TEST_CASE("bytes: sizes and durations are literals with a unit") {
+    CHECK(parse_size("4MiB") == 4u << 20);
+    CHECK(format_size(16384) == "16KiB");
+    for (const char* bad : {"", "4", "MiB", "4 MiB", "4MB", "-1B", "999999999999999TiB"}) CHECK_FALSE(parse_size(bad));
+    CHECK(parse_duration("250ms") == Nanos(250ms));
+    CHECK(parse_duration("1d") == Nanos(24h));
+    CHECK(format_duration(90s) == "90s");
+    CHECK(format_duration(15min) == "15m");
+    for (const char* bad : {"", "5", "s", "5 s", "-5s", "5sec", "999999999999999d"}) CHECK_FALSE(parse_duration(bad));
+}
+
+TEST_CASE("bytes: the nearest known word is suggested, and nothing far-fetched") {
+    const std::array<std::string_view, 3> known{"minimum_calls", "min_subjects", "open_wait"};
+    CHECK(nearest("minimun_calls", known) == "minimum_calls");
+    CHECK(nearest("banana", known).empty());
+}
+
+TEST_CASE("bytes: UTF-8 excludes overlong forms and surrogates") {
+    CHECK(is_utf8("\xe5\xbc\xa0\xf0\x9f\x98\x80"));
+    for (const char* bad : {"\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe5\xbc", "\x80", "\xf0\x80\x80\x80"})
+        CHECK_FALSE(is_utf8(bad));
+}
+
+TEST_CASE("time: RFC 3339 round-trips to the millisecond") {
+    const WallTime t = from_unix_seconds(1767323045) + 678ms;
+    CHECK(rfc3339(t) == "2026-01-02T03:04:05.678Z");
+    CHECK(parse_rfc3339("2026-01-02T03:04:05.678Z") == t);
+    for (const char* bad : {"", "2026-01-02", "2026-13-02T03:04:05Z", "2026-02-30T03:04:05Z", "2026-01-02T24:04:05Z",
+                            "2026-01-02T03:04:05", "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05Zx"})
+        CHECK_FALSE(parse_rfc3339(bad));
+}
+
+TEST_CASE("crypto: digests agree with the standards' examples") {
+    CHECK(to_hex(Sha256::of("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    Sha256 hash;
+    hash.update("a");
+    hash.update("bc");
+    CHECK(hash.finish() == Sha256::of("abc"));
+    HmacSha256 mac("Jefe");  // RFC 4231 test case 2
+    for (int i = 0; i < 2; ++i)
+        CHECK(to_hex(mac.of("what do ya want for nothing?")) ==
+              "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST_CASE("crypto: a sealed record opens only with its key, its context and every bit in place") {
+    std::array<std::uint8_t, 32> key{};
+    AesGcm box(key);
+    std::string sealed, plain;
+    box.seal("hello", "ctx", sealed);
+    CHECK(sealed.size() == 5 + AesGcm::kOverhead);
+    REQUIRE(box.open(sealed, "ctx", plain));
+    CHECK(plain == "hello");
+    CHECK_FALSE(box.open(sealed, "ctx2", plain));
+    for (std::size_t i = 0; i < sealed.size(); ++i) {
+        std::string cut = sealed;
+        cut[i] ^= 1;
+        CHECK_FALSE(box.open(cut, "ctx", plain));
+        CHECK_FALSE(box.open(std::string_view(sealed).substr(0, i), "ctx", plain));
+    }
+    key[0] = 1;
+    CHECK_FALSE(AesGcm(key).open(sealed, "ctx", plain));
+}
+
+TEST_CASE("ring: full is an answer") {
+    Ring<int> ring(2);
+    CHECK(ring.push(1));
+    CHECK(ring.push(2));
+    CHECK_FALSE(ring.push(3));
+    CHECK(ring.pop() == 1);
+    CHECK(ring.push(4));
+    CHECK(ring.at(1) == 4);
+}
+
+TEST_CASE("log: bytes from outside are escaped and cut") {
+    CHECK(log::escape("a\nb\x7f\\") == "a\\x0ab\\x7f\\x5c");
+    CHECK(log::escape("abcdef", 3) == "abc...");
+    log::LogLimit limit(2, 10s);
+    const MonoTime t{100s};
+    CHECK(limit.allow(t));
+    CHECK(limit.allow(t));
+    CHECK_FALSE(limit.allow(t));
+    CHECK(limit.take_suppressed() == 1);
+    CHECK(limit.allow(t + 10s));
+}

@@ -1,0 +1,59 @@
+#include <catch2/catch.hpp>
+
+#include "edge/base/json.h"
+
+using namespace holdfast;
+
+TEST_CASE("json: a document answers by path") {
+    json::Document doc;
+    auto root = doc.parse(R"({"a":{"b":"x\u00e9"},"n":-3,"u":18446744073709551615,"d":1.5,"t":true,"z":null,"l":[1,2]})");
+    REQUIRE(root);
+    CHECK((*root)["a"]["b"].text() == "x\xc3\xa9");
+    CHECK((*root)["n"].integer() == -3);
+    CHECK_FALSE((*root)["n"].unsigned_integer());
+    CHECK((*root)["u"].unsigned_integer() == 18446744073709551615ull);
+    CHECK((*root)["d"].number() == 1.5);
+    CHECK_FALSE((*root)["d"].integer());
+    CHECK((*root)["t"].boolean() == true);
+    CHECK((*root)["z"].is(json::Kind::null));
+    CHECK((*root)["l"].size() == 2);
+    CHECK((*root)["l"].first().next().integer() == 2);
+    CHECK_FALSE((*root)["missing"]["deeper"]);
+}
+
+TEST_CASE("json: what is not strict JSON is refused, and the detail names it") {
+    json::Document doc;
+    const auto detail = [&](std::string text) {
+        auto got = doc.parse(text);
+        return got ? std::string("accepted") : got.error().detail;
+    };
+    CHECK(detail(R"({"a":1,"b":2,"a":3})") == "duplicate key \"a\"");
+    CHECK(detail(R"({"a":1,"\u0061":3})") == "duplicate key \"a\"");
+    CHECK(detail(std::string(40, '[') + std::string(40, ']')) == "nested deeper than 32");
+    CHECK(detail("{\"a\":\"\xff\"}") == "not UTF-8");
+    CHECK(detail("\xef\xbb\xbf{}") == "byte order mark");
+    for (const char* text : {"", "{", "{} x", "{'a':1}", "{\"a\":NaN}", "{\"a\":01}", "[1,]", "\"\\ud800\"", "{\"a\":1e999999}"})
+        CHECK(detail(text) != "accepted");
+    std::string many = "[0";
+    for (int i = 0; i < 5000; ++i) many += ",0";
+    CHECK(detail(many + "]") == "more than 4096 values");
+}
+
+TEST_CASE("json: thirty-two levels are accepted") {
+    json::Document doc;
+    CHECK(doc.parse(std::string(32, '[') + std::string(32, ']')));
+}
+
+TEST_CASE("json: what is written reads back") {
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().member("s", "a\"\\\n\x01\xc3\xa9").member("bad", std::string_view("\xff!")).member("i", std::int64_t(-5));
+    w.key("l").begin_array().number(0.1).boolean(false).null().begin_object().end_object().end_array().end_object();
+    json::Document doc;
+    auto root = doc.parse(out);
+    REQUIRE(root);
+    CHECK((*root)["s"].text() == "a\"\\\n\x01\xc3\xa9");
+    CHECK((*root)["bad"].text() == "\xef\xbf\xbd!");
+    CHECK((*root)["l"].first().number() == 0.1);
+    CHECK(out.ends_with("[0.1,false,null,{}]}"));
+}
