@@ -17,7 +17,8 @@ class Offload {
     virtual ~Offload() = default;
     // Runs `work` on another thread, then `done` on the loop. Jobs may run at the same time and end in any order; who
     // needs an order starts the next one in `done`.
-    [[nodiscard]] virtual std::unique_ptr<OffloadHandle> run(std::function<void()> work, std::function<void()> done) = 0;
+    [[nodiscard]] virtual std::unique_ptr<OffloadHandle> run(std::function<void()> work,
+                                                             std::function<void()> done) = 0;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -1,0 +1,78 @@
+// What TLS connections are made from: certificate, key, CAs, versions, sessions. TLS 1.2 and 1.3 only, no
+// renegotiation, no early data, ALPN http/1.1 (RFC 7301). Load errors are one line naming the file. Not thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "edge/base/result.h"
+#include "edge/base/time.h"
+#include "edge/net/stream.h"
+
+namespace holdfast {
+
+struct TlsServerFiles {
+    std::string certificate; // PEM: the leaf first, then the intermediates
+    std::string key;         // PEM, without a passphrase; RSA or ECDSA
+    std::string client_ca;   // PEM; empty: no client certificates are asked for, else one is required
+};
+
+class Loop;
+
+class TlsServerContext {
+  public:
+    // Refuses (Code::invalid, or not_found for a missing file) a pair that does not belong together, a certificate
+    // outside its dates at `now`, or a file that is not PEM.
+    static Result<std::unique_ptr<TlsServerContext>> load(const TlsServerFiles& files, WallTime now);
+    ~TlsServerContext();
+    // Loads the same files anew, whole, and then swaps; on failure the old pair stays. Connections that exist keep
+    // theirs.
+    Result<void> reload(WallTime now);
+    WallTime not_after() const; // of the leaf certificate
+    // A server-side TLS stream over `inner`; not ready() until the handshake is over. The context may be destroyed
+    // before the stream.
+    std::unique_ptr<Stream> wrap(Loop& loop, std::unique_ptr<Stream> inner);
+
+  private:
+    TlsServerContext();
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+struct TlsClientFiles {
+    std::string ca;          // PEM; empty: the system's CAs
+    std::string certificate; // PEM; empty: none
+    std::string key;         // of the certificate
+};
+
+class TlsClientContext {
+  public:
+    static constexpr std::size_t kSessionsMax = 256; // remembered, one a target; an arbitrary one leaves
+
+    static Result<std::unique_ptr<TlsClientContext>> load(const TlsClientFiles& files, WallTime now);
+    ~TlsClientContext();
+    // A client-side stream that verifies the peer against `target.server_name` (a DNS name or an IP literal; empty:
+    // target.host). Requires: the context outlives it.
+    std::unique_ptr<Stream> wrap(Loop& loop, std::unique_ptr<Stream> inner, const Target& target);
+
+  private:
+    TlsClientContext();
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+// Dials with `plain`, then shakes hands when target.tls. A failed handshake is Code::refused, Origin::upstream, with
+// the reason (for a certificate: what was wrong with it). Requires: everything given outlives it.
+class TlsDialer : public Dialer {
+  public:
+    // `context` may be nullptr where no target asks for TLS (such a dial then fails, Origin::local).
+    TlsDialer(Loop& loop, Dialer& plain, TlsClientContext* context) : loop_(loop), plain_(plain), context_(context) {}
+    [[nodiscard]] std::unique_ptr<Pending> dial(const Target& target, Done done) override;
+
+  private:
+    Loop& loop_;
+    Dialer& plain_;
+    TlsClientContext* context_;
+};
+
+} // namespace holdfast
