@@ -1,0 +1,61 @@
+// The requests of provisional answers, kept sealed as files until they are reconciled (SPEC §4): evidence is stored in
+// no other case. A file is fsynced, its folder too, before `done`; the journal entry comes after it. Full refuses.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/durable.h"
+#include "edge/net/loop.h"
+#include "edge/net/offload.h"
+
+namespace holdfast {
+
+inline constexpr std::size_t kEvidenceItemsMax = 100'000;
+
+struct EvidenceOptions {
+    std::string dir;  // journal/evidence, made when missing, 0700
+    std::uint64_t bytes_max = 1ull << 30;
+    Nanos retain = 24h;
+    std::array<std::uint8_t, 32> key{};
+    std::function<int()> fault;  // tests: not 0 is the errno to fail a write with
+};
+
+struct EvidenceItem {
+    std::string id;
+    WallTime kept_at;
+    std::uint64_t bytes = 0;  // of the file
+};
+
+class EvidenceVault {
+  public:
+    static Result<std::unique_ptr<EvidenceVault>> open(EvidenceOptions options, Loop& loop, Offload& offload);
+    ~EvidenceVault();
+    // Whether a request of this size would be taken now.
+    bool has_room(std::size_t bytes) const;
+    // `id`: 1-64 of A-Za-z0-9_-, not yet kept. `bytes` is whatever the caller needs to replay it.
+    void keep(std::string_view id, std::string bytes, WallTime now, Durable done);
+    void read(std::string_view id, std::function<void(Result<std::string>)> done);
+    void erase(std::string_view id, Durable done);
+    // Erases what is older than `retain`, at most kErasePerSweep a call; `erased` names each, to be journalled.
+    static constexpr std::size_t kErasePerSweep = 64;
+    void sweep(WallTime now, std::function<void(const EvidenceItem&)> erased);
+    std::vector<EvidenceItem> list() const;  // oldest first
+    std::uint64_t bytes() const;
+    std::size_t count() const;
+    PartHealth health() const;
+    // `done` when no write or erasure is under way.
+    void drain(std::function<void()> done);
+
+  private:
+    struct State;
+    explicit EvidenceVault(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace holdfast

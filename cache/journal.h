@@ -1,0 +1,67 @@
+// The audit journal: append-only segments of JSON lines, each line holding the hash of the one before it, so that an
+// edited, removed or reordered entry shows. Entries are written in groups off the loop and fdatasynced before `done`.
+// The caller puts no subject in clear and no secret into it. Reading and verifying are journal_reader.h.
+//
+// A line: {"seq":7,"time":"2026-01-02T03:04:05.678Z","kind":"override","fields":{…},"prev":"<hex>","hash":"<hex>"}
+// where hash is SHA-256 over the line's bytes before `,"hash"`, and prev is the hash of the line before (first: zeros).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "cache/durable.h"
+#include "edge/base/crypto.h"
+#include "edge/net/loop.h"
+#include "edge/net/offload.h"
+
+namespace holdfast {
+
+inline constexpr std::uint64_t kJournalSegmentBytes = 64ull << 20;
+inline constexpr std::size_t kJournalQueueMax = 8192;            // entries waiting
+inline constexpr std::size_t kJournalFieldsMax = 16u << 10;      // bytes of one entry's fields
+inline constexpr std::string_view kJournalZeroHash = "0000000000000000000000000000000000000000000000000000000000000000";
+
+struct JournalHead {
+    std::uint64_t seq = 0;  // of the last durable entry; 0: none yet
+    std::string hash = std::string(kJournalZeroHash);
+};
+
+struct JournalOptions {
+    std::string dir;  // made when missing, 0700
+    std::uint64_t segment_bytes = kJournalSegmentBytes;
+    // Tests: called before each group is written; not 0 is the errno to fail with.
+    std::function<int()> fault;
+};
+
+// What opening found; each sentence belongs into the log and as an entry into the journal.
+struct JournalOpened {
+    std::uint64_t cut_bytes = 0;  // of a damaged tail
+    std::string cut_file;         // where they are kept; empty: nothing was cut
+};
+
+class Journal {
+  public:
+    static Result<std::unique_ptr<Journal>> open(JournalOptions options, Loop& loop, Offload& offload,
+                                                 std::function<void(const JournalHead&)> on_head = {});
+    ~Journal();
+    // Queues an entry; `fields_json` is one JSON object. `done` (may be empty) is told when it is on disk, or that it is
+    // not: then it is not in the journal and the caller must not act as if it were. Entries without `done` are retried
+    // while the queue has room.
+    void append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done = {});
+    // `done` when all that is queued now is on disk, or cannot be.
+    void drain(Durable done);
+    const JournalHead& head() const;
+    const JournalOpened& opened() const;
+    PartHealth health() const;
+    const std::string& dir() const;
+
+  private:
+    struct State;
+    explicit Journal(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,44 @@
+// Reading and verifying the journal's files: synchronous, for an Offload job or a tool; never on the loop. Safe beside a
+// running Journal: a line that is being written is taken as the end.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/journal.h"
+#include "edge/base/result.h"
+
+namespace holdfast {
+
+struct JournalLine {
+    std::uint64_t seq = 0;
+    std::string_view text;  // the whole line without its newline
+    std::string_view prev, hash;
+};
+
+// The parts of one line whose own hash is right; nothing otherwise.
+std::optional<JournalLine> parse_journal_line(std::string_view line);
+
+struct JournalVerdict {
+    bool intact = false;
+    std::uint64_t entries = 0;   // that verified
+    JournalHead head;            // of the last entry that verified
+    std::string problem;         // what, in which file, at which line; empty while intact
+};
+
+// Segment files, oldest first.
+Result<std::vector<std::string>> journal_segments(const std::string& dir);
+// Walks everything. With `expected`, an entry count below expected.seq or another hash there is a problem too.
+Result<JournalVerdict> journal_verify(const std::string& dir, const std::optional<JournalHead>& expected = {});
+// The last n entries (n at most kJournalTailMax), oldest first.
+inline constexpr std::size_t kJournalTailMax = 10'000;
+Result<std::vector<std::string>> journal_tail(const std::string& dir, std::size_t n);
+// Every entry with seq > `after`, in order, until `each` returns false.
+Result<void> journal_export(const std::string& dir, std::uint64_t after,
+                            const std::function<bool(std::string_view line)>& each);
+
+}  // namespace holdfast

@@ -1,0 +1,43 @@
+// The nonces of the last window on disk, so that a restart does not let a request in twice. The set that is asked lives
+// in memory (policy/nonce_window); this is its log: every commit appends one value with all nonces of its batch.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "cache/durable.h"
+#include "edge/base/time.h"
+
+namespace holdfast {
+
+// Sixteen bytes that stand for (secret id, nonce): a keyed or plain hash chosen by the caller.
+using NonceFingerprint = std::array<std::uint8_t, 16>;
+
+class StateEnv;
+
+class NonceLog {
+  public:
+    explicit NonceLog(StateEnv& env);
+    ~NonceLog();
+    // Queues it for the next commit (within 100 ms). `expires`: timestamp + window. When the queue is full or the disk
+    // refuses, the nonce is kept for a retry or counted as lost; the caller serves on either way.
+    void append(const NonceFingerprint& nonce, WallTime expires);
+    // At start: every nonce on disk that had not expired at `now`, oldest first.
+    void replay(WallTime now, const std::function<void(const NonceFingerprint&, WallTime expires)>& each) const;
+    // Set when this start cannot trust the log to be whole (damaged or new in place of a damaged one, nonces that could
+    // not be made durable, or a crash of the machine): timestamps before it are to be refused (401 RequestExpired).
+    std::optional<WallTime> replay_floor() const;
+    // False while nonces of the current window are not durable beyond the ordinary delay.
+    bool durable() const;
+    std::uint64_t lost() const;  // nonces never written since start
+
+  private:
+    friend class Sweeper;
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace holdfast

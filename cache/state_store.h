@@ -1,0 +1,50 @@
+// Small values that must outlive a restart: overrides, budgets, the circuit's snapshot, the outage, the epoch. Names are
+// chosen by their owners ("override/node", "budget/LOGIN"). All values are held in memory as well, so reading costs a
+// map lookup; each is sealed on disk, so a damaged one is missing, never wrong.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cache/durable.h"
+
+namespace holdfast {
+
+inline constexpr std::size_t kStateNameMax = 200;            // bytes
+inline constexpr std::size_t kStateValueMax = 64u << 10;     // bytes
+inline constexpr std::size_t kStateEntriesMax = 100'000;
+
+class StateEnv;
+
+class StateStore {
+  public:
+    explicit StateStore(StateEnv& env);
+    ~StateStore();
+    // get() sees the value at once; `done` says whether it is on disk. On an error get() sees the former value again.
+    void put_durable(std::string_view name, std::string_view bytes, Durable done);
+    // The same without a word: retried until it is on disk; within 100 ms while the disk is well. For budgets and
+    // snapshots.
+    void put_soon(std::string_view name, std::string_view bytes);
+    void erase(std::string_view name, Durable done);
+    void erase_soon(std::string_view name);
+    std::optional<std::string> get(std::string_view name) const;
+    std::vector<std::pair<std::string, std::string>> list(std::string_view prefix) const;  // by name
+
+    // False: what the node knew is lost (damage, another key), so cached pass and provisional are off until
+    // reset_sound(). Survives restarts.
+    bool sound() const;
+    const std::string& unsound_reason() const;
+    // The operator accepts the loss (`holdfastctl state reset`). `done` when that is durable; sound() holds from then.
+    void reset_sound(std::string_view reason, Durable done);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace holdfast
