@@ -1,0 +1,37 @@
+// One round of probes while a circuit is half-open: who holds a probe, what came back. No clock and no verdict of its
+// own.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "upstream/outcome_window.h"
+
+namespace holdfast {
+
+class HalfOpenRound {
+  public:
+    void begin(std::uint32_t calls);
+    // Whether a probe may be given to this caller: a slot is left, and its subject neither holds one nor failed one.
+    bool may_take(Caller caller) const;
+    void take(Caller caller);
+    void give_back(Caller caller);       // Requires: taken. As if it had never been given.
+    void done(const WindowEntry& entry); // Requires: taken
+    bool complete() const { return done_ == calls_; }
+    std::uint32_t in_flight() const { return static_cast<std::uint32_t>(held_.size()); }
+    std::uint32_t reported() const { return done_; }
+    const WindowCounts& counts() const { return counts_; }
+    // Whether failed (slow) probes are more than one credential's affair, where more than one took part.
+    bool failures_shared() const { return keys_.distinct(Trait::active) < 2 || keys_.distinct(Trait::failed) > 1; }
+    bool slow_shared() const { return keys_.distinct(Trait::active) < 2 || keys_.distinct(Trait::slow) > 1; }
+
+  private:
+    std::uint32_t calls_ = 0;
+    std::uint32_t done_ = 0;
+    std::vector<std::uint64_t> held_;   // subjects with a probe in flight; at most calls_
+    std::vector<std::uint64_t> failed_; // subjects whose probe failed; at most calls_
+    DistinctKeys keys_;                 // credentials of the probes that came back
+    WindowCounts counts_;
+};
+
+} // namespace holdfast

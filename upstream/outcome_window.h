@@ -1,0 +1,94 @@
+// The sliding window of a circuit: what the last tries came to, and how many distinct subjects and credentials they
+// belong to. By count (the last N tries) or by time (ten exact one-second buckets). It judges nothing: circuit.h does.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "edge/base/time.h"
+
+namespace holdfast {
+
+enum class WindowType : std::uint8_t { count, time };
+
+// Whose try it is. Both are keyed hashes, so that neither a subject nor a credential is kept in clear.
+struct Caller {
+    std::uint64_t subject = 0;
+    std::uint64_t credential = 0;
+};
+
+// What one try adds to the window. A failure may be slow as well.
+struct WindowEntry {
+    Caller caller;
+    bool failed = false;
+    bool throttled = false; // the centre asked to wait; neither a failure nor a success
+    bool slow = false;
+};
+
+struct WindowCounts {
+    std::uint64_t successes = 0, failures = 0, throttled = 0;
+    std::uint64_t slow = 0; // among successes and failures
+    std::uint64_t calls() const { return successes + failures + throttled; }
+    std::uint64_t judged() const { return successes + failures; } // what rates are taken of
+};
+
+// The ways in which a try can be counted for its subject and credential.
+enum class Trait : std::uint8_t { active, failed, unaccepted /* failed or throttled */, slow };
+inline constexpr std::size_t kTraits = 4;
+
+// How many distinct keys carry each trait, while tries come and go.
+class DistinctKeys {
+  public:
+    using Traits = std::array<bool, kTraits>;
+    void add(std::uint64_t key, const Traits& traits);
+    void remove(std::uint64_t key, const Traits& traits); // Requires: added before
+    std::uint32_t distinct(Trait trait) const { return distinct_[static_cast<std::size_t>(trait)]; }
+    void clear();
+
+  private:
+    std::unordered_map<std::uint64_t, std::array<std::uint32_t, kTraits>> keys_;
+    std::array<std::uint32_t, kTraits> distinct_{};
+};
+
+class OutcomeWindow {
+  public:
+    static constexpr std::size_t kSizeMax = 10'000; // tries of a count window
+    static constexpr std::size_t kBuckets = 10;     // of one second each, of a time window
+    // Distinct subjects, and distinct credentials, tracked in one bucket of a time window. Numbers are exact up to
+    // here; beyond they say at least this many. A count window is always exact.
+    static constexpr std::size_t kDistinctMax = 512;
+
+    // `size`: tries of a count window, 1 to kSizeMax; a time window ignores it.
+    OutcomeWindow(WindowType type, std::size_t size);
+    void add(const WindowEntry& entry, MonoTime now);
+    void expire(MonoTime now); // forgets what a time window must forget; add() does it by itself
+    void clear();
+    const WindowCounts& counts() const { return counts_; }
+    std::uint32_t subjects(Trait trait) const { return subjects_.distinct(trait); } // `active` is not kept: 0
+    std::uint32_t credentials(Trait trait) const { return credentials_.distinct(trait); }
+    // Whether the tries with `trait` belong to at least `min_subjects` subjects and, while another credential was
+    // active, to more than one credential: one caller alone is no evidence against the centre.
+    bool diverse(Trait trait, std::uint32_t min_subjects) const;
+
+  private:
+    struct Bucket {
+        std::int64_t second = -1;
+        WindowCounts counts;
+        std::unordered_map<std::uint64_t, DistinctKeys::Traits> subjects, credentials;
+    };
+    void add_counted(const WindowEntry& entry);
+    void add_timed(const WindowEntry& entry, std::int64_t second);
+    void drop(Bucket& bucket);
+
+    WindowType type_;
+    std::size_t size_;
+    std::vector<WindowEntry> ring_; // of a count window: at most size_ entries, next_ is the oldest once it is full
+    std::size_t next_ = 0;
+    std::array<Bucket, kBuckets> buckets_;
+    WindowCounts counts_;
+    DistinctKeys subjects_, credentials_;
+};
+
+} // namespace holdfast
