@@ -1,0 +1,71 @@
+// Regional prechecks (SPEC: prechecks): evaluated in order before anything is asked of the centre. Two rules stand before
+// the declared ones and need no declaration: "credential-scene" (the credential may use the scene) and
+// "credential-rate" (the credential's own `rate`). The state of the rate limits is the caller's, so that a reload of the
+// rules refills nothing.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "edge/base/api_error.h"
+#include "edge/base/result.h"
+#include "edge/base/time.h"
+#include "policy/credential.h"
+#include "policy/precheck_rule.h"
+#include "policy/rate_limit.h"
+#include "policy/value_set.h"
+#include "policy/verification.h"
+
+namespace holdfast {
+
+struct PrecheckInput {
+    const VerifyRequest& request;
+    const Credential& credential;
+    std::string_view address;  // of the client, text without port
+};
+
+struct PrecheckResult {
+    bool allowed = true;
+    std::string_view rule;  // lives as long as the Prechecks
+    ApiCode code = ApiCode::precheck_denied;  // scene_forbidden, precheck_denied or rate_limited
+    Nanos retry_after{0};     // for rate_limited
+    std::string_view why;     // a short closed text for people, without any value of the request
+};
+
+// A line of `policy test`.
+struct PrecheckRow {
+    std::string rule;
+    enum class Says { passes, denies, not_for_scene } says = Says::passes;
+    std::string why;
+};
+
+class Prechecks {
+  public:
+    Prechecks();  // only the two built-in rules
+    ~Prechecks();
+    Prechecks(Prechecks&&) noexcept;
+    Prechecks& operator=(Prechecks&&) noexcept;
+    // Refuses with Code::invalid, "precheck NAME: …". `region` is the node's.
+    static Result<Prechecks> make(std::vector<PrecheckRule> rules, std::string region);
+
+    PrecheckResult evaluate(const PrecheckInput& input, Now now, RateLimiter& rates) const;
+    // Every rule, in order, spending no rate.
+    std::vector<PrecheckRow> explain(const PrecheckInput& input, Now now, const RateLimiter& rates) const;
+
+    // Names of all rules in order, the built-in first: the labels of holdfast_precheck_denied_total.
+    std::vector<std::string> rule_names() const;
+    // The set files that the rules name. A rule whose file has not been given yet denies.
+    std::vector<std::string> set_files() const;
+    // Swaps the set of a file in for every rule that names it; a shared_ptr because those rules own it together. False when
+    // no rule names it.
+    bool replace_set(std::string_view file, std::shared_ptr<const ValueSet> set);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace holdfast
