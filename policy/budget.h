@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +25,7 @@ struct Spend {
     std::string scene;
     std::uint64_t subject = 0;  // keyed hash of scene, credential and subject
     Stamp at;
+    std::string key() const;     // "spend/" and the serial in 16 hex digits: its name in state/
     std::string encode() const;  // versioned
     bool operator==(const Spend&) const = default;
 };
@@ -50,22 +50,17 @@ class Budget {
     // Of before a restart, in any order. False when it is over.
     bool restore(const Spend& spend, Now now);
     std::uint32_t spent_last_minute(std::string_view scene, Now now);
-    // Forgets spends older than an hour and returns the greatest serial among them, so that the shell can erase their records.
-    std::optional<std::uint64_t> expire(Now now);
+    // Forgets spends older than an hour and returns them, so that the shell can erase their records.
+    std::vector<Spend> expire(Now now);
     std::size_t size() const { return spends_.size(); }
-
-    // All of it in one text, for a store that keeps snapshots.
-    std::string encode() const;
-    Result<bool> decode(std::string_view text, Now now);
 
   private:
     struct Held {
         Spend spend;
-        MonoTime when;  // the earliest moment that it can have happened at, on this boot's clock
-        bool counts = true;
+        MonoTime when;  // the latest moment that it can have happened at, on this boot's clock
     };
-    std::uint32_t in_last_minute(std::string_view scene, MonoTime now) const;
     void insert(Held held);
+    void forget(std::uint64_t subject);
 
     SipKey key_;
     std::uint64_t boot_;

@@ -1,7 +1,7 @@
 // Which nonces have been used (SPEC: authentication): a set of 16-byte fingerprints of (secret id, nonce) with all its
 // memory taken at start. Entries lie in buckets of one second of their end; a bucket that is over is forgotten whole and its
 // slots are given back a few per insert, so that nothing is ever rehashed and no insert stalls. It is not the log that
-// survives a restart: that one stores NonceRecords and feeds them back through restore().
+// survives a restart: that one stores fingerprints and ends, and feeds them back through restore().
 #pragma once
 
 #include <array>
@@ -21,14 +21,6 @@ inline constexpr std::size_t kNonceCapacityMax = 64'000'000;
 inline constexpr std::size_t kNonceOwnersMax = 10'000;
 inline constexpr Seconds kNonceWindowMax{3600};
 
-// What is stored of a nonce: nothing that tells the nonce or the caller without the key.
-struct NonceRecord {
-    Hash128 fingerprint{};
-    std::uint32_t owner = 0;      // keyed hash of the secret id
-    std::uint32_t expiry = 0;     // Unix seconds, the first at which it does not count any more
-    bool operator==(const NonceRecord&) const = default;
-};
-
 class NonceWindow {
   public:
     enum class Insert {
@@ -38,7 +30,7 @@ class NonceWindow {
         full,      // no room left for this caller: refuse with 503
     };
 
-    // `key` must be the same after a restart (derived from the node's own key). `window` is auth.window; a nonce counts for
+    // Requires: window > 0. `key` must be the same after a restart (derived from the node's own key). `window` is auth.window; a nonce counts for
     // at most twice that. Capacity is clamped to the bounds above.
     NonceWindow(std::size_t capacity, Seconds window, const SipKey& key);
 
@@ -46,10 +38,12 @@ class NonceWindow {
     // already held stay counted for their caller. Names beyond kNonceOwnersMax share the common half.
     void set_owners(const std::vector<std::string>& secret_ids);
 
-    NonceRecord record(std::string_view secret_id, std::string_view nonce, WallTime expiry) const;
-    Insert insert(const NonceRecord& record, Now now);
-    // Takes back a record of before a restart; what is over by now only moves the mark below which nothing is fresh.
-    Insert restore(const NonceRecord& record, Now now);
+    // What is stored of a nonce: 4 bytes that stand for the caller, 12 for the nonce; neither tells it without the key.
+    Hash128 fingerprint(std::string_view secret_id, std::string_view nonce) const;
+    // `expiry` is the first moment at which it does not count any more, in whole seconds (Claim::nonce_expiry).
+    Insert insert(const Hash128& fingerprint, WallTime expiry, Now now);
+    // Takes back a nonce of before a restart; what is over by now only moves the mark below which nothing is fresh.
+    Insert restore(const Hash128& fingerprint, WallTime expiry, Now now);
     // Forgets what is over, at most `entries_max` entries; for a timer of a node without traffic.
     void tick(Now now, std::size_t entries_max = 10'000);
 
@@ -58,46 +52,49 @@ class NonceWindow {
 
   private:
     static constexpr std::size_t kReclaimPerInsert = 8;
+    using Words = std::array<std::uint32_t, 4>;
     struct Entry {
-        std::array<std::uint32_t, 4> fingerprint;
-        std::uint32_t next;         // in the chain of its hash, or of the free list; 0: none
-        std::uint32_t next_in_bucket;
-        std::uint16_t owner;
-        std::uint16_t unused;
+        Words fingerprint;
+        std::uint32_t next;            // in the chain of its hash, or of the free list; 0: none
+        std::uint32_t next_in_bucket;  // 0: none
+        std::uint32_t owner;           // index into owners_
     };
     struct Bucket {
         std::uint32_t head = 0;
-        std::uint32_t expiry_max = 0;  // of its entries, Unix seconds
+        std::int64_t expiry_max = INT64_MIN;  // of its entries, Unix seconds
     };
     struct Owner {
         std::uint32_t tag = 0;
         std::size_t held = 0, share = 0;
+        std::size_t unused() const { return held < share ? share - held : 0; }
     };
 
+    Insert admit(const Words& words, std::int64_t expiry, Now now);
     void advance(MonoTime now);
     void reclaim(std::size_t entries_max);
-    void unlink(std::uint32_t at);
-    bool holds(const Hash128& fingerprint, std::uint32_t slot) const;
-    std::uint16_t owner_of(std::uint32_t tag) const;
-    bool has_room(const Owner& owner) const;
-    void put(const NonceRecord& record, std::uint32_t slot, std::int64_t second);
-    std::uint32_t slot_of(const std::array<std::uint32_t, 4>& fingerprint) const { return fingerprint[0] & mask_; }
+    void release(std::uint32_t at);
+    bool holds(const Words& words) const;
+    std::uint32_t owner_of(std::uint32_t tag) const;
+    void hold(std::uint32_t owner, int change);
+    void put(const Words& words, std::uint32_t owner, std::int64_t second, std::int64_t expiry);
+    std::uint32_t slot_of(const Words& words) const { return words[1] & mask_; }
 
     SipKey key_;
     std::int64_t lifetime_;  // seconds that an entry can live at most
     std::uint32_t mask_;
-    std::vector<std::uint32_t> heads_;
-    std::vector<Entry> entries_;  // 0 is not used
-    std::vector<Bucket> buckets_;
-    std::vector<Owner> owners_;  // 0: everyone without a share
-    std::unordered_map<std::uint32_t, std::uint16_t> owner_by_tag_;
-    std::uint32_t free_ = 0, used_ = 0;  // free list; entries ever taken
-    std::uint32_t dying_ = 0;            // entries of buckets that are over, not yet given back
+    std::vector<std::uint32_t> heads_;  // by hash; 0: none
+    std::vector<Entry> entries_;        // 0 is not used
+    std::vector<Bucket> buckets_;       // a ring by the monotonic second of the end
+    std::vector<Owner> owners_;         // 0: everyone without a share
+    std::unordered_map<std::uint32_t, std::uint32_t> owner_by_tag_;
+    std::uint32_t free_ = 0;          // list of entries given back
+    std::uint32_t used_ = 0;          // entries ever taken from entries_
+    std::vector<std::uint32_t> dying_;  // heads of buckets that are over and not yet given back; at most one a bucket
     std::size_t live_ = 0;
-    std::size_t unclaimed_ = 0;    // room kept for callers that have not used their share
-    std::int64_t second_;          // the oldest bucket, in monotonic seconds
+    std::size_t unclaimed_ = 0;       // room kept for callers that have not used their share
+    std::int64_t second_ = 0;         // the oldest bucket
     bool begun_ = false;
-    std::uint32_t low_water_ = 0;  // nothing that expires at or before it can be told from a replay
+    std::int64_t low_water_ = INT64_MIN;  // Unix seconds: what ends at or before it cannot be told from a replay
 };
 
 }  // namespace holdfast
