@@ -16,15 +16,15 @@
 namespace holdfast {
 
 struct HttpRequest {
-    std::string_view head; // complete, with the empty line (http_writer.h); copied only when it cannot be sent at once
+    std::string_view head;  // complete, with the empty line (http_writer.h); copied only when it cannot be sent at once
     std::string_view body;
-    bool to_head = false; // the method is HEAD
+    bool to_head = false;  // the method is HEAD
 };
 
 // Views and references that live for the callback only.
 struct HttpResponse {
     const ResponseHead& head;
-    std::string_view body; // empty when it was streamed
+    std::string_view body;  // empty when it was streamed
 };
 
 class HttpClient {
@@ -37,7 +37,7 @@ class HttpClient {
 
     // Requires: `loop` and `limits` outlive it.
     HttpClient(Loop& loop, std::unique_ptr<Stream> stream, const ResponseLimits& limits);
-    ~HttpClient(); // closes; no callback comes afterwards. Allowed inside any of its callbacks.
+    ~HttpClient();  // closes; no callback comes afterwards. Allowed inside any of its callbacks.
     HttpClient(const HttpClient&) = delete;
     HttpClient& operator=(const HttpClient&) = delete;
 
@@ -48,7 +48,7 @@ class HttpClient {
     // collected as above.
     void send_streaming(const HttpRequest& request, OnHead on_head, OnChunk on_chunk, Done done);
 
-    bool usable() const; // idle, alive and clean: send() may be called
+    bool usable() const;  // idle, alive and clean: send() may be called
     bool busy() const;
     // Called once when the connection dies or becomes unusable while idle (not for failures that `done` reports).
     void on_lost(std::function<void()> lost);
@@ -60,4 +60,4 @@ class HttpClient {
     std::unique_ptr<Impl> impl_;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -13,13 +13,13 @@ namespace holdfast {
 class HeaderList {
   public:
     struct Field {
-        std::string_view name; // as sent
+        std::string_view name;  // as sent
         std::string_view value;
     };
     std::size_t size() const { return spans_.size(); }
-    Field operator[](std::size_t i) const;                             // Requires: i < size()
-    std::size_t count(std::string_view name) const;                    // names compare without case
-    std::optional<std::string_view> find(std::string_view name) const; // the first one's value
+    Field operator[](std::size_t i) const;                              // Requires: i < size()
+    std::size_t count(std::string_view name) const;                     // names compare without case
+    std::optional<std::string_view> find(std::string_view name) const;  // the first one's value
     std::string_view get(std::string_view name) const { return find(name).value_or(std::string_view{}); }
     // Whether a comma-separated list field (all its lines) holds `token`, without case; RFC 9110 §5.6.1.
     bool has_token(std::string_view name, std::string_view token) const;
@@ -27,8 +27,8 @@ class HeaderList {
     // For the parser, and for a copy that outlives it.
     void clear() { spans_.clear(), text_ = {}; }
     void add_offsets(std::uint32_t name_at, std::uint32_t name_size, std::uint32_t value_at, std::uint32_t value_size);
-    void bind(std::string_view text) { text_ = text; } // what the offsets point into
-    void release();                                    // gives its memory back
+    void bind(std::string_view text) { text_ = text; }  // what the offsets point into
+    void release();                                     // gives its memory back
 
   private:
     struct Span {
@@ -40,13 +40,14 @@ class HeaderList {
 
 struct RequestHead {
     std::string_view method;
-    std::string_view target;   // as sent: what the caller signed lies in it
-    std::string_view raw_path; // its path, still percent-encoded; begins with '/'; absolute-form reduced to origin-form
-    std::string_view query;    // after the first '?', raw; empty when there is none
-    std::string_view host;     // of the Host field, as sent; may only be empty in HTTP/1.0
-    int minor = 1;             // HTTP/1.minor
-    bool keep_alive = true;    // what the client asked for; RFC 9112 §9.3
-    bool expect_continue = false; // Expect: 100-continue from an HTTP/1.1 client
+    std::string_view target;  // as sent: what the caller signed lies in it
+    std::string_view
+        raw_path;            // its path, still percent-encoded; begins with '/'; absolute-form reduced to origin-form
+    std::string_view query;  // after the first '?', raw; empty when there is none
+    std::string_view host;   // of the Host field, as sent; may only be empty in HTTP/1.0
+    int minor = 1;           // HTTP/1.minor
+    bool keep_alive = true;  // what the client asked for; RFC 9112 §9.3
+    bool expect_continue = false;  // Expect: 100-continue from an HTTP/1.1 client
     bool chunked = false;
     std::optional<std::uint64_t> content_length;
     bool has_body() const { return chunked || content_length.value_or(0) > 0; }
@@ -62,4 +63,4 @@ struct ResponseHead {
     HeaderList headers;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

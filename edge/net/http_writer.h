@@ -17,7 +17,7 @@ struct HeaderField {
     std::string_view value;
 };
 
-std::string_view reason_phrase(int status); // "OK", …; "Unknown" for others
+std::string_view reason_phrase(int status);  // "OK", …; "Unknown" for others
 
 // IMF-fixdate (RFC 9110 §5.6.7), formatted once a second; the view lives until the next call.
 class HttpDate {
@@ -32,7 +32,7 @@ class HttpDate {
 
 struct ResponseSpec {
     int status = 200;
-    std::string_view content_type; // empty: no such field
+    std::string_view content_type;  // empty: no such field
     std::uint64_t content_length = 0;
     bool keep_alive = true;
 };
@@ -41,10 +41,10 @@ struct ResponseSpec {
 void begin_response(std::string& out, const ResponseSpec& spec, std::string_view date);
 struct RequestSpec {
     std::string_view method;
-    std::string_view target; // origin-form
+    std::string_view target;  // origin-form
     std::string_view host;
-    std::string_view content_type;    // empty: no such field
-    std::uint64_t content_length = 0; // written when not zero or the method is POST, PUT or PATCH
+    std::string_view content_type;     // empty: no such field
+    std::uint64_t content_length = 0;  // written when not zero or the method is POST, PUT or PATCH
     bool keep_alive = true;
 };
 // Requires: method, target and host hold no CR, LF, NUL or space.
@@ -63,4 +63,4 @@ void append_request_head(std::string& out, const RequestSpec& spec, std::initial
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-} // namespace holdfast
+}  // namespace holdfast

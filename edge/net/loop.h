@@ -16,7 +16,7 @@ class Timer {
     virtual ~Timer() = default;
     // Arms it anew, `delay` from the loop's now(), with the same callback, whether it has fired or not.
     virtual void restart(Nanos delay) = 0;
-    virtual void stop() = 0; // disarmed until the next restart()
+    virtual void stop() = 0;  // disarmed until the next restart()
 };
 
 class Loop {
@@ -31,4 +31,4 @@ class Loop {
     virtual void defer(std::function<void()> callback) = 0;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

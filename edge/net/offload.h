@@ -21,4 +21,4 @@ class Offload {
                                                              std::function<void()> done) = 0;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

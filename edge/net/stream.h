@@ -20,31 +20,31 @@ namespace holdfast {
 class StreamEvents {
   public:
     virtual ~StreamEvents() = default;
-    virtual void on_data(std::string_view bytes) = 0; // the view lives for this call only
-    virtual void on_end() = 0;                        // the peer will send no more; writing may still work
-    virtual void on_drained() {}                      // the write queue is empty again after having been non-empty
-    virtual void on_ready() {}                        // the handshake of a stream that was not ready() is over
-    virtual void on_failed(const Error& error) = 0;   // the stream is dead; nothing comes after it
+    virtual void on_data(std::string_view bytes) = 0;  // the view lives for this call only
+    virtual void on_end() = 0;                         // the peer will send no more; writing may still work
+    virtual void on_drained() {}                       // the write queue is empty again after having been non-empty
+    virtual void on_ready() {}                         // the handshake of a stream that was not ready() is over
+    virtual void on_failed(const Error& error) = 0;    // the stream is dead; nothing comes after it
 };
 
 struct PeerInfo {
-    std::string address; // "192.0.2.1", "2001:db8::1" or "unix"
+    std::string address;  // "192.0.2.1", "2001:db8::1" or "unix"
     int port = 0;
-    std::optional<std::uint32_t> uid; // of the peer of a Unix socket (SO_PEERCRED)
+    std::optional<std::uint32_t> uid;  // of the peer of a Unix socket (SO_PEERCRED)
 };
 
 // One connection. Destroying it closes at once and silently drops what is queued.
 class Stream {
   public:
     virtual ~Stream() = default;
-    virtual void start(StreamEvents& events) = 0; // begins reading; once
+    virtual void start(StreamEvents& events) = 0;  // begins reading; once
     // Queues or sends `head` then `body` (copied when they cannot be sent at once; one system call for both where
     // possible). Never fails in the call: a dead peer shows as on_failed.
     virtual void write(std::string_view head, std::string_view body = {}) = 0;
-    virtual std::size_t queued() const = 0; // bytes accepted by write() and not yet taken by the kernel
-    virtual void pause() = 0;               // no on_data until resume(); the kernel's buffer then holds the peer back
+    virtual std::size_t queued() const = 0;  // bytes accepted by write() and not yet taken by the kernel
+    virtual void pause() = 0;                // no on_data until resume(); the kernel's buffer then holds the peer back
     virtual void resume() = 0;
-    virtual void shutdown() = 0; // end of our side after what is queued (TLS: close_notify first)
+    virtual void shutdown() = 0;  // end of our side after what is queued (TLS: close_notify first)
     virtual const PeerInfo& peer() const = 0;
     // False until a handshake is over (then on_ready comes); its limit of time is the owner's. Plain streams always
     // are.
@@ -61,10 +61,10 @@ class Pending {
 
 // Where to connect: an address literal and port, and, for TLS, the name that the certificate must hold.
 struct Target {
-    std::string host; // an IP literal: names are resolved by upstream/resolver
+    std::string host;  // an IP literal: names are resolved by upstream/resolver
     int port = 0;
     bool tls = false;
-    std::string server_name; // SNI and certificate name
+    std::string server_name;  // SNI and certificate name
 };
 
 class Dialer {
@@ -77,8 +77,8 @@ class Dialer {
 
 class Listener {
   public:
-    virtual ~Listener() = default; // closes
-    virtual int port() const = 0;  // the bound port; 0 for a Unix socket
+    virtual ~Listener() = default;  // closes
+    virtual int port() const = 0;   // the bound port; 0 for a Unix socket
 };
 
 class Network : public Dialer {
@@ -91,4 +91,4 @@ class Network : public Dialer {
     [[nodiscard]] virtual std::unique_ptr<Pending> resolve(const std::string& host, Resolved done) = 0;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -12,9 +12,9 @@
 namespace holdfast {
 
 struct TlsServerFiles {
-    std::string certificate; // PEM: the leaf first, then the intermediates
-    std::string key;         // PEM, without a passphrase; RSA or ECDSA
-    std::string client_ca;   // PEM; empty: no client certificates are asked for, else one is required
+    std::string certificate;  // PEM: the leaf first, then the intermediates
+    std::string key;          // PEM, without a passphrase; RSA or ECDSA
+    std::string client_ca;    // PEM; empty: no client certificates are asked for, else one is required
 };
 
 class Loop;
@@ -28,7 +28,7 @@ class TlsServerContext {
     // Loads the same files anew, whole, and then swaps; on failure the old pair stays. Connections that exist keep
     // theirs.
     Result<void> reload(WallTime now);
-    WallTime not_after() const; // of the leaf certificate
+    WallTime not_after() const;  // of the leaf certificate
     // A server-side TLS stream over `inner`; not ready() until the handshake is over. The context may be destroyed
     // before the stream.
     std::unique_ptr<Stream> wrap(Loop& loop, std::unique_ptr<Stream> inner);
@@ -40,14 +40,14 @@ class TlsServerContext {
 };
 
 struct TlsClientFiles {
-    std::string ca;          // PEM; empty: the system's CAs
-    std::string certificate; // PEM; empty: none
-    std::string key;         // of the certificate
+    std::string ca;           // PEM; empty: the system's CAs
+    std::string certificate;  // PEM; empty: none
+    std::string key;          // of the certificate
 };
 
 class TlsClientContext {
   public:
-    static constexpr std::size_t kSessionsMax = 256; // remembered, one a target; an arbitrary one leaves
+    static constexpr std::size_t kSessionsMax = 256;  // remembered, one a target; an arbitrary one leaves
 
     static Result<std::unique_ptr<TlsClientContext>> load(const TlsClientFiles& files, WallTime now);
     ~TlsClientContext();
@@ -75,4 +75,4 @@ class TlsDialer : public Dialer {
     TlsClientContext* context_;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

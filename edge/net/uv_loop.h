@@ -17,20 +17,20 @@ namespace holdfast {
 
 class UvLoop : public Loop {
   public:
-    static constexpr std::size_t kReadBufferBytes = 64 * 1024; // one, shared by all streams of the loop
+    static constexpr std::size_t kReadBufferBytes = 64 * 1024;  // one, shared by all streams of the loop
 
-    UvLoop(); // also sets SIGPIPE to ignored, for the process
+    UvLoop();  // also sets SIGPIPE to ignored, for the process
     ~UvLoop() override;
     UvLoop(const UvLoop&) = delete;
     UvLoop& operator=(const UvLoop&) = delete;
 
-    Now now() const override; // outside of callbacks: read afresh
+    Now now() const override;  // outside of callbacks: read afresh
     [[nodiscard]] std::unique_ptr<Timer> after(Nanos delay, std::function<void()> callback) override;
     void defer(std::function<void()> callback) override;
 
-    void run();               // until stop(), or until nothing is left that could call back
-    bool run_once(bool wait); // one turn; false when nothing is left that could call back
-    void stop();              // run() returns at the end of this turn
+    void run();                // until stop(), or until nothing is left that could call back
+    bool run_once(bool wait);  // one turn; false when nothing is left that could call back
+    void stop();               // run() returns at the end of this turn
     // Calls `callback` for each arrival of the signal, on the loop, until the handle is destroyed. Does not keep run()
     // going by itself.
     [[nodiscard]] std::unique_ptr<Pending> on_signal(int signal, std::function<void()> callback);
@@ -40,9 +40,9 @@ class UvLoop : public Loop {
 
     // For the other rooms of edge/net only.
     uv_loop_s* raw();
-    void enter(); // first thing in every libuv callback: reads the clocks once a turn
+    void enter();  // first thing in every libuv callback: reads the clocks once a turn
     char* read_buffer();
-    void job_started(); // work in the thread pool, which ~UvLoop waits for
+    void job_started();  // work in the thread pool, which ~UvLoop waits for
     void job_ended();
 
   private:
@@ -51,4 +51,4 @@ class UvLoop : public Loop {
     std::unique_ptr<State> state_;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -44,4 +44,4 @@ struct IpPort {
 };
 std::optional<IpPort> parse_ip_port(std::string_view text);
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -16,4 +16,4 @@ class UvOffload : public Offload {
     UvLoop& loop_;
 };
 
-} // namespace holdfast
+}  // namespace holdfast
