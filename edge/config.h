@@ -1,0 +1,96 @@
+// The configuration of a node as one immutable value: what every part is made from, and where each setting came from.
+// Loading reports all errors of a file in one run and yields a Config only when there are none. Which keys exist, with
+// their bounds and defaults, is option_table.h. Secrets are read from their files; nothing here prints one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "edge/base/log.h"
+#include "edge/base/time.h"
+#include "edge/config_parts.h"
+
+namespace holdfast {
+
+struct Config {
+    NodeConfig node;
+    ListenConfig listen;
+    AdminConfig admin;
+    LimitsConfig limits;
+    DrainConfig drain;
+    AuthConfig auth;
+    ClockConfig clock;
+    LogConfig log;
+    std::vector<CredentialSpec> credentials;
+    UpstreamConfig upstream;
+    CoordinationConfig coordination;
+    CacheConfig cache;
+    OrdersConfig orders;
+    ReconcileConfig reconcile;
+    std::vector<PrecheckRule> prechecks; // in order
+    std::vector<SceneConfig> scenes;
+
+    // One line of `config show`: every key of the option table, set or defaulted, in the order of the table.
+    struct Setting {
+        std::string key;    // "limits.body_bytes", "scene.LOGIN.cache.max_age", "credential[0].id"
+        std::string value;  // as TOML; secrets are never values
+        std::string origin; // "file:line" or "default"
+        bool hot = false;   // a reload applies it
+    };
+    std::vector<Setting> settings;
+    std::string source;           // the path it was read from
+    std::string hash;             // 16 hex digits over all settings and the bytes of the secrets (keyed, one way)
+    std::uint64_t generation = 0; // counted by whoever adopts it
+
+    const SceneConfig* scene(std::string_view name) const; // nullptr: not configured
+};
+
+struct ConfigProblem {
+    std::string file;
+    unsigned line = 0;   // from 1; 0: the problem has no place in the file
+    unsigned column = 0; // from 1, in bytes
+    std::string message;
+    std::string expected;   // empty: said by the message
+    std::string suggestion; // "did you mean …", or how to fix it; may be empty
+    std::string excerpt;    // the line of the file
+};
+
+struct ConfigOutcome {
+    std::optional<Config> config; // there if and only if errors is empty
+    std::vector<ConfigProblem> errors;
+    std::vector<ConfigProblem> warnings;
+};
+
+inline constexpr std::size_t kConfigBytesMax = 4u << 20;
+inline constexpr std::size_t kProblemsMax = 100; // shown in one run; the last then says how many more there are
+
+// Where files named by the configuration are looked up and what the machine allows; taken from the process by default.
+struct ConfigEnvironment {
+    std::string credentials_dir;       // $CREDENTIALS_DIRECTORY: for relative names of secret files
+    std::string host_name;             // default of node.name
+    std::uint64_t descriptors_max = 0; // RLIMIT_NOFILE; 0: not known
+    WallTime now{};                    // for the dates of certificates
+    bool check_files = true;           // false: secrets and certificates are not opened (fuzzing, packaged file)
+    static ConfigEnvironment of_process();
+};
+
+ConfigOutcome load_config(const std::string& path, const ConfigEnvironment& env = ConfigEnvironment::of_process());
+// The same from text; `name` stands for the file in messages.
+ConfigOutcome parse_config(std::string_view toml, const std::string& name, const ConfigEnvironment& env);
+
+// "file:line:column: error: message", the line, a caret, what was expected, a suggestion. Ends with a newline.
+std::string render(const ConfigProblem& problem, std::string_view severity = "error");
+std::string render_all(const ConfigOutcome& outcome); // errors, then warnings
+
+// The effective configuration as TOML that parses back to the same settings.
+std::string dump_config(const Config& config);
+// The same with the origin of each value: {"key","value","origin","reload"} a line.
+std::string dump_origins(const Config& config);
+// Keys that differ between two configurations and need a restart to take effect.
+std::vector<std::string> restart_needed(const Config& running, const Config& wanted);
+
+} // namespace holdfast

@@ -1,0 +1,142 @@
+// The sections of the configuration as plain values, one struct a section, named like its keys. Defaults and bounds are
+// not here but in the option table, which fills these in. Where another layer has options of its own, they are used.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "edge/base/log.h"
+#include "edge/base/time.h"
+#include "policy/credential.h"
+#include "policy/precheck_rule.h"
+#include "policy/scene_policy.h"
+#include "upstream/circuit_options.h"
+#include "upstream/ejection.h"
+#include "upstream/timeout_estimator.h"
+
+namespace holdfast {
+
+struct NodeConfig {
+    std::string name;     // default: the host name
+    std::string region;   // empty: not told; then no residency by region
+    std::string data_dir; // required
+};
+
+struct ListenConfig {
+    std::string address;     // "IP:port" or "[IPv6]:port"
+    std::string certificate; // path, PEM; empty: plain HTTP, loopback addresses only
+    std::string key;         // path, PEM
+    bool tls() const { return !certificate.empty(); }
+};
+
+struct AdminConfig {
+    std::string socket; // path of the Unix socket; empty: none
+    std::string group;  // of the socket file; where it is missing, the process's own
+    std::string listen; // "IP:port", read-only; empty: none
+};
+
+struct LimitsConfig {
+    std::uint64_t body_bytes = 0;
+    std::uint64_t header_bytes = 0;
+    std::uint64_t connections = 0;
+    Nanos handshake_timeout{};
+    Nanos header_timeout{};
+    Nanos body_timeout{};
+    std::uint64_t body_rate_min = 0; // bytes a second
+    Nanos write_stall_timeout{};
+    Nanos keepalive_timeout{};
+    std::uint64_t connections_per_prefix = 0; // 0: no limit
+    std::uint64_t memory = 0;                 // of request bodies in flight, all connections
+    std::uint64_t in_flight = 0;              // requests not yet answered
+};
+
+struct DrainConfig {
+    Nanos lame_duck{};
+    Nanos timeout{};
+};
+
+struct AuthConfig {
+    Nanos window{};
+    std::uint64_t nonces = 0;
+};
+
+struct ClockConfig {
+    bool require_sync = false;
+};
+
+struct LogConfig {
+    log::Level level = log::Level::info;
+    std::string file;   // empty: standard error
+    std::string access; // empty: no access log
+};
+
+struct EndpointConfig {
+    std::string url; // as written, without a final slash
+    bool tls = false;
+    std::string host; // name or IP literal, without brackets
+    int port = 0;
+    std::string path; // before "/v1/verifications"; empty or begins with '/'
+    std::uint32_t weight = 0;
+};
+
+struct RetryConfig {
+    std::uint32_t attempts = 0;   // retries after the first try, at most 2
+    Nanos base{};                 // the first wait; doubles
+    double budget = 0;            // share of calls, 0 to 1
+    std::uint32_t budget_min = 0; // retries a second that are always allowed
+};
+
+struct HealthConfig {
+    std::string path; // of the active probe (GET, 2xx is healthy); empty: no active probe
+    Nanos interval{};
+    Nanos timeout{};
+};
+
+struct UpstreamConfig {
+    std::string kind; // "central"
+    Nanos deadline{};
+    TimeoutOptions timeout;  // per try: timeout_min, timeout_max, timeout_factor
+    std::string ca_file;     // empty: the system's
+    std::string certificate; // client certificate; empty: none
+    std::string key;
+    std::uint64_t connections = 0; // per endpoint
+    std::uint64_t concurrency = 0; // calls in flight, all endpoints
+    std::uint64_t queue = 0;       // calls that wait for their turn
+    Nanos queue_timeout{};         // how long one waits there
+    Nanos idle_timeout{};          // of a pooled connection
+    Nanos resolve_every{};         // names are resolved again
+    Nanos resolve_max_age{};       // the last good addresses serve that long when no new ones come
+    std::vector<EndpointConfig> endpoints;
+    RetryConfig retry;
+    CircuitOptions circuit;
+    HealthConfig health;
+    EjectionOptions ejection;
+};
+
+struct CoordinationConfig {
+    std::string kind; // "local"
+};
+
+struct CacheConfig {
+    std::uint64_t size = 0; // bytes
+    std::string key_file;
+    std::array<std::uint8_t, 32> key{};
+};
+
+struct OrdersConfig {
+    Nanos retain{};
+};
+
+struct SceneConfig {
+    std::string name;
+    ScenePolicy policy;
+};
+
+struct ReconcileConfig {
+    Nanos retain{};
+    std::uint64_t bytes = 0;
+};
+
+} // namespace holdfast

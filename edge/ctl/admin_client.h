@@ -1,0 +1,97 @@
+// holdfastctl's side of the admin socket: one blocking request at a time over a plain Unix socket, HTTP/1.1, a total
+// limit of time for each. Not a general HTTP client. This comment is also the contract of the admin API.
+//
+// Bodies are JSON objects; times are RFC 3339 strings; durations are seconds (numbers). A field marked ? may be absent.
+// Unknown fields of an answer are ignored; unknown fields of a request are refused. A refusal is
+//   {"code":"…","message":"one sentence"}   with 400 bad request, 403 no permission, 404 no such thing, 409 not now,
+//   422 configuration invalid, 503 cannot (store damaged, disk full), 504 did not finish in time.
+// holdfastctl exits 4 for 403, 5 for 504, 78 for 422, and 1 for every other status from 400 on.
+//
+// GET /v1/status
+//   {"verdict":"ok|degraded|impaired|draining","summary":"one line for people",
+//    "node":{"name","region","version","pid":N,"startedAt","uptimeSeconds":N},
+//    "mode":{"node":"auto|degraded|live","overrides":[{"scope":"node|scene|circuit","scene"?,"mode","reason","by",
+//            "since","expiresAt","remainingSeconds":N}]},
+//    "circuits":[{"upstream","state":"closed|half_open|open","since","sinceSeconds":N,"reason",
+//                 "forced"?:"open|close","retryInSeconds"?:N}],
+//    "lease":{"kind":"local|etcd","state":"local|leased|autonomous","remainingSeconds"?:N},
+//    "cache":{"entries":N,"bytes":N,"sizeBytes":N,"healthy":bool,"detail"?},
+//    "state":{"healthy":bool,"detail"?}, "journal":{"healthy":bool,"entries":N,"detail"?},
+//    "clock":{"synchronised":bool,"trusted":bool},
+//    "upstreams":[{"upstream","endpoint","weight":N,"state":"healthy|ejected|down","inFlight":N,"connections":N,
+//                  "p99Seconds"?:N}],
+//    "load":{"connections":N,"inFlight":N,"queued":N,"requests":N,"perSecond":N,"degradedPerSecond":N},
+//    "reconcile":{"pending":N}, "config":{"hash","generation":N,"source","loadedAt","lastReloadSuccessful":bool},
+//    "events":[{"time","kind","text"}]}                       the newest last, at most 20
+// POST /v1/degrade {"mode":"degraded|live|auto","scene"?,"fleet"?:bool,"forSeconds"?:N,"reason"}
+//   {"scope":"node|scene","scene"?,"mode","reason","expiresAt"?,"remainingSeconds"?:N}     durable before it answers
+// GET /v1/circuit
+//   {"circuits":[{"upstream","state","since","sinceSeconds":N,"reason","forced"?,"forcedRemainingSeconds"?:N,
+//     "retryInSeconds"?:N,"window":{"calls":N,"failures":N,"slow":N,"failureRate":N,"slowRate":N,"subjects":N,
+//     "credentials":N,"connectFailures":N},"throttle":{"active":bool,"probability":N},
+//     "halfOpen"?:{"permitted":N,"done":N,"failed":N},"ramp"?:{"percent":N},"votes"?:{"open":N,"needed":N,"live":N}}]}
+// POST /v1/circuit {"action":"open|close|auto","forSeconds"?:N,"reason"?}     answers like GET
+// GET /v1/cache/stats
+//   {"entries":N,"bytes":N,"sizeBytes":N,"orders":N,"hits":N,"misses":N,"evictions":{"<cause>":N},"healthy":bool,
+//    "detail"?}
+// POST /v1/cache/get {"credential","subject","scene","device"?}     404 when there is no record
+//   {"outcome","score"?,"decidedAt","ageSeconds":N,"maxAgeSeconds"?:N,"verificationId"?,"feature":bool,"revoked":bool,
+//    "usable":bool,"why":"why it would or would not answer now"}
+// POST /v1/cache/purge {"scene"?}        {"purged":N}
+// POST /v1/cache/revoke {"subject"}      {"revokedAt":"…"}     durable before it answers
+// POST /v1/policy/test {"credential","client"?:"address","request":{the body of a verification}}     changes nothing
+//   {"allowed":bool,"code"?,"message"?,"prechecks":[{"name","result":"pass|deny|skip","detail"?}],
+//    "live":{"admitted":bool,"why"},"degraded":{"answer":"cache|feature|provisional|deny","why",
+//    "rungs":[{"rung","answers":bool,"why"}]}}
+// GET /v1/config                         {"hash","generation":N,"source","loadedAt","toml":"effective, secrets
+// redacted"} GET /v1/config?origin=1                application/x-ndjson:
+// {"key","value":"TOML","origin":"file:line|default",
+//                                        "reload":"hot|restart"} a line
+// POST /v1/config/reload {}              {"generation":N,"hash","restartNeeded":["key"],"warnings":["text"]}; 422 adds
+//                                        "rendered":"the errors as a terminal shows them"
+// GET /v1/journal?n=N[&after=SEQ]        application/x-ndjson, oldest first: the last n entries, or the first n with a
+//                                        sequence number above SEQ: {"seq":N,"time","kind","fields":{…},"prev","hash"}:
+//                                        the journal's own lines
+// GET /v1/journal/verify                 {"ok":bool,"entries":N,"lastSeq":N,"lastHash","problem"?}
+// GET /v1/explain/{requestId}            404 when it is not among the recent ones
+//   {"requestId","time","credential","scene","method","target","client","auth":{"result","micros":N},
+//    "prechecks":[{"name","result","detail"?}],"circuit":{"state","admitted":bool,"why"},
+//    "attempts":[{"endpoint","startMs":N,"tookMs":N,"result","status"?:N}],"rung","reason","outcome","source","code",
+//    "status":N,"totalMs":N}
+// POST /v1/drain {}                      {"draining":true,"inFlight":N,"connections":N,"done":bool}; GET answers the
+//                                        same and changes nothing: `drain --wait` asks until done is true
+// POST /v1/undrain {}                    {"draining":false,"inFlight":N,"connections":N,"done":bool}
+// POST /v1/state/reset {"reason"}        {"reset":true,"movedAside"?:"path"}
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "edge/admin_paths.h"
+#include "edge/base/result.h"
+#include "edge/base/time.h"
+
+namespace holdfast::ctl {
+
+struct AdminAnswer {
+    int status = 0;
+    std::string body;
+};
+
+class AdminClient {
+  public:
+    // `limit` is the total time for one request: connect, send, wait and read.
+    AdminClient(std::string socket_path, Nanos limit) : socket_path_(std::move(socket_path)), limit_(limit) {}
+    // One connection, one request, one answer of any status. Errors: refused (nobody listens, or no such socket),
+    // denied (the socket's permissions), timeout, too_large (above kAnswerBytesMax), invalid (not HTTP), closed.
+    Result<AdminAnswer> get(std::string_view target) { return ask("GET", target, {}); }
+    Result<AdminAnswer> post(std::string_view target, std::string_view json) { return ask("POST", target, json); }
+    const std::string& socket_path() const { return socket_path_; }
+
+  private:
+    Result<AdminAnswer> ask(std::string_view method, std::string_view target, std::string_view body);
+    std::string socket_path_;
+    Nanos limit_;
+};
+
+} // namespace holdfast::ctl
