@@ -32,16 +32,15 @@ inline constexpr Nanos kRetryAfterMax = 30s; // longer is taken as this
 // Why a call gave no outcome. The edge maps it to an answer and to whether the ladder may be used.
 enum class FailureKind : std::uint8_t {
     none,
-    timeout,               // no answer in time, 408, 504
-    invalid_response,      // malformed, cut short, too large
-    refused,               // no connection could be made
-    unavailable,           // 5xx, or the connection was closed before an answer
-    rejected,              // a definite 4xx: no outcome, no retry, no ladder
-    throttled,             // 429, or 503 with Retry-After
-    overloaded_local,      // our own queue is full, or its place did not come in time: nothing was sent
-    cancelled,             // its owner gave it up
-    circuit_refused_retry, // the circuit did not admit another try; the attempts say what failed before
-    local,                 // a fault of our own: DNS, descriptors, certificate
+    timeout,          // no answer in time, 408, 504
+    invalid_response, // malformed, cut short, too large
+    refused,          // no connection could be made
+    unavailable,      // 5xx, or the connection was closed before an answer
+    rejected,         // a definite 4xx: no outcome, no retry, no ladder
+    throttled,        // 429, or 503 with Retry-After
+    overloaded_local, // our own queue is full, or its place did not come in time: nothing was sent
+    cancelled,        // its owner gave it up
+    local,            // a fault of our own: DNS, descriptors, certificate
 };
 std::string_view name(FailureKind kind); // "timeout", "invalid_response", …: for labels and `explain`
 

@@ -1,0 +1,75 @@
+// One try of one call at one endpoint: place, connection, request, answer. It has no timer: its owner's limit is to
+// destroy it (the connection is then closed) or, once the request has left, to keep it for a late answer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "edge/base/json.h"
+#include "upstream/central_codec.h"
+#include "upstream/pool.h"
+
+namespace holdfast {
+
+struct AttemptResult {
+    CallKind kind = CallKind::ignored;
+    FailureKind failure = FailureKind::none; // none: an outcome
+    bool connect_failure = false;
+    bool was_sent = false;         // bytes of the request may have reached the centre
+    bool stale_connection = false; // a reused connection was closed before any answer: nobody's fault, try a fresh one
+    std::optional<CentreOutcome> outcome;
+    std::optional<Nanos> retry_after;
+    Error error;
+    int status = 0; // of the answer; 0 without one
+};
+
+class Attempt {
+  public:
+    using Done = std::function<void(AttemptResult)>;
+    // Appends the complete head; called once, when a connection is there.
+    using WriteHead = std::function<void(std::string& head)>;
+
+    struct Spec {
+        std::shared_ptr<const std::string> body; // owners: the exchange, its call, and the tries of it
+        bool fresh = false;                      // never over a connection that has served before
+        MonoTime connect_by{};
+    };
+    // `done` is called once, never inside the constructor and never after destruction. `started` is called when the try
+    // holds its place and goes on to the network. Requires: pool and doc outlive it.
+    Attempt(Loop& loop, Pool& pool, json::Document& doc, Spec spec, WriteHead write_head, std::function<void()> started,
+            Done done);
+    ~Attempt();
+    Attempt(const Attempt&) = delete;
+    Attempt& operator=(const Attempt&) = delete;
+
+    bool started() const { return started_; } // it has its place; before, it only waits in the queue
+    bool sent() const { return sent_; }       // the request has been handed to the connection
+    // Goes on for another owner, without its place. Requires: sent(), done not called.
+    void become_late(Done done);
+
+  private:
+    void begin(Place place);
+    void go(Connection connection);
+    void answered(const Result<HttpResponse>& answer);
+    void finish(AttemptResult result);
+    void finish_soon(AttemptResult result);
+
+    Loop& loop_;
+    Pool& pool_;
+    json::Document& doc_;
+    Spec spec_;
+    WriteHead write_head_;
+    std::function<void()> on_started_;
+    Done done_;
+    Place place_;
+    Connection connection_;
+    std::unique_ptr<Pending> pending_; // the queue, or the connect
+    std::unique_ptr<Timer> soon_;
+    std::string head_;
+    bool started_ = false;
+    bool sent_ = false;
+};
+
+} // namespace holdfast

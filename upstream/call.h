@@ -1,0 +1,123 @@
+// One verification at the centre: at most three tries within one deadline. A try is retried when it failed and nothing
+// definite was answered (every request carries its idempotency key), after a jittered wait, on a fresh connection, at
+// another endpoint where there is one, if the budget, the circuit and the time left allow it. Every try is reported to
+// the circuit through its permit. When time is up the owner is told, and the last try goes on for the late answer.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "edge/base/result.h"
+#include "edge/net/loop.h"
+#include "policy/verification.h"
+#include "upstream/attempt.h"
+#include "upstream/central_codec.h"
+#include "upstream/circuit.h"
+
+namespace holdfast {
+
+class Upstream;
+
+inline constexpr std::size_t kRetriesMax = 2;
+inline constexpr std::size_t kAttemptsMax = 1 + kRetriesMax;
+
+struct CallSpec {
+    std::string request_id;  // ours
+    std::string traceparent; // of this hop; empty: none is sent
+    std::string credential;
+    std::string order_no;
+    Caller caller;                           // keyed hashes
+    Permit permit;                           // for the first try; from Circuit::admit() or admit_always()
+    bool always = false;                     // the operator's `live`: retries need no admission
+    std::shared_ptr<const std::string> body; // owners: the exchange and its call, whichever lives longer
+    MonoTime deadline;                       // the whole call's
+    // A definite answer after `done`, or after the owner let the call run on alone: at most once, at any time while the
+    // Upstream lives. Captures values only.
+    std::function<void(const CentreOutcome&)> on_late;
+};
+
+// What one try came to, for `explain`.
+struct AttemptRecord {
+    std::size_t endpoint = 0;
+    MonoTime started{};
+    Nanos duration{0};
+    FailureKind failure = FailureKind::none;
+    bool was_sent = false;
+    bool probe = false;
+    int status = 0;
+    std::string detail; // of a failure
+};
+
+// Why there was no (further) try.
+enum class CallStop : std::uint8_t {
+    answered, // an outcome, or a definite refusal
+    attempts_spent,
+    no_time,         // another try could not finish within the deadline
+    budget,          // of retries
+    circuit,         // did not admit another try
+    nothing_to_call, // the queue is full, or its place did not come in time
+    cancelled,
+};
+std::string_view name(CallStop stop);
+
+struct CallResult {
+    std::optional<CentreOutcome> outcome;
+    FailureKind failure = FailureKind::none; // of the last try; none with an outcome
+    CallStop stop = CallStop::answered;
+    Error error;                         // of the last try, when there is no outcome
+    std::optional<Nanos> retry_after;    // what the centre asked for, when it throttled
+    std::vector<AttemptRecord> attempts; // at most kAttemptsMax
+    bool late_kept = false;              // the last try goes on, for on_late
+    bool ok() const { return outcome.has_value(); }
+    // Whether the centre was tried and failed, so that the ladder may be asked under its rule. Not after a definite
+    // refusal. Ours to shed (overloaded_local) is neither.
+    bool ladder_may_follow() const {
+        return failure != FailureKind::none && failure != FailureKind::rejected &&
+               failure != FailureKind::overloaded_local && failure != FailureKind::cancelled;
+    }
+};
+
+class Call {
+  public:
+    using Done = std::function<void(CallResult)>;
+    ~Call(); // cancels: the permit goes back, the connection is closed, `done` is never called
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+  private:
+    friend class Upstream;
+    Call(Upstream& upstream, CallSpec spec, Done done);
+    void begin();
+    void start_attempt();
+    void attempt_started();
+    void attempt_done(AttemptResult result);
+    void timer_fired();
+    void timed_out();
+    void settle(AttemptResult& result, Now now);
+    void retry_or_finish(AttemptResult result, Now now);
+    std::optional<CallStop> why_no_retry(const AttemptResult& result, Nanos& wait, Now now);
+    void finish(CallResult result);
+    void write_head(std::string& head);
+    void run_alone();
+
+    enum class Step : std::uint8_t { queued, trying, waiting, over };
+    Upstream& upstream_;
+    CallSpec spec_;
+    Done done_;
+    Step step_ = Step::queued;
+    std::unique_ptr<Attempt> attempt_;
+    std::unique_ptr<Timer> timer_;
+    std::size_t endpoint_ = 0;
+    std::uint32_t tried_ = 0; // bit per endpoint, for the choice of the next
+    bool fresh_ = false;
+    MonoTime started_{}; // of the try
+    Nanos limit_{0};     // of the try
+    AttemptResult last_;
+    std::vector<AttemptRecord> records_;
+};
+
+} // namespace holdfast

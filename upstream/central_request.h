@@ -1,0 +1,27 @@
+// The head of a request to the centre, built from our own values only: no byte of the client's head is passed on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "edge/base/time.h"
+#include "upstream/endpoint.h"
+
+namespace holdfast {
+
+struct CentralRequest {
+    std::string_view request_id;
+    std::string_view traceparent; // empty: not sent
+    std::string_view node;
+    std::string_view region;
+    std::string_view idempotency_key;
+    Nanos left{0}; // to the caller's deadline; sent in whole milliseconds, rounded down
+    std::uint32_t attempt = 1;
+    std::uint64_t content_length = 0;
+};
+
+// Appends the complete head of POST {path}/v1/verifications.
+void append_central_head(std::string& out, const Endpoint& endpoint, const CentralRequest& request);
+
+} // namespace holdfast

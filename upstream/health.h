@@ -1,0 +1,38 @@
+// Active probing of one endpoint: GET a path every so often over a connection of its own; any 2xx is healthy. Off
+// unless configured. It feeds the ejection and never the circuit.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "edge/net/loop.h"
+#include "upstream/pool.h"
+
+namespace holdfast {
+
+struct HealthOptions {
+    std::string path; // empty: off
+    Nanos interval = 5s;
+    Nanos timeout = 2s;
+};
+
+class HealthProbe {
+  public:
+    HealthProbe(Loop& loop, Pool& pool, HealthOptions options, std::function<void(bool healthy)> verdict);
+
+  private:
+    void probe();
+    void answered(bool healthy);
+    Loop& loop_;
+    Pool& pool_;
+    HealthOptions options_;
+    std::function<void(bool)> verdict_;
+    std::string head_;
+    Connection connection_;
+    std::unique_ptr<Pending> connecting_;
+    std::unique_ptr<Timer> next_;
+    std::unique_ptr<Timer> limit_;
+};
+
+} // namespace holdfast

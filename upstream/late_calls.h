@@ -1,0 +1,38 @@
+// Tries whose owners have been told "timeout" but whose answers may still come: kept for a while, so that a definite
+// answer is recorded for the client that asks again. Bounded in number and time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+
+#include "edge/net/loop.h"
+#include "upstream/attempt.h"
+
+namespace holdfast {
+
+class LateCalls {
+  public:
+    static constexpr std::size_t kLateCallsMax = 64;
+
+    LateCalls(Loop& loop, Nanos limit) : loop_(loop), limit_(limit) {}
+    // False, and the try is ended, when there are kLateCallsMax already. Requires: attempt->sent().
+    bool keep(std::unique_ptr<Attempt> attempt, std::function<void(const CentreOutcome&)> on_late);
+    std::size_t size() const { return late_.size(); }
+    std::uint64_t recorded() const { return recorded_; } // definite answers that came
+    std::uint64_t dropped() const { return dropped_; }   // not kept, or nothing came in time
+
+  private:
+    struct Late {
+        std::unique_ptr<Attempt> attempt;
+        std::unique_ptr<Timer> timer;
+        std::function<void(const CentreOutcome&)> on_late;
+    };
+    Loop& loop_;
+    Nanos limit_;
+    std::list<Late> late_;
+    std::uint64_t recorded_ = 0, dropped_ = 0;
+};
+
+} // namespace holdfast

@@ -1,0 +1,110 @@
+// The connections to one endpoint: at most `connections` tries at a time (a Place each), a bounded queue in front of
+// them, and idle keep-alive connections for reuse. A Place is a token: dropped, the next in the queue gets it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "edge/net/http_client.h"
+#include "edge/net/loop.h"
+#include "edge/net/stream.h"
+#include "upstream/endpoint.h"
+#include "upstream/resolver.h"
+
+namespace holdfast {
+
+struct PoolOptions {
+    std::uint32_t connections = 256; // tries at a time
+    std::uint32_t queue = 1024;      // calls that wait for a place
+    std::uint32_t idle = 256;        // kept connections
+    Nanos idle_timeout = 30s;
+    Nanos max_age = 10min; // of a connection; it is then not used again, so that new addresses are taken up
+};
+
+class Pool;
+
+// The right to have one try under way at this endpoint. Requires: the pool outlives it.
+class Place {
+  public:
+    Place() = default;
+    explicit Place(Pool& pool) : pool_(&pool) {}
+    Place(Place&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+    Place& operator=(Place&& other) noexcept;
+    ~Place() { drop(); }
+    void drop();
+    bool held() const { return pool_ != nullptr; }
+
+  private:
+    Pool* pool_ = nullptr;
+};
+
+// A connection with its age, so that the pool knows when to retire it.
+struct Connection {
+    std::unique_ptr<HttpClient> client;
+    MonoTime made{};
+    bool reused = false; // it has served a request before
+};
+
+class Pool {
+  public:
+    static constexpr Nanos kAddressShareMin = 250ms; // of the time that one address gets to connect
+
+    // Requires: what is given outlives it, and it outlives its Places.
+    Pool(Loop& loop, Dialer& dialer, Network& network, const Endpoint& endpoint, PoolOptions options,
+         ResolverOptions resolver = {});
+    ~Pool();
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    // A place now, or one that does not hold when all are taken or others wait.
+    Place enter();
+    // In the queue for a place, first in first out; destroying the Pending leaves it. Code::full, Origin::local, when
+    // the queue is full. `granted` is never called inside this call.
+    Result<std::unique_ptr<Pending>> wait(std::function<void(Place)> granted);
+
+    // An idle connection that is usable; its client is null when there is none.
+    Connection take_idle();
+    // Back for reuse; closed instead when it is not usable, too old, or one too many.
+    void give_back(Connection connection);
+    // A new connection: the known addresses in turn until `by`, the last good one first. Origin::local when no address
+    // is known. `done` is never called inside this call.
+    using Connected = std::function<void(Result<Connection>)>;
+    [[nodiscard]] std::unique_ptr<Pending> connect(MonoTime by, Connected done);
+
+    const Endpoint& endpoint() const { return endpoint_; }
+    const Resolver& resolver() const { return resolver_; }
+    std::uint32_t busy() const { return busy_; }
+    std::size_t queued() const { return queue_.size(); }
+    std::size_t idle() const { return idle_.size(); }
+    void sweep(MonoTime now); // closes idle connections that are over their time; call about once a second
+
+  private:
+    friend class Place;
+    class Waiter;
+    class Connecting;
+    struct Idle {
+        Connection connection;
+        MonoTime since;
+    };
+    void leave();
+    void pump();
+
+    Loop& loop_;
+    Dialer& dialer_;
+    Endpoint endpoint_;
+    PoolOptions options_;
+    ResponseLimits limits_;
+    Resolver resolver_;
+    std::uint32_t busy_ = 0;
+    std::list<Waiter*> queue_;      // the oldest first; at most options_.queue
+    std::list<Connecting*> hungry_; // wait for the first answer of the resolver
+    std::vector<Idle> idle_;        // the newest last; at most options_.idle
+    std::size_t good_address_ = 0;  // index of the last address that connected
+    std::unique_ptr<Timer> pump_;
+};
+
+} // namespace holdfast

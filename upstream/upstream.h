@@ -1,0 +1,142 @@
+// The centre as the edge sees it: start a call, ask the circuit, show operators how it stands. Owns endpoints, pools,
+// circuit, estimator, budget and the timers of all of them. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "edge/base/json.h"
+#include "edge/base/rng.h"
+#include "edge/net/loop.h"
+#include "edge/net/stream.h"
+#include "upstream/call.h"
+#include "upstream/canary.h"
+#include "upstream/circuit.h"
+#include "upstream/ejection.h"
+#include "upstream/health.h"
+#include "upstream/late_calls.h"
+#include "upstream/pool.h"
+#include "upstream/retry_budget.h"
+#include "upstream/timeout_estimator.h"
+
+namespace holdfast {
+
+inline constexpr std::size_t kEndpointsMax = 32;
+
+struct UpstreamOptions {
+    std::string node;                // X-Edge-Node
+    std::string region;              // X-Edge-Region
+    std::vector<Endpoint> endpoints; // 1 to kEndpointsMax
+    TimeoutOptions timeout;
+    std::uint32_t retries = kRetriesMax; // [upstream.retry] attempts; at most kRetriesMax
+    Nanos retry_base = 100ms;
+    double retry_budget = 0.1;
+    std::uint32_t retry_floor = 3; // a second
+    CircuitOptions circuit;
+    PoolOptions pool;
+    ResolverOptions resolver;
+    HealthOptions health;
+    EjectionOptions ejection;
+    Nanos late_limit = 0s; // 0: timeout.max + 10 s
+};
+
+// All may be empty. None of them may destroy the Upstream or start a call in it.
+struct UpstreamObservers {
+    // A try has ended; FailureKind::none is a success.
+    std::function<void(std::size_t endpoint, FailureKind result, Nanos duration)> on_try;
+    std::function<void()> on_retry; // a retry begins
+    std::function<void(const CircuitTransition&)> on_transition;
+    std::function<void()> on_circuit_changed; // Circuit::revision() rose: save a snapshot
+    std::function<void(std::size_t endpoint, bool ejected)> on_ejection;
+};
+
+struct EndpointStatus {
+    std::string url;
+    double weight = 1;
+    bool ejected = false;
+    std::optional<Nanos> back_in;
+    std::uint32_t busy = 0;
+    std::size_t queued = 0, idle = 0;
+    std::size_t addresses = 0;
+    bool addresses_stale = false;
+    std::string dns_problem;
+};
+
+struct UpstreamStatus {
+    std::vector<EndpointStatus> endpoints;
+    Nanos try_timeout{0};
+    std::optional<Nanos> p99;
+    std::size_t calls = 0; // under way
+    std::size_t late = 0;
+    std::uint64_t late_recorded = 0, late_dropped = 0;
+    double retries_left = 0;
+};
+
+class Upstream {
+  public:
+    static constexpr std::size_t kAloneMax = 256; // calls that run on without an owner
+
+    // `dialer` connects (TLS where a target asks for it), `network` resolves names. Requires: all references outlive
+    // it, and it outlives every Call.
+    Upstream(Loop& loop, Dialer& dialer, Network& network, Rng& rng, UpstreamOptions options,
+             UpstreamObservers observers = {});
+    ~Upstream();
+    Upstream(const Upstream&) = delete;
+    Upstream& operator=(const Upstream&) = delete;
+
+    // `done` is called once, never inside start(); the Call may be destroyed in it. Requires: spec.permit is valid.
+    [[nodiscard]] std::unique_ptr<Call> start(CallSpec spec, Call::Done done);
+    // The owner has gone, the call goes on: its `done` is never called, a definite outcome goes to on_late. Ended at
+    // once when kAloneMax run so already.
+    void let_run(std::unique_ptr<Call> call);
+
+    Circuit& circuit() { return circuit_; }
+    // After the circuit was changed from outside (force, restore): sets its timer and tells the observers.
+    void circuit_touched();
+    Rng& rng() { return rng_; }
+    UpstreamStatus status();
+    std::size_t endpoint_count() const { return endpoints_.size(); }
+    const std::string& endpoint_url(std::size_t i) const { return endpoints_[i].pool->endpoint().url; }
+    // The operator's word. Code::not_found for an unknown URL, Code::denied as Ejection says.
+    Result<void> set_weight(std::string_view url, double weight);
+    Result<void> eject(std::string_view url, Nanos how_long);
+    Result<void> restore(std::string_view url);
+
+  private:
+    friend class Call;
+    struct One {
+        std::unique_ptr<Pool> pool;
+        std::unique_ptr<HealthProbe> health;
+    };
+    std::optional<std::size_t> choose_endpoint(std::uint64_t subject, std::uint32_t tried, MonoTime now);
+    std::optional<std::size_t> find(std::string_view url) const;
+    void tried(std::size_t endpoint, const AttemptResult& result, Caller caller, Nanos duration, Now now);
+    void each_second();
+    void drop_finished();
+
+    Loop& loop_;
+    Rng& rng_;
+    UpstreamOptions options_;
+    UpstreamObservers observers_;
+    json::Document doc_;
+    Circuit circuit_;
+    TimeoutEstimator estimator_;
+    RetryBudget budget_;
+    Ejection ejection_;
+    std::vector<One> endpoints_;
+    std::vector<WeightedEndpoint> weights_;
+    LateCalls late_;
+    std::list<std::unique_ptr<Call>> alone_;
+    std::size_t calls_ = 0;
+    std::uint64_t told_revision_ = 0;
+    std::unique_ptr<Timer> circuit_timer_;
+    std::unique_ptr<Timer> second_;
+    std::unique_ptr<Timer> drop_;
+};
+
+} // namespace holdfast
