@@ -1,0 +1,342 @@
+#include "edge/connection.h"
+
+#include <algorithm>
+
+#include "edge/base/check.h"
+#include "edge/net/http_writer.h"
+#include "edge/server.h"
+
+namespace holdfast {
+namespace {
+
+constexpr Nanos kForever = std::chrono::hours(24 * 365);
+constexpr std::size_t kHashStep = 16u << 10;  // a body longer than this is hashed while it streams in
+constexpr Nanos kRateGrace = 5s;              // before the minimum rate of a body is asked for
+
+ApiCode code_of(int status) {
+    switch (status) {
+        case 405: return ApiCode::method_not_allowed;
+        case 408: return ApiCode::request_timeout;
+        case 413: return ApiCode::body_too_large;
+        case 414: return ApiCode::uri_too_long;
+        case 417: return ApiCode::expectation_failed;
+        case 431: return ApiCode::headers_too_large;
+        case 501: return ApiCode::not_implemented;
+        case 503: return ApiCode::overloaded;
+        case 505: return ApiCode::http_version;
+        default: return ApiCode::invalid_request;
+    }
+}
+
+}  // namespace
+
+Connection::Connection(Server& server, std::unique_ptr<Stream> stream, bool shed)
+    : server_(server), stream_(std::move(stream)), parser_(server.options().request_limits), shed_(shed) {}
+
+Connection::~Connection() {
+    give_back_body();
+    HF_CHECK(handler_ == nullptr);
+}
+
+void Connection::start() {
+    if (stream_->ready()) {
+        begin_idle();
+        deadline_ = now() + server_.options().header_timeout;
+    } else {
+        enter(Phase::handshake, server_.options().handshake_timeout);
+    }
+    stream_->start(*this);
+}
+
+MonoTime Connection::now() const { return server_.loop().now().mono; }
+
+void Connection::enter(Phase phase, Nanos limit) {
+    phase_ = phase;
+    since_ = now();
+    deadline_ = since_ + limit;
+}
+
+void Connection::begin_idle() {
+    enter(Phase::idle, server_.options().keepalive_timeout);
+    released_ = false;
+}
+
+void Connection::on_ready() {
+    if (phase_ != Phase::handshake) return;
+    begin_idle();
+    deadline_ = now() + server_.options().header_timeout;  // the first request is due sooner than a later one
+}
+
+void Connection::on_data(std::string_view bytes) {
+    if (phase_ == Phase::closed) return;
+    if (phase_ == Phase::lingering) {
+        lingered_ += bytes.size();
+        if (lingered_ > kLingerMax) close("");
+        return;
+    }
+    if (phase_ == Phase::busy || !input_.empty() || stream_->queued() > kQueuedMax) return keep(bytes);
+    consume(bytes);
+}
+
+// Holds input back until the request in flight is answered, and the peer with it.
+void Connection::keep(std::string_view input) {
+    if (input_.size() + input.size() > kInputMax) return close("pipeline");
+    input_.append(input);
+    if (!paused_) {
+        paused_ = true;
+        stream_->pause();
+    }
+}
+
+void Connection::resume_input() {
+    if (phase_ == Phase::closed || phase_ == Phase::lingering || phase_ == Phase::busy || consuming_) return;
+    if (stream_->queued() > kQueuedMax) return;
+    if (!input_.empty()) {
+        const std::string input = std::move(input_);
+        input_.clear();
+        consume(input);
+    }
+    if (input_.empty() && paused_ && phase_ != Phase::busy && phase_ != Phase::closed) {
+        paused_ = false;
+        stream_->resume();
+    }
+}
+
+void Connection::consume(std::string_view input) {
+    consuming_ = true;
+    unsigned requests = 0;
+    while (step(input)) {
+        if (phase_ != Phase::idle || input.empty()) continue;
+        if (++requests == kRequestsPerTurn || stream_->queued() > kQueuedMax) {
+            server_.resume_later(*this);
+            break;
+        }
+    }
+    consuming_ = false;
+    const bool over = phase_ == Phase::closed || phase_ == Phase::lingering;
+    if (!over && !input.empty()) keep(input);
+    if (ended_ && phase_ == Phase::idle && input_.empty()) close("");
+}
+
+bool Connection::step(std::string_view& input) {
+    if (phase_ == Phase::busy || phase_ == Phase::closed || phase_ == Phase::lingering) return false;
+    if (phase_ == Phase::idle) {
+        if (input.empty()) return false;
+        const MonoTime first_due = deadline_;
+        enter(Phase::head, server_.options().header_timeout);
+        if (first_) deadline_ = first_due;
+        first_ = false;
+    }
+    const HttpEvent event = parser_.next(input);
+    switch (event.kind) {
+        case HttpEvent::Kind::need_more: return false;
+        case HttpEvent::Kind::head: take_head(); return true;
+        case HttpEvent::Kind::body: take_body(event.body); return true;
+        case HttpEvent::Kind::complete: take_complete(); return true;
+        case HttpEvent::Kind::error: {
+            const Reject& why = parser_.reject();
+            reject(why.status, name(why.reason), why.detail);
+            return false;
+        }
+    }
+    return false;
+}
+
+void Connection::take_head() {
+    const RequestHead& head = parser_.head();
+    keep_alive_ = head.keep_alive && !shed_ && !draining_;
+    HeadDecision decision = server_.service().on_head(*this, head, stream_->peer(), shed_ || server_.shedding());
+    enter(Phase::body, server_.options().body_timeout);
+    body_seen_ = 0;
+    if (decision.refusal) return refuse(std::move(*decision.refusal));
+    handler_ = decision.handler;
+    HF_CHECK(handler_ != nullptr);
+    if (!head.has_body()) return;
+    if (head.expect_continue) stream_->write(kContinue);
+    if (head.content_length) body_.reserve(std::min<std::uint64_t>(*head.content_length, kDiscardMax) + 64);
+}
+
+// A head that is refused: the body is read away when it is small, so that the connection lives on.
+void Connection::refuse(Reply reply) {
+    const RequestHead& head = parser_.head();
+    if (head.chunked || head.expect_continue || head.content_length.value_or(0) > kDiscardMax) {
+        reply.close = true;
+        return send(std::move(reply));
+    }
+    refusal_ = std::make_unique<Reply>(std::move(reply));
+}
+
+void Connection::take_body(std::string_view bytes) {
+    body_seen_ += bytes.size();
+    if (refusal_ != nullptr) return;
+    if (!server_.charge(bytes.size())) return reject(503, "memory", "too many request bodies in flight");
+    body_charged_ += bytes.size();
+    body_.append(bytes);
+    if (body_.size() - hashed_ < kHashStep) return;
+    if (hash_ == nullptr) hash_ = std::make_unique<Sha256>();
+    hash_->update(std::string_view(body_).substr(hashed_));
+    hashed_ = body_.size();
+}
+
+void Connection::take_complete() {
+    if (refusal_ != nullptr) {
+        const std::unique_ptr<Reply> reply = std::move(refusal_);
+        return send(std::move(*reply));
+    }
+    Digest digest;
+    if (hash_ == nullptr) {
+        digest = Sha256::of(body_);
+    } else {
+        hash_->update(std::string_view(body_).substr(hashed_));
+        digest = hash_->finish();
+    }
+    hash_.reset();
+    hashed_ = 0;
+    enter(Phase::busy, kForever);
+    std::string body = std::move(body_);
+    body_ = std::string();
+    handler_->on_request(std::move(body), digest);
+}
+
+void Connection::reply(Reply reply) {
+    HF_CHECK(phase_ == Phase::busy);
+    handler_ = nullptr;
+    send(std::move(reply));
+    if (phase_ == Phase::idle && !consuming_) {
+        if (ended_ && input_.empty()) return close("");
+        if (!input_.empty() || paused_) server_.resume_later(*this);
+    }
+}
+
+void Connection::send(Reply reply) {
+    give_back_body();
+    const bool alive = keep_alive_ && !reply.close && !draining_ && !server_.draining();
+    std::string& head = server_.scratch();
+    head.clear();
+    const ResponseSpec spec{reply.status, reply.content_type, reply.body.size(), alive};
+    begin_response(head, spec, server_.date());
+    head += reply.headers;
+    end_head(head);
+    const bool to_head = parser_.head().method == "HEAD";
+    stream_->write(head, to_head ? std::string_view() : std::string_view(reply.body));
+    if (alive) return begin_idle();
+    linger();
+}
+
+void Connection::reject(int status, std::string_view reason, std::string_view message) {
+    server_.count_reject(reason, stream_->peer());
+    drop_handler();
+    refusal_.reset();
+    Reply reply = error_reply(code_of(status), message, {}, status == 503 ? Seconds(1) : Seconds(0));
+    reply.close = true;
+    give_back_body();
+    const ResponseSpec spec{reply.status, reply.content_type, reply.body.size(), false};
+    std::string& head = server_.scratch();
+    head.clear();
+    begin_response(head, spec, server_.date());
+    head += reply.headers;
+    end_head(head);
+    stream_->write(head, reply.body);
+    linger();
+}
+
+// After the last answer: end our side, and swallow what still comes, so that the answer is not lost to a reset.
+void Connection::linger() {
+    enter(Phase::lingering, kLingerTime);
+    input_ = std::string();
+    if (paused_) {
+        paused_ = false;
+        stream_->resume();
+    }
+    stream_->shutdown();
+    if (ended_ && stream_->queued() == 0) close("");
+}
+
+void Connection::on_end() {
+    ended_ = true;
+    if (phase_ == Phase::busy || phase_ == Phase::closed) return;  // the answer may still be read
+    if (phase_ == Phase::lingering && stream_->queued() > 0) return;
+    close("");
+}
+
+void Connection::on_drained() {
+    stalled_at_ = 0;
+    if (phase_ == Phase::lingering && ended_) return close("");
+    if (phase_ != Phase::closed && (!input_.empty() || paused_)) server_.resume_later(*this);
+}
+
+void Connection::on_failed(const Error& error) {
+    close(phase_ == Phase::handshake && error.code != Code::closed ? "tls" : "");
+}
+
+void Connection::drain() {
+    draining_ = true;
+    if (phase_ == Phase::idle || phase_ == Phase::handshake) close("");
+}
+
+void Connection::close(std::string_view reason) {
+    if (phase_ == Phase::closed) return;
+    if (!reason.empty()) server_.count_reject(reason, stream_->peer());
+    drop_handler();
+    phase_ = Phase::closed;
+    server_.erase_later(*this);
+}
+
+void Connection::abandon() {
+    drop_handler();
+    phase_ = Phase::closed;
+}
+
+void Connection::drop_handler() {
+    RequestHandler* handler = handler_;
+    handler_ = nullptr;
+    if (handler != nullptr) handler->on_client_gone();
+}
+
+void Connection::give_back_body() {
+    server_.discharge(body_charged_);
+    body_charged_ = 0;
+    body_ = std::string();
+    hash_.reset();
+    hashed_ = 0;
+}
+
+bool Connection::body_too_slow(MonoTime now) const {
+    const Nanos past = now - since_ - kRateGrace;
+    if (phase_ != Phase::body || past <= Nanos(0)) return false;
+    const double due = std::chrono::duration<double>(past).count() * double(server_.options().body_rate_min);
+    return double(body_seen_) < due;
+}
+
+void Connection::time_out() {
+    switch (phase_) {
+        case Phase::handshake: return close("timeout_handshake");
+        case Phase::idle: return close(parser_.idle() ? "" : "timeout_idle");
+        case Phase::head: return reject(408, "timeout_header", "the request head did not come in time");
+        case Phase::body: return reject(408, "timeout_body", "the request body did not come in time");
+        case Phase::lingering: return close("");
+        case Phase::busy:
+        case Phase::closed: return;
+    }
+}
+
+void Connection::check_deadlines(MonoTime now) {
+    if (phase_ == Phase::closed) return;
+    if (now >= deadline_ || body_too_slow(now)) return time_out();
+    const std::size_t queued = stream_->queued();
+    if (queued == 0) {
+        stalled_at_ = 0;
+    } else if (stalled_at_ == 0 || queued < stalled_at_) {
+        stalled_at_ = queued;
+        stalled_since_ = now;
+    } else if (now - stalled_since_ >= server_.options().write_stall_timeout) {
+        return close("timeout_write");
+    }
+    if (phase_ == Phase::idle && !released_ && now - since_ >= 1s) {
+        released_ = true;
+        if (parser_.idle()) parser_.release();
+        stream_->release_buffers();
+    }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,58 @@
+// The last requests, kept for `holdfastctl explain REQUEST_ID`: what was decided at each step and why. A ring of
+// kRecentMax; nothing in it names a subject, a device or a secret.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "edge/base/time.h"
+
+namespace holdfast {
+
+inline constexpr std::size_t kRecentMax = 4096;
+inline constexpr std::size_t kTracedAttemptsMax = 3;
+
+struct AttemptTrace {
+    std::string_view endpoint;    // a view of the configuration's text, which outlives the ring
+    std::string_view result;      // a literal: "ok", "timeout", …
+    std::uint32_t started_ms = 0; // after the request began
+    std::uint32_t duration_ms = 0;
+};
+
+struct RequestTrace {
+    std::string request_id, order_no, scene, credential;
+    WallTime began{};
+    std::uint32_t duration_us = 0;
+    int status = 0;
+    std::string_view auth = "not reached"; // literals: what each step said
+    std::string precheck = "not reached";  // the rule's name when one denied
+    std::string_view circuit = "not asked";
+    std::string_view mode = "auto";
+    std::string_view rung = "none";
+    std::string_view reason = "";
+    std::string_view source = "";
+    std::string_view outcome = "";
+    std::string_view code = "";
+    std::array<AttemptTrace, kTracedAttemptsMax> attempts{};
+    std::uint8_t attempt_count = 0;
+};
+
+class Recent {
+  public:
+    Recent() { traces_.reserve(64); }
+    void add(RequestTrace&& trace);
+    // The youngest trace with this id, or nothing: too old or never seen.
+    const RequestTrace* find(std::string_view request_id) const;
+
+  private:
+    std::vector<RequestTrace> traces_; // a ring once it holds kRecentMax
+    std::size_t next_ = 0;
+};
+
+// The trace as the JSON that the admin socket answers.
+std::string to_json(const RequestTrace& trace);
+
+} // namespace holdfast

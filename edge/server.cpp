@@ -1,0 +1,135 @@
+#include "edge/server.h"
+
+#include <algorithm>
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+
+Server::Server(Loop& loop, Service& service, ServerOptions options, Wrap wrap, OnReject on_reject)
+    : loop_(loop), service_(service), options_(options), wrap_(std::move(wrap)), on_reject_(std::move(on_reject)) {
+    sweeper_ = loop_.after(kSweepEvery, [this] { sweep(); });
+}
+
+Server::~Server() {
+    *alive_ = false;
+    listeners_.clear();
+    for (const auto& connection : connections_) connection->abandon();
+}
+
+std::string Server::prefix_of(const PeerInfo& peer) const {
+    const std::string& a = peer.address;
+    if (a.find(':') == std::string::npos) return a.substr(0, a.rfind('.'));  // /24
+    std::size_t at = 0;                                                      // /48: three groups
+    for (int groups = 0; at < a.size() && groups < 3; ++at)
+        if (a[at] == ':') ++groups;
+    return a.substr(0, at);
+}
+
+void Server::accept(std::unique_ptr<Stream> stream) {
+    const bool over = connections_.size() >= options_.connections_max && !close_oldest_idle();
+    if (connections_.size() >= options_.connections_max + kShedReserve) {
+        on_reject_("connections", stream->peer());
+        return;
+    }
+    if (options_.connections_per_prefix > 0) {
+        std::size_t& n = per_prefix_[prefix_of(stream->peer())];
+        if (n >= options_.connections_per_prefix) return on_reject_("prefix", stream->peer());
+        ++n;
+    }
+    if (over) on_reject_("connections", stream->peer());
+    if (wrap_) stream = wrap_(std::move(stream));
+    auto connection = std::make_unique<Connection>(*this, std::move(stream), over);
+    connection->slot = connections_.size();
+    connections_.push_back(std::move(connection));
+    connections_.back()->start();
+}
+
+// Makes room for a new connection at the cap: the one that has been idle for longest leaves.
+bool Server::close_oldest_idle() {
+    Connection* oldest = nullptr;
+    for (const auto& c : connections_)
+        if (c->phase() == Connection::Phase::idle && (oldest == nullptr || c->idle_since() < oldest->idle_since()))
+            oldest = c.get();
+    if (oldest == nullptr || loop_.now().mono - oldest->idle_since() < 1s) return false;
+    oldest->drain();
+    return true;
+}
+
+bool Server::charge(std::size_t bytes) {
+    if (memory_used_ + bytes > options_.memory_max) return false;
+    memory_used_ += bytes;
+    return true;
+}
+
+void Server::erase_later(Connection& connection) {
+    closed_.push_back(&connection);
+    schedule();
+}
+
+void Server::resume_later(Connection& connection) {
+    if (std::find(waiting_.begin(), waiting_.end(), &connection) != waiting_.end()) return;
+    waiting_.push_back(&connection);
+    schedule();
+}
+
+void Server::schedule() {
+    if (scheduled_) return;
+    scheduled_ = true;
+    loop_.defer([this, alive = alive_] {
+        if (!*alive) return;
+        scheduled_ = false;
+        resume_waiting();
+        erase_closed();
+    });
+}
+
+void Server::resume_waiting() {
+    std::vector<Connection*> waiting;
+    waiting.swap(waiting_);
+    for (Connection* c : waiting) c->resume_input();
+}
+
+void Server::erase_closed() {
+    std::vector<Connection*> closed;
+    closed.swap(closed_);
+    for (Connection* c : closed) {
+        std::erase(waiting_, c);
+        if (options_.connections_per_prefix > 0) {
+            const auto at = per_prefix_.find(prefix_of(c->peer()));
+            if (at != per_prefix_.end() && --at->second == 0) per_prefix_.erase(at);
+        }
+        const std::size_t slot = c->slot;
+        HF_CHECK(slot < connections_.size() && connections_[slot].get() == c);
+        std::swap(connections_[slot], connections_.back());
+        connections_[slot]->slot = slot;
+        connections_.pop_back();
+    }
+}
+
+void Server::sweep() {
+    const MonoTime now = loop_.now().mono;
+    for (const auto& c : connections_) c->check_deadlines(now);
+    sweeper_->restart(kSweepEvery);
+}
+
+void Server::stop_accepting() {
+    lame_duck_ = true;
+    listeners_.clear();
+    for (const auto& c : connections_) c->drain();
+}
+
+Server::Counts Server::counts() const {
+    Counts out;
+    for (const auto& c : connections_) {
+        switch (c->phase()) {
+            case Connection::Phase::handshake: ++out.handshake; break;
+            case Connection::Phase::idle: ++out.idle; break;
+            case Connection::Phase::closed: break;
+            default: ++out.active;
+        }
+    }
+    return out;
+}
+
+}  // namespace holdfast

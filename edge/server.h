@@ -1,0 +1,105 @@
+// A listener and its connections: accepts, keeps the caps, sweeps the deadlines, and is the one place where a Connection
+// is erased. The client listener and the admin listeners are three of these.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "edge/connection.h"
+#include "edge/net/http_parser.h"
+#include "edge/net/http_writer.h"
+#include "edge/net/loop.h"
+#include "edge/net/stream.h"
+#include "edge/service.h"
+
+namespace holdfast {
+
+struct ServerOptions {
+    RequestLimits request_limits;
+    std::size_t connections_max = 10000;
+    std::size_t connections_per_prefix = 0;  // per /24 or /48; 0: no limit
+    std::size_t memory_max = 512u << 20;     // request bodies in flight
+    std::size_t body_rate_min = 8u << 10;    // bytes a second
+    Nanos handshake_timeout = 5s;
+    Nanos header_timeout = 10s;
+    Nanos body_timeout = 10s;
+    Nanos write_stall_timeout = 10s;
+    Nanos keepalive_timeout = 60s;
+};
+
+class Server {
+  public:
+    static constexpr Nanos kSweepEvery = 250ms;
+    static constexpr std::size_t kShedReserve = 64;  // connections above the cap that still get their 503
+
+    // `on_reject` counts what was refused below the level of requests, by a reason of a closed set. `wrap` puts TLS on
+    // an accepted stream; empty: none. Requires: loop and service outlive it.
+    using Wrap = std::function<std::unique_ptr<Stream>(std::unique_ptr<Stream>)>;
+    using OnReject = std::function<void(std::string_view reason, const PeerInfo& peer)>;
+    Server(Loop& loop, Service& service, ServerOptions options, Wrap wrap, OnReject on_reject);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    void accept(std::unique_ptr<Stream> stream);  // what listeners call
+    void adopt(std::unique_ptr<Listener> listener) { listeners_.push_back(std::move(listener)); }
+    int port() const { return listeners_.empty() ? 0 : listeners_.front()->port(); }
+
+    // No new connections and no further request on the old ones; answers carry Connection: close.
+    void stop_accepting();
+    void set_lame_duck(bool on) { lame_duck_ = on; }  // answers carry Connection: close, all is still served
+    bool draining() const { return lame_duck_; }
+    // Sheds new work (except health checks) while true; set by the owner when a cap elsewhere is reached.
+    bool shedding() const { return memory_used_ >= options_.memory_max; }
+
+    struct Counts {
+        std::size_t handshake = 0, idle = 0, active = 0;
+    };
+    Counts counts() const;
+    std::size_t size() const { return connections_.size(); }
+    std::size_t memory_used() const { return memory_used_; }
+
+    // For Connection only.
+    Loop& loop() { return loop_; }
+    Service& service() { return service_; }
+    const ServerOptions& options() const { return options_; }
+    std::string& scratch() { return scratch_; }
+    std::string_view date() { return date_.text(loop_.now().wall); }
+    bool charge(std::size_t bytes);
+    void discharge(std::size_t bytes) { memory_used_ -= bytes; }
+    void erase_later(Connection& connection);
+    void resume_later(Connection& connection);
+    void count_reject(std::string_view reason, const PeerInfo& peer) { on_reject_(reason, peer); }
+
+  private:
+    void sweep();
+    void erase_closed();
+    void resume_waiting();
+    bool close_oldest_idle();
+    std::string prefix_of(const PeerInfo& peer) const;
+    void schedule();
+
+    Loop& loop_;
+    Service& service_;
+    const ServerOptions options_;
+    Wrap wrap_;
+    OnReject on_reject_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::vector<std::unique_ptr<Connection>> connections_;
+    std::unordered_map<std::string, std::size_t> per_prefix_;  // only with connections_per_prefix
+    std::vector<Connection*> closed_;   // to be erased at the end of this turn
+    std::vector<Connection*> waiting_;  // with input to take up
+    std::unique_ptr<Timer> sweeper_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: the Server, and its deferred calls
+    bool scheduled_ = false;
+    bool lame_duck_ = false;
+    std::size_t memory_used_ = 0;
+    std::string scratch_;
+    HttpDate date_;
+};
+
+}  // namespace holdfast

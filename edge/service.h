@@ -1,0 +1,42 @@
+// Between a Connection, which speaks HTTP and keeps the limits, and what answers the requests: the client API and the
+// admin API are two Services over the same Connection.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "edge/base/crypto.h"
+#include "edge/net/http_message.h"
+#include "edge/net/stream.h"
+#include "edge/reply.h"
+
+namespace holdfast {
+
+class Connection;
+
+// One request that has been let in by its head. Owned by its Service; the Connection only points to it.
+class RequestHandler {
+  public:
+    virtual ~RequestHandler() = default;
+    // The whole body and its SHA-256. From now on the handler calls Connection::reply() once, here or later.
+    virtual void on_request(std::string body, const Digest& body_sha256) = 0;
+    // The client left, or its body was malformed: never touch the Connection again.
+    virtual void on_client_gone() = 0;
+};
+
+// What the head alone decides: a handler that waits for the body, or a refusal.
+struct HeadDecision {
+    RequestHandler* handler = nullptr;
+    std::optional<Reply> refusal;
+};
+
+class Service {
+  public:
+    virtual ~Service() = default;
+    // `head` and `peer` live until the request is complete. `shedding`: the server is over a cap, and only health
+    // checks should be answered.
+    virtual HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer,
+                                 bool shedding) = 0;
+};
+
+} // namespace holdfast
