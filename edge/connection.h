@@ -40,6 +40,7 @@ class Connection final : public StreamEvents {
     void check_deadlines(MonoTime now);
     // Lets a request in flight finish and closes; closes at once when idle.
     void drain();
+    void abandon();      // the Server is going: tells the handler, nothing more
     void resume_input(); // takes up pipelined input that waits
 
     Phase phase() const { return phase_; }

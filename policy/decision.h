@@ -21,7 +21,7 @@ namespace holdfast {
 enum class Gate : std::uint8_t { admitted, open, throttled };
 
 // How the call went, after its retries.
-enum class CallResult : std::uint8_t {
+enum class CallEnd : std::uint8_t {
     none,       // not made yet
     timeout,    // no answer in time
     unusable,   // no connection, a 5xx, a malformed or wrongly signed answer, throttled by the centre
@@ -55,7 +55,7 @@ struct ProvisionalFacts {
 struct Facts {
     Mode mode = Mode::automatic;
     Gate gate = Gate::open;
-    CallResult call = CallResult::none;
+    CallEnd call = CallEnd::none;
     bool circuit_open = false;      // binds this node now: with a failed call, by itself reason enough for the ladder
     bool failures_diverse = false;  // failures of the window belong to at least min_subjects subjects
     OutageFacts outage;

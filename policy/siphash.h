@@ -3,9 +3,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <span>
 #include <string_view>
 
 namespace holdfast {
@@ -15,8 +15,9 @@ using Hash128 = std::array<std::uint8_t, 16>;
 
 std::uint64_t siphash64(const SipKey& key, std::string_view text);
 Hash128 siphash128(const SipKey& key, std::string_view text);
-// Of several texts, each preceded by its length, so that ("ab","c") and ("a","bc") differ. Requires: each < 256 bytes
-// longer ones are folded to their 16-byte hash first.
+// Of at most kSipPartsMax texts, each preceded by its length, so that ("ab","c") and ("a","bc") differ; a text of 255 bytes
+// or more is folded to its own hash first.
+inline constexpr std::size_t kSipPartsMax = 4;
 Hash128 siphash128(const SipKey& key, std::initializer_list<std::string_view> parts);
 std::uint64_t siphash64(const SipKey& key, std::initializer_list<std::string_view> parts);
 

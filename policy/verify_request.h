@@ -17,8 +17,8 @@ inline constexpr std::size_t kOrderNoBytesMax = 64;
 inline constexpr std::size_t kSceneBytesMax = 64;
 inline constexpr std::size_t kSubjectBytesMax = 128;
 inline constexpr std::size_t kDeviceBytesMax = 128;
-inline constexpr std::size_t kFeatureValuesMin = 64;
-inline constexpr std::size_t kFeatureValuesMax = 1024;
+inline constexpr std::size_t kFeatureLengthMin = 64;
+inline constexpr std::size_t kFeatureLengthMax = 1024;
 inline constexpr std::size_t kFeatureModelBytesMax = 64;
 inline constexpr std::size_t kAttributesMax = 32;
 inline constexpr std::size_t kAttributeKeyBytesMax = 64;
@@ -28,7 +28,7 @@ inline constexpr std::int64_t kTermsMaxAgeSecondsMax = 1'000'000'000;  // beyond
 // `document` lends its memory; the result owns what it keeps.
 Result<VerifyRequest> parse_verify_request(json::Document& document, std::string_view body);
 
-// A base64 little-endian float32 vector of kFeatureValuesMin to kFeatureValuesMax finite values; the detail says what is
+// A base64 little-endian float32 vector of kFeatureLengthMin to kFeatureLengthMax finite values; the detail says what is
 // wrong and names no field.
 Result<std::vector<float>> decode_feature(std::string_view base64);
 // The same vector back; what the stores and the tools write.

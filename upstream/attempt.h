@@ -51,7 +51,7 @@ class Attempt {
 
   private:
     void begin(Place place);
-    void go(Connection connection);
+    void go(PooledConnection connection);
     void answered(const Result<HttpResponse>& answer);
     void finish(AttemptResult result);
     void finish_soon(AttemptResult result);
@@ -64,7 +64,7 @@ class Attempt {
     std::function<void()> on_started_;
     Done done_;
     Place place_;
-    Connection connection_;
+    PooledConnection connection_;
     std::unique_ptr<Pending> pending_; // the queue, or the connect
     std::unique_ptr<Timer> soon_;
     std::string head_;

@@ -19,6 +19,7 @@
 #include "edge/base/result.h"
 #include "edge/base/time.h"
 #include "policy/verification.h"
+#include "policy/verify_request.h"
 #include "upstream/circuit.h"
 
 namespace holdfast {
@@ -26,7 +27,6 @@ namespace holdfast {
 inline constexpr std::size_t kVerificationIdMax = 128; // printable ASCII
 inline constexpr std::size_t kFeatureModelMax = 64;    // printable ASCII
 inline constexpr Seconds kGrantMax{365LL * 24 * 3600}; // maxAgeSeconds
-inline constexpr std::size_t kFeatureValuesMin = 64, kFeatureValuesMax = 1024;
 inline constexpr Nanos kRetryAfterMax = 30s; // longer is taken as this
 
 // Why a call gave no outcome. The edge maps it to an answer and to whether the ladder may be used.

@@ -29,7 +29,7 @@ class HealthProbe {
     HealthOptions options_;
     std::function<void(bool)> verdict_;
     std::string head_;
-    Connection connection_;
+    PooledConnection connection_;
     std::unique_ptr<Pending> connecting_;
     std::unique_ptr<Timer> next_;
     std::unique_ptr<Timer> limit_;

@@ -43,7 +43,7 @@ class Place {
 };
 
 // A connection with its age, so that the pool knows when to retire it.
-struct Connection {
+struct PooledConnection {
     std::unique_ptr<HttpClient> client;
     MonoTime made{};
     bool reused = false; // it has served a request before
@@ -67,12 +67,12 @@ class Pool {
     Result<std::unique_ptr<Pending>> wait(std::function<void(Place)> granted);
 
     // An idle connection that is usable; its client is null when there is none.
-    Connection take_idle();
+    PooledConnection take_idle();
     // Back for reuse; closed instead when it is not usable, too old, or one too many.
-    void give_back(Connection connection);
+    void give_back(PooledConnection connection);
     // A new connection: the known addresses in turn until `by`, the last good one first. Origin::local when no address
     // is known. `done` is never called inside this call.
-    using Connected = std::function<void(Result<Connection>)>;
+    using Connected = std::function<void(Result<PooledConnection>)>;
     [[nodiscard]] std::unique_ptr<Pending> connect(MonoTime by, Connected done);
 
     const Endpoint& endpoint() const { return endpoint_; }
@@ -87,7 +87,7 @@ class Pool {
     class Waiter;
     class Connecting;
     struct Idle {
-        Connection connection;
+        PooledConnection connection;
         MonoTime since;
     };
     void leave();
