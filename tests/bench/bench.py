@@ -48,8 +48,10 @@ class Book:
 
 def attempt(book, got, measure, peer, number):
     """One run; again when others took more than a tenth of the proxy's core, or stalled the bare timer loop."""
-    run = {"whole": lambda: cases.whole_job(peer, got.seconds), "degraded": lambda: cases.degraded(peer, got.seconds),
-           "idle": lambda: cases.idle(peer, IDLE_CONNECTIONS), "counts": lambda: counts.instructions(peer, got.callgrind_seconds),
+    run = {"whole": lambda: cases.whole_job(peer, got.seconds),
+           "degraded": lambda: cases.degraded(peer, got.seconds),
+           "idle": lambda: cases.idle(peer, IDLE_CONNECTIONS),
+           "counts": lambda: counts.instructions(peer, got.callgrind_seconds),
            "calls": lambda: counts.system_calls(peer)}[measure]
     best = None
     try:
@@ -87,11 +89,13 @@ def rows(book):
     judge(f"memory per idle TLS connection at {IDLE_CONNECTIONS}, KiB", "idle", "kib", 1.0, "{:.1f}")
     late, turns = book.values("whole", "holdfast", "late"), book.values("whole", "holdfast", "turns")
     worst = book.values("whole", "holdfast", "worst_bucket_ms")
-    bare = {p: (sum(book.values("whole", p, "noise_late")), max(book.values("whole", p, "noise_worst_ms"), default=0))
-            for p in ("holdfast", "nginx-lua")}
-    out.append(("loop turns over 10 ms late while commits run", f"{sum(late):.0f} of {sum(turns):.0f}, all ≤ {'/'.join(worst)} ms",
-                "bare timer loop on the same core: " + ", ".join(f"{n} beside {p} (worst {w:.1f} ms)" for p, (n, w) in bare.items()),
-                book.broken.get(("whole", "holdfast")) or f"{sum(late):.0f}", "0", bool(turns) and not sum(late)))
+    bare = ", ".join(f"{sum(book.values('whole', p, 'noise_late'))} beside {p} (worst "
+                     f"{max(book.values('whole', p, 'noise_worst_ms'), default=0):.1f} ms)" for p in ("holdfast", "nginx-lua"))
+    why = book.broken.get(("whole", "holdfast"))
+    out.append(("loop turns over 10 ms late while commits run",
+                f"{sum(late):.0f} of {sum(turns):.0f}, all ≤ {'/'.join(worst)} ms",
+                f"bare timer loop on the same core: {bare}", why or f"{sum(late):.0f}", "0",
+                bool(turns) and not sum(late) and not why))
     return out
 
 
@@ -109,7 +113,8 @@ def report(book):
         if measure == "calls":
             lines += [f"System calls a request, {peer}: {r['calls']:.2f} ({r['of_which']})" for r in one.values()]
         elif measure in ("whole", "degraded"):
-            rate, p99 = span(book.values(measure, peer, "rps"), "{:.0f}"), span(book.values(measure, peer, "p99_us"), "{:.0f}")
+            rate = span(book.values(measure, peer, "rps"), "{:.0f}")
+            p99 = span(book.values(measure, peer, "p99_us"), "{:.0f}")
             lines.append(f"{measure}, {peer}: {rate} requests/s, p99 {p99} µs")
     return "\n".join(lines), all_held
 

@@ -13,8 +13,8 @@ def _send(peer, seconds):
 def _callgrind(peer, seconds, keep):
     for old in glob.glob(host.work("callgrind.*")):
         os.unlink(old)
-    proc = peers.start(peer, tls=True, seconds=120,
-                       wrap=["valgrind", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={host.work('callgrind.%p')}"])
+    wrap = ["valgrind", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={host.work('callgrind.%p')}"]
+    proc = peers.start(peer, tls=True, seconds=120, wrap=wrap)
     try:
         done = _send(peer, seconds)
         time.sleep(1)                              # the last commits
@@ -55,7 +55,8 @@ def system_calls(peer):
     try:
         proc = peers.start(peer, tls=True)
         _send(peer, 1)
-        tracer = subprocess.Popen(["strace", "-f", "-c", "-o", log, "-p", str(host.tree(proc.pid)[-1])], stderr=subprocess.DEVNULL)
+        tracer = subprocess.Popen(["strace", "-f", "-c", "-o", log, "-p", str(host.tree(proc.pid)[-1])],
+                                  stderr=subprocess.DEVNULL)
         time.sleep(1)
         done = _send(peer, 3)
         tracer.send_signal(signal.SIGINT)

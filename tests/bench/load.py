@@ -8,15 +8,15 @@ RATE_MAX = 60000                                 # more requests a second than o
 
 def wrk(url, script, seconds, connections=64, env=None):
     """One wrk run on the load core: its JSON line."""
-    proc = host.start(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", f"wrk/{script}", url], host.LOAD_CORE, env,
-                      stdout=subprocess.PIPE)
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", f"wrk/{script}", url]
+    proc = host.start(command, host.LOAD_CORE, env, stdout=subprocess.PIPE)
     out = proc.communicate()[0].decode()
     lines = [line for line in out.splitlines() if line.startswith("{")]
     if not lines:
         raise host.Broken(f"wrk gave no result: {out[-300:]}; see work/stderr.log")
     got = json.loads(lines[-1])
     if got["bad_status"] or got["socket_errors"]:
-        raise host.Broken(f"{got['bad_status']} bad answers and {got['socket_errors']} socket errors of {got['requests']} requests")
+        raise host.Broken(f"{got['bad_status']} bad answers, {got['socket_errors']} socket errors, {got['requests']} requests")
     if not got["requests"]:
         raise host.Broken("no request was answered")
     return got
@@ -57,11 +57,13 @@ def prove_checks(peer, tls):
     how, now = scheme(peer), int(time.time())
     bodies = [inputs.one_body(inputs.order(os.urandom(4).hex(), i), i) for i in range(4)]
     nonces = [os.urandom(16).hex() for _ in bodies]
-    sign = [inputs.headers(how, stamp, nonce, body) for stamp, nonce, body in zip((now, now, now - 400, now), nonces, bodies)]
+    stamps = (now, now, now - 400, now)
+    sign = [inputs.headers(how, stamp, nonce, body) for stamp, nonce, body in zip(stamps, nonces, bodies)]
     forged = {key: value.replace(value[-64:], "0" * 64) if key in ("Authorization", "X-Signature") else value
               for key, value in sign[1].items()}
-    got = {"good": ask(tls, sign[0], bodies[0]), "replayed": ask(tls, sign[0], bodies[0]), "forged": ask(tls, forged, bodies[1]),
-           "stale": ask(tls, sign[2], bodies[2]), "changed body": ask(tls, sign[3], bodies[3].replace(b"LOGIN", b"OTHER"))}
+    got = {"good": ask(tls, sign[0], bodies[0]), "replayed": ask(tls, sign[0], bodies[0]),
+           "forged": ask(tls, forged, bodies[1]), "stale": ask(tls, sign[2], bodies[2]),
+           "changed body": ask(tls, sign[3], bodies[3].replace(b"LOGIN", b"OTHER"))}
     wrong = [f"{name}: {status} {text[:160]}" for name, (status, text) in got.items()
              if (status != 200 if name == "good" else status not in (401, 409))]
     if wrong:
