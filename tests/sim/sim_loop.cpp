@@ -157,7 +157,7 @@ NodeView::~NodeView() {
 Now NodeView::now() const {
     const Now world = world_.now();
     const double passed = static_cast<double>((world.mono - world_base_).count()) * (rate_ - 1.0);
-    const Nanos ahead = (own_base_ - world_base_) + Nanos(static_cast<std::int64_t>(passed));
+    const Nanos ahead = (own_base_ - world_base_) + Nanos(std::llround(passed));
     return {world.mono + ahead, world.wall + ahead + wall_offset_};
 }
 

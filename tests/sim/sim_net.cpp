@@ -69,8 +69,11 @@ Nanos SimNet::delay(const LinkPlan& plan) {
 }
 
 void SimNet::deliver(const SimHost& from, const SimHost& to, MonoTime at, std::function<void()> run) {
-    NodeView* view = &to.view();
-    world_.post(view, at, [this, view, link = Link{from.address(), to.address()}, run = std::move(run)] {
+    deliver({from.address(), to.address()}, &to.view(), at, std::move(run));
+}
+
+void SimNet::deliver(const Link& link, NodeView* view, MonoTime at, std::function<void()> run) {
+    world_.post(view, at, [this, view, link, run = std::move(run)] {
         if (cut_.count(link) != 0)
             held_[link].push_back({view, run});
         else
@@ -209,9 +212,11 @@ std::unique_ptr<Pending> SimHost::dial(const Target& target, Done done) {
         return std::make_unique<SimPending>(std::move(waiting));
     }
     const int own_port = next_port_++;
-    net_.deliver(*this, *server, now + first, [&net = net_, from = address_, target, waiting, own_port, second, done] {
-        if (!waiting->cancelled) net.connect(from, target, own_port, second, waiting_done(waiting, done));
-    });
+    // The machine answers, not the process: so nobody's view, and a port that a killed process left is closed.
+    net_.deliver({address_, target.host}, nullptr, now + first,
+                 [&net = net_, from = address_, target, waiting, own_port, second, done] {
+                     if (!waiting->cancelled) net.connect(from, target, own_port, second, waiting_done(waiting, done));
+                 });
     return std::make_unique<SimPending>(std::move(waiting));
 }
 
@@ -233,7 +238,12 @@ void SimNet::connect(const std::string& from, const Target& target, int from_por
     // The client's stream waits in this event; dropped unused, it closes the connection.
     auto near = std::make_shared<std::unique_ptr<Stream>>(conn->make_stream(0));
     deliver(*server, *client, at, [done, near] { done(std::move(*near)); });
-    port->accept(conn->make_stream(1));
+    auto far = std::make_shared<std::unique_ptr<Stream>>(conn->make_stream(1));
+    world_.post(&server->view(), world_.now().mono, [this, far, address = target.host, number = target.port] {
+        SimHost* const host = host_at(address);
+        SimHost::Port* const open = host == nullptr ? nullptr : host->port(number);
+        if (open != nullptr) open->accept(std::move(*far));
+    });
 }
 
 void SimNet::watch(const std::shared_ptr<Conn>& conn) {

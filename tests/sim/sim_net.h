@@ -69,6 +69,8 @@ class SimNet {
     Nanos delay(const LinkPlan& plan);
     // Runs `run` on `to`'s view at `at`, or when the partition between the two heals.
     void deliver(const SimHost& from, const SimHost& to, MonoTime at, std::function<void()> run);
+    void deliver(const std::pair<std::string, std::string>& link, NodeView* view, MonoTime at,
+                 std::function<void()> run);
     SimHost* host_at(const std::string& address) const;
     void connect(const std::string& from, const Target& target, int from_port, Nanos back, Dialer::Done done);
     const std::vector<std::string>* name(const std::string& name) const;
