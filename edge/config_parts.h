@@ -12,9 +12,7 @@
 #include "policy/credential.h"
 #include "policy/precheck_rule.h"
 #include "policy/scene_policy.h"
-#include "upstream/circuit_options.h"
-#include "upstream/ejection.h"
-#include "upstream/timeout_estimator.h"
+#include "upstream/upstream.h"
 
 namespace holdfast {
 
@@ -72,51 +70,24 @@ struct LogConfig {
     std::string access; // empty: no access log
 };
 
-struct EndpointConfig {
-    std::string url; // as written, without a final slash
-    bool tls = false;
-    std::string host; // name or IP literal, without brackets
-    int port = 0;
-    std::string path; // before "/v1/verifications"; empty or begins with '/'
-    std::uint32_t weight = 0;
-};
-
-struct RetryConfig {
-    std::uint32_t attempts = 0;   // retries after the first try, at most 2
-    Nanos base{};                 // the first wait; doubles
-    double budget = 0;            // share of calls, 0 to 1
-    std::uint32_t budget_min = 0; // retries a second that are always allowed
-};
-
-struct HealthConfig {
-    std::string path; // of the active probe (GET, 2xx is healthy); empty: no active probe
-    Nanos interval{};
-    Nanos timeout{};
-};
-
 struct UpstreamConfig {
-    std::string kind; // "central"
-    Nanos deadline{};
-    TimeoutOptions timeout;  // per try: timeout_min, timeout_max, timeout_factor
-    std::string ca_file;     // empty: the system's
-    std::string certificate; // client certificate; empty: none
+    std::string kind;        // "central"
+    Nanos deadline{};        // for a whole request
+    std::string ca_file;     // PEM; empty: the system's
+    std::string certificate; // PEM, for mutual TLS; empty: none
     std::string key;
-    std::uint64_t connections = 0; // per endpoint
-    std::uint64_t concurrency = 0; // calls in flight, all endpoints
-    std::uint64_t queue = 0;       // calls that wait for their turn
-    Nanos queue_timeout{};         // how long one waits there
-    Nanos idle_timeout{};          // of a pooled connection
-    Nanos resolve_every{};         // names are resolved again
-    Nanos resolve_max_age{};       // the last good addresses serve that long when no new ones come
-    std::vector<EndpointConfig> endpoints;
-    RetryConfig retry;
-    CircuitOptions circuit;
-    HealthConfig health;
-    EjectionOptions ejection;
+    // Complete, node and region included: what Upstream is made from.
+    UpstreamOptions options;
 };
 
 struct CoordinationConfig {
-    std::string kind; // "local"
+    std::string kind; // "local"; the rest serves "etcd"
+    std::vector<std::string> endpoints;
+    std::string fleet;
+    Nanos lease_ttl{};
+    std::uint32_t min_votes = 0;
+    double quorum = 0; // share of the live nodes
+    bool local_proof = true;
 };
 
 struct CacheConfig {
