@@ -31,10 +31,10 @@ ApiCode code_of(int status) {
 }  // namespace
 
 Connection::Connection(Server& server, std::unique_ptr<Stream> stream, bool shed)
-    : server_(server), stream_(std::move(stream)), parser_(server.options().request_limits), shed_(shed) {}
+    : server_(server), stream_(std::move(stream)), parser_(server.options().request_limits), shed_(shed),
+      charge_(server.memory()) {}
 
 Connection::~Connection() {
-    give_back_body();
     HF_CHECK(handler_ == nullptr);
 }
 
@@ -169,8 +169,8 @@ void Connection::refuse(Reply reply) {
 void Connection::take_body(std::string_view bytes) {
     body_seen_ += bytes.size();
     if (refusal_ != nullptr) return;
-    if (!server_.charge(bytes.size())) return reject(503, "memory", "too many request bodies in flight");
-    body_charged_ += bytes.size();
+    if (!charge_.add(bytes.size(), server_.options().memory_max))
+        return reject(503, "memory", "too many request bodies in flight");
     body_.append(bytes);
     if (body_.size() - hashed_ < kHashStep) return;
     if (hash_ == nullptr) hash_ = std::make_unique<Sha256>();
@@ -195,7 +195,8 @@ void Connection::take_complete() {
     enter(Phase::busy, kForever);
     std::string body = std::move(body_);
     body_ = std::string();
-    handler_->on_request(std::move(body), digest);
+    MemoryCharge charge = std::exchange(charge_, MemoryCharge(server_.memory()));
+    handler_->on_request(std::move(body), digest, std::move(charge));
 }
 
 void Connection::reply(Reply reply) {
@@ -209,7 +210,7 @@ void Connection::reply(Reply reply) {
 }
 
 void Connection::send(Reply reply) {
-    give_back_body();
+    drop_body();
     const bool alive = keep_alive_ && !reply.close && !draining_ && !server_.draining();
     std::string& head = server_.scratch();
     head.clear();
@@ -229,7 +230,7 @@ void Connection::reject(int status, std::string_view reason, std::string_view me
     refusal_.reset();
     Reply reply = error_reply(code_of(status), message, {}, status == 503 ? Seconds(1) : Seconds(0));
     reply.close = true;
-    give_back_body();
+    drop_body();
     const ResponseSpec spec{reply.status, reply.content_type, reply.body.size(), false};
     std::string& head = server_.scratch();
     head.clear();
@@ -293,9 +294,8 @@ void Connection::drop_handler() {
     if (handler != nullptr) handler->on_client_gone();
 }
 
-void Connection::give_back_body() {
-    server_.discharge(body_charged_);
-    body_charged_ = 0;
+void Connection::drop_body() {
+    charge_.give_back();
     body_ = std::string();
     hash_.reset();
     hashed_ = 0;

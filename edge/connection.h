@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "edge/base/crypto.h"
+#include "edge/memory_charge.h"
 #include "edge/net/http_parser.h"
 #include "edge/net/stream.h"
 #include "edge/service.h"
@@ -67,7 +68,7 @@ class Connection final : public StreamEvents {
     void keep(std::string_view input);
     void linger();
     void close(std::string_view reason);
-    void give_back_body();
+    void drop_body();
     void drop_handler();
     MonoTime now() const;
     void enter(Phase phase, Nanos limit);
@@ -92,7 +93,7 @@ class Connection final : public StreamEvents {
     std::size_t stalled_at_ = 0; // queued() then; 0: nothing was queued
     std::string input_;          // read, not yet parsed
     std::string body_;
-    std::size_t body_charged_ = 0; // counted against limits.memory
+    MemoryCharge charge_; // of body_, against limits.memory
     std::size_t body_seen_ = 0;    // bytes of the body so far, discarded ones too
     std::size_t hashed_ = 0;       // of body_
     std::unique_ptr<Sha256> hash_; // only for bodies that come in pieces

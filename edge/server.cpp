@@ -56,12 +56,6 @@ bool Server::close_oldest_idle() {
     return true;
 }
 
-bool Server::charge(std::size_t bytes) {
-    if (memory_used_ + bytes > options_.memory_max) return false;
-    memory_used_ += bytes;
-    return true;
-}
-
 void Server::erase_later(Connection& connection) {
     closed_.push_back(&connection);
     schedule();

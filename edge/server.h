@@ -54,14 +54,14 @@ class Server {
     void set_lame_duck(bool on) { lame_duck_ = on; }  // answers carry Connection: close, all is still served
     bool draining() const { return lame_duck_; }
     // Sheds new work (except health checks) while true; set by the owner when a cap elsewhere is reached.
-    bool shedding() const { return memory_used_ >= options_.memory_max; }
+    bool shedding() const { return *memory_ >= options_.memory_max; }
 
     struct Counts {
         std::size_t handshake = 0, idle = 0, active = 0;
     };
     Counts counts() const;
     std::size_t size() const { return connections_.size(); }
-    std::size_t memory_used() const { return memory_used_; }
+    std::size_t memory_used() const { return *memory_; }
 
     // For Connection only.
     Loop& loop() { return loop_; }
@@ -69,8 +69,7 @@ class Server {
     const ServerOptions& options() const { return options_; }
     std::string& scratch() { return scratch_; }
     std::string_view date() { return date_.text(loop_.now().wall); }
-    bool charge(std::size_t bytes);
-    void discharge(std::size_t bytes) { memory_used_ -= bytes; }
+    const MemoryCount& memory() const { return memory_; }
     void erase_later(Connection& connection);
     void resume_later(Connection& connection);
     void count_reject(std::string_view reason, const PeerInfo& peer) { on_reject_(reason, peer); }
@@ -97,7 +96,7 @@ class Server {
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: the Server, and its deferred calls
     bool scheduled_ = false;
     bool lame_duck_ = false;
-    std::size_t memory_used_ = 0;
+    MemoryCount memory_ = std::make_shared<std::size_t>(0);
     std::string scratch_;
     HttpDate date_;
 };

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "edge/base/crypto.h"
+#include "edge/memory_charge.h"
 #include "edge/net/http_message.h"
 #include "edge/net/stream.h"
 #include "edge/reply.h"
@@ -19,7 +20,7 @@ class RequestHandler {
   public:
     virtual ~RequestHandler() = default;
     // The whole body and its SHA-256. From now on the handler calls Connection::reply() once, here or later.
-    virtual void on_request(std::string body, const Digest& body_sha256) = 0;
+    virtual void on_request(std::string body, const Digest& body_sha256, MemoryCharge charge) = 0;
     // The client left, or its body was malformed: never touch the Connection again.
     virtual void on_client_gone() = 0;
 };

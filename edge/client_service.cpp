@@ -1,0 +1,122 @@
+#include "edge/client_service.h"
+
+#include "edge/base/bytes.h"
+#include "edge/request_id.h"
+#include "policy/verify_request.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kVerifications = "/v1/verifications";
+
+HeaderSeen seen(const HeaderList& headers, std::string_view name) {
+    HeaderSeen out;
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        const HeaderList::Field field = headers[i];
+        if (!equal_ignoring_case(field.name, name)) continue;
+        if (++out.count == 1) out.value = field.value;
+    }
+    return out;
+}
+
+SignedHead signed_head(const RequestHead& head) {
+    SignedHead out{head.method, head.raw_path, head.query, head.host, {}, {}, {}, {}};
+    out.authorization = seen(head.headers, "Authorization");
+    out.timestamp = seen(head.headers, "X-Timestamp");
+    out.nonce = seen(head.headers, "X-Nonce");
+    out.content_sha256 = seen(head.headers, "X-Content-SHA256");
+    return out;
+}
+
+// application/json, with or without charset=utf-8; a missing Content-Type is taken as JSON.
+bool is_json(const HeaderList& headers) {
+    const std::optional<std::string_view> value = headers.find("Content-Type");
+    if (!value) return true;
+    const std::string_view type = value->substr(0, value->find(';'));
+    std::string_view rest = value->substr(type.size());
+    if (!equal_ignoring_case(type.substr(0, type.find_last_not_of(" \t") + 1), "application/json")) return false;
+    while (!rest.empty() && (rest.front() == ';' || rest.front() == ' ' || rest.front() == '\t')) rest.remove_prefix(1);
+    return rest.empty() || equal_ignoring_case(rest, "charset=utf-8") || equal_ignoring_case(rest, "charset=\"utf-8\"");
+}
+
+}  // namespace
+
+HeadDecision ClientService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, bool shedding) {
+    const std::string_view path = head.raw_path;
+    const bool get = head.method == "GET" || head.method == "HEAD";
+    if (path == "/healthz")
+        return get ? health()
+                   : refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET, HEAD\r\n");
+    if (head.headers.count("Content-Type") > 1)
+        return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
+    if (shedding || exchanges_.size() >= parts_.in_flight_max)
+        return refuse(head, peer, ApiCode::overloaded, "too much is in flight", jittered_second());
+    if (path == kVerifications) {
+        if (head.method != "POST")
+            return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");
+        return begin(connection, head, peer, Exchange::Kind::verify, {});
+    }
+    if (path.size() > kVerifications.size() + 1 && path.starts_with(kVerifications) && path[kVerifications.size()] == '/') {
+        const std::string_view order_no = path.substr(kVerifications.size() + 1);
+        if (!is_order_no(order_no)) return refuse(head, peer, ApiCode::not_found, "no such resource");
+        if (head.method != "GET")
+            return refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET\r\n");
+        return begin(connection, head, peer, Exchange::Kind::lookup, order_no);
+    }
+    return refuse(head, peer, ApiCode::not_found, "no such resource");
+}
+
+HeadDecision ClientService::begin(Connection& connection, const RequestHead& head, const PeerInfo& peer,
+                                  Exchange::Kind kind, std::string_view order_no) {
+    auto claimed = claim(signed_head(head), parts_.loop.now().wall, parts_.auth);
+    if (!claimed) {
+        parts_.metrics.auth_failed(api_code(claimed.error()));
+        return refuse(head, peer, api_code(claimed.error()), message(claimed.error()));
+    }
+    Exchange::Begin begin;
+    begin.kind = kind;
+    begin.claim = std::move(*claimed);
+    begin.order_no = order_no;
+    begin.traceparent = head.headers.get("traceparent").substr(0, 256);
+    begin.client = peer.address;
+    begin.json_body = kind == Exchange::Kind::lookup || is_json(head.headers);
+    return {&exchanges_.begin(connection, std::move(begin)), std::nullopt};
+}
+
+HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code, std::string_view message,
+                                   Seconds retry_after, std::string_view more_headers) {
+    const Now now = parts_.loop.now();
+    const std::string request_id = make_request_id(now.wall, parts_.rng);
+    Reply reply = error_reply(code, message, request_id, retry_after);
+    reply.headers += more_headers;
+    if (code == ApiCode::request_expired) reply.headers += "X-Server-Time: " + std::to_string(unix_seconds(now.wall)) + "\r\n";
+    parts_.metrics.refused(kSceneOther, code, Nanos(0));
+    if (parts_.access.enabled()) {
+        AccessLine line;
+        line.time = now.wall;
+        line.request_id = request_id;
+        line.client = peer.address;
+        line.method = is_http_token(head.method) ? head.method.substr(0, 16) : "other";
+        line.route = "none";
+        line.code = text_of(code).code;
+        line.status = reply.status;
+        line.bytes_out = reply.body.size();
+        parts_.access.write(line);
+    }
+    return {nullptr, std::move(reply)};
+}
+
+HeadDecision ClientService::health() const {
+    Reply reply;
+    reply.status = parts_.draining ? 503 : 200;
+    reply.content_type = "text/plain; charset=utf-8";
+    reply.body = parts_.draining ? "draining\n" : "ok\n";
+    reply.headers = "Cache-Control: no-store\r\n";
+    return {nullptr, std::move(reply)};
+}
+
+Seconds ClientService::jittered_second() {
+    return Seconds(1 + static_cast<std::int64_t>(parts_.rng.below(3)));
+}
+
+}  // namespace holdfast

@@ -1,0 +1,31 @@
+// The client listener's API: routes, and the first half of authentication, which needs the head alone. What a route does
+// with its body is an Exchange's affair.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "edge/exchanges.h"
+#include "edge/service.h"
+
+namespace holdfast {
+
+class ClientService final : public Service {
+  public:
+    // Requires: both outlive it.
+    ClientService(Parts& parts, Exchanges& exchanges) : parts_(parts), exchanges_(exchanges) {}
+    HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, bool shedding) override;
+
+  private:
+    HeadDecision begin(Connection& connection, const RequestHead& head, const PeerInfo& peer, Exchange::Kind kind,
+                       std::string_view order_no);
+    HeadDecision refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code, std::string_view message,
+                        Seconds retry_after = Seconds(0), std::string_view more_headers = {});
+    HeadDecision health() const;
+    Seconds jittered_second();
+
+    Parts& parts_;
+    Exchanges& exchanges_;
+};
+
+}  // namespace holdfast

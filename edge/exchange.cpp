@@ -1,0 +1,212 @@
+#include "edge/exchange.h"
+
+#include "edge/base/check.h"
+#include "edge/base/log.h"
+#include "edge/connection.h"
+#include "edge/exchanges.h"
+#include "edge/request_id.h"
+
+namespace holdfast {
+
+Exchange::Exchange(Exchanges& owner, Parts& parts, Connection& client, Begin begin)
+    : owner_(owner), parts_(parts), client_(&client), snapshot_(parts.snapshot), begin_(std::move(begin)) {
+    began_ = now();
+    trace_.request_id = make_request_id(began_.wall, parts_.rng);
+    trace_.began = began_.wall;
+}
+
+Exchange::~Exchange() {
+    if (alive_) *alive_ = false;
+    if (!order_key_.empty()) owner_.stop_leading(order_key_);
+}
+
+void Exchange::on_request(std::string body, const Digest& body_sha256, MemoryCharge charge) {
+    charge_ = std::move(charge);
+    began_ = now();
+    deadline_ = began_.mono + snapshot_->config.upstream.deadline;
+    bytes_in_ = body.size();
+    body_ = std::make_shared<const std::string>(std::move(body));
+    digest_ = body_sha256;
+    run();
+}
+
+// A request that has not come whole has no effect; one that has goes on alone.
+void Exchange::on_client_gone() {
+    client_ = nullptr;
+    if (body_ != nullptr) return;
+    step_ = Step::done;
+    owner_.erase_later(*this);
+}
+
+void Exchange::run() {
+    for (;;) {
+        Next next = Next::done;
+        switch (step_) {
+            case Step::authenticate: next = authenticate(); break;
+            case Step::recall: next = recall(); break;
+            case Step::parse: next = parse(); break;
+            case Step::precheck: next = precheck(); break;
+            case Step::join: next = join(); break;
+            case Step::decide: next = decide_now(); break;
+            case Step::ask: next = ask(); break;
+            case Step::audit: next = audit(); break;
+            case Step::answer: next = answer(); break;
+            case Step::account: next = account(); break;
+            case Step::done: break;
+        }
+        if (next == Next::wait) return;
+        if (next == Next::done) return owner_.erase_later(*this);
+    }
+}
+
+Exchange::Next Exchange::go(Step step) {
+    step_ = step;
+    return Next::more;
+}
+
+Exchange::Next Exchange::refuse(ApiCode code, std::string_view message, Nanos retry_after) {
+    error_ = code;
+    error_message_ = message;
+    retry_after_ = retry_after;
+    return go(Step::answer);
+}
+
+Exchange::Next Exchange::answer_with(const Answer& answer) {
+    answer_ = answer;
+    return go(Step::answer);
+}
+
+SubjectKey Exchange::subject_key() const {
+    return {credential_->id, request_.subject, request_.scene, request_.device};
+}
+
+Exchange::Next Exchange::authenticate() {
+    const auto verified = verify(begin_.claim, digest_, snapshot_->credentials);
+    if (!verified) {
+        trace_.auth = name(verified.error());
+        parts_.metrics.auth_failed(api_code(verified.error()));
+        return refuse(api_code(verified.error()), message(verified.error()));
+    }
+    const std::string_view id = begin_.claim.secret_id();
+    const Hash128 fingerprint = parts_.nonces.fingerprint(id, begin_.claim.nonce());
+    const auto window = std::chrono::duration_cast<Seconds>(snapshot_->config.auth.window);
+    const WallTime expiry = begin_.claim.nonce_expiry(window);
+    const NonceWindow::Insert inserted = parts_.nonces.insert(fingerprint, expiry, now());
+    if (inserted != NonceWindow::Insert::fresh) {
+        const AuthFailure why = inserted == NonceWindow::Insert::replayed ? AuthFailure::nonce_replayed
+                                : inserted == NonceWindow::Insert::full   ? AuthFailure::nonce_store_full
+                                                                          : AuthFailure::timestamp_out_of_window;
+        trace_.auth = name(why);
+        parts_.metrics.auth_failed(api_code(why));
+        return refuse(api_code(why), message(why), why == AuthFailure::nonce_store_full ? Nanos(1s) : Nanos(0));
+    }
+    parts_.storage.nonces().append(fingerprint, expiry);
+    credential_ = *verified;
+    trace_.auth = "ok";
+    trace_.credential = credential_->id;
+    return go(begin_.kind == Kind::lookup ? Step::recall : Step::parse);
+}
+
+// GET of a recorded order. A credential sees its own orders only, since the credential is part of the key.
+Exchange::Next Exchange::recall() {
+    request_.order_no = begin_.order_no;
+    const Exchange* leader = owner_.find(credential_->id + '\n' + begin_.order_no);
+    const auto found = parts_.storage.orders().find(credential_->id, begin_.order_no, now());
+    std::optional<RecordedAnswer> recorded;
+    if (found) recorded = decode_recorded(found->answer, parts_.document);
+    if (recorded && parts_.storage.outcomes().hidden(recorded->subject, recorded->scene, found->epoch)) recorded.reset();
+    if (leader != nullptr && !(recorded && found->final)) {
+        step_ = Step::answer;
+        error_.reset();
+        answer_.reset();
+        return Next::more;  // answer() writes the 202 of an order in flight
+    }
+    if (!recorded) return refuse(ApiCode::not_found, "no such order");
+    request_.scene = recorded->scene;
+    repeated_ = true;
+    recorded->answer.age = std::chrono::duration_cast<Seconds>(
+        std::max(Nanos(0), Nanos(now().wall - recorded->answer.decided_at)));
+    return answer_with(recorded->answer);
+}
+
+Exchange::Next Exchange::parse() {
+    if (!begin_.json_body) return refuse(ApiCode::unsupported_media_type, "Content-Type must be application/json");
+    auto parsed = parse_verify_request(parts_.document, *body_);
+    if (!parsed) {
+        parts_.metrics.http_rejected("json");
+        return refuse(ApiCode::invalid_request, parsed.error().detail);
+    }
+    request_ = std::move(*parsed);
+    trace_.order_no = request_.order_no;
+    return go(Step::precheck);
+}
+
+Exchange::Next Exchange::precheck() {
+    const PrecheckInput input{request_, *credential_, begin_.client};
+    const PrecheckResult result = snapshot_->prechecks.evaluate(input, now(), parts_.rates);
+    scene_ = snapshot_->scene(request_.scene);
+    if (!result.allowed) {
+        trace_.precheck = result.rule;
+        if (scene_ != nullptr) trace_.scene = request_.scene;
+        parts_.metrics.precheck_denied(parts_.metrics.rule(result.rule));
+        return refuse(result.code, fmt::format("{}: {}", result.rule, result.why), result.retry_after);
+    }
+    if (scene_ == nullptr) return refuse(ApiCode::scene_forbidden, "the scene is not configured");
+    trace_.precheck = "passed";
+    trace_.scene = request_.scene;
+    return go(Step::join);
+}
+
+Exchange::Next Exchange::join() {
+    std::string key = credential_->id + '\n' + request_.order_no;
+    if (Exchange* leader = owner_.find(key)) {
+        if (leader->digest_ != digest_) return refuse(ApiCode::order_conflict, "this order is in flight with another body");
+        if (leader->followers_.size() >= kFollowersMax)
+            return refuse(ApiCode::overloaded, "too many requests wait for this order", 1s);
+        leader_ = leader;
+        leader->followers_.push_back(this);
+        trace_.reason = "coalesced";
+        return Next::wait;
+    }
+    order_key_ = std::move(key);
+    owner_.lead(order_key_, *this);
+    return join_recorded();
+}
+
+Exchange::Next Exchange::join_recorded() {
+    const Now t = now();
+    const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, t);
+    if (!found) return go(Step::decide);
+    if (found->body != digest_) return refuse(ApiCode::order_conflict, "this order was asked with another body");
+    if (parts_.storage.outcomes().hidden(request_.subject, request_.scene, found->epoch)) return go(Step::decide);
+    auto recorded = decode_recorded(found->answer, parts_.document);
+    if (!recorded) return go(Step::decide);
+    recorded->answer.age = std::chrono::duration_cast<Seconds>(std::max(Nanos(0), Nanos(t.wall - recorded->answer.decided_at)));
+    if (found->final) {
+        repeated_ = true;
+        return answer_with(recorded->answer);
+    }
+    prior_left_ = Nanos(recorded->answer.expires_at - found->decided.wall) - found->age;
+    prior_ = std::move(recorded);
+    return go(Step::decide);
+}
+
+void Exchange::finish_followers() {
+    std::vector<Exchange*> followers;
+    followers.swap(followers_);
+    for (Exchange* one : followers) one->leader_done(*this);
+}
+
+void Exchange::leader_done(const Exchange& leader) {
+    leader_ = nullptr;
+    answer_ = leader.answer_;
+    error_ = leader.error_;
+    error_message_ = leader.error_message_;
+    retry_after_ = leader.retry_after_;
+    decision_ = leader.decision_;
+    repeated_ = true;
+    step_ = Step::answer;
+    run();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,142 @@
+// One verification from its head to its answer: a step machine (authenticate, parse, precheck, join, decide, ask, audit,
+// answer, account). It decides nothing by itself: policy's decide() does, and this carries it out. It outlives its
+// client, whose late answer is recorded; Exchanges owns it and erases it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "edge/live_record.h"
+#include "edge/parts.h"
+#include "edge/recorded_answer.h"
+#include "edge/service.h"
+#include "policy/decision.h"
+#include "policy/signature.h"
+#include "upstream/call.h"
+
+namespace holdfast {
+
+class Connection;
+class Exchanges;
+
+class Exchange final : public RequestHandler {
+  public:
+    static constexpr std::size_t kFollowersMax = 64;  // requests that wait for one order in flight
+
+    enum class Kind { verify, lookup };
+    struct Begin {
+        Kind kind = Kind::verify;
+        Claim claim;
+        std::string order_no;     // of a lookup
+        std::string traceparent;  // the caller's, as sent
+        std::string client;       // address
+        bool json_body = true;    // Content-Type is one that we read
+    };
+
+    Exchange(Exchanges& owner, Parts& parts, Connection& client, Begin begin);
+    ~Exchange() override;
+
+    void on_request(std::string body, const Digest& body_sha256, MemoryCharge charge) override;
+    void on_client_gone() override;
+
+    std::size_t slot = 0;  // index in the owner's table; the owner's own
+
+  private:
+    enum class Step { authenticate, recall, parse, precheck, join, decide, ask, audit, answer, account, done };
+    enum class Next { more, wait, done };
+
+    void run();
+    Next authenticate();
+    Next recall();
+    Next parse();
+    Next precheck();
+    Next join();
+    Next decide_now();
+    Next ask();
+    Next audit();
+    Next answer();
+    Next account();
+
+    Next refuse(ApiCode code, std::string_view message, Nanos retry_after = Nanos(0));
+    Next go(Step step);
+    Next answer_with(const Answer& answer);
+
+    // join
+    Next join_recorded();
+    void leader_done(const Exchange& leader);
+
+    // decide
+    Facts gather(Now now);
+    void gather_ladder(Facts& facts, Now now);
+    void gather_provisional(Facts& facts, Now now);
+    Gate admit(Mode mode, Now now);
+    Next carry_out(Now now);
+    Next deny(Now now);
+    Next answer_cached(Now now);
+    Next compare_feature(Now now);
+    bool may_repeat() const;
+    void remember_degraded(const Answer& answer, Now now);
+
+    // ask
+    void call_done(CallResult result);
+    void trace_attempts(const CallResult& result);
+    LiveRecord live_record() const;
+    Answer record(const CentreOutcome& outcome, Now now);
+    std::function<void(const CentreOutcome&)> late_recorder();
+    CallSpec call_spec(Now now);
+
+    // audit
+    void part_on_disk(const Result<void>& done);
+    void journal_provisional();
+    void audit_failed(std::string_view why);
+    std::string replay_bytes() const;
+
+    Now now() const { return parts_.loop.now(); }
+    SubjectKey subject_key() const;
+    void finish_followers();
+    std::string cache_status(Now now) const;
+
+    Exchanges& owner_;
+    Parts& parts_;
+    Connection* client_;  // nullptr once it has left or has its answer
+    std::shared_ptr<Snapshot> snapshot_;
+    Begin begin_;
+    Step step_ = Step::authenticate;
+    Now began_{};
+    MonoTime deadline_{};
+    std::shared_ptr<const std::string> body_;  // owners: this, its call and a late try of it
+    MemoryCharge charge_;                      // of body_
+    Digest digest_{};
+    std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
+    VerifyRequest request_;
+    const Credential* credential_ = nullptr;  // in snapshot_
+    const SceneRuntime* scene_ = nullptr;     // in snapshot_
+    std::string order_key_;                   // of the in-flight table while this leads; empty otherwise
+    Exchange* leader_ = nullptr;
+    std::vector<Exchange*> followers_;
+    std::optional<RecordedAnswer> prior_;  // a degraded answer that this order has had
+    Nanos prior_left_{0};                  // how long it may still be given again
+    std::uint64_t asked_epoch_ = 0;
+    Permit permit_;
+    std::unique_ptr<Call> call_;
+    CallEnd call_end_ = CallEnd::none;
+    std::optional<OutcomeRecord> cached_;
+    std::optional<double> similarity_;
+    Decision decision_;
+    std::optional<Spend> spend_;
+    unsigned audit_waits_ = 0;  // parts of the audit that are not on disk yet
+    bool audit_bad_ = false;
+    std::unique_ptr<Timer> audit_timer_;
+    std::shared_ptr<bool> alive_;  // from the audit on; owners: this, and completions that may come later
+    std::optional<Answer> answer_;
+    std::optional<ApiCode> error_;
+    std::string error_message_;
+    Nanos retry_after_{0};
+    bool stored_ = false;    // the live outcome was put into the memory
+    bool repeated_ = false;  // a recorded answer was given again
+    RequestTrace trace_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,121 @@
+// The end of an exchange: the answer in bytes, and the accounts, always last.
+#include "edge/connection.h"
+#include "edge/exchange.h"
+#include "edge/exchanges.h"
+
+namespace holdfast {
+namespace {
+
+// RFC 9209: why the centre was not asked, or how it failed.
+std::string_view proxy_status(Reason reason) {
+    switch (reason) {
+        case Reason::none: return "";
+        case Reason::forced_degraded: return "holdfast; error=destination_unavailable; details=\"forced degraded\"";
+        case Reason::circuit_open: return "holdfast; error=destination_unavailable; details=\"circuit open\"";
+        case Reason::throttled: return "holdfast; error=connection_limit_reached; details=\"throttled\"";
+        case Reason::call_timeout: return "holdfast; error=http_response_timeout";
+        case Reason::call_unusable: return "holdfast; error=http_protocol_error";
+        case Reason::call_rejected: return "holdfast; error=http_request_denied";
+        case Reason::call_setup: return "holdfast; error=proxy_configuration_error";
+        case Reason::call_not_sent: return "holdfast; error=proxy_internal_error";
+    }
+    return "";
+}
+
+Seconds whole_seconds(Nanos wait) { return std::chrono::ceil<Seconds>(wait); }
+
+Reply pending_reply(std::string_view request_id) {
+    Reply reply;
+    reply.status = 202;
+    reply.body = "{\"status\":\"pending\"}";
+    reply.headers.append("X-Request-Id: ").append(request_id).append("\r\nCache-Control: no-store\r\n");
+    return reply;
+}
+
+}  // namespace
+
+std::string Exchange::cache_status(Now now) const {
+    if (answer_->source == Source::cache) {
+        const auto ttl = std::chrono::floor<Seconds>(answer_->expires_at - now.wall).count();
+        return fmt::format("holdfast; hit; ttl={}; detail=degraded", ttl);
+    }
+    if (repeated_) return "holdfast; hit; detail=order";
+    if (answer_->source == Source::live) return stored_ ? "holdfast; fwd=miss; stored" : "holdfast; fwd=miss";
+    return "holdfast; fwd=miss; detail=degraded";
+}
+
+Exchange::Next Exchange::answer() {
+    step_ = Step::account;
+    if (client_ != nullptr) {
+        Reply reply;
+        const std::string_view status = proxy_status(decision_.reason);
+        if (error_) {
+            reply = error_reply(*error_, error_message_, trace_.request_id, whole_seconds(retry_after_));
+            if (!status.empty()) reply.headers.append("Proxy-Status: ").append(status).append("\r\n");
+        } else if (answer_) {
+            const std::string cache = cache_status(now());
+            reply = answer_reply(*answer_, {trace_.request_id, request_.order_no, request_.scene, cache,
+                                            answer_->degraded() ? status : std::string_view(), begin_.kind == Kind::lookup});
+        } else {
+            reply = pending_reply(trace_.request_id);
+        }
+        trace_.status = reply.status;
+        bytes_out_ = reply.body.size();
+        Connection* client = client_;
+        client_ = nullptr;
+        client->reply(std::move(reply));
+    } else {
+        trace_.status = 499;  // nobody was there any more; never on a wire
+    }
+    if (!order_key_.empty()) {
+        owner_.stop_leading(order_key_);
+        order_key_.clear();
+    }
+    finish_followers();
+    return Next::more;
+}
+
+Exchange::Next Exchange::account() {
+    const Now t = now();
+    const Nanos took = t.mono - began_.mono;
+    trace_.duration_us = static_cast<std::uint32_t>(took / std::chrono::microseconds(1));
+    if (answer_) {
+        trace_.source = name(answer_->source);
+        trace_.outcome = name(answer_->outcome);
+    }
+    if (error_) trace_.code = text_of(*error_).code;
+    if (begin_.kind == Kind::verify) {
+        const SceneIndex scene = scene_ == nullptr ? kSceneOther : scene_->metric;
+        if (error_)
+            parts_.metrics.refused(scene, *error_, took);
+        else
+            parts_.metrics.answered(scene, answer_->source, answer_->outcome, took);
+    }
+    if (parts_.access.enabled()) {
+        AccessLine line;
+        line.time = began_.wall;
+        line.request_id = trace_.request_id;
+        line.client = begin_.client;
+        line.method = begin_.kind == Kind::verify ? "POST" : "GET";
+        line.route = begin_.kind == Kind::verify ? "/v1/verifications" : "/v1/verifications/{orderNo}";
+        line.credential = trace_.credential;
+        line.scene = trace_.scene;
+        line.outcome = trace_.outcome;
+        line.source = trace_.source;
+        line.code = trace_.code;
+        line.rung = trace_.rung;
+        line.reason = trace_.reason;
+        line.circuit = name(parts_.upstream.circuit().state());
+        line.status = trace_.status;
+        line.bytes_in = bytes_in_;
+        line.bytes_out = bytes_out_;
+        line.attempts = trace_.attempt_count;
+        line.latency = took;
+        parts_.access.write(line);
+    }
+    parts_.recent.add(std::move(trace_));
+    step_ = Step::done;
+    return Next::done;
+}
+
+}  // namespace holdfast

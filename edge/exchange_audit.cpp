@@ -1,0 +1,116 @@
+// The provisional answer: its spend and its evidence reach the disk, then the journal entry, then the caller. Whatever
+// fails on that way, nobody is let through.
+#include <algorithm>
+
+#include "edge/base/json.h"
+#include "edge/exchange.h"
+#include "edge/exchanges.h"
+
+namespace holdfast {
+
+// What reconciliation needs to ask the centre again. Without `keep_evidence` the request is replayed without its
+// evidence.
+std::string Exchange::replay_bytes() const {
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().member("credential", credential_->id).member("orderNo", request_.order_no);
+    if (scene_->config->policy.keep_evidence) {
+        w.key("body").raw(*body_);
+        w.end_object();
+        return out;
+    }
+    w.key("body").begin_object();
+    w.member("orderNo", request_.order_no).member("scene", request_.scene).member("subject", request_.subject);
+    if (!request_.device.empty()) w.member("device", request_.device);
+    w.key("attributes").begin_object();
+    for (const auto& [key, value] : request_.attributes) w.member(key, value);
+    w.end_object().end_object().end_object();
+    return out;
+}
+
+Exchange::Next Exchange::audit() {
+    const Now t = now();
+    const ScenePolicy& policy = scene_->config->policy;
+    const std::uint64_t subject = parts_.budget.subject_hash(credential_->id, request_.scene, request_.subject);
+    const BudgetLimits limits{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
+    spend_ = parts_.budget.try_spend(request_.scene, subject, limits, t);
+    EvidenceVault* vault = parts_.storage.evidence();
+    if (!spend_ || vault == nullptr || parts_.storage.journal() == nullptr) {
+        decision_.code = ApiCode::verification_unavailable;
+        return deny(t);
+    }
+    alive_ = std::make_shared<bool>(true);
+    audit_waits_ = 2;
+    const auto on_disk = [this, alive = alive_](Result<void> done) {
+        if (*alive) part_on_disk(done);
+    };
+    parts_.storage.state().put_durable(spend_->key(), spend_->encode(), on_disk);
+    vault->keep(trace_.request_id, replay_bytes(), t.wall, on_disk);
+    audit_timer_ = parts_.loop.after(deadline_ - t.mono, [this] { audit_failed("the journal did not take the entry in time"); });
+    return Next::wait;
+}
+
+void Exchange::part_on_disk(const Result<void>& done) {
+    if (step_ != Step::audit) return;
+    if (!done) {
+        audit_bad_ = true;
+        error_message_ = done.error().detail;
+    }
+    if (--audit_waits_ > 0) return;
+    if (audit_bad_) return audit_failed(error_message_);
+    journal_provisional();
+}
+
+void Exchange::journal_provisional() {
+    const Now t = now();
+    std::string fields;
+    json::Writer(fields)
+        .begin_object()
+        .member("requestId", trace_.request_id)
+        .member("credential", credential_->id)
+        .member("orderNo", request_.order_no)
+        .member("scene", request_.scene)
+        .member("subject", parts_.storage.subject_tag(request_.subject))
+        .member("bodySha256", to_hex(digest_))
+        .member("reason", name(decision_.reason))
+        .member("outageSeconds", std::int64_t(std::chrono::duration_cast<Seconds>(parts_.outage.facts(t).certain).count()))
+        .member("evidence", trace_.request_id)
+        .end_object();
+    // The entry may become durable when this exchange has already answered 503: then a second entry says so.
+    auto done = [this, alive = alive_, &parts = parts_, id = trace_.request_id](Result<void> written) {
+        const bool waiting = *alive && step_ == Step::audit;
+        if (!waiting) {
+            if (written && parts.storage.journal() != nullptr)
+                parts.storage.journal()->append("provisional_withdrawn", "{\"requestId\":\"" + id + "\"}", parts.loop.now().wall);
+            return;
+        }
+        if (!written) return audit_failed(written.error().detail);
+        parts.metrics.journalled("provisional");
+        audit_timer_.reset();
+        const Now now = parts.loop.now();
+        Answer answer;
+        answer.outcome = Outcome::provisional;
+        answer.source = Source::policy;
+        answer.decided_at = now.wall;
+        const Nanos left = scene_->config->policy.provisional.hard_stop - parts.outage.facts(now).since_renewal;
+        answer.expires_at = now.wall + std::max(Nanos(0), left);
+        remember_degraded(answer, now);
+        answer_with(answer);
+        run();
+    };
+    parts_.storage.journal()->append("provisional", fields, t.wall, std::move(done));
+}
+
+void Exchange::audit_failed(std::string_view why) {
+    if (step_ != Step::audit) return;
+    audit_timer_.reset();
+    trace_.rung = "audit failed";
+    log::warn("a provisional answer was withheld: {}", why);
+    if (spend_ && parts_.budget.refund(*spend_)) parts_.storage.state().erase_soon(spend_->key());
+    if (EvidenceVault* vault = parts_.storage.evidence()) vault->erase(trace_.request_id, [](Result<void>) {});
+    decision_.code = ApiCode::verification_unavailable;
+    deny(now());
+    run();
+}
+
+}  // namespace holdfast

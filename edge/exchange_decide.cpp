@@ -1,0 +1,266 @@
+// The middle of an exchange: gather the facts, ask the table, carry out what it says, and ask the centre.
+#include <algorithm>
+
+#include "edge/base/check.h"
+#include "edge/exchange.h"
+#include "edge/exchanges.h"
+#include "policy/feature_match.h"
+#include "upstream/traceparent.h"
+
+namespace holdfast {
+namespace {
+
+CallEnd end_of(FailureKind failure) {
+    switch (failure) {
+        case FailureKind::timeout: return CallEnd::timeout;
+        case FailureKind::rejected: return CallEnd::rejected;
+        case FailureKind::overloaded_local:
+        case FailureKind::local:
+        case FailureKind::cancelled: return CallEnd::not_sent;
+        default: return CallEnd::unusable;
+    }
+}
+
+std::string_view message_of(const Decision& decision) {
+    switch (decision.reason) {
+        case Reason::none: return "the verification could not be made";
+        case Reason::forced_degraded: return "live verification is switched off by the operator, and no degraded answer applies";
+        case Reason::circuit_open: return "the verification service is not reachable, and no degraded answer applies";
+        case Reason::throttled: return "the verification service is overloaded, and no degraded answer applies";
+        case Reason::call_timeout: return "the verification service did not answer in time";
+        case Reason::call_unusable: return "the verification service gave no usable answer";
+        case Reason::call_rejected: return "the verification service refused the request";
+        case Reason::call_setup: return "the verification service refused this gateway";
+        case Reason::call_not_sent: return "the gateway could not ask the verification service";
+    }
+    return "the verification could not be made";
+}
+
+}  // namespace
+
+Gate Exchange::admit(Mode mode, Now now) {
+    const Caller caller{siphash64(parts_.caller_key, request_.subject), siphash64(parts_.caller_key, credential_->id)};
+    if (mode == Mode::degraded) return Gate::open;
+    Circuit& circuit = parts_.upstream.circuit();
+    if (mode == Mode::live) {
+        permit_ = circuit.admit_always(caller, now);
+        return Gate::admitted;
+    }
+    Admission admission = circuit.admit(caller, now, parts_.rng);
+    trace_.circuit = name(admission.why);
+    permit_ = std::move(admission.permit);
+    switch (admission.why) {
+        case Admission::Why::admitted: return Gate::admitted;
+        case Admission::Why::open:
+        case Admission::Why::half_open_full: return Gate::open;
+        case Admission::Why::ramp:
+        case Admission::Why::throttled: return Gate::throttled;
+    }
+    return Gate::open;
+}
+
+Facts Exchange::gather(Now now) {
+    Facts facts;
+    facts.mode = parts_.overrides.mode_of(request_.scene, now);
+    trace_.mode = name(facts.mode);
+    facts.call = call_end_;
+    facts.gate = call_end_ == CallEnd::none ? admit(facts.mode, now) : Gate::admitted;
+    facts.terms = request_.terms;
+    facts.state_sound = parts_.storage.state().sound();
+    facts.clock_trusted = parts_.clock_trusted;
+    const bool ladder = facts.mode == Mode::degraded || facts.gate != Gate::admitted || call_end_ != CallEnd::none;
+    if (ladder) gather_ladder(facts, now);
+    return facts;
+}
+
+void Exchange::gather_ladder(Facts& facts, Now now) {
+    const Circuit& circuit = parts_.upstream.circuit();
+    const ScenePolicy& policy = scene_->config->policy;
+    facts.circuit_open = circuit.state() == CircuitState::open;
+    facts.failures_diverse = circuit.failures_diverse();
+    facts.outage = parts_.outage.facts(now);
+    if (policy.ladder.has(Rung::cache) || policy.ladder.has(Rung::feature)) {
+        cached_ = parts_.storage.outcomes().find(subject_key(), now);
+        (cached_ ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();
+    }
+    if (cached_) {
+        facts.cached = {true, cached_->outcome.verdict, cached_->age, cached_->has_device, cached_->outcome.max_age, false};
+        const CentreOutcome& o = cached_->outcome;
+        if (policy.ladder.has(Rung::feature) && !o.feature.empty() && !request_.feature.empty())
+            similarity_ = similarity(request_.feature, request_.feature_model, o.feature, o.feature_model);
+        facts.feature = {!o.feature.empty(), cached_->age, similarity_.has_value()};
+    }
+    if (policy.ladder.has(Rung::provisional)) gather_provisional(facts, now);
+}
+
+void Exchange::gather_provisional(Facts& facts, Now now) {
+    const ScenePolicy& policy = scene_->config->policy;
+    const std::uint64_t subject = parts_.budget.subject_hash(credential_->id, request_.scene, request_.subject);
+    const BudgetLimits scene_only{policy.provisional.budget_per_minute, kPerSubjectPerHourMax};
+    const BudgetLimits both{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
+    facts.provisional.scene_budget = parts_.budget.has_room(request_.scene, subject, scene_only, now);
+    facts.provisional.subject_budget = !facts.provisional.scene_budget || parts_.budget.has_room(request_.scene, subject, both, now);
+    facts.provisional.journal_ok = parts_.storage.can_answer_provisional();
+    EvidenceVault* vault = parts_.storage.evidence();
+    facts.provisional.evidence_ok = vault != nullptr && vault->has_room(body_->size() + 1024);
+}
+
+Exchange::Next Exchange::decide_now() {
+    const Now t = now();
+    const Facts facts = gather(t);
+    decision_ = decide(facts, scene_->config->policy);
+    trace_.reason = name(decision_.reason);
+    if (decision_.kind == Decision::Kind::ask) return go(Step::ask);
+    permit_.drop();
+    return carry_out(t);
+}
+
+// Whether an order that has had a degraded answer gets it again: while the ladder may be climbed, and what it was given
+// under still holds. It spends nothing, so a spent budget does not end it.
+bool Exchange::may_repeat() const {
+    if (!prior_ || prior_left_ <= Nanos(0) || decision_.bar != LadderBar::none) return false;
+    const auto says = [this](Rung rung) { return decision_.rungs[static_cast<std::size_t>(rung)]; };
+    const auto holds = [](RungSays s) { return s == RungSays::answers || s == RungSays::absent || s == RungSays::not_asked; };
+    switch (prior_->answer.source) {
+        case Source::cache: return holds(says(Rung::cache));
+        case Source::feature: return holds(says(Rung::feature));
+        case Source::policy: {
+            const RungSays s = says(Rung::provisional);
+            return s == RungSays::answers || s == RungSays::budget_spent || s == RungSays::subject_spent;
+        }
+        case Source::live: return false;
+    }
+    return false;
+}
+
+Exchange::Next Exchange::carry_out(Now now) {
+    if (may_repeat()) {
+        repeated_ = true;
+        trace_.rung = "repeated";
+        return answer_with(prior_->answer);
+    }
+    switch (decision_.kind) {
+        case Decision::Kind::answer_cached: return answer_cached(now);
+        case Decision::Kind::compare_feature: return compare_feature(now);
+        case Decision::Kind::provisional: trace_.rung = "provisional"; return go(Step::audit);
+        case Decision::Kind::ask:
+        case Decision::Kind::deny: break;
+    }
+    return deny(now);
+}
+
+Exchange::Next Exchange::deny(Now now) {
+    Nanos wait = 1s;
+    if (const auto retry = parts_.upstream.circuit().view(now).retry_in; retry && decision_.reason == Reason::circuit_open)
+        wait = std::clamp<Nanos>(*retry, 1s, 30s);
+    wait += Nanos(parts_.rng.below(static_cast<std::uint64_t>(std::chrono::nanoseconds(2s).count())));
+    return refuse(decision_.code, message_of(decision_), wait);
+}
+
+Exchange::Next Exchange::answer_cached(Now now) {
+    trace_.rung = "cache";
+    const CachedFacts facts{true, cached_->outcome.verdict, cached_->age, cached_->has_device, cached_->outcome.max_age, false};
+    Answer answer;
+    answer.outcome = to_outcome(cached_->outcome.verdict);
+    answer.source = Source::cache;
+    answer.score = cached_->outcome.score;
+    answer.decided_at = cached_->decided.wall;
+    answer.age = std::chrono::duration_cast<Seconds>(cached_->age);
+    answer.expires_at = now.wall + cache_ttl(facts, scene_->config->policy, request_.terms);
+    answer.verification_id = cached_->outcome.verification_id;
+    remember_degraded(answer, now);
+    return answer_with(answer);
+}
+
+Exchange::Next Exchange::compare_feature(Now now) {
+    trace_.rung = "feature";
+    const ScenePolicy& policy = scene_->config->policy;
+    Answer answer;
+    answer.outcome = to_outcome(judge_similarity(similarity_, policy));
+    answer.source = Source::feature;
+    answer.score = similarity_;
+    answer.decided_at = now.wall;
+    answer.expires_at = now.wall + std::max(Nanos(0), policy.feature.max_age - cached_->age);
+    remember_degraded(answer, now);
+    return answer_with(answer);
+}
+
+void Exchange::remember_degraded(const Answer& answer, Now now) {
+    OrderRecord order;
+    order.body = digest_;
+    order.epoch = parts_.storage.outcomes().epoch();
+    order.decided = now;
+    order.answer = encode(RecordedAnswer{answer, request_.scene, request_.subject});
+    parts_.storage.orders().put(credential_->id, request_.order_no, std::move(order), now);
+}
+
+CallSpec Exchange::call_spec(Now now) {
+    CallSpec spec;
+    spec.request_id = trace_.request_id;
+    spec.traceparent = to_text(child_of(parse_traceparent(begin_.traceparent)));
+    spec.credential = credential_->id;
+    spec.order_no = request_.order_no;
+    spec.caller = {siphash64(parts_.caller_key, request_.subject), siphash64(parts_.caller_key, credential_->id)};
+    spec.permit = std::move(permit_);
+    spec.always = parts_.overrides.mode_of(request_.scene, now) == Mode::live;
+    spec.body = body_;
+    spec.deadline = deadline_;
+    return spec;
+}
+
+Exchange::Next Exchange::ask() {
+    const Now t = now();
+    asked_epoch_ = parts_.storage.outcomes().epoch();
+    CallSpec spec = call_spec(t);
+    spec.on_late = late_recorder();
+    call_ = parts_.upstream.start(std::move(spec), [this](CallResult result) { call_done(std::move(result)); });
+    return Next::wait;
+}
+
+void Exchange::call_done(CallResult result) {
+    call_.reset();
+    trace_attempts(result);
+    const Now t = now();
+    if (result.ok()) {
+        answer_ = record(*result.outcome, t);
+        step_ = Step::answer;
+        return run();
+    }
+    call_end_ = end_of(result.failure);
+    if (result.failure == FailureKind::overloaded_local) {
+        refuse(ApiCode::overloaded, "too many calls are in flight", 1s + Nanos(parts_.rng.below(1'000'000'000)));
+    } else {
+        step_ = Step::decide;
+    }
+    run();
+}
+
+LiveRecord Exchange::live_record() const {
+    return {credential_->id, request_.subject, request_.scene, request_.device, request_.order_no, digest_, asked_epoch_};
+}
+
+Answer Exchange::record(const CentreOutcome& outcome, Now now) {
+    const Recorded recorded = record_live(parts_, *snapshot_, live_record(), outcome, now);
+    stored_ = recorded.stored;
+    return recorded.answer;
+}
+
+// Values only: it may be called when this exchange is long gone.
+std::function<void(const CentreOutcome&)> Exchange::late_recorder() {
+    return [&parts = parts_, snapshot = snapshot_, record = live_record()](const CentreOutcome& outcome) {
+        record_live(parts, *snapshot, record, outcome, parts.loop.now());
+    };
+}
+
+void Exchange::trace_attempts(const CallResult& result) {
+    for (const AttemptRecord& attempt : result.attempts) {
+        if (trace_.attempt_count == kTracedAttemptsMax) break;
+        AttemptTrace& to = trace_.attempts[trace_.attempt_count++];
+        to.endpoint = parts_.upstream.endpoint_url(attempt.endpoint);
+        to.result = attempt.failure == FailureKind::none ? "ok" : name(attempt.failure);
+        to.started_ms = static_cast<std::uint32_t>((attempt.started - began_.mono) / 1ms);
+        to.duration_ms = static_cast<std::uint32_t>(attempt.duration / 1ms);
+    }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,52 @@
+#include "edge/exchanges.h"
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+
+Exchanges::~Exchanges() {
+    *alive_ = false;
+}
+
+Exchange& Exchanges::begin(Connection& client, Exchange::Begin begin) {
+    auto exchange = std::make_unique<Exchange>(*this, parts_, client, std::move(begin));
+    exchange->slot = exchanges_.size();
+    exchanges_.push_back(std::move(exchange));
+    ++begun_;
+    return *exchanges_.back();
+}
+
+Exchange* Exchanges::find(const std::string& order_key) const {
+    const auto at = leaders_.find(order_key);
+    return at == leaders_.end() ? nullptr : at->second;
+}
+
+void Exchanges::erase_later(Exchange& exchange) {
+    done_.push_back(&exchange);
+    if (scheduled_) return;
+    scheduled_ = true;
+    parts_.loop.defer([this, alive = alive_] {
+        if (*alive) erase_done();
+    });
+}
+
+void Exchanges::erase_done() {
+    scheduled_ = false;
+    std::vector<Exchange*> done;
+    done.swap(done_);
+    for (Exchange* one : done) {
+        const std::size_t slot = one->slot;
+        HF_CHECK(slot < exchanges_.size() && exchanges_[slot].get() == one);
+        std::swap(exchanges_[slot], exchanges_.back());
+        exchanges_[slot]->slot = slot;
+        exchanges_.pop_back();
+    }
+    if (exchanges_.empty() && when_empty_) std::exchange(when_empty_, nullptr)();
+}
+
+void Exchanges::when_empty(std::function<void()> callback) {
+    if (exchanges_.empty()) return callback();
+    when_empty_ = std::move(callback);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,41 @@
+#include "edge/live_record.h"
+
+#include "edge/recorded_answer.h"
+#include "policy/decision.h"
+
+namespace holdfast {
+
+Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const CentreOutcome& outcome, Now now) {
+    const SceneRuntime* scene = snapshot.scene(record.scene);
+    const ScenePolicy policy = scene == nullptr ? ScenePolicy{} : scene->config->policy;
+    Recorded out;
+    const bool memorable = scene != nullptr && scene->max_age > Nanos(0) && outcome.max_age.value_or(Seconds(1)) > Seconds(0);
+    if (memorable) {
+        OutcomeRecord memory;
+        memory.outcome = outcome;
+        memory.decided = now;
+        memory.asked_epoch = record.asked_epoch;
+        memory.evidence = record.body;
+        const SubjectKey key{record.credential, record.subject, record.scene, record.device};
+        const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), scene->max_age, scene->max_age, now);
+        out.stored = put == PutOutcome::queued || put == PutOutcome::unchanged;
+    }
+    Answer& answer = out.answer;
+    answer.outcome = to_outcome(outcome.verdict);
+    answer.source = Source::live;
+    answer.score = outcome.score;
+    answer.decided_at = now.wall;
+    const CachedFacts facts{true, outcome.verdict, Nanos(0), !record.device.empty(), outcome.max_age, false};
+    answer.expires_at = now.wall + cache_ttl(facts, policy, Terms{});
+    answer.verification_id = outcome.verification_id;
+    OrderRecord order;
+    order.body = record.body;
+    order.final = true;
+    order.epoch = record.asked_epoch;
+    order.decided = now;
+    order.answer = encode(RecordedAnswer{answer, record.scene, record.subject});
+    parts.storage.orders().put(record.credential, record.order_no, std::move(order), now);
+    return out;
+}
+
+}  // namespace holdfast

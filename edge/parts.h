@@ -1,0 +1,47 @@
+// What an exchange works with: the node's rooms, borrowed. The Node owns them all and outlives every exchange.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cache/storage.h"
+#include "edge/access_log.h"
+#include "edge/metrics.h"
+#include "edge/net/loop.h"
+#include "edge/recent.h"
+#include "edge/snapshot.h"
+#include "policy/budget.h"
+#include "policy/degrade_mode.h"
+#include "policy/nonce_window.h"
+#include "policy/outage.h"
+#include "policy/rate_limit.h"
+#include "policy/signature.h"
+#include "policy/siphash.h"
+#include "upstream/upstream.h"
+
+namespace holdfast {
+
+struct Parts {
+    Loop& loop;
+    Rng& rng;
+    Storage& storage;
+    Upstream& upstream;
+    Metrics& metrics;
+    AccessLog& access;
+    Recent& recent;
+    NonceWindow& nonces;
+    RateLimiter& rates;
+    Overrides& overrides;
+    Outage& outage;
+    Budget& budget;
+    json::Document& document;       // scratch of the loop thread
+    SipKey caller_key{};            // of the circuit's hashes of subjects and credentials
+    std::uint64_t boot = 0;
+    std::shared_ptr<Snapshot> snapshot;  // owners: the node, and exchanges in flight
+    AuthTerms auth;
+    bool clock_trusted = true;      // false: no cached pass
+    bool draining = false;          // lame duck: still served
+    std::size_t in_flight_max = 20'000;
+};
+
+}  // namespace holdfast
