@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,12 +44,14 @@ class Budget {
     Budget(const SipKey& key, std::uint64_t boot) : key_(key), boot_(boot) {}
 
     std::uint64_t subject_hash(std::string_view credential, std::string_view scene, std::string_view subject) const;
-    bool has_room(std::string_view scene, std::uint64_t subject, const BudgetLimits& limits, Now now);
+    // Facts for decide(); they spend nothing.
+    bool has_scene_room(std::string_view scene, const BudgetLimits& limits, Now now);
+    bool has_subject_room(std::uint64_t subject, const BudgetLimits& limits, Now now);
     // Spends one, or nothing when there is no room. The answer waits until the spend is durable.
     std::optional<Spend> try_spend(std::string_view scene, std::uint64_t subject, const BudgetLimits& limits, Now now);
     // Takes a spend back whose answer was never given. False when it is over or unknown.
     bool refund(const Spend& spend);
-    // Of before a restart, in any order. False when it is over.
+    // Of before a restart, in any order. False when it is over: its record may be erased.
     bool restore(const Spend& spend, Now now);
     std::uint32_t spent_last_minute(std::string_view scene, Now now);
     // Forgets spends older than an hour and returns them, so that the shell can erase their records.
@@ -59,14 +63,17 @@ class Budget {
         Spend spend;
         MonoTime when;  // the latest moment that it can have happened at, on this boot's clock
     };
-    void insert(Held held);
+    void age(Now now);
+    void hold(Held held);
     void forget(std::uint64_t subject);
 
     SipKey key_;
     std::uint64_t boot_;
     std::uint64_t serial_ = 0;
     std::deque<Held> spends_;  // by `when`
-    std::unordered_map<std::uint64_t, std::uint32_t> by_subject_;
+    std::unordered_map<std::uint64_t, std::uint32_t> by_subject_;  // how many of spends_
+    std::map<std::string, std::deque<MonoTime>, std::less<>> by_scene_;  // of the last minute, oldest first
+    std::vector<Spend> over_;  // older than an hour, not yet handed out by expire()
 };
 
 }  // namespace holdfast

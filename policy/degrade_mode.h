@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "edge/base/result.h"
@@ -32,7 +33,6 @@ struct Scope {
     enum class Kind : std::uint8_t { node = 1, scene = 2, fleet = 3 };
     Kind kind = Kind::node;
     std::string scene;  // for Kind::scene
-    auto operator<=>(const Scope&) const = default;
     bool operator==(const Scope&) const = default;
 };
 std::string_view name(Scope::Kind kind);
@@ -82,20 +82,33 @@ class Overrides {
     // Removes and returns what is over.
     std::vector<Override> expire(Now now);
 
-    // The order that binds a scene: scene before node, node before fleet. Automatic when none does.
-    Mode mode_of(std::string_view scene, Now now) const { return mode_order(scene, now) ? mode_order(scene, now)->mode : Mode::automatic; }
+    // What binds a scene: its own order before the node's, the node's before the fleet's. Automatic when none stands.
+    Mode mode_of(std::string_view scene, Now now) const;
     const Override* mode_order(std::string_view scene, Now now) const;
-    // The node's circuit order (before the fleet's). It bows to a `degrade` order of the scene: ask mode_of first.
+    // The node's circuit order, else the fleet's. A `degrade` order of the scene goes before it, as decide() does.
     CircuitForce force(Now now) const;
     const Override* force_order(Now now) const;
     std::vector<Override> all(Now now) const;
     std::optional<MonoTime> next_end() const;
 
   private:
-    const Override* standing(const std::map<Scope, Override>& orders, const Scope& scope, Now now) const;
+    // Looks a scope up without building one.
+    struct Before {
+        using is_transparent = void;
+        using View = std::pair<Scope::Kind, std::string_view>;
+        static View view(const Scope& scope) { return {scope.kind, scope.scene}; }
+        static View view(const View& scope) { return scope; }
+        template <typename A, typename B>
+        bool operator()(const A& a, const B& b) const {
+            return view(a) < view(b);
+        }
+    };
+    using Orders = std::map<Scope, Override, Before>;
+    static const Override* standing(const Orders& orders, Scope::Kind kind, std::string_view scene, Now now);
+
     std::uint64_t boot_;
-    std::map<Scope, Override> modes_;
-    std::map<Scope, Override> forces_;
+    Orders modes_;
+    Orders forces_;
 };
 
 }  // namespace holdfast

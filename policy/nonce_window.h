@@ -34,8 +34,8 @@ class NonceWindow {
     // at most twice that. Capacity is clamped to the bounds above.
     NonceWindow(std::size_t capacity, Seconds window, const SipKey& key);
 
-    // The callers that have a share: half of the room is divided evenly and kept for each, half is for whoever comes. Nonces
-    // already held stay counted for their caller. Names beyond kNonceOwnersMax share the common half.
+    // The callers that have a share: half of the room is divided evenly and kept for each, half is for whoever comes. A
+    // single caller may use everything. Names beyond kNonceOwnersMax share the common half. Call it before restore().
     void set_owners(const std::vector<std::string>& secret_ids);
 
     // What is stored of a nonce: 4 bytes that stand for the caller, 12 for the nonce; neither tells it without the key.
@@ -74,8 +74,9 @@ class NonceWindow {
     void reclaim(std::size_t entries_max);
     void release(std::uint32_t at);
     bool holds(const Words& words) const;
+    std::uint32_t tag_of(std::string_view secret_id) const;
     std::uint32_t owner_of(std::uint32_t tag) const;
-    void hold(std::uint32_t owner, int change);
+    void hold(std::uint32_t owner, int change);  // +1 or -1
     void put(const Words& words, std::uint32_t owner, std::int64_t second, std::int64_t expiry);
     std::uint32_t slot_of(const Words& words) const { return words[1] & mask_; }
 

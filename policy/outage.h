@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,14 +14,14 @@
 
 namespace holdfast {
 
-inline constexpr std::size_t kOutageScenesMax = 256;
-
 struct OutageFacts {
     bool active = false;
     Nanos certain{0};        // at least so long
     Nanos since_renewal{0};  // at most so long since it began or an operator last renewed it
 };
 
+// One outage clock: the node keeps one for the circuit and the node's own order, and one for each scene under an order of
+// its own; longer() joins them.
 class Outage {
   public:
     explicit Outage(std::uint64_t boot) : boot_(boot) {}
@@ -39,14 +38,16 @@ class Outage {
   private:
     struct State {
         Stamp began;
-        Stamp renewed;
-        Nanos certain_before{0};  // certain length when it was read back, after another boot
-        MonoTime certain_from;    // since when it has been counted since
-        Nanos length_before{0};   // greatest length since renewal when read back
-        MonoTime length_from;
+        Stamp renewed;             // equal to `began` until an operator renews
+        Nanos certain_before{0};   // certain length at `from`
+        Nanos length_before{0};    // greatest length since renewal at `from`
+        MonoTime from;             // the beginning, the last renewal, or when it was read back
     };
     std::uint64_t boot_;
     std::optional<State> state_;
 };
+
+// The facts of a scene that two clocks speak for.
+OutageFacts longer(const OutageFacts& a, const OutageFacts& b);
 
 }  // namespace holdfast

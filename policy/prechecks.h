@@ -21,6 +21,9 @@
 
 namespace holdfast {
 
+inline constexpr std::string_view kCredentialSceneRule = "credential-scene";
+inline constexpr std::string_view kCredentialRateRule = "credential-rate";
+
 struct PrecheckInput {
     const VerifyRequest& request;
     const Credential& credential;

@@ -1,0 +1,171 @@
+#include "policy/decision.h"
+
+#include <algorithm>
+
+namespace holdfast {
+namespace {
+
+// Ten years: what a grant is cut to, so that sums of it stay in range.
+constexpr Seconds kGrantCeiling{10LL * 365 * 24 * 3600};
+
+bool may_ask(const Facts& facts) {
+    if (facts.call != CallResult::none) return false;
+    switch (facts.mode) {
+        case Mode::live: return true;
+        case Mode::automatic: return facts.gate == Gate::admitted;
+        case Mode::degraded: return false;
+    }
+    return false;
+}
+
+// Why the centre's answer is not the answer. Requires: !may_ask(facts).
+Reason reason_of(const Facts& facts) {
+    switch (facts.call) {
+        case CallResult::none: break;
+        case CallResult::timeout: return Reason::call_timeout;
+        case CallResult::unusable: return Reason::call_unusable;
+        case CallResult::rejected: return Reason::call_rejected;
+        case CallResult::setup: return Reason::call_setup;
+        case CallResult::not_sent: return Reason::call_not_sent;
+    }
+    if (facts.mode == Mode::degraded) return Reason::forced_degraded;
+    return facts.gate == Gate::throttled ? Reason::throttled : Reason::circuit_open;
+}
+
+// 502 and 504 say that the centre was tried; what never left the node is 503.
+ApiCode code_of(CallResult call) {
+    switch (call) {
+        case CallResult::none:
+        case CallResult::not_sent: return ApiCode::verification_unavailable;
+        case CallResult::timeout: return ApiCode::upstream_timeout;
+        case CallResult::unusable:
+        case CallResult::rejected:
+        case CallResult::setup: return ApiCode::upstream_invalid_response;
+    }
+    return ApiCode::verification_unavailable;
+}
+
+// A failed call opens the ladder only when the failure is the centre's and not the request's: otherwise an image that makes
+// the centre stumble would buy its victim's remembered pass.
+LadderBar bar_of(const Facts& facts, const ScenePolicy& scene) {
+    if (facts.call == CallResult::rejected || facts.call == CallResult::setup) return LadderBar::definite;
+    if (facts.call != CallResult::none) {
+        const bool centre_fails = facts.failures_diverse || facts.circuit_open || facts.mode == Mode::degraded;
+        if (!centre_fails) return LadderBar::one_subject_only;
+    }
+    if (!facts.terms.degraded) return LadderBar::caller_forbids;
+    return scene.ladder.size() == 0 ? LadderBar::empty : LadderBar::none;
+}
+
+Nanos tightened(Nanos max_age, const Terms& terms) {
+    return terms.max_age ? std::min(max_age, Nanos(*terms.max_age)) : max_age;
+}
+
+Nanos own_limit(const CachedFacts& cached, const ScenePolicy& scene, const Terms& terms) {
+    const bool pass = cached.verdict == Verdict::pass;
+    return tightened(pass ? scene.cache.max_age : scene.cache.fail_max_age, terms);
+}
+
+// The centre's grant with what the scene may overrun of it; nothing when it gave none.
+std::optional<Nanos> grant_limit(const CachedFacts& cached, const ScenePolicy& scene) {
+    if (!cached.grant) return std::nullopt;
+    const Seconds grant = std::clamp(*cached.grant, Seconds{0}, kGrantCeiling);
+    return Nanos(grant) / 100 * (100 + static_cast<int>(std::min(scene.cache.overrun_percent, kOverrunPercentMax)));
+}
+
+RungSays says_of(Rung rung, const Facts& facts, const ScenePolicy& scene) {
+    switch (rung) {
+        case Rung::cache: return cache_rung(facts, scene);
+        case Rung::feature: return feature_rung(facts, scene);
+        case Rung::provisional: return provisional_rung(facts, scene);
+    }
+    return RungSays::absent;
+}
+
+Decision::Kind answer_of(Rung rung) {
+    switch (rung) {
+        case Rung::cache: return Decision::Kind::answer_cached;
+        case Rung::feature: return Decision::Kind::compare_feature;
+        case Rung::provisional: return Decision::Kind::provisional;
+    }
+    return Decision::Kind::deny;
+}
+
+}  // namespace
+
+RungSays cache_rung(const Facts& facts, const ScenePolicy& scene) {
+    const CachedFacts& cached = facts.cached;
+    if (!cached.present) return RungSays::absent;
+    if (cached.revoked) return RungSays::revoked;
+    if (!cached.age || *cached.age < Nanos{0}) return RungSays::from_future;
+    if (scene.cache.require_device && !cached.has_device) return RungSays::no_device;
+    if (cached.verdict == Verdict::pass) {
+        // What lets somebody in leans on the clock and on knowing every revocation.
+        if (!facts.state_sound) return RungSays::state_unsound;
+        if (!facts.clock_trusted) return RungSays::clock_untrusted;
+        if (scene.cache.max_age <= Nanos{0}) return RungSays::too_old;
+    }
+    if (*cached.age > own_limit(cached, scene, facts.terms)) return RungSays::too_old;
+    const auto grant = grant_limit(cached, scene);
+    if (grant && (*grant == Nanos{0} || *cached.age > *grant)) return RungSays::grant_over;
+    return RungSays::answers;
+}
+
+RungSays feature_rung(const Facts& facts, const ScenePolicy& scene) {
+    const FeatureFacts& feature = facts.feature;
+    if (!feature.present) return RungSays::absent;
+    if (!feature.age || *feature.age < Nanos{0}) return RungSays::from_future;
+    // It can end in a pass, so it needs what a remembered pass needs.
+    if (!facts.state_sound) return RungSays::state_unsound;
+    if (!facts.clock_trusted) return RungSays::clock_untrusted;
+    if (scene.feature.max_age <= Nanos{0} || *feature.age > tightened(scene.feature.max_age, facts.terms))
+        return RungSays::too_old;
+    if (!feature.comparable) return RungSays::not_comparable;
+    return RungSays::answers;
+}
+
+RungSays provisional_rung(const Facts& facts, const ScenePolicy& scene) {
+    if (!facts.state_sound) return RungSays::state_unsound;
+    if (!facts.outage.active) return RungSays::no_outage;
+    if (facts.outage.certain < scene.provisional.after) return RungSays::outage_too_young;
+    if (facts.outage.since_renewal >= scene.provisional.hard_stop) return RungSays::hard_stop;
+    if (!facts.provisional.scene_budget) return RungSays::budget_spent;
+    if (!facts.provisional.subject_budget) return RungSays::subject_spent;
+    if (!facts.provisional.journal_ok) return RungSays::journal_down;
+    if (!facts.provisional.evidence_ok) return RungSays::no_room_for_evidence;
+    return RungSays::answers;
+}
+
+Decision decide(const Facts& facts, const ScenePolicy& scene) {
+    Decision out;
+    if (may_ask(facts)) {
+        out.kind = Decision::Kind::ask;
+        return out;
+    }
+    out.reason = reason_of(facts);
+    out.code = code_of(facts.call);
+    out.bar = bar_of(facts, scene);
+    if (out.bar != LadderBar::none) return out;
+    for (Rung rung : scene.ladder) {
+        const RungSays says = says_of(rung, facts, scene);
+        out.rungs[static_cast<std::size_t>(rung)] = says;
+        if (says != RungSays::answers) continue;
+        out.kind = answer_of(rung);
+        return out;
+    }
+    return out;
+}
+
+Verdict judge_similarity(std::optional<double> similarity, const ScenePolicy& scene) {
+    const double threshold = scene.feature.threshold;
+    return similarity && threshold > 0 && *similarity >= threshold ? Verdict::pass : Verdict::review;
+}
+
+Nanos cache_ttl(const CachedFacts& cached, const ScenePolicy& scene, const Terms& terms) {
+    if (!cached.age) return Nanos{0};
+    Nanos limit = own_limit(cached, scene, terms);
+    if (const auto grant = grant_limit(cached, scene)) limit = std::min(limit, *grant);
+    return std::max(Nanos{0}, limit - *cached.age);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,88 @@
+#include "policy/outage.h"
+
+#include <algorithm>
+
+#include "policy/pack.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr Nanos kSpanMax = 24h * 3650;  // ten years; longer was never written
+
+}  // namespace
+
+bool Outage::observe(bool circuit_closed, bool forced_degraded, Now now) {
+    const bool active = !circuit_closed || forced_degraded;
+    if (active == state_.has_value()) return false;
+    if (active) {
+        const Stamp at = stamp(now, boot_);
+        state_ = State{at, at, Nanos{0}, Nanos{0}, now.mono};
+    } else {
+        state_.reset();
+    }
+    return true;
+}
+
+void Outage::renew(Now now) {
+    if (!state_) return;
+    state_->certain_before = facts(now).certain;
+    state_->renewed = stamp(now, boot_);
+    state_->length_before = Nanos{0};
+    state_->from = now.mono;
+}
+
+OutageFacts Outage::facts(Now now) const {
+    if (!state_) return {};
+    const Nanos since = std::max(now.mono - state_->from, Nanos{0});
+    const Nanos by_mono = state_->length_before + since;
+    const Nanos by_wall = now.wall - state_->renewed.wall;
+    return {true, state_->certain_before + since, std::max(by_mono, by_wall)};
+}
+
+std::optional<WallTime> Outage::began_wall() const {
+    return state_ ? std::optional(state_->began.wall) : std::nullopt;
+}
+
+std::string Outage::encode(Now now) const {
+    std::string out;
+    if (!state_) return out;
+    const OutageFacts at = facts(now);
+    pack::put(out, kVersion);
+    pack::put_stamp(out, state_->began);
+    pack::put_stamp(out, state_->renewed);
+    pack::put_stamp(out, stamp(now, boot_));
+    pack::put(out, static_cast<std::int64_t>(std::min(at.certain, kSpanMax).count()));
+    pack::put(out, static_cast<std::int64_t>(std::min(at.since_renewal, kSpanMax).count()));
+    return out;
+}
+
+Result<bool> Outage::decode(std::string_view text, Now now) {
+    state_.reset();
+    if (text.empty()) return true;
+    pack::Reader reader(text);
+    const bool version = reader.get<std::uint8_t>() == kVersion;
+    State out;
+    out.began = reader.stamp();
+    out.renewed = reader.stamp();
+    const Stamp written = reader.stamp();
+    out.certain_before = reader.span(kSpanMax);
+    out.length_before = reader.span(kSpanMax);
+    if (!version || !reader.finished())
+        return fail(Code::corrupt, Origin::store, "outage: malformed or of another version");
+    // What passed since it was written: by the certain age for the one length, by the greatest for the other.
+    const Nanos at_least = youngest_age(written, now, boot_);
+    out.certain_before += at_least;
+    out.length_before += std::max(at_least, oldest_age(written, now, boot_).value_or(at_least));
+    out.from = now.mono;
+    state_ = out;
+    return true;
+}
+
+OutageFacts longer(const OutageFacts& a, const OutageFacts& b) {
+    if (!a.active) return b;
+    if (!b.active) return a;
+    return {true, std::max(a.certain, b.certain), std::max(a.since_renewal, b.since_renewal)};
+}
+
+}  // namespace holdfast
