@@ -25,9 +25,8 @@
 namespace holdfast {
 
 inline constexpr std::size_t kVerificationIdMax = 128; // printable ASCII
-inline constexpr std::size_t kFeatureModelMax = 64;    // printable ASCII
 inline constexpr Seconds kGrantMax{365LL * 24 * 3600}; // maxAgeSeconds
-inline constexpr Nanos kRetryAfterMax = 30s; // longer is taken as this
+inline constexpr Nanos kRetryAfterMax = 30s;           // longer is taken as this
 
 // Why a call gave no outcome. The edge maps it to an answer and to whether the ladder may be used.
 enum class FailureKind : std::uint8_t {
@@ -41,6 +40,7 @@ enum class FailureKind : std::uint8_t {
     overloaded_local, // our own queue is full, or its place did not come in time: nothing was sent
     cancelled,        // its owner gave it up
     local,            // a fault of our own: DNS, descriptors, certificate
+    count_,           // how many there are
 };
 std::string_view name(FailureKind kind); // "timeout", "invalid_response", …: for labels and `explain`
 

@@ -4,8 +4,8 @@
 // thread-safe.
 //
 // Rules that the names do not tell:
-// - Half-open gives each subject one probe at a time, and none after its probe failed in this round: one poisoned
-//   request cannot keep the circuit open. The round is judged when half_open_calls probes have been reported.
+// - Half-open gives each subject one probe at a time, and none after a bad one in this round: one poisoned request
+//   cannot keep the circuit open. The round is judged when half_open_calls probes have been reported.
 // - Randomness is drawn only where a share strictly between 0 and 1 applies: first the ramp, then the throttle.
 #pragma once
 

@@ -28,7 +28,8 @@ class Ejection {
     void success(std::size_t endpoint, MonoTime now);
     // True when this failure ejected the endpoint.
     bool failure(std::size_t endpoint, std::uint64_t subject, MonoTime now);
-    // An active probe's word counts as so many subjects' tries as are needed: probes are our own and no caller's.
+    static constexpr std::uint32_t kProbeFailures = 2;
+    // An active probe's word: kProbeFailures bad ones in a row eject, whatever callers see. True when this one did.
     bool probe(std::size_t endpoint, bool healthy, MonoTime now);
     bool ejected(std::size_t endpoint, MonoTime now) const;
     std::optional<Nanos> back_in(std::size_t endpoint, MonoTime now) const;
@@ -40,12 +41,13 @@ class Ejection {
     struct One {
         std::uint32_t streak = 0;
         std::uint32_t probe_streak = 0;
-        std::vector<std::uint64_t> subjects; // distinct, of the streak; at most kSubjectsMax
+        std::vector<std::uint64_t> subjects; // distinct, of the streak; at most min_subjects
         std::uint32_t times = 0;             // ejections in a row
         MonoTime until{};                    // ejected before this time
     };
     bool may_eject(std::size_t endpoint, MonoTime now) const;
-    bool eject_with_backoff(One& one, std::size_t endpoint, MonoTime now);
+    bool eject_with_backoff(std::size_t endpoint, MonoTime now);
+    Nanos wait_of(std::uint32_t times) const;
     EjectionOptions options_;
     std::vector<One> endpoints_;
 };

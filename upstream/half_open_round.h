@@ -11,12 +11,17 @@ namespace holdfast {
 
 class HalfOpenRound {
   public:
+    // Begins a round of so many probes; when the one before ended unjudged with nothing but successes, goes on with it,
+    // so that sparse calls suffice in the end.
     void begin(std::uint32_t calls);
-    // Whether a probe may be given to this caller: a slot is left, and its subject neither holds one nor failed one.
+    void forget(); // the next begin() is a new round
+    // Whether a probe may be given to this caller: a slot is left, and its subject holds none and has had no bad one.
     bool may_take(Caller caller) const;
     void take(Caller caller);
     void give_back(Caller caller);       // Requires: taken. As if it had never been given.
     void done(const WindowEntry& entry); // Requires: taken
+    // Nothing bad so far: no failed, throttled, slow or outstanding probe.
+    bool clean() const { return barred_.empty() && held_.empty(); }
     bool complete() const { return done_ == calls_; }
     std::uint32_t in_flight() const { return static_cast<std::uint32_t>(held_.size()); }
     std::uint32_t reported() const { return done_; }
@@ -29,7 +34,7 @@ class HalfOpenRound {
     std::uint32_t calls_ = 0;
     std::uint32_t done_ = 0;
     std::vector<std::uint64_t> held_;   // subjects with a probe in flight; at most calls_
-    std::vector<std::uint64_t> failed_; // subjects whose probe failed; at most calls_
+    std::vector<std::uint64_t> barred_; // subjects whose probe failed, was throttled or slow; at most calls_
     DistinctKeys keys_;                 // credentials of the probes that came back
     WindowCounts counts_;
 };

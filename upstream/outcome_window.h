@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "edge/base/time.h"
+#include "upstream/second_buckets.h"
 
 namespace holdfast {
 
@@ -30,6 +31,10 @@ struct WindowEntry {
 struct WindowCounts {
     std::uint64_t successes = 0, failures = 0, throttled = 0;
     std::uint64_t slow = 0; // among successes and failures
+    void add(const WindowEntry& entry) {
+        ++(entry.throttled ? throttled : entry.failed ? failures : successes);
+        if (entry.slow) ++slow;
+    }
     std::uint64_t calls() const { return successes + failures + throttled; }
     std::uint64_t judged() const { return successes + failures; } // what rates are taken of
 };
@@ -73,20 +78,26 @@ class OutcomeWindow {
     bool diverse(Trait trait, std::uint32_t min_subjects) const;
 
   private:
-    struct Bucket {
-        std::int64_t second = -1;
-        WindowCounts counts;
-        std::unordered_map<std::uint64_t, DistinctKeys::Traits> subjects, credentials;
+    using Traits = DistinctKeys::Traits;
+    // Distinct keys of one bucket; at most kDistinctMax for each trait.
+    struct Tracked {
+        std::unordered_map<std::uint64_t, Traits> keys;
+        std::array<std::uint32_t, kTraits> distinct{};
     };
+    struct Bucket {
+        WindowCounts counts;
+        Tracked subjects, credentials;
+    };
+    static void track(Tracked& bucket, DistinctKeys& all, std::uint64_t key, const Traits& traits);
+    static void forget(Tracked& bucket, DistinctKeys& all);
+    Bucket& current(MonoTime now);
     void add_counted(const WindowEntry& entry);
-    void add_timed(const WindowEntry& entry, std::int64_t second);
-    void drop(Bucket& bucket);
 
     WindowType type_;
     std::size_t size_;
     std::vector<WindowEntry> ring_; // of a count window: at most size_ entries, next_ is the oldest once it is full
     std::size_t next_ = 0;
-    std::array<Bucket, kBuckets> buckets_;
+    SecondBuckets<Bucket, kBuckets> buckets_; // of a time window
     WindowCounts counts_;
     DistinctKeys subjects_, credentials_;
 };

@@ -2,11 +2,11 @@
 // ten seconds, and always `floor` in any second.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "edge/base/ring.h"
 #include "edge/base/time.h"
+#include "upstream/second_buckets.h"
 
 namespace holdfast {
 
@@ -23,15 +23,14 @@ class RetryBudget {
 
   private:
     struct Bucket {
-        std::int64_t second = -1;
         std::uint32_t calls = 0, retries = 0;
     };
-    Bucket& bucket(MonoTime now);
-    std::array<std::uint64_t, 2> sums(MonoTime now) const; // calls, retries of the span
+    Bucket& current(MonoTime now);
     double share_;
     std::uint32_t floor_;
-    std::array<Bucket, kSpan> buckets_;
-    Ring<MonoTime> recent_; // the last `floor` retries
+    SecondBuckets<Bucket, kSpan> buckets_;
+    std::uint64_t calls_ = 0, retries_ = 0; // of all buckets
+    Ring<MonoTime> recent_;                 // the last `floor` retries
 };
 
 } // namespace holdfast

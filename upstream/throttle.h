@@ -3,10 +3,10 @@
 // all is the circuit's judgement (success under throttle_below, diversity floor).
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "edge/base/time.h"
+#include "upstream/second_buckets.h"
 
 namespace holdfast {
 
@@ -25,14 +25,11 @@ class Throttle {
 
   private:
     struct Bucket {
-        std::int64_t second = -1;
         std::uint32_t sent = 0, accepted = 0, held = 0;
     };
-    Bucket& bucket(MonoTime now);
-    void expire(MonoTime now);
-    std::array<Bucket, kSpan> buckets_;
-    std::int64_t oldest_ = 0; // seconds before this one have been forgotten
-    std::uint64_t sent_ = 0, accepted_ = 0, held_ = 0;
+    Bucket& current(MonoTime now);
+    SecondBuckets<Bucket, kSpan> buckets_;
+    std::uint64_t sent_ = 0, accepted_ = 0, held_ = 0; // of all buckets
 };
 
 } // namespace holdfast

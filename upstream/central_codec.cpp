@@ -1,0 +1,170 @@
+#include "upstream/central_codec.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+
+namespace holdfast {
+namespace {
+
+tl::unexpected<Error> bad(std::string detail) {
+    return fail(Code::invalid, Origin::upstream, "the centre's answer: " + std::move(detail), true);
+}
+
+bool printable(std::string_view text, std::size_t max) {
+    return !text.empty() && text.size() <= max &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+std::optional<int> digits(std::string_view text, std::size_t at, std::size_t n) {
+    int v = 0;
+    for (const char c : text.substr(at, n)) {
+        if (c < '0' || c > '9') return std::nullopt;
+        v = v * 10 + (c - '0');
+    }
+    return v;
+}
+
+// IMF-fixdate only, "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 §5.6.7): the obsolete forms are not worth a parser here.
+std::optional<WallTime> parse_http_date(std::string_view t) {
+    using namespace std::chrono;
+    constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    if (t.size() != 29 || t.substr(3, 2) != ", " || t[7] != ' ' || t[11] != ' ' || t[16] != ' ' || t[19] != ':' ||
+        t[22] != ':' || t.substr(25) != " GMT")
+        return std::nullopt;
+    const std::size_t month = kMonths.find(t.substr(8, 3));
+    const auto d = digits(t, 5, 2), y = digits(t, 12, 4), h = digits(t, 17, 2), m = digits(t, 20, 2),
+               s = digits(t, 23, 2);
+    if (month == std::string_view::npos || month % 3 != 0 || !d || !y || !h || !m || !s || *h > 23 || *m > 59 ||
+        *s > 60)
+        return std::nullopt;
+    const year_month_day date{year(*y), std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
+                              day(static_cast<unsigned>(*d))};
+    // Years whose nanoseconds fit a WallTime.
+    if (!date.ok() || *y < 1970 || *y > 2200) return std::nullopt;
+    return WallTime(Nanos(sys_days(date).time_since_epoch()) + hours(*h) + minutes(*m) + seconds(*s));
+}
+
+CentralReply without_outcome(CallKind kind, FailureKind failure, Code code, std::string detail) {
+    CentralReply reply;
+    reply.kind = kind;
+    reply.failure = failure;
+    reply.error = Error{code, Origin::upstream, true, std::move(detail)};
+    return reply;
+}
+
+CentralReply read_ok(std::string_view body, json::Document& doc) {
+    auto outcome = parse_central(body, doc);
+    if (!outcome)
+        return without_outcome(CallKind::failure, FailureKind::invalid_response, Code::invalid, outcome.error().detail);
+    CentralReply reply;
+    reply.kind = CallKind::success;
+    reply.failure = FailureKind::none;
+    reply.outcome = std::move(*outcome);
+    return reply;
+}
+
+} // namespace
+
+std::string_view name(FailureKind kind) {
+    switch (kind) {
+        case FailureKind::none:
+            return "success";
+        case FailureKind::timeout:
+            return "timeout";
+        case FailureKind::invalid_response:
+            return "invalid_response";
+        case FailureKind::refused:
+            return "refused";
+        case FailureKind::unavailable:
+            return "unavailable";
+        case FailureKind::rejected:
+            return "rejected";
+        case FailureKind::throttled:
+            return "throttled";
+        case FailureKind::overloaded_local:
+            return "overloaded_local";
+        case FailureKind::cancelled:
+            return "cancelled";
+        case FailureKind::local:
+            return "local";
+        case FailureKind::count_:
+            break;
+    }
+    return "local";
+}
+
+Result<CentreOutcome> parse_central(std::string_view body, json::Document& doc) {
+    const auto root = doc.parse(body);
+    if (!root) return bad(root.error().detail);
+    if (!root->is(json::Kind::object)) return bad("is no object");
+    CentreOutcome out;
+    const auto verdict = parse_verdict((*root)["outcome"].text().value_or(""));
+    if (!verdict) return bad("outcome is none of pass, fail, review");
+    out.verdict = *verdict;
+    if (const auto score = (*root)["score"]) {
+        out.score = score.number();
+        if (!out.score || !(*out.score >= 0 && *out.score <= 1)) return bad("score is no number from 0 to 1");
+    }
+    if (const auto id = (*root)["verificationId"]) {
+        const auto text = id.text();
+        if (!text || !printable(*text, kVerificationIdMax)) return bad("verificationId is malformed");
+        out.verification_id = std::string(*text);
+    }
+    if (const auto grant = (*root)["maxAgeSeconds"]) {
+        const auto seconds = grant.integer();
+        if (!seconds || *seconds < 0 || *seconds > kGrantMax.count()) return bad("maxAgeSeconds is out of range");
+        out.max_age = Seconds(*seconds);
+    }
+    if (const auto model = (*root)["featureModel"]) {
+        const auto text = model.text();
+        if (!text || !printable(*text, kFeatureModelBytesMax)) return bad("featureModel is malformed");
+        out.feature_model = std::string(*text);
+    }
+    if (const auto feature = (*root)["feature"]) {
+        const auto text = feature.text();
+        if (!text) return bad("feature is no text");
+        auto values = decode_feature(*text);
+        if (!values) return bad("feature: " + values.error().detail);
+        out.feature = std::move(*values);
+    }
+    return out;
+}
+
+CentralReply read_central(int status, std::string_view retry_after, std::string_view body, json::Document& doc,
+                          WallTime now) {
+    const std::string said = "the centre answered " + std::to_string(status);
+    if (status == 200) return read_ok(body, doc);
+    if (status == 429 || (status == 503 && !retry_after.empty())) {
+        auto reply = without_outcome(CallKind::throttled, FailureKind::throttled, Code::throttled, said);
+        reply.retry_after = parse_retry_after(retry_after, now);
+        return reply;
+    }
+    if (status == 408 || status == 504)
+        return without_outcome(CallKind::failure, FailureKind::timeout, Code::timeout, said);
+    if (status >= 500 && status <= 599)
+        return without_outcome(CallKind::failure, FailureKind::unavailable, Code::unavailable, said);
+    if (status >= 400 && status <= 499)
+        return without_outcome(CallKind::success, FailureKind::rejected, Code::denied, said);
+    return without_outcome(CallKind::failure, FailureKind::invalid_response, Code::invalid, said);
+}
+
+std::optional<Nanos> parse_retry_after(std::string_view text, WallTime now) {
+    if (text.empty()) return std::nullopt;
+    if (const auto date = parse_http_date(text)) return std::clamp<Nanos>(*date - now, Nanos{0}, kRetryAfterMax);
+    if (!std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) return std::nullopt;
+    std::uint64_t seconds = 0;
+    const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    const auto cap = static_cast<std::uint64_t>(std::chrono::duration_cast<Seconds>(kRetryAfterMax).count());
+    if (error == std::errc::result_out_of_range || seconds > cap) return kRetryAfterMax;
+    return Seconds(seconds);
+}
+
+std::string idempotency_key(std::string_view credential, std::string_view order_no) {
+    std::string key;
+    key.reserve(credential.size() + 1 + order_no.size());
+    return key.append(credential).append(1, '.').append(order_no);
+}
+
+} // namespace holdfast
