@@ -9,7 +9,7 @@ namespace {
 constexpr Seconds kGrantCeiling{10LL * 365 * 24 * 3600};
 
 bool may_ask(const Facts& facts) {
-    if (facts.call != CallResult::none) return false;
+    if (facts.call != CallEnd::none) return false;
     switch (facts.mode) {
         case Mode::live: return true;
         case Mode::automatic: return facts.gate == Gate::admitted;
@@ -21,26 +21,26 @@ bool may_ask(const Facts& facts) {
 // Why the centre's answer is not the answer. Requires: !may_ask(facts).
 Reason reason_of(const Facts& facts) {
     switch (facts.call) {
-        case CallResult::none: break;
-        case CallResult::timeout: return Reason::call_timeout;
-        case CallResult::unusable: return Reason::call_unusable;
-        case CallResult::rejected: return Reason::call_rejected;
-        case CallResult::setup: return Reason::call_setup;
-        case CallResult::not_sent: return Reason::call_not_sent;
+        case CallEnd::none: break;
+        case CallEnd::timeout: return Reason::call_timeout;
+        case CallEnd::unusable: return Reason::call_unusable;
+        case CallEnd::rejected: return Reason::call_rejected;
+        case CallEnd::setup: return Reason::call_setup;
+        case CallEnd::not_sent: return Reason::call_not_sent;
     }
     if (facts.mode == Mode::degraded) return Reason::forced_degraded;
     return facts.gate == Gate::throttled ? Reason::throttled : Reason::circuit_open;
 }
 
 // 502 and 504 say that the centre was tried; what never left the node is 503.
-ApiCode code_of(CallResult call) {
+ApiCode code_of(CallEnd call) {
     switch (call) {
-        case CallResult::none:
-        case CallResult::not_sent: return ApiCode::verification_unavailable;
-        case CallResult::timeout: return ApiCode::upstream_timeout;
-        case CallResult::unusable:
-        case CallResult::rejected:
-        case CallResult::setup: return ApiCode::upstream_invalid_response;
+        case CallEnd::none:
+        case CallEnd::not_sent: return ApiCode::verification_unavailable;
+        case CallEnd::timeout: return ApiCode::upstream_timeout;
+        case CallEnd::unusable:
+        case CallEnd::rejected:
+        case CallEnd::setup: return ApiCode::upstream_invalid_response;
     }
     return ApiCode::verification_unavailable;
 }
@@ -48,8 +48,8 @@ ApiCode code_of(CallResult call) {
 // A failed call opens the ladder only when the failure is the centre's and not the request's: otherwise an image that makes
 // the centre stumble would buy its victim's remembered pass.
 LadderBar bar_of(const Facts& facts, const ScenePolicy& scene) {
-    if (facts.call == CallResult::rejected || facts.call == CallResult::setup) return LadderBar::definite;
-    if (facts.call != CallResult::none) {
+    if (facts.call == CallEnd::rejected || facts.call == CallEnd::setup) return LadderBar::definite;
+    if (facts.call != CallEnd::none) {
         const bool centre_fails = facts.failures_diverse || facts.circuit_open || facts.mode == Mode::degraded;
         if (!centre_fails) return LadderBar::one_subject_only;
     }
