@@ -90,9 +90,13 @@ bool Budget::has_subject_room(std::uint64_t subject, const BudgetLimits& limits,
     return (at == by_subject_.end() ? 0 : at->second) < limits.per_subject_per_hour;
 }
 
+bool Budget::has_room(std::string_view scene, std::uint64_t subject, const BudgetLimits& limits, Now now) {
+    return has_scene_room(scene, limits, now) && has_subject_room(subject, limits, now);
+}
+
 std::optional<Spend> Budget::try_spend(std::string_view scene, std::uint64_t subject, const BudgetLimits& limits,
                                        Now now) {
-    if (!has_scene_room(scene, limits, now) || !has_subject_room(subject, limits, now)) return std::nullopt;
+    if (!has_room(scene, subject, limits, now)) return std::nullopt;
     Spend out{++serial_, std::string(scene), subject, stamp(now, boot_)};
     hold({out, now.mono});
     return out;

@@ -44,7 +44,8 @@ class Budget {
     Budget(const SipKey& key, std::uint64_t boot) : key_(key), boot_(boot) {}
 
     std::uint64_t subject_hash(std::string_view credential, std::string_view scene, std::string_view subject) const;
-    // Facts for decide(); they spend nothing.
+    // Facts for decide(); they spend nothing. has_room() is both together.
+    bool has_room(std::string_view scene, std::uint64_t subject, const BudgetLimits& limits, Now now);
     bool has_scene_room(std::string_view scene, const BudgetLimits& limits, Now now);
     bool has_subject_room(std::uint64_t subject, const BudgetLimits& limits, Now now);
     // Spends one, or nothing when there is no room. The answer waits until the spend is durable.
