@@ -36,10 +36,12 @@ struct Config {
 
     // One line of `config show`: every key of the option table, set or defaulted, in the order of the table.
     struct Setting {
-        std::string key;    // "limits.body_bytes", "scene.LOGIN.cache.max_age", "credential[0].id"
-        std::string value;  // as TOML; secrets are never values
-        std::string origin; // "file:line" or "default"
-        bool hot = false;   // a reload applies it
+        std::string key;     // "limits.body_bytes", "scene.LOGIN.cache.max_age", "credential[0].id"
+        std::string value;   // as TOML; secrets are never values
+        std::string origin;  // "file:line" or "default"
+        bool hot = false;    // a reload applies it
+        std::string section; // "limits", "scene.LOGIN", "credential[0]": where a dump writes it
+        std::string leaf;    // the rest of the key
     };
     std::vector<Setting> settings;
     std::string source;           // the path it was read from

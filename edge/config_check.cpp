@@ -1,0 +1,86 @@
+#include "edge/config_check.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "edge/base/bytes.h"
+
+namespace holdfast {
+namespace {
+
+// Descriptors that a node needs besides connections: listeners, logs, stores, admin, probes.
+constexpr std::uint64_t kDescriptorReserve = 64;
+
+void check_address(ConfigCheck& c, const std::string& key, const std::string& text) {
+    if (!parse_listen_address(text))
+        c.problems.error(c.at(key), fmt::format("{} cannot be {}", key, toml_string(text.substr(0, 64))),
+                         "IP:port or [IPv6]:port, such as \"0.0.0.0:8443\"");
+}
+
+void check_tls(ConfigCheck& c) {
+    const auto& listen = c.draft.config.listen;
+    if (c.is_mentioned("listen.certificate") != c.is_mentioned("listen.key") &&
+        listen.certificate.empty() != listen.key.empty()) {
+        const bool no_key = listen.key.empty();
+        c.problems.error(c.at(no_key ? "listen.certificate" : "listen.key"),
+                         no_key ? "listen.certificate without listen.key" : "listen.key without listen.certificate",
+                         "both of them, or neither for plain HTTP on a loopback address");
+        return;
+    }
+    const auto address = parse_listen_address(listen.address);
+    if (!c.is_mentioned("listen.certificate") && address && !address->loopback)
+        c.problems.error(c.at("listen.address"), "plain HTTP on an address that is not loopback",
+                         "listen.certificate and listen.key, or an address such as \"127.0.0.1:8080\"");
+}
+
+void check_limits(ConfigCheck& c) {
+    const auto& config = c.draft.config;
+    if (config.limits.memory < config.limits.body_bytes)
+        c.problems.error(c.at("limits.memory"), "limits.memory is less than one request body",
+                         fmt::format("at least limits.body_bytes, {}", format_size(config.limits.body_bytes)));
+    const auto& upstream = config.upstream.options;
+    const auto wanted =
+        config.limits.connections + upstream.endpoints.size() * upstream.pool.connections + kDescriptorReserve;
+    if (c.env.descriptors_max != 0 && wanted > c.env.descriptors_max)
+        c.problems.warn(
+            c.at("limits.connections"),
+            fmt::format("limits.connections and upstream.connections need {} descriptors, the process may open {}",
+                        wanted, c.env.descriptors_max),
+            fmt::format("raise LimitNOFILE (ulimit -n) to {} or more, or lower limits.connections", wanted));
+}
+
+} // namespace
+
+std::optional<ListenAddress> parse_listen_address(std::string_view text) {
+    const auto colon = text.rfind(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    std::string_view host = text.substr(0, colon);
+    const std::string_view port = text.substr(colon + 1);
+    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+    if (bracketed) host = host.substr(1, host.size() - 2);
+    if (bracketed != (host.find(':') != std::string_view::npos) || !is_ip_literal(host)) return std::nullopt;
+    ListenAddress out{std::string(host), 0, is_loopback_literal(host)};
+    const auto end = std::from_chars(port.data(), port.data() + port.size(), out.port);
+    if (port.empty() || end.ec != std::errc{} || end.ptr != port.data() + port.size()) return std::nullopt;
+    if (out.port < 0 || out.port > 65535 || port.front() == '-') return std::nullopt;
+    return out;
+}
+
+void check_node(ConfigCheck& c) {
+    auto& config = c.draft.config;
+    if (config.node.name.empty()) config.node.name = c.env.host_name;
+    if (!config.listen.address.empty()) check_address(c, "listen.address", config.listen.address);
+    if (!config.admin.listen.empty()) check_address(c, "admin.listen", config.admin.listen);
+    check_tls(c);
+    check_limits(c);
+    if (config.auth.window % 1s != Nanos{})
+        c.problems.error(c.at("auth.window"), "auth.window is not in whole seconds", "a duration such as \"300s\"");
+    if (config.coordination.kind == "etcd")
+        c.problems.error(c.at("coordination.kind"), "coordination.kind = \"etcd\" is not in this build",
+                         "coordination.kind = \"local\"");
+    config.upstream.options.node = config.node.name;
+    config.upstream.options.region = config.node.region;
+}
+
+} // namespace holdfast

@@ -1,0 +1,137 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "edge/config_check.h"
+#include "edge/net/tls_context.h"
+#include "policy/value_set.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kKeyBytes = 32;
+constexpr std::size_t kSetFileBytesMax = 512u << 20;
+
+std::optional<std::string> read_file(const std::string& path, std::size_t bytes_max, std::string& out) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return std::string(std::strerror(errno));
+    if (!S_ISREG(info.st_mode)) return "is not a regular file";
+    if (static_cast<std::uint64_t>(info.st_size) > bytes_max) return fmt::format("has more than {} bytes", bytes_max);
+    std::ifstream in(path, std::ios::binary);
+    if (!in) return std::string(std::strerror(errno));
+    out.assign(std::istreambuf_iterator<char>(in), {});
+    if (in.bad()) return std::string("cannot be read");
+    return std::nullopt;
+}
+
+// Reads the bytes of a secret; warns when everybody on the machine can do the same.
+bool read_secret(ConfigCheck& c, const std::string& key, std::string& path, std::size_t bytes_max, std::string& out) {
+    path = resolve_file(c, path, true);
+    if (const auto why = read_file(path, bytes_max, out)) {
+        c.problems.error(c.at(key), fmt::format("{}: {}: {}", key, path, *why), "a file that the node can read");
+        return false;
+    }
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0)
+        c.problems.warn(c.at(key), fmt::format("{}: everybody can read {}", key, path),
+                        fmt::format("chmod o-rwx {}", path));
+    return true;
+}
+
+void read_credential(ConfigCheck& c, std::size_t i) {
+    auto& credential = c.draft.config.credentials[i];
+    auto& files = c.draft.credential_files[i];
+    const auto load = [&c](const std::string& key, std::string& path, std::string& secret) {
+        if (path.empty() || !read_secret(c, key, path, kSecretBytesMax + 1, secret)) return;
+        if (!secret.empty() && secret.back() == '\n') secret.pop_back();
+        if (secret.size() < kSecretBytesMin || secret.size() > kSecretBytesMax)
+            c.problems.error(
+                c.at(key), fmt::format("{}: the secret has {} bytes", key, secret.size()),
+                fmt::format("{} to {} bytes, one final newline not counted", kSecretBytesMin, kSecretBytesMax));
+    };
+    const std::string key = fmt::format("credential[{}]", i);
+    load(key + ".secret_file", files.secret, credential.secret);
+    load(key + ".previous_secret_file", files.previous, credential.previous_secret);
+    if (!credential.secret.empty() && credential.secret == credential.previous_secret)
+        c.problems.error(c.at(key + ".previous_secret_file"), fmt::format("{}: both secrets are the same", key),
+                         "two different ones");
+}
+
+void read_cache_key(ConfigCheck& c) {
+    auto& cache = c.draft.config.cache;
+    std::string bytes;
+    if (cache.key_file.empty() || !read_secret(c, "cache.key_file", cache.key_file, 1u << 16, bytes)) return;
+    if (bytes.size() != kKeyBytes) {
+        c.problems.error(
+            c.at("cache.key_file"), fmt::format("cache.key_file: {} has {} bytes", cache.key_file, bytes.size()),
+            "exactly 32 bytes, a final newline counted", fmt::format("head -c 32 /dev/urandom > {}", cache.key_file));
+        return;
+    }
+    std::memcpy(cache.key.data(), bytes.data(), kKeyBytes);
+}
+
+void check_set_files(ConfigCheck& c) {
+    for (std::size_t i = 0; i < c.draft.config.prechecks.size(); ++i) {
+        auto& rule = c.draft.config.prechecks[i];
+        for (auto* match : {&rule.allow, &rule.deny}) {
+            if (match->file.empty()) continue;
+            const std::string key = fmt::format("precheck[{}].{}_file", i, match == &rule.allow ? "allow" : "deny");
+            match->file = resolve_file(c, match->file, false);
+            std::string bytes;
+            if (const auto why = read_file(match->file, kSetFileBytesMax, bytes)) {
+                c.problems.error(c.at(key), fmt::format("{}: {}: {}", key, match->file, *why),
+                                 "a file that the node can read");
+            } else if (const auto set = ValueSet::from_lines(bytes); !set) {
+                c.problems.error(c.at(key), fmt::format("{}: {}: {}", key, match->file, set.error().detail),
+                                 "one value a line");
+            }
+        }
+    }
+}
+
+void check_certificates(ConfigCheck& c) {
+    auto& listen = c.draft.config.listen;
+    for (auto* path : {&listen.certificate, &listen.key})
+        if (!path->empty()) *path = resolve_file(c, *path, false);
+    if (!listen.certificate.empty() && !listen.key.empty())
+        if (const auto made = TlsServerContext::load({listen.certificate, listen.key, {}}, c.env.now); !made)
+            c.problems.error(c.at("listen.certificate"), made.error().detail,
+                             "a certificate that is valid now, and its key");
+    auto& upstream = c.draft.config.upstream;
+    for (auto* path : {&upstream.ca_file, &upstream.certificate, &upstream.key})
+        if (!path->empty()) *path = resolve_file(c, *path, false);
+    if (upstream.ca_file.empty() && upstream.certificate.empty()) return;
+    if (const auto made = TlsClientContext::load({upstream.ca_file, upstream.certificate, upstream.key}, c.env.now);
+        !made)
+        c.problems.error(c.at(upstream.ca_file.empty() ? "upstream.certificate" : "upstream.ca_file"),
+                         made.error().detail);
+}
+
+} // namespace
+
+std::string resolve_file(const ConfigCheck& c, const std::string& name, bool secret) {
+    if (name.empty() || name.front() == '/') return name;
+    if (secret && !c.env.credentials_dir.empty()) {
+        const std::string there = c.env.credentials_dir + "/" + name;
+        if (::access(there.c_str(), F_OK) == 0) return there;
+    }
+    return c.folder.empty() ? name : c.folder + "/" + name;
+}
+
+void check_files(ConfigCheck& c) {
+    for (std::size_t i = 0; i < c.draft.config.credentials.size(); ++i) read_credential(c, i);
+    read_cache_key(c);
+    check_set_files(c);
+    check_certificates(c);
+    const auto& data_dir = c.draft.config.node.data_dir;
+    struct stat info {};
+    if (!data_dir.empty() && ::stat(data_dir.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))
+        c.problems.error(c.at("node.data_dir"), fmt::format("node.data_dir: {} is not a folder", data_dir), "a folder");
+}
+
+} // namespace holdfast

@@ -1,0 +1,157 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "edge/base/bytes.h"
+#include "edge/config_check.h"
+#include "policy/prechecks.h"
+#include "policy/verify_request.h"
+
+namespace holdfast {
+namespace {
+
+std::string did_you_mean(const std::string& typed, const std::vector<std::string>& known) {
+    const std::vector<std::string_view> views(known.begin(), known.end());
+    const auto near = nearest(typed, views);
+    return near.empty() ? std::string{} : fmt::format("did you mean \"{}\"?", near);
+}
+
+// Every scene that is named must exist, or the name would silently mean nothing.
+void check_scene_names(ConfigCheck& c, const std::string& key, const std::vector<std::string>& scenes, bool star) {
+    for (const auto& scene : scenes) {
+        if (star && scene == "*") continue;
+        if (std::find(c.text.scenes.begin(), c.text.scenes.end(), scene) != c.text.scenes.end() || !c.text.whole)
+            continue;
+        c.problems.error(c.at(key), fmt::format("{}: there is no [scene.{}]", key, toml_key(scene.substr(0, 64))),
+                         "configured scenes", did_you_mean(scene, c.text.scenes));
+    }
+}
+
+void check_credentials(ConfigCheck& c) {
+    auto& credentials = c.draft.config.credentials;
+    if (credentials.empty())
+        c.problems.error(c.at("credential"), "there is no [[credential]]: nobody could call",
+                         "at least one, with id, secret_file and scenes");
+    for (std::size_t i = 0; i < credentials.size(); ++i) {
+        auto& credential = credentials[i];
+        const std::string key = fmt::format("credential[{}]", i);
+        if (!credential.id.empty() && !is_secret_id(credential.id))
+            c.problems.error(c.at(key + ".id"), fmt::format("{}.id has other characters", key),
+                             "1 to 64 of A-Za-z0-9_-");
+        for (std::size_t j = 0; j < i; ++j)
+            if (!credential.id.empty() && credentials[j].id == credential.id) {
+                c.problems.error(c.at(key + ".id"), fmt::format("{}.id is there twice", key),
+                                 "an id of its own for each credential");
+                break;
+            }
+        check_scene_names(c, key + ".scenes", credential.scenes, false);
+        if (credential.rate && credential.rate->per_second == 0)
+            c.problems.error(c.at(key + ".rate"), fmt::format("{}.rate has no per_second", key),
+                             "per_second, and burst if you like");
+        else if (credential.rate && credential.rate->burst == 0)
+            credential.rate->burst = std::max(1.0, std::floor(credential.rate->per_second));
+    }
+}
+
+// Which keys of a precheck mean something for which kinds; the rest means something for all.
+struct KeyOfKinds {
+    std::string_view leaf, kinds;
+};
+constexpr std::array<KeyOfKinds, 16> kKeysOfKinds{{
+    {"allow", "attribute|subject|device"},
+    {"allow_prefix", "attribute|subject|device"},
+    {"allow_file", "attribute|subject|device"},
+    {"deny", "attribute|subject|device"},
+    {"deny_prefix", "attribute|subject|device"},
+    {"deny_file", "attribute|subject|device"},
+    {"attribute", "attribute|residency|coupon"},
+    {"optional", "attribute|residency|coupon"},
+    {"attributes", "required"},
+    {"regions", "residency"},
+    {"coupon.", "coupon"},
+    {"from_attribute", "coupon"},
+    {"until_attribute", "coupon"},
+    {"image.", "image"},
+    {"by", "rate"},
+    {"rate.", "rate"},
+}};
+
+bool means_something(std::string_view leaf, std::string_view kind) {
+    for (const auto& [key, kinds] : kKeysOfKinds) {
+        const bool mine = key.ends_with('.') ? leaf.starts_with(key) : leaf == key;
+        if (mine) return fmt::format("|{}|", kinds).find(fmt::format("|{}|", kind)) != std::string::npos;
+    }
+    return true;
+}
+
+void check_precheck_keys(ConfigCheck& c, const std::string& key) {
+    const auto kind_given = c.text.given.find(key + ".kind");
+    const std::string kind = kind_given == c.text.given.end() ? "attribute" : kind_given->second.value.text;
+    for (const auto& option : policy_options()) {
+        if (option.section() != "precheck[]") continue;
+        const std::string own = fmt::format("{}.{}", key, option.leaf());
+        if (!c.is_given(own) || means_something(option.leaf(), kind)) continue;
+        c.problems.error(c.at(own), fmt::format("{} means nothing for kind = \"{}\"", own, kind),
+                         "only keys of the rule's own kind");
+    }
+}
+
+void check_prechecks(ConfigCheck& c) {
+    auto& rules = c.draft.config.prechecks;
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+        const std::string key = fmt::format("precheck[{}]", i);
+        check_scene_names(c, key + ".scenes", rules[i].scenes, true);
+        if (!c.is_given(key + ".name")) continue;
+        check_precheck_keys(c, key);
+        for (std::size_t j = 0; j < i; ++j)
+            if (rules[j].name == rules[i].name)
+                c.problems.error(c.at(key + ".name"), fmt::format("{}.name is there twice", key),
+                                 "a name of its own for each rule");
+        if (auto made = Prechecks::make({rules[i]}, c.draft.config.node.region); !made)
+            c.problems.error(c.at(key + ".name"), made.error().detail);
+        if (rules[i].kind == PrecheckRule::Kind::residency && c.draft.config.node.region.empty())
+            c.problems.error(c.at(key + ".name"), fmt::format("precheck {} needs node.region", rules[i].name),
+                             "the region of this POP");
+    }
+}
+
+void check_scenes(ConfigCheck& c) {
+    auto& scenes = c.draft.config.scenes;
+    if (scenes.empty()) c.problems.error(c.at("scene"), "there is no [scene.NAME]", "at least one");
+    for (const auto& scene : scenes) {
+        const std::string key = "scene." + toml_key(scene.name);
+        if (!is_scene(scene.name))
+            c.problems.error(c.at(key), fmt::format("{} cannot be a scene", key), "1 to 64 of A-Za-z0-9_-.");
+        const auto ladder = c.text.given.find(key + ".degrade");
+        if (ladder != c.text.given.end()) {
+            Ladder seen;
+            for (const auto& rung : ladder->second.value.texts) {
+                const auto parsed = parse_rung(rung);
+                if (!parsed)
+                    c.problems.error(ladder->second.place,
+                                     fmt::format("{}.degrade cannot hold {}", key, toml_string(rung.substr(0, 64))),
+                                     "cache, feature, provisional",
+                                     did_you_mean(rung, {"cache", "feature", "provisional"}));
+                else if (!seen.add(*parsed))
+                    c.problems.error(ladder->second.place, fmt::format("{}.degrade holds \"{}\" twice", key, rung),
+                                     "each rung once");
+            }
+        }
+        if (const auto fault = fault_of(scene.policy)) {
+            const auto colon = std::min(fault->find(':'), fault->size());
+            c.problems.error(c.at(key + "." + fault->substr(0, colon)), fmt::format("{}.{}", key, *fault));
+        }
+    }
+}
+
+} // namespace
+
+void check_policy(ConfigCheck& c) {
+    check_credentials(c);
+    check_prechecks(c);
+    check_scenes(c);
+}
+
+} // namespace holdfast
