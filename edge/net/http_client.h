@@ -21,7 +21,7 @@ struct HttpRequest {
     bool to_head = false;  // the method is HEAD
 };
 
-// Views and references that live for the callback only.
+// Views and references that live for the callback only, and no longer than until a send() in it.
 struct HttpResponse {
     const ResponseHead& head;
     std::string_view body;  // empty when it was streamed
@@ -56,7 +56,6 @@ class HttpClient {
 
   private:
     struct Impl;
-    void send_request(const HttpRequest& request);
     std::unique_ptr<Impl> impl_;
 };
 

@@ -38,6 +38,10 @@ class HeaderList {
     std::vector<Span> spans_;
 };
 
+std::string_view trim_ows(std::string_view text);  // less the spaces and tabs around it
+// Whether the comma-separated `list` holds `token`, without case.
+bool list_has_token(std::string_view list, std::string_view token);
+
 struct RequestHead {
     std::string_view method;
     std::string_view target;  // as sent: what the caller signed lies in it

@@ -93,15 +93,16 @@ class ResponseParser {
     explicit ResponseParser(const ResponseLimits& limits);
     ~ResponseParser();
     ResponseParser(ResponseParser&&) noexcept;
-    // To be called before each response: whether it answers a HEAD (then it has no body).
-    void expect(bool to_head);
+    // To be called before each response: whether it answers a HEAD (then it has no body), and whether a 2xx body is
+    // streamed away and so not limited.
+    void expect(bool to_head, bool unlimited = false);
     // Interim responses (1xx) are skipped. A body that ends with the connection is only taken from HTTP/1.0 or with
     // Connection: close, and only finish() completes it.
     HttpEvent next(std::string_view& input);
     HttpEvent finish();  // the connection ended: `complete` or `error`
     const ResponseHead& head() const;
     const Reject& reject() const;
-    bool idle() const;  // no byte of the expected response has been seen
+    bool idle() const;  // no byte of the expected response has been seen, or none is expected
     void release();
 
   private:

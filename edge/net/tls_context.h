@@ -52,7 +52,7 @@ class TlsClientContext {
     static Result<std::unique_ptr<TlsClientContext>> load(const TlsClientFiles& files, WallTime now);
     ~TlsClientContext();
     // A client-side stream that verifies the peer against `target.server_name` (a DNS name or an IP literal; empty:
-    // target.host). Requires: the context outlives it.
+    // target.host). Requires: the context outlives it, and the name is neither empty nor above 253 bytes.
     std::unique_ptr<Stream> wrap(Loop& loop, std::unique_ptr<Stream> inner, const Target& target);
 
   private:

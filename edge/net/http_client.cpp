@@ -1,0 +1,194 @@
+#include "edge/net/http_client.h"
+
+#include <utility>
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+
+// Owns the stream and outlives the HttpClient by a turn when that is destroyed inside one of our callbacks: a Stream
+// must not go inside its own.
+struct HttpClient::Impl : StreamEvents {
+    Impl(Loop& l, std::unique_ptr<Stream> s, const ResponseLimits& limits)
+        : loop(l), stream(std::move(s)), parser(limits) {}
+
+    void on_data(std::string_view bytes) override;
+    void on_end() override;
+    void on_failed(const Error& error) override;
+
+    bool step(std::string_view& input);
+    bool take_head();
+    bool fully_sent() const { return stream->queued() == 0; }
+    bool was_sent() const { return stream->queued() < request_bytes; }
+    void complete();
+    void fail(Code code, std::string detail);
+    void lose();
+    template <typename Callback>
+    void guarded(Callback&& callback);
+
+    Loop& loop;
+    std::unique_ptr<Stream> stream;
+    ResponseParser parser;
+    Done done;
+    OnHead on_head;
+    OnChunk on_chunk;
+    std::function<void()> lost;
+    std::string body;
+    std::size_t request_bytes = 0;
+    int depth = 0;           // frames of ours on the stack
+    bool streaming = false;  // this answer's body goes to on_chunk
+    bool in_flight = false;
+    bool dead = false;     // never usable again
+    bool dropped = false;  // the HttpClient is gone: no more callbacks
+};
+
+namespace {
+constexpr std::size_t kBodyKeepBytes = 16 * 1024;  // a larger collecting buffer is given back after its answer
+}
+
+// Runs user code or our own frames; the last one out deletes what was dropped meanwhile.
+template <typename Callback>
+void HttpClient::Impl::guarded(Callback&& callback) {
+    ++depth;
+    callback();
+    --depth;
+    if (depth == 0 && dropped) loop.defer([this] { delete this; });
+}
+
+void HttpClient::Impl::on_data(std::string_view bytes) {
+    guarded([this, bytes]() mutable {
+        if (dropped || dead) return;
+        if (!in_flight) return lose();  // nobody asked
+        while (!dropped && !dead && step(bytes)) {
+        }
+    });
+}
+
+// One event of the answer; false when there is nothing more to do with this input.
+bool HttpClient::Impl::step(std::string_view& input) {
+    const HttpEvent event = parser.next(input);
+    switch (event.kind) {
+        case HttpEvent::Kind::need_more:
+            return false;
+        case HttpEvent::Kind::head:
+            return take_head();
+        case HttpEvent::Kind::body:
+            if (streaming && on_chunk)
+                on_chunk(event.body);
+            else
+                body.append(event.body);
+            return true;
+        case HttpEvent::Kind::complete:
+            if (!input.empty() || !parser.head().keep_alive) dead = true;
+            complete();
+            return false;
+        case HttpEvent::Kind::error:
+            break;
+    }
+    const Reject& why = parser.reject();
+    const bool large = why.reason == RejectReason::body_too_large || why.reason == RejectReason::headers_too_large;
+    fail(large ? Code::too_large : Code::invalid, "bad answer: " + std::string(why.detail));
+    return false;
+}
+
+bool HttpClient::Impl::take_head() {
+    const ResponseHead& head = parser.head();
+    if (!fully_sent()) {
+        fail(Code::invalid, "bad answer: it came before the request was sent");
+        return false;
+    }
+    streaming = on_chunk != nullptr && head.status / 100 == 2;
+    if (on_head) on_head(head);
+    return true;
+}
+
+void HttpClient::Impl::on_end() {
+    guarded([this] {
+        if (dropped || dead) return;
+        if (!in_flight) return lose();
+        dead = true;
+        if (parser.finish().kind == HttpEvent::Kind::complete) return complete();
+        fail(Code::closed, "the connection ended before the answer did");
+    });
+}
+
+void HttpClient::Impl::on_failed(const Error& error) {
+    guarded([this, &error] {
+        if (dropped || dead) return;
+        if (!in_flight) return lose();
+        fail(error.code == Code::io ? Code::closed : error.code, error.detail);
+    });
+}
+
+void HttpClient::Impl::complete() {
+    in_flight = false;
+    on_head = nullptr;
+    on_chunk = nullptr;
+    const Done tell = std::exchange(done, nullptr);
+    // Everything that the callback may touch by a new send() is moved out of its way first.
+    std::string collected = std::exchange(body, {});
+    const Result<HttpResponse> response = HttpResponse{parser.head(), collected};
+    tell(response);
+    // Still here: guarded() has us, also when the HttpClient is gone. The buffer serves the next answer.
+    collected.clear();
+    if (body.empty() && collected.capacity() <= kBodyKeepBytes) body.swap(collected);
+}
+
+void HttpClient::Impl::fail(Code code, std::string detail) {
+    const bool sent = was_sent();
+    dead = true;
+    in_flight = false;
+    on_head = nullptr;
+    on_chunk = nullptr;
+    const Done tell = std::exchange(done, nullptr);
+    tell(holdfast::fail(code, Origin::upstream, std::move(detail), sent));
+}
+
+void HttpClient::Impl::lose() {
+    dead = true;
+    if (const auto tell = std::exchange(lost, nullptr)) tell();
+}
+
+HttpClient::HttpClient(Loop& loop, std::unique_ptr<Stream> stream, const ResponseLimits& limits)
+    : impl_(std::make_unique<Impl>(loop, std::move(stream), limits)) {
+    impl_->stream->start(*impl_);
+}
+
+HttpClient::~HttpClient() {
+    if (impl_->depth == 0) return;
+    impl_->dropped = true;
+    impl_.release();  // deleted by guarded()
+}
+
+void HttpClient::send(const HttpRequest& request, Done done) {
+    send_streaming(request, nullptr, nullptr, std::move(done));
+}
+
+void HttpClient::send_streaming(const HttpRequest& request, OnHead on_head, OnChunk on_chunk, Done done) {
+    HF_CHECK(usable());
+    Impl& i = *impl_;
+    i.done = std::move(done);
+    i.on_head = std::move(on_head);
+    i.on_chunk = std::move(on_chunk);
+    i.in_flight = true;
+    i.streaming = false;
+    i.body.clear();
+    i.request_bytes = request.head.size() + request.body.size();
+    i.parser.expect(request.to_head, i.on_chunk != nullptr);
+    i.stream->write(request.head, request.body);
+}
+
+bool HttpClient::usable() const {
+    return !impl_->dead && !impl_->in_flight;
+}
+bool HttpClient::busy() const {
+    return impl_->in_flight;
+}
+void HttpClient::on_lost(std::function<void()> lost) {
+    impl_->lost = std::move(lost);
+}
+const PeerInfo& HttpClient::peer() const {
+    return impl_->stream->peer();
+}
+
+}  // namespace holdfast

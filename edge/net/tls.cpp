@@ -1,0 +1,281 @@
+#include "edge/net/tls.h"
+
+#include <openssl/err.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "edge/base/check.h"
+#include "edge/net/tls_bio.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kRecordBytesMax = 16 * 1024;     // plain text of one TLS record (RFC 8446 §5.1)
+constexpr std::size_t kScratchKeepBytes = 256 * 1024;  // shared buffers that grew beyond are given back
+constexpr int kRecordsPerTurn = 256;                   // then other connections get their turn
+
+// Shared by all streams of a thread.
+thread_local std::string plain_scratch;
+
+char* plain_buffer() {
+    thread_local const std::unique_ptr<char[]> buffer = std::make_unique<char[]>(kRecordBytesMax);
+    return buffer.get();
+}
+
+}  // namespace
+
+TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> inner, SslPtr ssl)
+    : loop_(loop), inner_(std::move(inner)), ssl_(std::move(ssl)) {
+    BIO* bio = make_tls_bio(&in_);
+    SSL_set_bio(ssl_.get(), bio, bio);
+}
+
+TlsStream::~TlsStream() = default;
+
+void TlsStream::handshake(std::function<void(Result<bool>)> done) {
+    HF_CHECK(!inner_started_);
+    handshaken_ = std::move(done);
+    inner_started_ = true;
+    inner_->start(*this);
+    shake();
+}
+
+void TlsStream::start(StreamEvents& events) {
+    HF_CHECK(events_ == nullptr);
+    events_ = &events;
+    if (inner_started_) {
+        told_ready_ = true;
+        if (failed_) return wake_later();
+        direct_inner();
+        if (!kept_.empty() || SSL_has_pending(ssl_.get()) == 1) wake_later();
+        return;
+    }
+    inner_started_ = true;
+    inner_->start(*this);
+}
+
+void TlsStream::on_data(std::string_view bytes) {
+    if (failed_) return;
+    if (!ready_) handshake_bytes_ += bytes.size();
+    take(bytes);
+    // Asked afterwards, because a request may come in one piece with the last flight of the handshake.
+    if (!ready_ && !failed_ && handshake_bytes_ > kHandshakeBytesMax)
+        fail(Error{Code::too_large, side(), false, "TLS handshake: more than 64 KiB"});
+}
+
+void TlsStream::take(std::string_view bytes) {
+    const bool copied = !kept_.empty();
+    if (copied) kept_.append(bytes);
+    in_ = copied ? std::string_view(kept_) : bytes;
+    pump();
+    if (copied)
+        kept_.erase(0, kept_.size() - in_.size());
+    else
+        kept_.assign(in_);
+    in_ = {};
+    if (ended_ || failed_) kept_.clear();
+    if (kept_.empty()) kept_.shrink_to_fit();
+    direct_inner();
+}
+
+// The inner stream reads exactly while what it brings can be worked on.
+void TlsStream::direct_inner() {
+    const bool may_read = !failed_ && !throttled_ && (!ready_ || (!paused_ && events_ != nullptr));
+    if (may_read)
+        inner_->resume();
+    else
+        inner_->pause();
+}
+
+// Goes on as far as the bytes at hand, pause() and the fair share of a turn allow.
+void TlsStream::pump() {
+    if (!ready_ && !shake()) return;
+    if (events_ == nullptr) return;  // the dialer is done; the owner has not started yet
+    if (!told_ready_) {
+        told_ready_ = true;
+        events_->on_ready();
+    }
+    throttled_ = false;
+    for (int i = 0; i < kRecordsPerTurn; ++i)
+        if (paused_ || failed_ || ended_ || !read_some()) return;
+    throttled_ = true;
+    wake_later();
+}
+
+// One step of the handshake; true when it is over.
+bool TlsStream::shake() {
+    ERR_clear_error();
+    const int result = SSL_do_handshake(ssl_.get());
+    const bool waiting = result != 1 && SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ;
+    flush();
+    if (waiting) return false;
+    if (result != 1) {
+        fail(ssl_error("TLS handshake"));
+        return false;
+    }
+    ready_ = true;
+    if (!unsent_.empty()) encrypt(std::exchange(unsent_, {}));
+    if (shut_wanted_) shutdown();
+    if (handshaken_) wake_later();
+    return true;
+}
+
+// One record's worth; false when there is no more for now.
+bool TlsStream::read_some() {
+    ERR_clear_error();
+    const int size = SSL_read(ssl_.get(), plain_buffer(), static_cast<int>(kRecordBytesMax));
+    const int error = size > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), size);
+    flush();  // an alert, or the answer to a key update
+    if (size > 0) {
+        events_->on_data({plain_buffer(), static_cast<std::size_t>(size)});
+        return true;
+    }
+    if (error == SSL_ERROR_WANT_READ) return false;
+    if (error == SSL_ERROR_ZERO_RETURN) {
+        ended_ = true;
+        events_->on_end();
+        return false;
+    }
+    fail(ssl_error("TLS"));
+    return false;
+}
+
+void TlsStream::write(std::string_view head, std::string_view body) {
+    if (failed_ || shut_ || shut_wanted_) return;
+    if (!ready_) {
+        unsent_.append(head).append(body);
+        return;
+    }
+    if (head.size() + body.size() <= kRecordBytesMax && !head.empty() && !body.empty()) {
+        plain_scratch.assign(head).append(body);
+        return encrypt(plain_scratch);
+    }
+    encrypt(head);
+    encrypt(body);
+}
+
+void TlsStream::encrypt(std::string_view bytes) {
+    while (!bytes.empty() && !failed_) {
+        const std::string_view slice = bytes.substr(0, kWriteSliceBytes);
+        bytes.remove_prefix(slice.size());
+        ERR_clear_error();
+        // The BIO takes everything, so a write is whole or an error.
+        if (SSL_write(ssl_.get(), slice.data(), static_cast<int>(slice.size())) <= 0)
+            return fail_later(ssl_error("TLS"));
+        if (inner_->queued() == 0) plain_ = cipher_ = 0;
+        plain_ += slice.size();
+        cipher_ += tls_outgoing().size();
+        flush();
+    }
+}
+
+void TlsStream::flush() {
+    std::string& out = tls_outgoing();
+    if (out.empty()) return;
+    if (!inner_shut_) inner_->write(out);  // else an alert that nobody will read
+    out.clear();
+    if (out.capacity() > kScratchKeepBytes) out.shrink_to_fit();
+}
+
+// In plain text: all of it while the kernel has taken nothing, and never all of it afterwards.
+std::size_t TlsStream::queued() const {
+    if (!ready_) return unsent_.size();
+    const std::size_t waiting = inner_->queued();
+    if (waiting == 0 || plain_ == 0) return waiting;
+    return waiting >= cipher_ ? plain_ : std::min(waiting, plain_ - 1);
+}
+
+void TlsStream::pause() {
+    paused_ = true;
+    if (inner_started_) direct_inner();
+}
+
+void TlsStream::resume() {
+    if (!paused_) return;
+    paused_ = false;
+    if (!inner_started_ || failed_) return;
+    direct_inner();
+    if (!kept_.empty() || SSL_has_pending(ssl_.get()) == 1) wake_later();
+}
+
+void TlsStream::shutdown() {
+    if (shut_ || failed_) return;
+    if (!ready_) {
+        shut_wanted_ = true;
+        return;
+    }
+    shut_wanted_ = false;
+    shut_ = true;
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+    flush();
+    inner_shut_ = true;
+    inner_->shutdown();
+}
+
+void TlsStream::release_buffers() {
+    if (kept_.empty()) kept_.shrink_to_fit();
+    unsent_.shrink_to_fit();
+    SSL_free_buffers(ssl_.get());
+    inner_->release_buffers();
+}
+
+// A connection cut without close_notify may have lost its end to an attacker (RFC 8446 §6.1), so it is a failure.
+void TlsStream::on_end() {
+    if (ended_ || failed_) return;
+    fail(Error{Code::closed, side(), true,
+               ready_ ? "closed without a TLS close_notify" : "closed during the TLS handshake"});
+}
+
+void TlsStream::on_drained() {
+    plain_ = cipher_ = 0;
+    if (events_ != nullptr && ready_ && !failed_) events_->on_drained();
+}
+
+void TlsStream::on_failed(const Error& error) {
+    if (!failed_) fail(error);
+}
+
+void TlsStream::fail(Error error) {
+    if (failed_) return;
+    if (handshaken_ || events_ == nullptr) return fail_later(std::move(error));
+    failed_ = true;
+    inner_->pause();
+    events_->on_failed(error);
+}
+
+void TlsStream::fail_later(Error error) {
+    if (failed_) return;
+    failed_ = true;
+    failure_ = std::make_unique<Error>(std::move(error));
+    wake_later();
+}
+
+// A turn of our own: for failures seen inside a call of the owner, for bytes that were kept, for the dialer.
+void TlsStream::wake_later() {
+    if (wake_ != nullptr) return wake_->restart(Nanos::zero());
+    wake_ = loop_.after(Nanos::zero(), [this] {
+        if (handshaken_) {
+            const auto done = std::exchange(handshaken_, nullptr);
+            if (failure_ != nullptr) return done(tl::unexpected(*failure_));
+            return done(true);
+        }
+        if (failure_ != nullptr && events_ != nullptr) {
+            const std::unique_ptr<Error> error = std::move(failure_);
+            return events_->on_failed(*error);
+        }
+        if (!failed_ && events_ != nullptr) take({});
+    });
+}
+
+Error TlsStream::ssl_error(std::string_view doing) const {
+    std::string why = take_openssl_error();
+    const long verified = SSL_get_verify_result(ssl_.get());
+    if (verified != X509_V_OK) why = std::string("certificate: ") + X509_verify_cert_error_string(verified);
+    if (why.empty()) why = "protocol error";
+    return Error{ready_ ? Code::closed : Code::refused, side(), ready_, std::string(doing) + ": " + why};
+}
+
+}  // namespace holdfast

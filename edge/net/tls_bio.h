@@ -1,0 +1,20 @@
+// How OpenSSL sees a TlsStream: it reads from a view of the bytes at hand and writes into one string that all TLS
+// streams of the thread share, so that an idle connection holds no buffer.
+#pragma once
+
+#include <openssl/bio.h>
+
+#include <string>
+#include <string_view>
+
+namespace holdfast {
+
+// Reads take from the front of `*in`, which outlives the BIO; writes append to tls_outgoing().
+BIO* make_tls_bio(std::string_view* in);
+// Empty between calls of a TlsStream.
+std::string& tls_outgoing();
+
+// The reason of the oldest error in OpenSSL's queue, and the queue emptied. "" when there is none.
+std::string take_openssl_error();
+
+}  // namespace holdfast

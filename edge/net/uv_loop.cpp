@@ -1,0 +1,226 @@
+#include "edge/net/uv_loop.h"
+
+#include <uv.h>
+
+#include <csignal>
+#include <utility>
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+namespace {
+
+// ~UvLoop gives callbacks that defer further callbacks this many turns to come to rest.
+constexpr int kClosingTurnsMax = 64;
+
+Nanos ceil_to_ms(Nanos d) {
+    return d <= Nanos::zero() ? Nanos::zero() : std::chrono::ceil<Millis>(d);
+}
+
+}  // namespace
+
+struct UvLoop::State {
+    uv_loop_t loop{};
+    uv_prepare_t prepare{};
+    uv_check_t check{};
+    uv_idle_t awake{};  // active while something is deferred, so that the loop does not wait
+    std::vector<std::function<void()>> deferred;
+    std::vector<std::function<void()>> flushing;
+    std::function<void(Nanos)> lag_observer;
+    Now now{};
+    bool now_valid = false;  // `now` belongs to the callbacks that run at present
+    MonoTime turn_begin{};
+    bool turn_begun = false;
+    int jobs = 0;
+    std::unique_ptr<char[]> buffer = std::make_unique<char[]>(kReadBufferBytes);
+};
+
+// A timer never fires before its time: libuv counts whole milliseconds of a clock read at the start of its turn, so a
+// callback that comes early by that rounding waits for the rest.
+class UvTimer : public Timer {
+  public:
+    UvTimer(UvLoop& loop, Nanos delay, std::function<void()> callback) : box_(new Box{loop, {}, std::move(callback)}) {
+        HF_CHECK(uv_timer_init(loop.raw(), &box_->handle) == 0);
+        box_->handle.data = box_;
+        UvTimer::restart(delay);
+    }
+    ~UvTimer() override {
+        box_->dropped = true;
+        if (!box_->running) box_->callback = nullptr;
+        uv_close(reinterpret_cast<uv_handle_t*>(&box_->handle),
+                 [](uv_handle_t* h) { delete static_cast<Box*>(h->data); });
+    }
+    void restart(Nanos delay) override {
+        box_->due = box_->loop.now().mono + delay;
+        arm(*box_, delay);
+    }
+    void stop() override { uv_timer_stop(&box_->handle); }
+
+  private:
+    struct Box {
+        UvLoop& loop;
+        uv_timer_t handle;
+        std::function<void()> callback;
+        MonoTime due{};
+        bool running = false;
+        bool dropped = false;
+    };
+    static void arm(Box& box, Nanos delay) {
+        const auto ms = static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(ceil_to_ms(delay)).count());
+        HF_CHECK(uv_timer_start(&box.handle, &UvTimer::fired, ms, 0) == 0);
+    }
+    static void fired(uv_timer_t* handle) {
+        Box& box = *static_cast<Box*>(handle->data);
+        box.loop.enter();
+        const MonoTime now = box.loop.now().mono;
+        if (now < box.due) return arm(box, box.due - now);
+        box.running = true;
+        box.callback();
+        box.running = false;
+        if (box.dropped) box.callback = nullptr;
+    }
+    Box* box_;  // deleted by its close callback
+};
+
+class UvSignal : public Pending {
+  public:
+    UvSignal(UvLoop& loop, int signal, std::function<void()> callback) : box_(new Box{loop, {}, std::move(callback)}) {
+        HF_CHECK(uv_signal_init(loop.raw(), &box_->handle) == 0);
+        box_->handle.data = box_;
+        uv_unref(reinterpret_cast<uv_handle_t*>(&box_->handle));
+        const auto fired = [](uv_signal_t* handle, int) {
+            Box& box = *static_cast<Box*>(handle->data);
+            box.loop.enter();
+            box.callback();
+        };
+        HF_CHECK(uv_signal_start(&box_->handle, fired, signal) == 0);
+    }
+    ~UvSignal() override {
+        uv_close(reinterpret_cast<uv_handle_t*>(&box_->handle),
+                 [](uv_handle_t* h) { delete static_cast<Box*>(h->data); });
+    }
+
+  private:
+    struct Box {
+        UvLoop& loop;
+        uv_signal_t handle;
+        std::function<void()> callback;
+    };
+    Box* box_;  // deleted by its close callback
+};
+
+UvLoop::UvLoop() : state_(std::make_unique<State>()) {
+    std::signal(SIGPIPE, SIG_IGN);
+    State& s = *state_;
+    HF_CHECK(uv_loop_init(&s.loop) == 0);
+    HF_CHECK(uv_prepare_init(&s.loop, &s.prepare) == 0 && uv_check_init(&s.loop, &s.check) == 0 &&
+             uv_idle_init(&s.loop, &s.awake) == 0);
+    s.prepare.data = s.check.data = this;
+    const auto before_wait = [](uv_prepare_t* h) {
+        auto& self = *static_cast<UvLoop*>(h->data);
+        self.flush();
+        State& state = *self.state_;
+        if (state.turn_begun && state.lag_observer) state.lag_observer(MonoClock::read() - state.turn_begin);
+        state.turn_begun = state.now_valid = false;
+    };
+    const auto after_wait = [](uv_check_t* h) {
+        auto& self = *static_cast<UvLoop*>(h->data);
+        self.flush();
+        self.state_->now_valid = false;  // the next turn's timers come now, and read anew
+    };
+    HF_CHECK(uv_prepare_start(&s.prepare, before_wait) == 0 && uv_check_start(&s.check, after_wait) == 0);
+    uv_unref(reinterpret_cast<uv_handle_t*>(&s.prepare));
+    uv_unref(reinterpret_cast<uv_handle_t*>(&s.check));
+}
+
+UvLoop::~UvLoop() {
+    State& s = *state_;
+    for (int turn = 0; turn < kClosingTurnsMax; ++turn) {
+        uv_run(&s.loop, s.jobs > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+        if (s.jobs > 0)
+            turn = 0;
+        else if (s.deferred.empty())
+            break;
+    }
+    uv_close(reinterpret_cast<uv_handle_t*>(&s.prepare), nullptr);
+    uv_close(reinterpret_cast<uv_handle_t*>(&s.check), nullptr);
+    uv_close(reinterpret_cast<uv_handle_t*>(&s.awake), nullptr);
+    uv_run(&s.loop, UV_RUN_NOWAIT);
+    HF_CHECK(uv_loop_close(&s.loop) == 0);  // a handle leaked
+}
+
+Now UvLoop::now() const {
+    return state_->now_valid ? state_->now : Now::read();
+}
+
+std::unique_ptr<Timer> UvLoop::after(Nanos delay, std::function<void()> callback) {
+    return std::make_unique<UvTimer>(*this, delay, std::move(callback));
+}
+
+void UvLoop::defer(std::function<void()> callback) {
+    State& s = *state_;
+    if (s.deferred.empty()) uv_idle_start(&s.awake, [](uv_idle_t*) {});
+    s.deferred.push_back(std::move(callback));
+}
+
+// What is deferred by a deferred callback runs at the next flush; the idle handle sees to it that the loop does not
+// wait before.
+void UvLoop::flush() {
+    State& s = *state_;
+    if (s.deferred.empty()) return;
+    enter();
+    s.flushing.swap(s.deferred);
+    for (auto& callback : s.flushing) callback();
+    s.flushing.clear();
+    if (s.deferred.empty()) uv_idle_stop(&s.awake);
+}
+
+void UvLoop::run() {
+    uv_run(&state_->loop, UV_RUN_DEFAULT);
+    state_->now_valid = false;
+}
+
+bool UvLoop::run_once(bool wait) {
+    const bool more = uv_run(&state_->loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
+    state_->now_valid = false;
+    return more;
+}
+
+void UvLoop::stop() {
+    uv_stop(&state_->loop);
+}
+
+std::unique_ptr<Pending> UvLoop::on_signal(int signal, std::function<void()> callback) {
+    return std::make_unique<UvSignal>(*this, signal, std::move(callback));
+}
+
+void UvLoop::set_lag_observer(std::function<void(Nanos)> observer) {
+    state_->lag_observer = std::move(observer);
+}
+
+uv_loop_s* UvLoop::raw() {
+    return &state_->loop;
+}
+
+void UvLoop::enter() {
+    State& s = *state_;
+    if (s.now_valid) return;
+    s.now = Now::read();
+    s.now_valid = true;
+    if (!s.turn_begun) {
+        s.turn_begun = true;
+        s.turn_begin = s.now.mono;
+    }
+}
+
+char* UvLoop::read_buffer() {
+    return state_->buffer.get();
+}
+void UvLoop::job_started() {
+    ++state_->jobs;
+}
+void UvLoop::job_ended() {
+    --state_->jobs;
+}
+
+}  // namespace holdfast

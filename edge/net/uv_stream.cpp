@@ -1,0 +1,237 @@
+#include "edge/net/uv_stream.h"
+
+#include <sys/socket.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+namespace {
+
+union AnySocket {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
+class UvStream : public Stream {
+  public:
+    UvStream(UvLoop& loop, UvSocket socket) : loop_(loop), socket_(std::move(socket)) {
+        uv()->data = this;
+        read_peer();
+    }
+    ~UvStream() override { uv()->data = nullptr; }
+
+    void start(StreamEvents& events) override {
+        HF_CHECK(events_ == nullptr);
+        events_ = &events;
+        if (!paused_) read_on();
+    }
+    void write(std::string_view head, std::string_view body) override;
+    std::size_t queued() const override {
+        return failed_ || error_ != 0 ? queued_ : uv_stream_get_write_queue_size(uv());
+    }
+    void pause() override {
+        paused_ = true;
+        uv_read_stop(uv());
+    }
+    void resume() override {
+        if (!paused_) return;
+        paused_ = false;
+        if (events_ != nullptr && !ended_ && !failed_) read_on();
+    }
+    void shutdown() override;
+    const PeerInfo& peer() const override { return peer_; }
+
+  private:
+    // A write that the kernel did not take at once. Frees itself; the stream may be gone by then.
+    struct Write {
+        uv_write_t request{};
+        std::string bytes;
+    };
+
+    uv_stream_t* uv() const { return socket_.stream(); }
+    void read_peer();
+    void read_on();
+    void queue(std::string_view head, std::string_view body);
+    void fail(int error);
+    void fail_later(int error);
+    static void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer);
+    static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer);
+    static void on_written(uv_write_t* request, int status);
+
+    UvLoop& loop_;
+    UvSocket socket_;
+    StreamEvents* events_ = nullptr;
+    PeerInfo peer_;
+    std::size_t queued_ = 0;  // of Writes that are under way or failed, whole
+    std::unique_ptr<Timer> failure_;
+    int error_ = 0;
+    bool paused_ = false;
+    bool ended_ = false;
+    bool failed_ = false;
+    bool shut_ = false;
+};
+
+void UvStream::read_on() {
+    const int error = uv_read_start(uv(), &UvStream::on_alloc, &UvStream::on_read);
+    if (error != 0 && error != UV_EALREADY) fail_later(error);
+}
+
+void UvStream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
+    auto* self = static_cast<UvStream*>(handle->data);
+    // The buffer is shared: libuv reads into it and calls on_read before anything else can ask for it.
+    *buffer = self == nullptr ? uv_buf_init(nullptr, 0)
+                              : uv_buf_init(self->loop_.read_buffer(), static_cast<unsigned>(UvLoop::kReadBufferBytes));
+}
+
+void UvStream::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
+    auto* self = static_cast<UvStream*>(stream->data);
+    if (self == nullptr || size == 0) return;
+    self->loop_.enter();
+    if (size > 0) return self->events_->on_data({buffer->base, static_cast<std::size_t>(size)});
+    uv_read_stop(stream);
+    if (size == UV_EOF) {
+        self->ended_ = true;
+        return self->events_->on_end();
+    }
+    self->fail(static_cast<int>(size));
+}
+
+void UvStream::write(std::string_view head, std::string_view body) {
+    if (shut_ || failed_ || error_ != 0 || head.size() + body.size() == 0) return;
+    if (queued_ == 0) {
+        uv_buf_t buffers[2] = {uv_buf_init(const_cast<char*>(head.data()), static_cast<unsigned>(head.size())),
+                               uv_buf_init(const_cast<char*>(body.data()), static_cast<unsigned>(body.size()))};
+        const unsigned skip = head.empty() ? 1 : 0;
+        const int sent = uv_try_write(uv(), buffers + skip, (body.empty() ? 1 : 2) - skip);
+        if (sent < 0 && sent != UV_EAGAIN) {
+            queued_ += head.size() + body.size();
+            return fail_later(sent);
+        }
+        std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+        if (taken == head.size() + body.size()) return;
+        const std::size_t of_head = std::min(taken, head.size());
+        head.remove_prefix(of_head);
+        body.remove_prefix(taken - of_head);
+    }
+    queue(head, body);
+}
+
+void UvStream::queue(std::string_view head, std::string_view body) {
+    auto* write = new Write;
+    write->bytes.reserve(head.size() + body.size());
+    write->bytes.append(head).append(body);
+    write->request.data = write;
+    queued_ += write->bytes.size();
+    const uv_buf_t buffer = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
+    const int error = uv_write(&write->request, uv(), &buffer, 1, &UvStream::on_written);
+    if (error == 0) return;
+    delete write;
+    fail_later(error);
+}
+
+void UvStream::on_written(uv_write_t* request, int status) {
+    auto* self = static_cast<UvStream*>(request->handle->data);
+    std::unique_ptr<Write> write(static_cast<Write*>(request->data));
+    if (self == nullptr || status == UV_ECANCELED) return;
+    self->loop_.enter();
+    if (status != 0) return self->fail(status);
+    self->queued_ -= write->bytes.size();
+    write.reset();
+    if (self->queued_ == 0 && self->events_ != nullptr && !self->failed_ && self->error_ == 0)
+        self->events_->on_drained();
+}
+
+void UvStream::shutdown() {
+    if (shut_ || failed_ || error_ != 0) return;
+    shut_ = true;
+    auto* request = new uv_shutdown_t;
+    const auto ended = [](uv_shutdown_t* r, int) { delete r; };
+    if (uv_shutdown(request, uv(), ended) != 0) delete request;  // not connected any more: reading will tell
+}
+
+void UvStream::fail(int error) {
+    if (failed_) return;
+    // What the kernel took of a write under way counts as taken; in doubt all of it does.
+    if (error_ == 0) queued_ = std::min(queued_, uv_stream_get_write_queue_size(uv()));
+    failed_ = true;
+    failure_.reset();
+    uv_read_stop(uv());
+    if (events_ == nullptr) return;
+    const Code code = error == UV_ECONNRESET || error == UV_EPIPE || error == UV_ECONNABORTED ? Code::closed : Code::io;
+    events_->on_failed(Error{code, Origin::upstream, true, uv_error_text(error)});
+}
+
+// Nothing may be told from inside a call of the owner: the failure is told in a turn of its own.
+void UvStream::fail_later(int error) {
+    if (error_ != 0 || failed_) return;
+    error_ = error;
+    failure_ = loop_.after(Nanos::zero(), [this] { fail(error_); });
+}
+
+void UvStream::read_peer() {
+    if (uv()->type == UV_TCP) {
+        auto* tcp = reinterpret_cast<uv_tcp_t*>(uv());
+        uv_tcp_nodelay(tcp, 1);
+        sockaddr_storage address{};
+        int size = sizeof address;
+        char text[INET6_ADDRSTRLEN] = {};
+        if (uv_tcp_getpeername(tcp, reinterpret_cast<sockaddr*>(&address), &size) != 0) return;
+        if (uv_ip_name(reinterpret_cast<sockaddr*>(&address), text, sizeof text) != 0) return;
+        peer_.address = text;
+        // Both families keep the port in the same place.
+        peer_.port = ntohs(reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+        return;
+    }
+    peer_.address = "unix";
+    uv_os_fd_t fd = -1;
+    ucred credentials{};
+    socklen_t size = sizeof credentials;
+    if (uv_fileno(reinterpret_cast<uv_handle_t*>(uv()), &fd) == 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0)
+        peer_.uid = credentials.uid;
+}
+
+}  // namespace
+
+UvSocket UvSocket::tcp(UvLoop& loop) {
+    auto* any = new AnySocket;
+    HF_CHECK(uv_tcp_init(loop.raw(), &any->tcp) == 0);
+    any->handle.data = nullptr;
+    return UvSocket(&any->stream);
+}
+
+UvSocket UvSocket::unix_domain(UvLoop& loop) {
+    auto* any = new AnySocket;
+    HF_CHECK(uv_pipe_init(loop.raw(), &any->pipe, 0) == 0);
+    any->handle.data = nullptr;
+    return UvSocket(&any->stream);
+}
+
+UvSocket::UvSocket(UvSocket&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
+
+UvSocket& UvSocket::operator=(UvSocket&& other) noexcept {
+    std::swap(stream_, other.stream_);
+    return *this;
+}
+
+UvSocket::~UvSocket() {
+    if (stream_ == nullptr) return;
+    stream_->data = nullptr;
+    uv_close(reinterpret_cast<uv_handle_t*>(stream_), [](uv_handle_t* h) { delete reinterpret_cast<AnySocket*>(h); });
+}
+
+std::unique_ptr<Stream> make_uv_stream(UvLoop& loop, UvSocket socket) {
+    return std::make_unique<UvStream>(loop, std::move(socket));
+}
+
+std::string uv_error_text(int error) {
+    return std::string(uv_strerror(error)) + " (" + uv_err_name(error) + ")";
+}
+
+}  // namespace holdfast
