@@ -1,5 +1,6 @@
 // One JSON line per request to a file. Lines gather in a bounded buffer and are written off the loop; when the disk is
-// slow or full the oldest lines leave and are counted: serving never waits for this log. Not the audit journal
+// slow or full the oldest lines leave and are counted: serving never waits for this log. A file that was rotated away is
+// noticed at the next write. Not the audit journal
 // (cache/journal.h), which loses nothing. Never holds a subject, a device, a secret, a signature or evidence.
 #pragma once
 

@@ -104,10 +104,9 @@ class Metrics {
     std::string expose() const;
 
   private:
-    struct Registry;
-    struct SceneSeries;
-    struct EndpointSeries;
-    std::unique_ptr<Registry> registry_;
+    struct Series;
+    void make_plain();
+    std::unique_ptr<Series> series_;
 
     prometheus::Gauge* lease_valid_ = nullptr;
     prometheus::Gauge* lease_remaining_seconds_ = nullptr;
@@ -164,8 +163,8 @@ inline constexpr std::array<std::string_view, 28> kRejectLabels{"framing",
                                                                 "other"};
 
 // The closed set of holdfast_journal_entries_total{kind}.
-inline constexpr std::array<std::string_view, 14> kJournalKinds{
-    "start",      "stop",  "provisional", "reconciled", "erased",      "override", "circuit",
+inline constexpr std::array<std::string_view, 15> kJournalKinds{
+    "start",      "stop",  "provisional", "provisional_withdrawn", "reconciled", "erased",      "override", "circuit",
     "revocation", "purge", "config",      "drain",      "state_reset", "damage",   "other"};
 
 } // namespace holdfast

@@ -1,0 +1,82 @@
+// The families and handles behind Metrics: which label sets exist, and where each is kept. Private to metrics*.cpp.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <unordered_map>
+
+#include "edge/metrics.h"
+#include "upstream/central_codec.h"
+#include "upstream/circuit.h"
+
+namespace holdfast {
+
+inline constexpr std::size_t kSources = 5;   // by Source; 0 is "none"
+inline constexpr std::size_t kOutcomes = 5;  // by Outcome; 0 is "none"
+inline constexpr std::size_t kCallResults = static_cast<std::size_t>(FailureKind::local) + 1;
+inline constexpr std::size_t kCircuitStates = 3;
+
+struct LabelHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+};
+using LabelIndex = std::unordered_map<std::string, std::size_t, LabelHash, std::equal_to<>>;
+
+struct Metrics::Series {
+    template <typename T>
+    using Family = prometheus::Family<T>;
+    using Counter = prometheus::Counter;
+    using Gauge = prometheus::Gauge;
+    using Histogram = prometheus::Histogram;
+
+    explicit Series(std::string upstream_kind);
+
+    struct Scene {
+        std::string name;
+        std::array<std::array<Counter*, kOutcomes>, kSources> answered{};
+        std::array<Counter*, static_cast<std::size_t>(ApiCode::count_)> refused{};
+        std::array<Histogram*, kSources> took{};
+        Gauge* mode = nullptr;
+    };
+    struct Endpoint {
+        std::array<Counter*, kCallResults> calls{};
+        Histogram* took = nullptr;
+    };
+
+    // Each answers the index; the index of "other" when the metric is full.
+    std::size_t add_scene(const std::string& name);
+    std::size_t add_endpoint(const std::string& url);
+    std::size_t add_rule(const std::string& name);
+    Counter& answered(Scene& scene, Source source, Outcome outcome);  // made on first use where it is not foreseen
+
+    Counter& plain_counter(const char* name, const char* help);
+    Gauge& plain_gauge(const char* name, const char* help);
+    Histogram& plain_histogram(const char* name, const char* help, const prometheus::Histogram::BucketBoundaries& buckets);
+
+    prometheus::Registry registry;
+    std::string upstream;
+    Family<Counter>&requests, &denied, &auth_failures, &rejects, &calls, &retries, &transitions, &evictions, &journal;
+    Family<Histogram>&request_took, &call_took;
+    Family<Gauge>&circuit, &mode, &connections, &stores, &config_info, &build_info;
+
+    std::deque<Scene> scenes;  // [kSceneOther] is "other"; a deque: handles stay where they are
+    std::deque<Endpoint> endpoints;
+    std::deque<Counter*> rules;
+    LabelIndex scene_index, endpoint_index, rule_index, reject_index, journal_index;
+    std::array<Counter*, static_cast<std::size_t>(ApiCode::count_)> auth{};
+    std::array<Counter*, kRejectLabels.size()> rejected{};
+    std::array<Counter*, kJournalKinds.size()> journalled{};
+    std::array<Counter*, kCircuitStates> to{};
+    std::array<Counter*, static_cast<std::size_t>(EvictionCause::count_)> evicted{};
+    std::array<Gauge*, static_cast<std::size_t>(ConnectionState::count_)> connection{};
+    std::array<Gauge*, static_cast<std::size_t>(StoreName::count_)> store{};
+    Gauge* circuit_state = nullptr;
+    Counter* retried = nullptr;
+    Gauge* config = nullptr;  // the one series of config_info
+    Counter* capped = nullptr;
+};
+
+}  // namespace holdfast
