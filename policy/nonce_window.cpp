@@ -164,7 +164,8 @@ NonceWindow::Insert NonceWindow::admit(const Words& words, std::int64_t expiry, 
     if (expiry <= low_water_) return Insert::expired;
     const std::uint32_t owner = owner_of(words[0]);
     const std::size_t room = capacity() - live_;
-    if (room == 0 || room <= unclaimed_ - owners_[owner].unused()) return Insert::full;
+    // A caller with some of its share left takes of that; beyond it, only what nobody else's share needs.
+    if (room <= (owners_[owner].unused() > 0 ? 0 : unclaimed_)) return Insert::full;
     const Nanos left = std::clamp<Nanos>(from_unix_seconds(expiry) - now.wall, Nanos{0}, Seconds(lifetime_ - 1));
     put(words, owner, seconds_of(now.mono + left) + 1, expiry);
     return Insert::fresh;
