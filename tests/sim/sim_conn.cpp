@@ -87,6 +87,8 @@ void Conn::write(int i, std::string_view head, std::string_view body) {
 void Conn::send_unsent(int i) {
     End& end = ends[i];
     const std::size_t room = net.window() - std::min(net.window(), end.under_way);
+    // As TCP does, wait for a worthwhile part of the window (RFC 9293 §3.8.6.2), else pieces shrink to nothing.
+    if (room < net.window() / 2 && room < end.unsent.size()) return;
     const std::size_t n = std::min(room, end.unsent.size());
     if (n > 0) {
         end.under_way += n;
