@@ -30,6 +30,8 @@ class NonceLog {
     // Set when this start cannot trust the log to be whole (damaged or new in place of a damaged one, nonces that could
     // not be made durable, or a crash of the machine): timestamps before it are to be refused (401 RequestExpired).
     std::optional<WallTime> replay_floor() const;
+    // What the caller knows and the log cannot: that its history is gone. From then on replay_floor() is set.
+    void distrust();
     // False while nonces of the current window are not durable beyond the ordinary delay.
     bool durable() const;
     std::uint64_t lost() const;  // nonces never written since start

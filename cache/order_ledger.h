@@ -28,6 +28,7 @@ struct OrderRecord {
 inline constexpr std::size_t kOrderAnswerMax = 8u << 10;
 
 class CacheEnv;
+class OrderRing;
 
 class OrderLedger {
   public:
@@ -41,6 +42,7 @@ class OrderLedger {
 
   private:
     friend class Sweeper;
+    OrderRing& ring();
     struct State;
     std::unique_ptr<State> state_;
 };

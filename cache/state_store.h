@@ -39,6 +39,8 @@ class StateStore {
     // reset_sound(). Survives restarts.
     bool sound() const;
     const std::string& unsound_reason() const;
+    // What was known is lost, says somebody who can tell. Synchronous: at start only.
+    void declare_unsound(std::string_view reason);
     // The operator accepts the loss (`holdfastctl state reset`). `done` when that is durable; sound() holds from then.
     void reset_sound(std::string_view reason, Durable done);
 

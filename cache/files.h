@@ -1,0 +1,44 @@
+// The few file operations that the stores share: whole small files, folders that only we may read, and the syncs that
+// make a name durable. Synchronous: at start or in Offload jobs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "edge/base/result.h"
+
+namespace holdfast::files {
+
+// A descriptor that closes itself.
+class Fd {
+  public:
+    Fd() = default;
+    explicit Fd(int fd) : fd_(fd) {}
+    Fd(Fd&& o) noexcept : fd_(std::exchange(o.fd_, -1)) {}
+    Fd& operator=(Fd&& o) noexcept {
+        std::swap(fd_, o.fd_);
+        return *this;
+    }
+    ~Fd();
+    int get() const { return fd_; }
+    explicit operator bool() const { return fd_ >= 0; }
+
+  private:
+    int fd_ = -1;
+};
+
+// full for no space and file size limits, not_found, exists, denied, else io; the detail names the path.
+Error error_of(int errno_value, std::string_view what, const std::string& path);
+Result<void> make_dir(const std::string& path);  // 0700, parents too; fine when it is there
+Result<void> sync_dir(const std::string& path);
+Result<std::string> read_file(const std::string& path, std::size_t bytes_max);
+// Writes a new file, syncs it and its folder. Requires: no such file; on failure none is left behind.
+Result<void> write_new_file(const std::string& path, std::string_view bytes);
+Result<void> write_all(int fd, std::string_view bytes, const std::string& path);
+std::string parent_of(const std::string& path);
+bool exists(const std::string& path);
+std::uint64_t size_of(const std::string& path);  // 0 when missing
+
+}  // namespace holdfast::files

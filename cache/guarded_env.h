@@ -1,0 +1,83 @@
+// Opens an environment so that damage costs the file and never the process: a lock against a second process, a guard
+// file that tells whether the last run ended cleanly, a look at the head, a walk in a child process, and, when any of
+// them says so, moving the whole folder aside and beginning a new one. Nothing is ever deleted but the oldest of
+// several folders moved aside before.
+//
+// Beside the folder D lie D.lock (held while open) and D.guard (there while open; what it says is in its one line).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/env_scan.h"
+#include "cache/files.h"
+#include "cache/lmdb.h"
+#include "edge/base/result.h"
+
+namespace holdfast {
+
+inline constexpr std::size_t kBadKept = 3;  // folders moved aside that are kept, the newest
+
+struct GuardOptions {
+    std::string dir;
+    std::uint64_t map_bytes = 0;
+    std::vector<std::string> dbs;
+    std::array<std::uint8_t, 32> key{};
+    Nanos scan_limit = 60s;
+    // The identity that the environment must have, and gets when it is begun anew: another one is moved aside. 0: its own.
+    std::uint64_t generation = 0;
+    bool always_full = false;  // walk everything at each start, not only after a crash
+    std::function<bool(std::uint64_t generation, std::size_t db, std::string_view key, std::string_view value)> verify;
+    std::function<int()> fault;
+};
+
+class GuardedEnv {
+  public:
+    // exists: another process has it. Other errors: the folder cannot be made or moved.
+    static Result<std::unique_ptr<GuardedEnv>> open(GuardOptions options, WallTime now);
+    // The guard stays unless mark_clean() came before.
+    ~GuardedEnv();
+
+    const std::shared_ptr<lmdb::Env>& env() const { return env_; }
+    std::uint64_t generation() const { return generation_; }
+    bool fresh() const { return fresh_; }              // begun anew, for whichever reason
+    bool moved_aside() const { return moved_aside_; }  // because what was there is no good
+    bool crashed() const { return crashed_; }          // the last run left its guard
+    bool rebooted() const { return rebooted_; }        // ... and the machine has been started since
+    bool doubted() const { return doubted_; }          // ... and it had set doubt()
+    const std::string& note() const { return note_; }  // one sentence for the log when something was done; else empty
+
+    // After a commit that failed the guard says, rewritten in place (which works on a full disk), that writes may be
+    // missing; after one that worked, while nothing holds the doubt, that none are. On any thread.
+    void after_commit(bool ok);
+    // Holds the doubt although commits work again: something is lost for good.
+    void hold_doubt(bool hold) { held_ = hold; }
+    // Everything is synced and nothing will be written: the next start need not scan.
+    Result<void> mark_clean();
+
+  private:
+    GuardedEnv() = default;
+    Result<void> prepare(GuardOptions& options, WallTime now);
+    Result<void> inspect(const GuardOptions& options, WallTime now);
+    Result<void> move_aside(const GuardOptions& options, const std::string& why, WallTime now);
+    Result<void> open_env(const GuardOptions& options);
+    Result<void> write_guard();
+    void write_doubt(bool set);
+
+    std::shared_ptr<lmdb::Env> env_;  // owners: this, the batch that writes it, and a commit under way
+    files::Fd lock_, guard_;
+    std::string guard_path_;
+    std::uint64_t generation_ = 0;
+    bool fresh_ = false, moved_aside_ = false, crashed_ = false, rebooted_ = false, doubted_ = false;
+    std::string note_, why_aside_;
+    std::atomic<bool> held_ = false;
+    std::atomic<bool> doubting_ = false;  // what the guard says
+};
+
+}  // namespace holdfast

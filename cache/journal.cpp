@@ -1,0 +1,153 @@
+#include "cache/journal.h"
+
+#include <utility>
+#include <vector>
+
+#include "cache/journal_files.h"
+#include "edge/base/log.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kGroupMax = 512;  // entries written together
+constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;
+
+struct Group {
+    std::shared_ptr<SegmentWriter> writer;
+    std::vector<JournalEntry> entries;
+    JournalHead head;  // before; of the last entry afterwards
+    Result<void> result;
+};
+
+void write_group(Group& g) {
+    std::string lines;
+    JournalHead head = g.head;
+    for (const JournalEntry& entry : g.entries) append_line(lines, entry, head);
+    g.result = g.writer->write(lines, g.head.seq + 1);
+    if (g.result) g.head = std::move(head);
+}
+
+}  // namespace
+
+struct Journal::State {
+    State(Loop& l, Offload& o) : loop(l), offload(o) {}
+    Loop& loop;
+    Offload& offload;
+    JournalOptions options;
+    std::function<void(const JournalHead&)> on_head;
+    std::shared_ptr<SegmentWriter> writer;  // owners: this and the job under way
+    JournalHead head;
+    JournalOpened opened;
+    PartHealth health;
+    std::vector<JournalEntry> queue;
+    std::shared_ptr<Group> group;  // under way; owners: this and the job
+    std::unique_ptr<OffloadHandle> handle, spent;
+    std::unique_ptr<Timer> timer;
+    std::vector<Durable> drains;
+    Nanos wait{0};
+
+    void next();
+    void finished();
+    void failed(std::vector<JournalEntry> entries, const Error& error);
+    void tell_drained(const Result<void>& result) {
+        for (const Durable& done : std::exchange(drains, {})) done(result);
+    }
+};
+
+void Journal::State::next() {
+    if (group) return;
+    // Nobody may dare to append to a broken journal: this entry finds out whether it is well again.
+    if (queue.empty() && !health.ok && drains.empty())
+        queue.push_back({"journal-recovered", "{}", loop.now().wall, {}});
+    if (queue.empty()) return tell_drained({});
+    group = std::make_shared<Group>();
+    group->writer = writer;
+    group->head = head;
+    const auto n = static_cast<std::ptrdiff_t>(std::min(queue.size(), kGroupMax));
+    group->entries.assign(std::make_move_iterator(queue.begin()), std::make_move_iterator(queue.begin() + n));
+    queue.erase(queue.begin(), queue.begin() + n);
+    handle = offload.run([g = group] { write_group(*g); }, [this] { finished(); });
+}
+
+void Journal::State::finished() {
+    spent = std::move(handle);
+    const std::shared_ptr<Group> g = std::exchange(group, nullptr);
+    if (!g->result) return failed(std::move(g->entries), g->result.error());
+    head = g->head;
+    if (!health.ok) log::info("journal/ can be written again");
+    health.ok = true;
+    health.reason.clear();
+    wait = Nanos(0);
+    timer->restart(Nanos(0));
+    if (on_head) on_head(head);
+    for (const JournalEntry& entry : g->entries)
+        if (entry.done) entry.done({});
+}
+
+void Journal::State::failed(std::vector<JournalEntry> entries, const Error& error) {
+    ++health.failures;
+    if (health.ok) log::error("journal/ cannot be written: {}", error.detail);
+    health.ok = false;
+    health.reason = error.detail;
+    std::vector<JournalEntry> told, kept;
+    for (JournalEntry& entry : entries) (entry.done ? told : kept).push_back(std::move(entry));
+    // Who waits behind a broken disk is told now, not after a retry.
+    for (JournalEntry& entry : std::exchange(queue, {})) (entry.done ? told : kept).push_back(std::move(entry));
+    queue = std::move(kept);
+    wait = wait == Nanos(0) ? kRetryFirst : std::min<Nanos>(wait * 2, kRetryMax);
+    timer->restart(wait);
+    for (const JournalEntry& entry : told) entry.done(tl::unexpected(error));
+    tell_drained(tl::unexpected(error));
+}
+
+Journal::Journal(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Journal::~Journal() = default;
+
+Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, Loop& loop, Offload& offload,
+                                               std::function<void(const JournalHead&)> on_head) {
+    if (auto made = files::make_dir(options.dir); !made) return tl::unexpected(made.error());
+    auto s = std::make_unique<State>(loop, offload);
+    s->writer = std::make_shared<SegmentWriter>(options.dir, options.segment_bytes, options.fault);
+    auto opened = s->writer->open(s->head);
+    if (!opened) return tl::unexpected(opened.error());
+    s->opened = *opened;
+    s->options = std::move(options);
+    s->on_head = std::move(on_head);
+    s->timer = loop.after(1ms, [p = s.get()] { p->next(); });
+    s->timer->stop();
+    return std::unique_ptr<Journal>(new Journal(std::move(s)));
+}
+
+void Journal::append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done) {
+    State& s = *state_;
+    if (s.queue.size() >= kJournalQueueMax || fields_json.size() > kJournalFieldsMax) {
+        ++s.health.refused;
+        if (!done) return;
+        const Code code = fields_json.size() > kJournalFieldsMax ? Code::too_large : Code::full;
+        s.loop.defer([done = std::move(done), code] {
+            done(fail(code, Origin::store, "the journal does not take this entry"));
+        });
+        return;
+    }
+    const bool urgent = done != nullptr;
+    s.queue.push_back({std::string(kind), std::string(fields_json), time, std::move(done)});
+    // After a failure the timer runs already; an entry that somebody waits for is the next try.
+    if (!s.group && (s.queue.size() == 1 || urgent)) s.timer->restart(Nanos(0));
+}
+
+void Journal::drain(Durable done) {
+    state_->drains.push_back(std::move(done));
+    if (!state_->group) state_->timer->restart(Nanos(0));
+}
+
+const JournalHead& Journal::head() const { return state_->head; }
+const JournalOpened& Journal::opened() const { return state_->opened; }
+const std::string& Journal::dir() const { return state_->options.dir; }
+
+PartHealth Journal::health() const {
+    PartHealth out = state_->health;
+    out.queued = state_->queue.size() + (state_->group ? state_->group->entries.size() : 0);
+    return out;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,139 @@
+#include "cache/journal_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cache/journal_reader.h"
+#include "edge/base/bytes.h"
+#include "edge/base/json.h"
+
+namespace holdfast {
+namespace {
+
+// A segment may exceed its size by the last group, and a foreign file must not fill the memory.
+constexpr std::size_t kSegmentReadMax = 512u << 20;
+
+}  // namespace
+
+std::string segment_name(std::uint64_t first_seq) { return fmt::format("journal-{:020}.jsonl", first_seq); }
+
+bool is_segment_name(std::string_view name) {
+    return name.size() == 34 && name.substr(0, 8) == "journal-" && name.substr(28) == ".jsonl" &&
+           name.substr(8, 20).find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+void append_line(std::string& out, const JournalEntry& entry, JournalHead& head) {
+    const std::size_t from = out.size();
+    out += fmt::format(R"({{"seq":{},"time":"{}","kind":)", head.seq + 1, rfc3339(entry.time));
+    json::append_quoted(out, entry.kind);
+    out += R"(,"fields":)";
+    out += entry.fields;
+    out += R"(,"prev":")";
+    out += head.hash;
+    out += '"';
+    head.hash = to_hex(Sha256::of(std::string_view(out).substr(from)));
+    ++head.seq;
+    out += R"(,"hash":")";
+    out += head.hash;
+    out += "\"}\n";
+}
+
+Result<JournalOpened> SegmentWriter::open(JournalHead& head) {
+    JournalOpened opened;
+    while (true) {
+        auto segments = journal_segments(dir_);
+        if (!segments) return tl::unexpected(segments.error());
+        if (segments->empty()) return opened;
+        const std::string path = segments->back();
+        auto text = files::read_file(path, kSegmentReadMax);
+        if (!text) return tl::unexpected(text.error());
+        std::uint64_t good = 0;
+        head = {};
+        for (std::string_view rest = *text; !rest.empty();) {
+            const std::size_t end = rest.find('\n');
+            const auto line = end == std::string_view::npos ? std::nullopt : parse_journal_line(rest.substr(0, end));
+            const bool chained = line && (good == 0 || (line->seq == head.seq + 1 && line->prev == head.hash));
+            const bool named = line && (good != 0 || path.ends_with(segment_name(line->seq)));
+            if (!chained || !named) break;
+            head.seq = line->seq;
+            head.hash = line->hash;
+            good += end + 1;
+            rest.remove_prefix(end + 1);
+        }
+        if (good < text->size())
+            if (auto done = cut(path, good, opened); !done) return tl::unexpected(done.error());
+        if (good == 0) {
+            // Nothing good in it: the one before it has the last entry.
+            if (::unlink(path.c_str()) != 0) return tl::unexpected(files::error_of(errno, "remove", path));
+            if (auto done = files::sync_dir(dir_); !done) return tl::unexpected(done.error());
+            continue;
+        }
+        fd_ = files::Fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+        if (!fd_) return tl::unexpected(files::error_of(errno, "open", path));
+        path_ = path;
+        bytes_ = good;
+        return opened;
+    }
+}
+
+Result<void> SegmentWriter::cut(const std::string& path, std::uint64_t keep, JournalOpened& opened) {
+    auto text = files::read_file(path, kSegmentReadMax);
+    if (!text) return tl::unexpected(text.error());
+    const auto millis = std::chrono::floor<Millis>(WallClock::read().time_since_epoch()).count();
+    std::string to;
+    for (int i = 0; i < 1000; ++i) {
+        to = fmt::format("{}.cut-{:014}", path, millis + i);
+        if (!files::exists(to)) break;
+    }
+    if (auto done = files::write_new_file(to, std::string_view(*text).substr(keep)); !done) return done;
+    if (::truncate(path.c_str(), static_cast<off_t>(keep)) != 0)
+        return tl::unexpected(files::error_of(errno, "cut", path));
+    files::Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd || ::fsync(fd.get()) != 0) return tl::unexpected(files::error_of(errno, "sync", path));
+    opened.cut_bytes += text->size() - keep;
+    opened.cut_file = to;
+    return {};
+}
+
+Result<void> SegmentWriter::begin_segment(std::uint64_t first_seq) {
+    const std::string path = dir_ + "/" + segment_name(first_seq);
+    files::Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd) return tl::unexpected(files::error_of(errno, "make", path));
+    if (auto done = files::sync_dir(dir_); !done) return done;
+    fd_ = std::move(fd);
+    path_ = path;
+    bytes_ = 0;
+    dirty_ = true;  // of an attempt that failed before, there may be something in it
+    return {};
+}
+
+Result<void> SegmentWriter::write_at_end(std::string_view lines) {
+    if (fault_)
+        if (const int rc = fault_(); rc != 0) return tl::unexpected(files::error_of(rc, "write", path_));
+    if (dirty_ && ::ftruncate(fd_.get(), static_cast<off_t>(bytes_)) != 0)
+        return tl::unexpected(files::error_of(errno, "cut", path_));
+    if (::lseek(fd_.get(), static_cast<off_t>(bytes_), SEEK_SET) < 0)
+        return tl::unexpected(files::error_of(errno, "seek", path_));
+    dirty_ = true;
+    if (auto done = files::write_all(fd_.get(), lines, path_); !done) return done;
+    if (::fdatasync(fd_.get()) != 0) return tl::unexpected(files::error_of(errno, "sync", path_));
+    dirty_ = false;
+    bytes_ += lines.size();
+    return {};
+}
+
+Result<void> SegmentWriter::write(std::string_view lines, std::uint64_t first_seq) {
+    if (!fd_ || (bytes_ > 0 && bytes_ + lines.size() > segment_bytes_))
+        if (auto begun = begin_segment(first_seq); !begun) return begun;
+    auto done = write_at_end(lines);
+    // What a failed write left must not be taken for entries by a start after a crash.
+    if (!done && dirty_ && ::ftruncate(fd_.get(), static_cast<off_t>(bytes_)) == 0) {
+        if (::fdatasync(fd_.get()) == 0) dirty_ = false;
+    }
+    return done;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,53 @@
+// The segments of the journal as files: naming, the chain's bytes, writing a group, repairing a tail. Synchronous, for
+// the journal's start and its Offload jobs. Not for others.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/files.h"
+#include "cache/journal.h"
+
+namespace holdfast {
+
+// "journal-<first seq, 20 digits>.jsonl": names sort as their entries do.
+std::string segment_name(std::uint64_t first_seq);
+bool is_segment_name(std::string_view name);
+
+struct JournalEntry {
+    std::string kind, fields;
+    WallTime time;
+    Durable done;
+};
+
+// Appends the line of one entry after `head`, newline included, and moves `head` on to it.
+void append_line(std::string& out, const JournalEntry& entry, JournalHead& head);
+
+// The segment that is written to. One job at a time uses it.
+class SegmentWriter {
+  public:
+    SegmentWriter(std::string dir, std::uint64_t segment_bytes, std::function<int()> fault)
+        : dir_(std::move(dir)), segment_bytes_(segment_bytes), fault_(std::move(fault)) {}
+    // Opens the newest segment, cutting a damaged tail off it into a file beside it.
+    Result<JournalOpened> open(JournalHead& head);
+    // Lines of one group, the first having `first_seq`. On disk when it returns well; else the file is as it was.
+    Result<void> write(std::string_view lines, std::uint64_t first_seq);
+
+  private:
+    Result<void> begin_segment(std::uint64_t first_seq);
+    Result<void> cut(const std::string& path, std::uint64_t keep, JournalOpened& opened);
+    Result<void> write_at_end(std::string_view lines);
+
+    std::string dir_;
+    std::uint64_t segment_bytes_;
+    std::function<int()> fault_;
+    files::Fd fd_;
+    std::string path_;
+    std::uint64_t bytes_ = 0;  // of the segment that are good; what lies beyond is cut before the next write
+    bool dirty_ = false;       // a write failed: something may lie beyond
+};
+
+}  // namespace holdfast

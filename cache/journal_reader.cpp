@@ -1,0 +1,146 @@
+#include "cache/journal_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <deque>
+#include <filesystem>
+#include <system_error>
+
+#include "cache/files.h"
+#include "cache/journal_files.h"
+#include "edge/base/bytes.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kSegmentReadMax = 512u << 20;
+
+// Calls `each` for every complete line of a file until it returns false; whether a last line without newline was left.
+template <typename Each>
+bool each_line(std::string_view text, Each each) {
+    for (std::size_t n = 1; !text.empty(); ++n) {
+        const std::size_t end = text.find('\n');
+        if (end == std::string_view::npos) return true;
+        if (!each(text.substr(0, end), n)) return false;
+        text.remove_prefix(end + 1);
+    }
+    return false;
+}
+
+}  // namespace
+
+std::optional<JournalLine> parse_journal_line(std::string_view line) {
+    // Fixed ends: ,"prev":"<64>","hash":"<64>"} - so that no JSON parser is asked about bytes that do not verify.
+    constexpr std::string_view kSeq = R"({"seq":)", kPrev = R"(,"prev":")", kHash = R"(","hash":")", kEnd = "\"}";
+    constexpr std::size_t kHex = 64;
+    constexpr std::size_t kTail = kPrev.size() + kHex + kHash.size() + kHex + kEnd.size();
+    if (line.size() < kSeq.size() + 1 + kTail || line.substr(0, kSeq.size()) != kSeq) return std::nullopt;
+    JournalLine out;
+    out.text = line;
+    const std::string_view tail = line.substr(line.size() - kTail);
+    const std::size_t hash_at = kPrev.size() + kHex;
+    if (tail.substr(0, kPrev.size()) != kPrev || tail.substr(hash_at, kHash.size()) != kHash ||
+        tail.substr(kTail - kEnd.size()) != kEnd)
+        return std::nullopt;
+    out.prev = tail.substr(kPrev.size(), kHex);
+    out.hash = tail.substr(hash_at + kHash.size(), kHex);
+    const auto [end, error] = std::from_chars(line.data() + kSeq.size(), line.data() + line.size(), out.seq);
+    if (error != std::errc() || *end != ',') return std::nullopt;
+    // The hashed bytes end with the quote after prev.
+    const std::string_view hashed = line.substr(0, line.size() - kTail + hash_at + 1);
+    if (to_hex(Sha256::of(hashed)) != out.hash) return std::nullopt;
+    return out;
+}
+
+Result<std::vector<std::string>> journal_segments(const std::string& dir) {
+    std::error_code ec;
+    std::vector<std::string> out;
+    for (std::filesystem::directory_iterator it(dir, ec), end; !ec && it != end; it.increment(ec))
+        if (is_segment_name(it->path().filename().string())) out.push_back(it->path().string());
+    if (ec) return tl::unexpected(files::error_of(ec.value(), "list", dir));
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+Result<JournalVerdict> journal_verify(const std::string& dir, const std::optional<JournalHead>& expected) {
+    auto segments = journal_segments(dir);
+    if (!segments) return tl::unexpected(segments.error());
+    JournalVerdict v;
+    bool expected_seen = !expected || expected->seq == 0;
+    for (const std::string& path : *segments) {
+        auto text = files::read_file(path, kSegmentReadMax);
+        if (!text) return tl::unexpected(text.error());
+        const auto problem = [&](std::size_t n, std::string_view what) {
+            v.problem = fmt::format("{} line {}: {}", path, n, what);
+            return false;
+        };
+        const bool named = path.ends_with(segment_name(v.head.seq + 1));
+        const bool torn = each_line(*text, [&](std::string_view bytes, std::size_t n) {
+            const auto line = parse_journal_line(bytes);
+            if (!line) return problem(n, "the entry was changed: its hash is wrong");
+            if (line->seq != v.head.seq + 1)
+                return problem(n, fmt::format("entry {} is missing: {} follows {}", v.head.seq + 1, line->seq, v.head.seq));
+            if (line->prev != v.head.hash) return problem(n, "the chain is broken: it does not follow the entry before it");
+            if (expected && line->seq == expected->seq) {
+                if (line->hash != expected->hash) return problem(n, "the entry is not the one that state/ remembers");
+                expected_seen = true;
+            }
+            v.head.seq = line->seq;
+            v.head.hash = line->hash;
+            ++v.entries;
+            return true;
+        });
+        if (v.problem.empty() && !named && !text->empty()) v.problem = path + ": entries before its first are missing";
+        if (v.problem.empty() && torn && path != segments->back()) v.problem = path + ": its last line is torn";
+        if (!v.problem.empty()) return v;
+    }
+    if (!expected_seen)
+        v.problem = fmt::format("the end is missing: state/ remembers entry {}, the last one here is {}", expected->seq,
+                                v.head.seq);
+    v.intact = v.problem.empty();
+    return v;
+}
+
+Result<std::vector<std::string>> journal_tail(const std::string& dir, std::size_t n) {
+    auto segments = journal_segments(dir);
+    if (!segments) return tl::unexpected(segments.error());
+    n = std::min(n, kJournalTailMax);
+    std::deque<std::string> out;
+    for (auto it = segments->rbegin(); it != segments->rend() && out.size() < n; ++it) {
+        auto text = files::read_file(*it, kSegmentReadMax);
+        if (!text) return tl::unexpected(text.error());
+        std::string_view rest = *text;
+        rest = rest.substr(0, rest.rfind('\n') == std::string_view::npos ? 0 : rest.rfind('\n'));
+        while (!rest.empty() && out.size() < n) {
+            const std::size_t from = rest.rfind('\n');
+            const std::size_t begin = from == std::string_view::npos ? 0 : from + 1;
+            out.emplace_front(rest.substr(begin));
+            rest = rest.substr(0, begin == 0 ? 0 : begin - 1);
+        }
+    }
+    return std::vector<std::string>(out.begin(), out.end());
+}
+
+Result<void> journal_export(const std::string& dir, std::uint64_t after,
+                            const std::function<bool(std::string_view)>& each) {
+    auto segments = journal_segments(dir);
+    if (!segments) return tl::unexpected(segments.error());
+    bool more = true;
+    for (std::size_t i = 0; i < segments->size() && more; ++i) {
+        // A segment whose successor begins at or below after + 1 has nothing to give.
+        if (i + 1 < segments->size() && (*segments)[i + 1] <= dir + "/" + segment_name(after + 1)) continue;
+        auto text = files::read_file((*segments)[i], kSegmentReadMax);
+        if (!text) return tl::unexpected(text.error());
+        each_line(*text, [&](std::string_view line, std::size_t) {
+            const auto parsed = parse_journal_line(line);
+            if (parsed && parsed->seq <= after) return true;
+            more = each(line);
+            return more;
+        });
+    }
+    return {};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,191 @@
+#include "cache/lmdb_outcome_store.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "cache/wire.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kClockKey = "clock";
+constexpr std::size_t kTagsMax = 256;
+constexpr std::size_t kErasePerRevocation = 4096;
+
+std::uint32_t drop_after(WallTime decided, Nanos keep) {
+    const std::int64_t at = unix_seconds(decided + std::clamp<Nanos>(keep, Nanos(0), kOutcomeKeepMax)) + 1;
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(at, 0, UINT32_MAX - 1));
+}
+
+bool same_answer(const OutcomeRecord& a, const OutcomeRecord& b) {
+    return a.outcome.verdict == b.outcome.verdict && a.outcome.max_age == b.outcome.max_age &&
+           a.outcome.feature_model == b.outcome.feature_model && a.outcome.feature == b.outcome.feature;
+}
+
+}  // namespace
+
+LmdbOutcomeStore::LmdbOutcomeStore(CacheEnv& env, Revocations& revocations) : env_(env), revocations_(revocations) {
+    if (!env_.open()) return;
+    if (auto txn = env_.env().read()) {
+        stats_.entries = txn->entries(kOutcomes);
+        const auto value = txn->get(kCacheMeta, kClockKey);
+        if (const auto plain = value ? env_.open_value(kCacheMeta, kClockKey, *value) : std::nullopt) {
+            wire::Reader r(*plain);
+            wall_high_ = WallTime(Nanos(r.i64()));
+        }
+    }
+    env_.batch().on_close([this] {
+        if (!std::exchange(wall_changed_, false)) return;
+        std::string plain;
+        wire::Writer(plain).i64(wall_high_.time_since_epoch().count());
+        WriteOp op;
+        op.db = kCacheMeta;
+        op.key = kClockKey;
+        op.value = env_.seal_value(kCacheMeta, kClockKey, plain);
+        wall_changed_ = !env_.batch().add(std::move(op));
+    });
+    env_.batch().on_commit([this](const Result<void>& result) {
+        if (!result) return;
+        if (auto txn = env_.env().read()) stats_.entries = txn->entries(kOutcomes);
+    });
+}
+
+std::uint32_t LmdbOutcomeStore::tag_of(std::string_view scene) const {
+    if (const auto it = tags_.find(scene); it != tags_.end()) return it->second;
+    if (tags_.size() >= kTagsMax) tags_.clear();
+    return tags_.emplace(std::string(scene), env_.codec().scene_tag(scene)).first->second;
+}
+
+LmdbOutcomeStore::Found LmdbOutcomeStore::look(const OutcomeKey& key, std::uint32_t scene_tag, Now now,
+                                               OutcomeRecord& out) {
+    const auto read = [&](std::string_view value) {
+        if (!env_.codec().open_outcome(key, value, out)) return Found::damaged;
+        if (revocations_.hidden(view_of(key).substr(0, 16), scene_tag, out.asked_epoch)) return Found::hidden;
+        const auto age = record_age(out.decided, out.boot, now, wall_high_);
+        if (!age) return Found::hidden;
+        out.age = *age;
+        return Found::record;
+    };
+    if (const WriteOp* op = env_.batch().pending(kOutcomes, view_of(key)))
+        return op->kind == WriteOp::Kind::put ? read(op->value) : Found::none;
+    auto txn = env_.env().read();
+    if (!txn) return Found::none;
+    const auto value = txn->get(kOutcomes, view_of(key));
+    return value ? read(*value) : Found::none;
+}
+
+std::optional<OutcomeRecord> LmdbOutcomeStore::find(const SubjectKey& key, Now now) {
+    if (!env_.open()) return std::nullopt;
+    std::optional<OutcomeRecord> out(std::in_place);
+    switch (look(env_.codec().outcome_key(key), tag_of(key.scene), now, *out)) {
+        case Found::record:
+            // Bound by the key already; a difference would be a broken codec, and nothing to answer from.
+            if (out->scene == key.scene && out->has_device == !key.device.empty()) {
+                ++stats_.hits;
+                return out;
+            }
+            ++stats_.damaged;
+            break;
+        case Found::hidden: ++stats_.hidden; break;
+        case Found::damaged: ++stats_.damaged; break;
+        case Found::none: break;
+    }
+    ++stats_.misses;
+    return std::nullopt;
+}
+
+PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Nanos max_age, Nanos keep, Now now) {
+    if (!env_.open() || key.scene.size() > kRecordTextMax || record.outcome.verification_id.size() > kRecordTextMax ||
+        record.outcome.feature_model.size() > kRecordTextMax || record.outcome.feature.size() > kRecordFeatureMax)
+        return PutOutcome::refused;
+    record.scene = key.scene;
+    record.has_device = !key.device.empty();
+    if (record.boot == 0) record.boot = boot_id();
+    const OutcomeKey stored = env_.codec().outcome_key(key);
+    const std::uint32_t scene_tag = tag_of(key.scene);
+    if (revocations_.hidden(view_of(stored).substr(0, 16), scene_tag, record.asked_epoch)) return PutOutcome::hidden;
+    if (max_age > Nanos(0) && look(stored, scene_tag, now, scratch_) == Found::record &&
+        scratch_.age < max_age / 10 && same_answer(scratch_, record))
+        return PutOutcome::unchanged;
+    WriteOp op;
+    op.db = kOutcomes;
+    op.key = view_of(stored);
+    env_.codec().seal_outcome(stored, record, drop_after(record.decided.wall, keep), op.value);
+    if (!env_.batch().add(std::move(op))) return PutOutcome::refused;
+    if (now.wall > wall_high_) {
+        wall_high_ = now.wall;
+        wall_changed_ = true;
+    }
+    return PutOutcome::queued;
+}
+
+void LmdbOutcomeStore::purge(std::string_view scene, Now now, Durable done) {
+    if (scene.empty())
+        revocations_.purge(std::nullopt, now, std::move(done));
+    else
+        revocations_.purge(tag_of(scene), now, std::move(done));
+}
+
+void LmdbOutcomeStore::revoke(std::string_view subject, Now now, Durable done) {
+    const SubjectHash hash = env_.codec().subject_hash(subject);
+    revocations_.revoke(hash, now, std::move(done));
+    if (env_.open()) erase_revoked(hash, revocations_.epoch());
+}
+
+void LmdbOutcomeStore::erase_revoked(const SubjectHash& subject, std::uint64_t epoch) {
+    WriteOp op;
+    op.kind = WriteOp::Kind::task;
+    const auto count = std::make_shared<std::uint64_t>(0);  // owners: the work, then its callback
+    op.task = [subject, epoch, count](lmdb::Txn& txn) {
+        *count = 0;
+        const std::string_view prefix = view_of(subject);
+        lmdb::Cursor c = txn.cursor(kOutcomes);
+        std::size_t seen = 0;
+        for (bool at = c.seek(prefix); at && seen < kErasePerRevocation; at = c.next(), ++seen) {
+            if (c.key().substr(0, prefix.size()) != prefix) break;
+            const auto header = read_header(c.value());
+            if (header && header->epoch >= epoch) continue;
+            if (const int rc = c.erase(); rc != 0) return rc;
+            ++*count;
+        }
+        return c.error();
+    };
+    op.done = [this, count](const Result<void>& result) {
+        if (result && *count > 0 && env_.observer().evicted) env_.observer().evicted(Eviction::revoked, *count);
+    };
+    // The index hides them anyway; what is not erased now expires.
+    if (!env_.batch().add(std::move(op))) return;
+}
+
+bool LmdbOutcomeStore::hidden(std::string_view subject, std::string_view scene, std::uint64_t at_epoch) const {
+    return revocations_.hidden(view_of(env_.codec().subject_hash(subject)), tag_of(scene), at_epoch);
+}
+
+OutcomeStats LmdbOutcomeStore::stats() const {
+    OutcomeStats out = stats_;
+    out.bytes = env_.open() ? env_.batch().bytes_used() : 0;
+    return out;
+}
+
+int walk_outcomes(lmdb::Txn& txn, const WalkRequest& q, WalkReport& report) {
+    report = {};
+    std::size_t erased = 0;
+    lmdb::Cursor c = txn.cursor(kOutcomes);
+    bool at = q.from.empty() ? c.first() : c.seek(q.from);
+    for (; at && report.visited < q.visit && erased < q.erase; at = c.next(), ++report.visited) {
+        const auto header = read_header(c.value());
+        bool purged = header && header->epoch < q.purges.floor;
+        for (const auto& [tag, epoch] : q.purges.scenes)
+            purged = purged || (header && header->scene_tag == tag && header->epoch < epoch);
+        const bool expired = !header || header->drop_after < q.now_seconds;
+        if (!purged && !expired && !q.everything) continue;
+        if (const int rc = c.erase(); rc != 0) return rc;
+        ++erased;
+        ++(purged ? report.purged : expired ? report.expired : report.spaced);
+    }
+    if (at) report.next = c.key();
+    return c.error();
+}
+
+}  // namespace holdfast

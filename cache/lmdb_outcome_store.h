@@ -1,0 +1,59 @@
+// The OutcomeStore over cache/. See outcome_store.h for what it promises.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "cache/outcome_store.h"
+#include "cache/revocations.h"
+#include "cache/store_env.h"
+
+namespace holdfast {
+
+class LmdbOutcomeStore final : public OutcomeStore {
+  public:
+    LmdbOutcomeStore(CacheEnv& env, Revocations& revocations);
+
+    std::uint64_t epoch() const override { return revocations_.epoch(); }
+    std::optional<OutcomeRecord> find(const SubjectKey& key, Now now) override;
+    PutOutcome put(const SubjectKey& key, OutcomeRecord record, Nanos max_age, Nanos keep, Now now) override;
+    void purge(std::string_view scene, Now now, Durable done) override;
+    void revoke(std::string_view subject, Now now, Durable done) override;
+    bool hidden(std::string_view subject, std::string_view scene, std::uint64_t at_epoch) const override;
+    OutcomeStats stats() const override;
+
+    // The newest wall time that any start of this store has recorded: see record_age().
+    WallTime wall_high() const { return wall_high_; }
+
+  private:
+    enum class Found { none, record, hidden, damaged };
+    Found look(const OutcomeKey& key, std::uint32_t scene_tag, Now now, OutcomeRecord& out);
+    std::uint32_t tag_of(std::string_view scene) const;
+    void erase_revoked(const SubjectHash& subject, std::uint64_t epoch);
+
+    CacheEnv& env_;
+    Revocations& revocations_;
+    OutcomeStats stats_;
+    OutcomeRecord scratch_;  // of put's comparison: keeps its buffers
+    WallTime wall_high_{};
+    bool wall_changed_ = false;
+    // Tags of the configured scenes; asked on every find. At most kTagsMax, then begun anew.
+    mutable std::map<std::string, std::uint32_t, std::less<>> tags_;
+};
+
+// Erases what the header alone condemns: expired, or hidden by a purge. Walks from `from` over at most `visit` outcomes;
+// what it did is in the report, for the loop to read when the commit is done. For a batch's task.
+struct WalkReport {
+    std::string next;  // where the next walk begins; empty: at the start
+    std::uint64_t expired = 0, purged = 0, spaced = 0, visited = 0;
+};
+struct WalkRequest {
+    std::string from;
+    std::size_t visit = 0, erase = 0;
+    std::int64_t now_seconds = 0;
+    PurgeView purges;
+    bool everything = false;  // erases whatever it visits: the last resort of a full map
+};
+int walk_outcomes(lmdb::Txn& txn, const WalkRequest& request, WalkReport& report);
+
+}  // namespace holdfast

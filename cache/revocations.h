@@ -1,0 +1,70 @@
+// What must no longer be answered: revoked subjects and purged scenes. Every revocation and purge raises one epoch; a
+// record is stamped with the epoch at which its call began, and is hidden when a later one applies to it. Clocks have no
+// say in that. Held in memory whole, durable in state/.
+//
+// Bounded: the oldest entries give way to `floor`, below which every record is hidden. That hides more than was revoked,
+// never less; with the ordinary retention nothing is that old.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "cache/durable.h"
+#include "cache/record.h"
+#include "cache/store_env.h"
+
+namespace holdfast {
+
+inline constexpr std::size_t kRevocationsMax = 100'000;
+inline constexpr std::size_t kPurgesMax = 256;  // scenes
+
+// What the sweeper takes along: values only.
+struct PurgeView {
+    std::uint64_t floor = 0;
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> scenes;  // tag, epoch
+};
+
+class Revocations {
+  public:
+    explicit Revocations(StateEnv& env);
+
+    std::uint64_t epoch() const { return epoch_; }
+    // Hides at once and for as long as the process lives; on an error `done` is told, and writing goes on being tried.
+    void revoke(const SubjectHash& subject, Now now, Durable done);
+    void purge(std::optional<std::uint32_t> scene_tag, Now now, Durable done);  // nothing: all scenes
+    bool hidden(std::string_view subject_hash, std::uint32_t scene_tag, std::uint64_t asked_epoch) const;
+    PurgeView purges() const;
+    std::size_t size() const { return subjects_.size(); }
+    // Entries older than kOutcomeKeepMax give way; at most kDropPerSweep a call.
+    static constexpr std::size_t kDropPerSweep = 256;
+    void sweep(WallTime now);
+    std::uint64_t damaged() const { return damaged_; }
+
+  private:
+    struct Entry {
+        std::uint64_t epoch = 0;
+        WallTime at;
+    };
+    struct Hash {
+        std::size_t operator()(const SubjectHash& h) const;
+    };
+    void load(std::string_view key, std::string_view plain);
+    void write(std::string key, std::uint64_t epoch, WallTime at, Durable done);
+    bool is_current(std::string_view key, std::uint64_t epoch) const;
+    void drop_oldest();
+
+    StateEnv& env_;
+    std::unordered_map<SubjectHash, Entry, Hash> subjects_;
+    std::map<std::uint64_t, SubjectHash> by_epoch_;  // of subjects_, oldest first
+    std::map<std::uint32_t, Entry> scenes_;
+    std::uint64_t epoch_ = 1;
+    std::uint64_t floor_ = 0;
+    std::uint64_t damaged_ = 0;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,152 @@
+#include "cache/state_store.h"
+
+#include <map>
+
+#include "cache/store_env.h"
+#include "edge/base/log.h"
+
+namespace holdfast {
+
+struct StateStore::State {
+    struct Entry {
+        std::optional<std::string> value;  // nothing: erased
+        std::uint64_t serial = 0;          // of the write that made it
+    };
+    StateEnv& env;
+    std::map<std::string, Entry, std::less<>> values{};
+    std::uint64_t serial = 0;
+    bool sound = true;
+    std::string reason{};
+
+    Result<void> check(std::string_view name, const std::optional<std::string_view>& bytes) const;
+    void write(std::string_view name, std::optional<std::string_view> bytes, Durable done);
+    void answer(Durable done, Result<void> result);
+};
+
+StateStore::StateStore(StateEnv& env) : state_(std::make_unique<State>(State{env})) {
+    State& s = *state_;
+    if (!env.open()) {
+        s.sound = false;
+        s.reason = env.error().detail;
+        return;
+    }
+    if (auto txn = env.env().read()) {
+        if (const auto reason = txn->get(kStateMeta, kUnsoundKey)) {
+            s.sound = false;
+            s.reason = *reason;
+        }
+    }
+    const std::uint64_t damaged = env.load(kValues, [&s](std::string_view name, std::string_view plain) {
+        s.values[std::string(name)] = {std::string(plain), 0};
+    });
+    if (damaged > 0) declare_unsound("values of state/ do not verify");
+}
+
+StateStore::~StateStore() = default;
+
+Result<void> StateStore::State::check(std::string_view name, const std::optional<std::string_view>& bytes) const {
+    if (name.empty() || name.size() > kStateNameMax)
+        return fail(Code::invalid, Origin::local, "a name of state/ has 1 to 200 bytes");
+    if (bytes && bytes->size() > kStateValueMax)
+        return fail(Code::too_large, Origin::local, "a value of state/ is too large");
+    if (bytes && values.size() >= kStateEntriesMax && !values.contains(name))
+        return fail(Code::full, Origin::store, "state/ holds as many values as it may");
+    if (!env.open()) return tl::unexpected(env.error());
+    return {};
+}
+
+void StateStore::State::answer(Durable done, Result<void> result) {
+    if (!done) return;
+    env.loop().defer([done = std::move(done), result = std::move(result)] { done(result); });
+}
+
+void StateStore::State::write(std::string_view name, std::optional<std::string_view> bytes, Durable done) {
+    if (auto good = check(name, bytes); !good) return answer(std::move(done), std::move(good));
+    std::string key(name);
+    WriteOp op;
+    op.kind = bytes ? WriteOp::Kind::put : WriteOp::Kind::erase;
+    op.db = kValues;
+    op.key = key;
+    if (bytes) op.value = env.seal_value(kValues, key, *bytes);
+    const std::uint64_t mine = ++serial;
+    const auto it = values.find(name);
+    std::optional<std::string> former = it == values.end() ? std::nullopt : it->second.value;
+    const bool urgent = done != nullptr;
+    Durable refused = done;
+    if (done) {
+        op.done = [this, key, mine, former = std::move(former), done = std::move(done)](Result<void> result) {
+            const auto now = values.find(key);
+            if (!result && now != values.end() && now->second.serial == mine) now->second.value = former;
+            if (now != values.end() && !now->second.value) values.erase(now);
+            done(std::move(result));
+        };
+    }
+    if (!env.batch().add(std::move(op), urgent))
+        return answer(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
+    if (!bytes && !urgent) {
+        values.erase(key);
+        return;
+    }
+    Entry& entry = values[key];
+    entry.value.reset();
+    if (bytes) entry.value.emplace(*bytes);
+    entry.serial = mine;
+}
+
+void StateStore::put_durable(std::string_view name, std::string_view bytes, Durable done) {
+    state_->write(name, bytes, done ? std::move(done) : [](const Result<void>&) {});
+}
+void StateStore::put_soon(std::string_view name, std::string_view bytes) { state_->write(name, bytes, {}); }
+void StateStore::erase(std::string_view name, Durable done) {
+    state_->write(name, std::nullopt, done ? std::move(done) : [](const Result<void>&) {});
+}
+void StateStore::erase_soon(std::string_view name) { state_->write(name, std::nullopt, {}); }
+
+std::optional<std::string> StateStore::get(std::string_view name) const {
+    const auto it = state_->values.find(name);
+    return it == state_->values.end() ? std::nullopt : it->second.value;
+}
+
+std::vector<std::pair<std::string, std::string>> StateStore::list(std::string_view prefix) const {
+    std::vector<std::pair<std::string, std::string>> out;
+    for (auto it = state_->values.lower_bound(prefix); it != state_->values.end(); ++it) {
+        if (it->first.compare(0, prefix.size(), prefix) != 0) break;
+        if (it->second.value) out.emplace_back(it->first, *it->second.value);
+    }
+    return out;
+}
+
+bool StateStore::sound() const { return state_->sound; }
+const std::string& StateStore::unsound_reason() const { return state_->reason; }
+
+void StateStore::declare_unsound(std::string_view reason) {
+    State& s = *state_;
+    s.sound = false;
+    s.reason = reason;
+    if (!s.env.open()) return;
+    auto txn = s.env.env().write();
+    if (txn && txn->put(kStateMeta, kUnsoundKey, reason) == 0 && txn->commit()) return;
+    log::error("state/ is not sound ({}) and could not be marked so", reason);
+}
+
+void StateStore::reset_sound(std::string_view reason, Durable done) {
+    State& s = *state_;
+    if (!s.env.open()) return s.answer(std::move(done), tl::unexpected(s.env.error()));
+    log::warn("state/ is declared sound again: {}", log::escape(reason));
+    WriteOp op;
+    op.kind = WriteOp::Kind::erase;
+    op.db = kStateMeta;
+    op.key = kUnsoundKey;
+    Durable refused = done;
+    op.done = [&s, done = std::move(done)](const Result<void>& result) {
+        if (result) {
+            s.sound = true;
+            s.reason.clear();
+        }
+        if (done) done(result);
+    };
+    if (!s.env.batch().add(std::move(op), true))
+        s.answer(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
+}
+
+}  // namespace holdfast

@@ -1,0 +1,225 @@
+#include "cache/storage.h"
+
+#include <optional>
+
+#include "cache/files.h"
+#include "cache/journal_reader.h"
+#include "cache/lmdb_outcome_store.h"
+#include "cache/revocations.h"
+#include "cache/store_env.h"
+#include "cache/sweeper.h"
+#include "edge/base/log.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kHeadName = "journal.head";  // in state/: seq, space, hash
+
+std::optional<JournalHead> parse_head(const std::optional<std::string>& text) {
+    if (!text || text->size() < 66 || (*text)[text->size() - 65] != ' ') return std::nullopt;
+    JournalHead out;
+    out.seq = std::strtoull(text->c_str(), nullptr, 10);
+    out.hash = text->substr(text->size() - 64);
+    return out;
+}
+
+StoreEnvOptions env_options(const StorageOptions& o, std::string part, std::uint64_t bytes, std::uint64_t generation) {
+    StoreEnvOptions out;
+    out.dir = o.data_dir + "/" + part;
+    out.part = std::move(part);
+    out.bytes = bytes;
+    out.key = o.key;
+    out.scan_limit = o.scan_limit;
+    out.generation = generation;
+    return out;
+}
+
+}  // namespace
+
+struct Storage::State {
+    State(StorageOptions o, Loop& l, Offload& off, StorageObserver ob)
+        : options(std::move(o)),
+          loop(l),
+          offload(off),
+          observer(std::move(ob)),
+          state_env(env_options(options, "state", options.state_bytes, 0), l, off, observer),
+          cache_env(env_options(options, "cache", options.cache_bytes,
+                                state_env.open() ? state_env.guarded().generation() : 0),
+                    l, off, observer),
+          revocations(state_env),
+          outcomes(cache_env, revocations),
+          orders(cache_env, options.orders_retain),
+          values(state_env),
+          nonces(state_env),
+          sweeper(cache_env, state_env, orders, nonces, revocations) {}
+
+    StorageOptions options;
+    Loop& loop;
+    Offload& offload;
+    StorageObserver observer;
+    StateEnv state_env;
+    CacheEnv cache_env;  // bound to the identity of state/: without its revocations it must not be believed
+    Revocations revocations;
+    LmdbOutcomeStore outcomes;
+    OrderLedger orders;
+    StateStore values;
+    NonceLog nonces;
+    Sweeper sweeper;
+    std::unique_ptr<Journal> journal;
+    std::unique_ptr<EvidenceVault> evidence;
+    PartHealth journal_missing, evidence_missing;
+    std::vector<std::string> notes;
+    std::unique_ptr<OffloadHandle> closing;
+
+    void open_journal();
+    void check_journal_head(const std::optional<JournalHead>& remembered);
+    void drain_envs(std::function<void(Result<void>)> done);
+    void close(const Result<void>& drained, std::function<void(Result<void>)> done);
+};
+
+void Storage::State::open_journal() {
+    const std::string dir = options.data_dir + "/journal";
+    const auto remembered = parse_head(values.get(kHeadName));
+    JournalOptions o;
+    o.dir = dir;
+    auto opened = Journal::open(std::move(o), loop, offload, [this](const JournalHead& head) {
+        values.put_soon(kHeadName, std::to_string(head.seq) + " " + head.hash);
+    });
+    if (!opened) {
+        journal_missing = {false, opened.error().detail};
+        log::error("journal/ could not be opened: {}", opened.error().detail);
+        return;
+    }
+    journal = std::move(*opened);
+    if (journal->opened().cut_bytes > 0)
+        notes.push_back("journal/: a damaged tail of " + std::to_string(journal->opened().cut_bytes) +
+                        " bytes was cut and kept in " + journal->opened().cut_file);
+    check_journal_head(remembered);
+    EvidenceOptions vault;
+    vault.dir = dir + "/evidence";
+    vault.bytes_max = options.reconcile_bytes;
+    vault.retain = options.reconcile_retain;
+    vault.key = derive_key(options.key, "evidence vault");
+    auto kept = EvidenceVault::open(std::move(vault), loop, offload);
+    if (kept)
+        evidence = std::move(*kept);
+    else
+        evidence_missing = {false, kept.error().detail};
+}
+
+void Storage::State::check_journal_head(const std::optional<JournalHead>& remembered) {
+    if (state_env.open() && state_env.guarded().fresh() && !state_env.guarded().moved_aside() &&
+        journal->head().seq > 0) {
+        // A first start has no journal: what was in state/ was taken away.
+        values.declare_unsound("state/ is missing although the journal has entries");
+        nonces.distrust();
+        notes.emplace_back("state/ is missing although the journal has entries");
+    }
+    if (!remembered || remembered->seq == 0) return;
+    std::string found;
+    const auto each = [&](std::string_view line) {
+        if (const auto entry = parse_journal_line(line)) found = entry->seq == remembered->seq ? entry->hash : "";
+        return false;
+    };
+    const bool read = journal_export(journal->dir(), remembered->seq - 1, each).has_value();
+    if (read && found == remembered->hash) return;
+    notes.push_back("journal/: entry " + std::to_string(remembered->seq) +
+                    ", which state/ remembers, is missing or another: entries were removed or changed");
+}
+
+void Storage::State::drain_envs(std::function<void(Result<void>)> done) {
+    if (!state_env.open()) return close(tl::unexpected(state_env.error()), std::move(done));
+    state_env.batch().drain([this, done = std::move(done)](const Result<void>& first) {
+        if (!cache_env.open()) return close(first, done);
+        cache_env.batch().drain([this, first, done](const Result<void>& second) {
+            close(first ? second : first, done);
+        });
+    });
+}
+
+void Storage::State::close(const Result<void>& drained, std::function<void(Result<void>)> done) {
+    if (state_env.open()) state_env.batch().stop();
+    if (cache_env.open()) cache_env.batch().stop();
+    if (!drained) {
+        done(drained);
+        return;
+    }
+    const auto result = std::make_shared<Result<void>>();  // owners: the work, then its callback
+    std::vector<std::shared_ptr<lmdb::Env>> envs;
+    if (state_env.open()) envs.push_back(state_env.guarded().env());
+    if (cache_env.open()) envs.push_back(cache_env.guarded().env());
+    closing = offload.run(
+        [envs, result] {
+            for (const auto& env : envs)
+                if (auto synced = env->sync(); !synced) *result = synced;
+        },
+        [this, result, done = std::move(done)] {
+            for (StoreEnv* env : {static_cast<StoreEnv*>(&state_env), static_cast<StoreEnv*>(&cache_env)})
+                if (*result && env->open())
+                    if (auto marked = env->guarded().mark_clean(); !marked) *result = marked;
+            done(*result);
+        });
+}
+
+Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options, Loop& loop, Offload& offload,
+                                               StorageObserver observer) {
+    if (auto made = files::make_dir(options.data_dir); !made) return tl::unexpected(made.error());
+    auto s = std::make_unique<State>(std::move(options), loop, offload, std::move(observer));
+    for (StoreEnv* env : {static_cast<StoreEnv*>(&s->state_env), static_cast<StoreEnv*>(&s->cache_env)}) {
+        if (!env->open() && env->error().code == Code::exists) return tl::unexpected(env->error());
+        if (!env->open()) s->notes.push_back(env->error().detail);
+        if (env->open() && !env->guarded().note().empty()) s->notes.push_back(env->guarded().note());
+    }
+    s->open_journal();
+    return std::unique_ptr<Storage>(new Storage(std::move(s)));
+}
+
+Storage::Storage(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Storage::~Storage() = default;
+
+OutcomeStore& Storage::outcomes() { return state_->outcomes; }
+OrderLedger& Storage::orders() { return state_->orders; }
+StateStore& Storage::state() { return state_->values; }
+NonceLog& Storage::nonces() { return state_->nonces; }
+Journal* Storage::journal() { return state_->journal.get(); }
+EvidenceVault* Storage::evidence() { return state_->evidence.get(); }
+std::uint64_t Storage::cache_bytes_used() const { return state_->outcomes.stats().bytes; }
+
+std::string Storage::subject_tag(std::string_view subject) {
+    const SubjectHash hash = state_->state_env.codec().subject_hash(subject);
+    return to_hex(as_bytes(view_of(hash)));
+}
+
+StorageHealth Storage::health() const {
+    const State& s = *state_;
+    StorageHealth out;
+    out.cache = s.cache_env.health();
+    out.state = s.state_env.health();
+    out.journal = s.journal ? s.journal->health() : s.journal_missing;
+    out.evidence = s.evidence ? s.evidence->health() : s.evidence_missing;
+    out.sound = s.values.sound();
+    out.unsound_reason = s.values.unsound_reason();
+    out.nonces_durable = s.nonces.durable();
+    out.notes = s.notes;
+    return out;
+}
+
+bool Storage::can_answer_provisional() const {
+    const State& s = *state_;
+    return s.values.sound() && s.journal && s.journal->health().ok && s.evidence;
+}
+
+void Storage::drain(std::function<void(Result<void>)> done) {
+    State* s = state_.get();
+    const auto after_journal = [s, done = std::move(done)](const Result<void>&) {
+        // A journal that cannot be written must not keep the stores from ending cleanly.
+        if (!s->evidence) return s->drain_envs(done);
+        s->evidence->drain([s, done] { s->drain_envs(done); });
+    };
+    if (s->journal)
+        s->journal->drain(after_journal);
+    else
+        after_journal({});
+}
+
+}  // namespace holdfast

@@ -1,0 +1,111 @@
+#include "cache/store_env.h"
+
+#include <fmt/format.h>
+
+#include "edge/base/log.h"
+
+namespace holdfast {
+namespace {
+
+std::vector<std::string> cache_dbs() {
+    std::vector<std::string> out{"meta", "outcomes"};
+    for (std::size_t i = 0; i < kOrderParts; ++i) out.push_back(fmt::format("orders{}", i));
+    return out;
+}
+
+std::string bound_key(lmdb::Db db, std::string_view key) {
+    std::string out(1, static_cast<char>(db));
+    out.append(key);
+    return out;
+}
+
+// Room beyond the configured size, so that evictions, which copy pages before they free any, always fit.
+std::uint64_t map_bytes(std::uint64_t bytes) {
+    constexpr std::uint64_t kPage = 4096;
+    return (bytes + bytes / 8 + (4u << 20)) / kPage * kPage;
+}
+
+// The check of the child that scans: has its own codec for each generation that it is told.
+auto verifier(const SecretKey& key, bool cache) {
+    return [key, cache, codec = std::shared_ptr<Codec>()](std::uint64_t generation, std::size_t db, std::string_view k,
+                                                          std::string_view v) mutable {
+        if (!codec) codec = std::make_shared<Codec>(key, generation);
+        if (!cache) return codec->open(bound_key(static_cast<lmdb::Db>(db), k), RecordKind::value, v).has_value();
+        return codec->open(k, db == kOutcomes ? RecordKind::outcome : RecordKind::order, v).has_value();
+    };
+}
+
+}  // namespace
+
+StoreEnv::StoreEnv(StoreEnvOptions o, Loop& loop, Offload& offload, const StorageObserver& observer,
+                   std::vector<std::string> dbs, bool always_full)
+    : loop_(loop), observer_(observer), bytes_max_(o.bytes), codec_(o.key, 0) {
+    GuardOptions g;
+    g.dir = o.dir;
+    g.map_bytes = map_bytes(o.bytes);
+    g.dbs = std::move(dbs);
+    g.key = o.key;
+    g.scan_limit = o.scan_limit;
+    g.generation = o.generation;
+    g.always_full = always_full;
+    g.verify = verifier(o.key, o.part == "cache");
+    g.fault = o.fault;
+    auto opened = GuardedEnv::open(std::move(g), loop.now().wall);
+    if (!opened) {
+        error_ = opened.error();
+        log::error("{}/ could not be opened: {}", o.part, error_.detail);
+        return;
+    }
+    guarded_ = std::move(*opened);
+    codec_ = Codec(o.key, guarded_->generation());
+    BatchOptions batch;
+    batch.bytes_max = o.bytes;
+    batch.part = o.part;
+    batch.linger = o.linger;
+    batch.after_commit = [guard = guarded_](bool ok) { guard->after_commit(ok); };
+    batch_ = std::make_unique<WriteBatch>(guarded_->env(), loop, offload, batch, observer);
+}
+
+PartHealth StoreEnv::health() const {
+    if (batch_) return batch_->health();
+    PartHealth out;
+    out.ok = false;
+    out.reason = error_.detail;
+    return out;
+}
+
+std::string StoreEnv::seal_value(lmdb::Db db, std::string_view key, std::string_view plain) {
+    std::string out;
+    codec_.seal(bound_key(db, key), {RecordKind::value, 0, UINT32_MAX, 0}, plain, out);
+    return out;
+}
+
+std::optional<std::string> StoreEnv::open_value(lmdb::Db db, std::string_view key, std::string_view value) {
+    const auto plain = codec_.open(bound_key(db, key), RecordKind::value, value);
+    if (!plain) return std::nullopt;
+    return std::string(*plain);
+}
+
+std::uint64_t StoreEnv::load(lmdb::Db db,
+                             const std::function<void(std::string_view key, std::string_view plain)>& each) {
+    std::uint64_t damaged = 0;
+    if (!open()) return damaged;
+    auto txn = env().read();
+    if (!txn) return damaged;
+    lmdb::Cursor c = txn->cursor(db);
+    for (bool at = c.first(); at; at = c.next()) {
+        if (const auto plain = codec_.open(bound_key(db, c.key()), RecordKind::value, c.value()))
+            each(c.key(), *plain);
+        else
+            ++damaged;
+    }
+    return damaged;
+}
+
+CacheEnv::CacheEnv(StoreEnvOptions options, Loop& loop, Offload& offload, const StorageObserver& observer)
+    : StoreEnv(std::move(options), loop, offload, observer, cache_dbs(), false) {}
+
+StateEnv::StateEnv(StoreEnvOptions options, Loop& loop, Offload& offload, const StorageObserver& observer)
+    : StoreEnv(std::move(options), loop, offload, observer, {"meta", "values", "revocations", "nonces"}, true) {}
+
+}  // namespace holdfast

@@ -1,0 +1,78 @@
+// The two environments with what all their stores share: the guarded LMDB, the batch that writes it and the codec. An
+// environment that could not be opened is one without memory: reads find nothing, writes are refused, and health says
+// why.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cache/durable.h"
+#include "cache/guarded_env.h"
+#include "cache/record.h"
+#include "cache/write_batch.h"
+#include "edge/net/loop.h"
+#include "edge/net/offload.h"
+
+namespace holdfast {
+
+inline constexpr lmdb::Db kCacheMeta = 0, kOutcomes = 1, kOrders = 2;  // kOrders and the kOrderParts - 1 after it
+inline constexpr std::size_t kOrderParts = 8;
+inline constexpr lmdb::Db kStateMeta = 0, kValues = 1, kRevocations = 2, kNonces = 3;
+
+struct StoreEnvOptions {
+    std::string dir;
+    std::string part;  // "cache" or "state"
+    std::uint64_t bytes = 0;
+    SecretKey key{};
+    Nanos scan_limit = 60s;
+    std::uint64_t generation = 0;  // see GuardOptions
+    std::function<int()> fault;
+    Nanos linger = kBatchLinger;
+};
+
+class StoreEnv {
+  public:
+    StoreEnv(StoreEnvOptions options, Loop& loop, Offload& offload, const StorageObserver& observer,
+             std::vector<std::string> dbs, bool always_full);
+
+    bool open() const { return batch_ != nullptr; }
+    const Error& error() const { return error_; }  // why not
+    GuardedEnv& guarded() { return *guarded_; }    // Requires: open()
+    WriteBatch& batch() { return *batch_; }        // Requires: open()
+    lmdb::Env& env() { return *batch_->env(); }    // Requires: open()
+    Codec& codec() { return codec_; }
+    std::uint64_t bytes_max() const { return bytes_max_; }
+    Loop& loop() { return loop_; }
+    const StorageObserver& observer() const { return observer_; }
+    PartHealth health() const;
+
+    // A value that is sealed as it is: for everything but outcomes and orders.
+    std::string seal_value(lmdb::Db db, std::string_view key, std::string_view plain);
+    std::optional<std::string> open_value(lmdb::Db db, std::string_view key, std::string_view value);
+    // All of `db` that opens, in order; damaged ones are counted and left out.
+    std::uint64_t load(lmdb::Db db, const std::function<void(std::string_view key, std::string_view plain)>& each);
+
+  private:
+    Loop& loop_;
+    const StorageObserver& observer_;
+    std::uint64_t bytes_max_;
+    std::shared_ptr<GuardedEnv> guarded_;  // owners: this, and the batch, whose work tells it about failures
+    std::unique_ptr<WriteBatch> batch_;
+    Codec codec_;
+    Error error_;
+};
+
+class CacheEnv : public StoreEnv {
+  public:
+    CacheEnv(StoreEnvOptions options, Loop& loop, Offload& offload, const StorageObserver& observer);
+};
+
+class StateEnv : public StoreEnv {
+  public:
+    StateEnv(StoreEnvOptions options, Loop& loop, Offload& offload, const StorageObserver& observer);
+};
+
+}  // namespace holdfast

@@ -1,0 +1,83 @@
+#include "cache/sweeper.h"
+
+#include "cache/nonce_state.h"
+#include "cache/order_ring.h"
+
+namespace holdfast {
+namespace {
+
+// Steps of make_room: each database of the ring, then expired outcomes, then any outcomes.
+constexpr int kExpiredStep = static_cast<int>(kOrderParts);
+constexpr int kAnyStep = kExpiredStep + 1;
+
+}  // namespace
+
+Sweeper::Sweeper(CacheEnv& cache, StateEnv& state, OrderLedger& orders, NonceLog& nonces, Revocations& revocations)
+    : cache_(cache), state_(state), orders_(orders), nonces_(nonces), revocations_(revocations) {
+    readers_ = cache_.loop().now().mono;
+    if (cache_.open()) cache_.batch().on_full([this](int attempt) { return make_room(attempt); });
+    timer_ = cache_.loop().after(kSweepEvery, [this] {
+        timer_->restart(busy_ ? kSweepEvery : kSweepIdle);
+        tick();
+    });
+}
+
+WriteOp Sweeper::walk(std::size_t visit, std::size_t erase, bool everything) {
+    WalkRequest request;
+    request.from = from_;
+    request.visit = visit;
+    request.erase = erase;
+    request.now_seconds = unix_seconds(cache_.loop().now().wall);
+    request.purges = revocations_.purges();
+    request.everything = everything;
+    const auto report = std::make_shared<WalkReport>();  // owners: the work, then its callback
+    WriteOp op;
+    op.kind = WriteOp::Kind::task;
+    op.task = [request = std::move(request), report](lmdb::Txn& txn) { return walk_outcomes(txn, request, *report); };
+    op.done = [this, report](const Result<void>& result) {
+        walking_ = false;
+        if (!result) return;
+        from_ = report->next;
+        busy_ = !from_.empty() || report->expired + report->purged > 0;
+        if (from_.empty()) ++laps_;
+        const auto& evicted = cache_.observer().evicted;
+        if (!evicted) return;
+        if (report->expired > 0) evicted(Eviction::expired, report->expired);
+        if (report->purged > 0) evicted(Eviction::purge, report->purged);
+        if (report->spaced > 0) evicted(Eviction::space, report->spaced);
+    };
+    return op;
+}
+
+void Sweeper::tick() {
+    const Now now = cache_.loop().now();
+    if (cache_.open() && !walking_ && cache_.batch().health().ok) {
+        orders_.ring().sweep(now);
+        walking_ = cache_.batch().add(walk(kSweepVisitMax, kSweepEraseMax, false));
+    }
+    revocations_.sweep(now.wall);
+    nonces_.state_->release_doubt(now);
+    if (state_.open() && !trimming_ && state_.batch().health().ok) {
+        WriteOp op;
+        op.kind = WriteOp::Kind::task;
+        op.task = [seconds = unix_seconds(now.wall)](lmdb::Txn& txn) {
+            return trim_nonces(txn, seconds, kNonceEraseMax);
+        };
+        op.done = [this](const Result<void>&) { trimming_ = false; };
+        trimming_ = state_.batch().add(std::move(op));
+    }
+    if (now.mono - readers_ < kReadersEvery) return;
+    readers_ = now.mono;
+    if (cache_.open()) cache_.env().check_readers();
+    if (state_.open()) state_.env().check_readers();
+}
+
+std::vector<WriteOp> Sweeper::make_room(int attempt) {
+    if (attempt < kExpiredStep)
+        if (auto orders = orders_.ring().make_room(); !orders.empty()) return orders;
+    std::vector<WriteOp> out;
+    out.push_back(walk(attempt < kAnyStep ? SIZE_MAX : kRoomEraseMax, kRoomEraseMax, attempt >= kAnyStep));
+    return out;
+}
+
+}  // namespace holdfast

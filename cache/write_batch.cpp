@@ -1,0 +1,266 @@
+#include "cache/write_batch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "edge/base/check.h"
+#include "edge/base/log.h"
+
+namespace holdfast {
+
+std::string_view name(Eviction cause) {
+    switch (cause) {
+        case Eviction::expired: return "expired";
+        case Eviction::space: return "space";
+        case Eviction::revoked: return "revoked";
+        case Eviction::purge: return "purge";
+    }
+    return "expired";
+}
+
+struct WriteBatch::Job {
+    std::shared_ptr<lmdb::Env> env;
+    Ops ops;
+    std::uint64_t bytes_max = 0;
+    std::function<void(bool)> after_commit;
+    bool room = false;  // frees space for a batch that did not fit: its own limit does not apply
+    Result<void> result;
+    std::uint64_t pages = 0;
+    Nanos took{0};
+};
+
+namespace {
+
+int apply(lmdb::Txn& txn, const WriteOp& op) {
+    switch (op.kind) {
+        case WriteOp::Kind::put: return txn.put(op.db, op.key, op.value);
+        case WriteOp::Kind::append: return txn.append(op.db, op.key, op.value);
+        case WriteOp::Kind::erase: return txn.erase(op.db, op.key);
+        case WriteOp::Kind::clear: return txn.clear(op.db);
+        case WriteOp::Kind::task: return op.task(txn);
+    }
+    return 0;
+}
+
+bool ordered(const WriteOp& op) { return op.kind == WriteOp::Kind::clear || op.kind == WriteOp::Kind::task; }
+
+// By database and key, which makes neighbouring puts touch the same pages; a clear or a task keeps its place.
+void sort_runs(std::vector<const WriteOp*>& ops) {
+    auto from = ops.begin();
+    while (from != ops.end()) {
+        auto to = std::find_if(from, ops.end(), [](const WriteOp* op) { return ordered(*op); });
+        std::stable_sort(from, to, [](const WriteOp* a, const WriteOp* b) {
+            return a->db != b->db ? a->db < b->db : a->key < b->key;
+        });
+        from = to == ops.end() ? to : to + 1;
+    }
+}
+
+}  // namespace
+
+WriteBatch::WriteBatch(std::shared_ptr<lmdb::Env> env, Loop& loop, Offload& offload, BatchOptions options,
+                       const StorageObserver& observer)
+    : env_(std::move(env)), loop_(loop), offload_(offload), options_(std::move(options)), observer_(observer) {
+    pending_.resize(env_->options().dbs.size());
+    timer_ = loop_.after(options_.linger, [this] { close_batch(); });
+    timer_->stop();
+    if (auto txn = env_->read()) pages_used_ = txn->pages();
+}
+
+WriteBatch::~WriteBatch() = default;
+
+void WriteBatch::work(Job& job) {
+    const MonoTime begun = MonoClock::read();
+    std::vector<const WriteOp*> ops;
+    ops.reserve(job.ops.size());
+    for (const auto& op : job.ops) ops.push_back(op.get());
+    sort_runs(ops);
+    job.result = [&]() -> Result<void> {
+        auto txn = job.env->write();
+        if (!txn) return tl::unexpected(txn.error());
+        for (const WriteOp* op : ops)
+            if (const int rc = apply(*txn, *op); rc != 0) return tl::unexpected(lmdb::error_of(rc, "write"));
+        job.pages = txn->pages();
+        if (!job.room && job.bytes_max != 0 && job.pages * job.env->page_bytes() > job.bytes_max)
+            return fail(Code::too_large, Origin::store, "write: more than the configured size is in use");
+        return txn->commit();
+    }();
+    if (job.after_commit) job.after_commit(job.result.has_value());
+    job.took = MonoClock::read() - begun;
+}
+
+bool WriteBatch::add(WriteOp op, bool urgent) {
+    if (stopped_ || queue_.size() >= kBatchQueueMax) {
+        ++health_.refused;
+        return false;
+    }
+    auto owned = std::make_unique<WriteOp>(std::move(op));
+    if (owned->kind == WriteOp::Kind::clear) {
+        pending_[owned->db].clear();
+    } else if (owned->kind != WriteOp::Kind::task) {
+        auto& map = pending_[owned->db];
+        map.erase(owned->key);  // the map's key must live in the newest op
+        map.emplace(owned->key, owned.get());
+    }
+    queue_.push_back(std::move(owned));
+    if (wait_ == Nanos(0) && job_ == nullptr) {
+        if (urgent || queue_.size() == kBatchFull)
+            timer_->restart(Nanos(0));
+        else if (queue_.size() == 1)
+            timer_->restart(options_.linger);
+    }
+    return true;
+}
+
+const WriteOp* WriteBatch::pending(lmdb::Db db, std::string_view key) const {
+    const auto it = pending_[db].find(key);
+    return it == pending_[db].end() ? nullptr : it->second;
+}
+
+void WriteBatch::each_pending(lmdb::Db db, const std::function<void(const WriteOp&)>& each) const {
+    for (const auto& [key, op] : pending_[db]) each(*op);
+}
+
+void WriteBatch::on_close(std::function<void()> source) { sources_.push_back(std::move(source)); }
+void WriteBatch::on_full(std::function<std::vector<WriteOp>(int)> make_room) { make_room_ = std::move(make_room); }
+void WriteBatch::on_commit(std::function<void(const Result<void>&)> told) { told_.push_back(std::move(told)); }
+
+void WriteBatch::wake() {
+    if (wait_ == Nanos(0) && job_ == nullptr && queue_.empty()) timer_->restart(options_.linger);
+}
+
+void WriteBatch::close_batch() {
+    if (job_ != nullptr) return;
+    if (!stalled_.empty()) return start(std::exchange(stalled_, {}), false);
+    for (const auto& source : sources_) source();
+    timer_->stop();
+    if (queue_.empty()) return tell_drained({});
+    Ops ops;
+    if (queue_.size() <= kBatchCommitMax) {
+        ops = std::exchange(queue_, {});
+    } else {
+        const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(kBatchCommitMax);
+        ops.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+        queue_.erase(queue_.begin(), end);
+    }
+    room_tries_ = 0;
+    start(std::move(ops), false);
+}
+
+void WriteBatch::start(Ops ops, bool room) {
+    HF_CHECK(job_ == nullptr);
+    job_ = std::make_shared<Job>();
+    job_->env = env_;
+    job_->ops = std::move(ops);
+    job_->bytes_max = options_.bytes_max;
+    job_->after_commit = room ? nullptr : options_.after_commit;
+    job_->room = room;
+    handle_ = offload_.run([job = job_] { work(*job); }, [this] { finished(); });
+}
+
+void WriteBatch::finished() {
+    spent_ = std::move(handle_);
+    const std::shared_ptr<Job> job = std::exchange(job_, nullptr);
+    const bool writes = std::any_of(job->ops.begin(), job->ops.end(),
+                                    [](const auto& op) { return op->kind != WriteOp::Kind::task; });
+    if (writes && observer_.commit_duration) observer_.commit_duration(job->took);
+    if (job->result) pages_used_ = job->pages;
+    if (job->room) {
+        if (job->result)
+            for (const auto& op : job->ops)
+                if (op->done) op->done({});
+        // When even making room failed, the next step of it is tried.
+        if (job->result || !retry_with_room()) start(std::exchange(stalled_, {}), false);
+        return;
+    }
+    if (!job->result) {
+        stalled_ = std::move(job->ops);
+        if (job->result.error().code == Code::too_large && retry_with_room()) return;
+        return failed(job->result.error());
+    }
+    for (const auto& op : job->ops) forget(*op);
+    set_health(true, {});
+    wait_ = Nanos(0);
+    for (const auto& told : told_) told({});
+    for (const auto& op : job->ops)
+        if (op->done) op->done({});
+    succeeded();
+}
+
+bool WriteBatch::retry_with_room() {
+    if (!make_room_ || room_tries_ >= kRoomTriesMax) return false;
+    std::vector<WriteOp> freeing = make_room_(room_tries_++);
+    if (freeing.empty()) return false;
+    Ops ops;
+    for (WriteOp& op : freeing) ops.push_back(std::make_unique<WriteOp>(std::move(op)));
+    start(std::move(ops), true);
+    return true;
+}
+
+void WriteBatch::succeeded() {
+    if (job_ != nullptr) return;  // a callback may have begun the next one
+    if (queue_.empty()) {
+        for (const auto& source : sources_) source();
+        if (queue_.empty()) return tell_drained({});
+    }
+    // What waited for this commit has lingered enough.
+    timer_->restart(!drains_.empty() || queue_.size() >= kBatchFull ? Nanos(0) : Nanos(1ms));
+}
+
+void WriteBatch::failed(const Error& error) {
+    ++health_.failures;
+    set_health(false, error.detail);
+    wait_ = wait_ == Nanos(0) ? Nanos(kRetryFirst) : std::min<Nanos>(wait_ * 2, kRetryMax);
+    Ops told;
+    for (auto& op : stalled_) {
+        if (!op->done) continue;
+        forget(*op);
+        told.push_back(std::move(op));
+    }
+    std::erase(stalled_, nullptr);
+    room_tries_ = 0;
+    timer_->restart(wait_);
+    for (const auto& listener : told_) listener(tl::unexpected(error));
+    for (const auto& op : told) op->done(tl::unexpected(error));
+    tell_drained(tl::unexpected(error));
+}
+
+void WriteBatch::forget(const WriteOp& op) {
+    if (ordered(op)) return;
+    auto& map = pending_[op.db];
+    const auto it = map.find(op.key);
+    if (it != map.end() && it->second == &op) map.erase(it);
+}
+
+void WriteBatch::set_health(bool ok, std::string reason) {
+    if (health_.ok != ok) {
+        if (ok)
+            log::info("{}/ can be written again", options_.part);
+        else
+            log::warn("{}/ cannot be written: {}", options_.part, reason);
+        health_.ok = ok;
+        health_.reason = std::move(reason);
+        if (observer_.health) observer_.health(ok, options_.part, health_.reason);
+    }
+}
+
+void WriteBatch::drain(Durable done) {
+    drains_.push_back(std::move(done));
+    if (job_ == nullptr) timer_->restart(Nanos(0));
+}
+
+void WriteBatch::tell_drained(Result<void> result) {
+    for (const Durable& done : std::exchange(drains_, {})) done(result);
+}
+
+void WriteBatch::stop() { stopped_ = true; }
+
+PartHealth WriteBatch::health() const {
+    PartHealth out = health_;
+    out.queued = queue_.size() + stalled_.size() + (job_ ? job_->ops.size() : 0);
+    return out;
+}
+
+std::uint64_t WriteBatch::pages_used() const { return pages_used_; }
+
+}  // namespace holdfast
