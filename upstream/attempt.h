@@ -28,16 +28,17 @@ struct AttemptResult {
 class Attempt {
   public:
     using Done = std::function<void(AttemptResult)>;
-    // Appends the complete head; called once, when a connection is there.
-    using WriteHead = std::function<void(std::string& head)>;
+    // The complete head; asked for once, when a connection is there. The view must live until it returns to the loop.
+    using WriteHead = std::function<std::string_view()>;
 
     struct Spec {
         std::shared_ptr<const std::string> body; // owners: the exchange, its call, and the tries of it
         bool fresh = false;                      // never over a connection that has served before
-        MonoTime connect_by{};
+        Nanos connect_within{0};                 // from the time when it has its place
     };
-    // `done` is called once, never inside the constructor and never after destruction. `started` is called when the try
-    // holds its place and goes on to the network. Requires: pool and doc outlive it.
+    // `done` is called once, never inside the constructor and never after destruction; the Attempt may be destroyed in
+    // it. `started` is called when the place comes later than the constructor: see started(). Requires: pool and doc
+    // outlive it.
     Attempt(Loop& loop, Pool& pool, json::Document& doc, Spec spec, WriteHead write_head, std::function<void()> started,
             Done done);
     ~Attempt();
@@ -51,10 +52,10 @@ class Attempt {
 
   private:
     void begin(Place place);
+    void connected(Result<PooledConnection> connection);
     void go(PooledConnection connection);
     void answered(const Result<HttpResponse>& answer);
     void finish(AttemptResult result);
-    void finish_soon(AttemptResult result);
 
     Loop& loop_;
     Pool& pool_;
@@ -66,10 +67,10 @@ class Attempt {
     Place place_;
     PooledConnection connection_;
     std::unique_ptr<Pending> pending_; // the queue, or the connect
-    std::unique_ptr<Timer> soon_;
-    std::string head_;
+    std::unique_ptr<Timer> soon_;      // tells of a failure that was there at once
     bool started_ = false;
     bool sent_ = false;
+    bool answer_begun_ = false; // a response head has come
 };
 
 } // namespace holdfast

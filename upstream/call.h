@@ -90,33 +90,37 @@ class Call {
 
   private:
     friend class Upstream;
+    enum class Step : std::uint8_t { queued, trying, waiting, over };
+
     Call(Upstream& upstream, CallSpec spec, Done done);
-    void begin();
     void start_attempt();
     void attempt_started();
     void attempt_done(AttemptResult result);
+    void arm(Nanos delay);
     void timer_fired();
+    void no_place();
     void timed_out();
-    void settle(AttemptResult& result, Now now);
-    void retry_or_finish(AttemptResult result, Now now);
-    std::optional<CallStop> why_no_retry(const AttemptResult& result, Nanos& wait, Now now);
-    void finish(CallResult result);
-    void write_head(std::string& head);
-    void run_alone();
+    void retry();
+    void settle(AttemptResult result, Now now);
+    std::optional<CallStop> plan_retry(Nanos& wait, Now now);
+    void next_or_finish();
+    void finish(CallStop stop);
+    std::string_view write_head();
+    void run_alone() { done_ = nullptr; } // its owner has gone
+    bool over() const { return step_ == Step::over; }
 
-    enum class Step : std::uint8_t { queued, trying, waiting, over };
     Upstream& upstream_;
     CallSpec spec_;
-    Done done_;
+    Done done_; // empty: nobody waits
     Step step_ = Step::queued;
     std::unique_ptr<Attempt> attempt_;
-    std::unique_ptr<Timer> timer_;
+    std::unique_ptr<Timer> timer_; // of the step
     std::size_t endpoint_ = 0;
-    std::uint32_t tried_ = 0; // bit per endpoint, for the choice of the next
-    bool fresh_ = false;
-    MonoTime started_{}; // of the try
-    Nanos limit_{0};     // of the try
-    AttemptResult last_;
+    std::uint32_t tried_ = 0; // a bit for each endpoint that failed, for the choice of the next
+    bool fresh_ = false;      // the next try takes a fresh connection
+    MonoTime started_{};      // of the try
+    Nanos limit_{0};          // of the try
+    AttemptResult last_;      // of the last try that has ended
     std::vector<AttemptRecord> records_;
 };
 

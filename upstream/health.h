@@ -19,20 +19,24 @@ struct HealthOptions {
 
 class HealthProbe {
   public:
+    // Requires: loop and pool outlive it; `verdict` must not destroy it.
     HealthProbe(Loop& loop, Pool& pool, HealthOptions options, std::function<void(bool healthy)> verdict);
 
   private:
-    void probe();
+    void woken();
+    void ask();
     void answered(bool healthy);
+    void rest();
+
     Loop& loop_;
     Pool& pool_;
     HealthOptions options_;
     std::function<void(bool)> verdict_;
     std::string head_;
+    bool probing_ = false;
     PooledConnection connection_;
     std::unique_ptr<Pending> connecting_;
-    std::unique_ptr<Timer> next_;
-    std::unique_ptr<Timer> limit_;
+    std::unique_ptr<Timer> timer_; // the probe's limit, or the time of the next one
 };
 
 } // namespace holdfast

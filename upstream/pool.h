@@ -92,6 +92,8 @@ class Pool {
     };
     void leave();
     void pump();
+    void pump_soon();
+    void feed();
 
     Loop& loop_;
     Dialer& dialer_;
@@ -101,7 +103,7 @@ class Pool {
     Resolver resolver_;
     std::uint32_t busy_ = 0;
     std::list<Waiter*> queue_;      // the oldest first; at most options_.queue
-    std::list<Connecting*> hungry_; // wait for the first answer of the resolver
+    std::list<Connecting*> hungry_; // wait for the first answer of the resolver; at most options_.connections
     std::vector<Idle> idle_;        // the newest last; at most options_.idle
     std::size_t good_address_ = 0;  // index of the last address that connected
     std::unique_ptr<Timer> pump_;

@@ -30,7 +30,7 @@ class Resolver {
     Resolver& operator=(const Resolver&) = delete;
 
     // Empty: none are known (yet, or no more).
-    const std::vector<std::string>& addresses() const;
+    const std::vector<std::string>& addresses() const { return addresses_; }
     bool stale() const { return stale_; }                   // the newest question was not answered
     bool settled() const { return settled_; }               // the first question has ended, either way
     const std::string& problem() const { return problem_; } // of the newest question; empty when it was answered
@@ -39,23 +39,26 @@ class Resolver {
 
   private:
     void ask();
+    void wake_in(Nanos delay);
+    void woken();
     void answered(Result<std::vector<std::string>> result);
     void failed(std::string problem);
+    void settle(Nanos next);
+
     Loop& loop_;
     Network& network_;
     std::string host_;
     ResolverOptions options_;
     std::vector<std::string> addresses_;
     MonoTime good_at_{};
-    bool literal_ = false;
     bool stale_ = false;
     bool settled_ = false;
-    Nanos wait_;
+    bool asking_ = false;
+    Nanos wait_; // after the next failure
     std::string problem_;
     std::function<void()> on_settled_;
     std::unique_ptr<Pending> question_;
-    std::unique_ptr<Timer> limit_;   // of the question
-    std::unique_ptr<Timer> refresh_; // to the next one
+    std::unique_ptr<Timer> timer_; // the question's limit, or the time of the next one
 };
 
 } // namespace holdfast

@@ -27,6 +27,7 @@
 namespace holdfast {
 
 inline constexpr std::size_t kEndpointsMax = 32;
+inline constexpr double kWeightMax = 1e6;
 
 struct UpstreamOptions {
     std::string node;                // X-Edge-Node
@@ -113,17 +114,22 @@ class Upstream {
         std::unique_ptr<Pool> pool;
         std::unique_ptr<HealthProbe> health;
     };
-    std::optional<std::size_t> choose_endpoint(std::uint64_t subject, std::uint32_t tried, MonoTime now);
-    std::optional<std::size_t> find(std::string_view url) const;
+    std::size_t choose_endpoint(std::uint64_t subject, std::uint32_t tried, MonoTime now);
+    Result<std::size_t> find(std::string_view url) const;
     void tried(std::size_t endpoint, const AttemptResult& result, Caller caller, Nanos duration, Now now);
     void each_second();
-    void drop_finished();
+    void drop_soon();
+    // What a try takes that goes well: the measured p99, at most timeout.min.
+    Nanos time_needed(MonoTime now);
+    void probed(std::size_t endpoint, bool healthy);
+    void ejection_changed(std::size_t endpoint, bool ejected);
 
     Loop& loop_;
     Rng& rng_;
     UpstreamOptions options_;
     UpstreamObservers observers_;
-    json::Document doc_;
+    json::Document doc_; // scratch of the codec
+    std::string head_;   // scratch of request heads
     Circuit circuit_;
     TimeoutEstimator estimator_;
     RetryBudget budget_;
@@ -131,9 +137,10 @@ class Upstream {
     std::vector<One> endpoints_;
     std::vector<WeightedEndpoint> weights_;
     LateCalls late_;
-    std::list<std::unique_ptr<Call>> alone_;
+    std::list<std::unique_ptr<Call>> alone_; // at most kAloneMax
     std::size_t calls_ = 0;
     std::uint64_t told_revision_ = 0;
+    std::optional<MonoTime> circuit_due_; // what circuit_timer_ is set to
     std::unique_ptr<Timer> circuit_timer_;
     std::unique_ptr<Timer> second_;
     std::unique_ptr<Timer> drop_;

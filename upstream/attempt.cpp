@@ -1,0 +1,118 @@
+#include "upstream/attempt.h"
+
+#include <utility>
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+namespace {
+
+AttemptResult without_answer(CallKind kind, FailureKind failure, Error error) {
+    AttemptResult r;
+    r.kind = kind;
+    r.failure = failure;
+    r.was_sent = error.was_sent;
+    r.error = std::move(error);
+    return r;
+}
+
+} // namespace
+
+Attempt::Attempt(Loop& loop, Pool& pool, json::Document& doc, Spec spec, WriteHead write_head,
+                 std::function<void()> started, Done done)
+    : loop_(loop),
+      pool_(pool),
+      doc_(doc),
+      spec_(std::move(spec)),
+      write_head_(std::move(write_head)),
+      on_started_(std::move(started)),
+      done_(std::move(done)) {
+    if (Place place = pool_.enter(); place.held()) {
+        begin(std::move(place));
+        return;
+    }
+    auto waiting = pool_.wait([this](Place place) {
+        begin(std::move(place));
+        if (on_started_) on_started_();
+    });
+    if (waiting) {
+        pending_ = std::move(*waiting);
+        return;
+    }
+    soon_ = loop_.after(Nanos{0}, [this, error = waiting.error()] {
+        finish(without_answer(CallKind::ignored, FailureKind::overloaded_local, error));
+    });
+}
+
+Attempt::~Attempt() = default;
+
+void Attempt::begin(Place place) {
+    place_ = std::move(place);
+    started_ = true;
+    if (!spec_.fresh) {
+        PooledConnection idle = pool_.take_idle();
+        if (idle.client) return go(std::move(idle));
+    }
+    pending_ = pool_.connect(loop_.now().mono + spec_.connect_within,
+                             [this](Result<PooledConnection> c) { connected(std::move(c)); });
+}
+
+void Attempt::connected(Result<PooledConnection> connection) {
+    if (connection) return go(std::move(*connection));
+    Error& error = connection.error();
+    const bool ours = error.origin == Origin::local;
+    const FailureKind kind = ours                          ? FailureKind::local
+                             : error.code == Code::timeout ? FailureKind::timeout
+                                                           : FailureKind::refused;
+    AttemptResult r = without_answer(ours ? CallKind::ignored : CallKind::failure, kind, std::move(error));
+    r.connect_failure = !ours;
+    finish(std::move(r));
+}
+
+void Attempt::go(PooledConnection connection) {
+    connection_ = std::move(connection);
+    sent_ = true;
+    const std::string_view head = write_head_();
+    connection_.client->send_streaming(
+        {head, *spec_.body}, [this](const ResponseHead&) { answer_begun_ = true; }, nullptr,
+        [this](const Result<HttpResponse>& answer) { answered(answer); });
+}
+
+void Attempt::answered(const Result<HttpResponse>& answer) {
+    if (!answer) {
+        const Error& error = answer.error();
+        const bool closed = error.code == Code::closed;
+        AttemptResult r =
+            without_answer(CallKind::failure, closed ? FailureKind::unavailable : FailureKind::invalid_response, error);
+        if (closed && connection_.reused && !answer_begun_) {
+            r.kind = CallKind::ignored;
+            r.stale_connection = true;
+        }
+        return finish(std::move(r));
+    }
+    const ResponseHead& head = answer->head;
+    CentralReply reply =
+        read_central(head.status, head.headers.get("retry-after"), answer->body, doc_, loop_.now().wall);
+    AttemptResult r = without_answer(reply.kind, reply.failure, std::move(reply.error));
+    r.was_sent = true;
+    r.outcome = std::move(reply.outcome);
+    r.retry_after = reply.retry_after;
+    r.status = head.status;
+    if (r.failure != FailureKind::invalid_response) pool_.give_back(std::move(connection_));
+    finish(std::move(r));
+}
+
+void Attempt::finish(AttemptResult result) {
+    connection_.client.reset();
+    place_.drop();
+    const Done done = std::move(done_);
+    done(std::move(result));
+}
+
+void Attempt::become_late(Done done) {
+    HF_CHECK(sent_ && done_);
+    place_.drop();
+    done_ = std::move(done);
+}
+
+} // namespace holdfast

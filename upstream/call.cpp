@@ -1,0 +1,224 @@
+#include "upstream/call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "upstream/backoff.h"
+#include "upstream/central_request.h"
+#include "upstream/upstream.h"
+
+namespace holdfast {
+
+std::string_view name(CallStop stop) {
+    switch (stop) {
+        case CallStop::answered:
+            return "answered";
+        case CallStop::attempts_spent:
+            return "attempts_spent";
+        case CallStop::no_time:
+            return "no_time";
+        case CallStop::budget:
+            return "budget";
+        case CallStop::circuit:
+            return "circuit";
+        case CallStop::nothing_to_call:
+            return "nothing_to_call";
+        case CallStop::cancelled:
+            return "cancelled";
+    }
+    return "cancelled";
+}
+
+Call::Call(Upstream& upstream, CallSpec spec, Done done)
+    : upstream_(upstream), spec_(std::move(spec)), done_(std::move(done)) {
+    ++upstream_.calls_;
+    upstream_.budget_.call(upstream_.loop_.now().mono);
+    start_attempt();
+}
+
+Call::~Call() {
+    if (!over()) --upstream_.calls_;
+}
+
+void Call::start_attempt() {
+    const Now now = upstream_.loop_.now();
+    endpoint_ = upstream_.choose_endpoint(spec_.caller.subject, tried_, now.mono);
+    step_ = Step::queued;
+    arm(spec_.deadline - now.mono);
+    attempt_ = std::make_unique<Attempt>(
+        upstream_.loop_, *upstream_.endpoints_[endpoint_].pool, upstream_.doc_,
+        Attempt::Spec{spec_.body, fresh_, upstream_.estimator_.timeout(now.mono)}, [this] { return write_head(); },
+        [this] { attempt_started(); }, [this](AttemptResult r) { attempt_done(std::move(r)); });
+    if (attempt_->started()) attempt_started();
+}
+
+void Call::attempt_started() {
+    step_ = Step::trying;
+    started_ = upstream_.loop_.now().mono;
+    limit_ = std::min(upstream_.estimator_.timeout(started_), Nanos(spec_.deadline - started_));
+    arm(limit_);
+}
+
+void Call::arm(Nanos delay) {
+    if (timer_)
+        timer_->restart(delay);
+    else
+        timer_ = upstream_.loop_.after(delay, [this] { timer_fired(); });
+}
+
+std::string_view Call::write_head() {
+    std::string& head = upstream_.head_;
+    head.clear();
+    CentralRequest request;
+    request.request_id = spec_.request_id;
+    request.traceparent = spec_.traceparent;
+    request.node = upstream_.options_.node;
+    request.region = upstream_.options_.region;
+    const std::string key = idempotency_key(spec_.credential, spec_.order_no);
+    request.idempotency_key = key;
+    request.left = spec_.deadline - upstream_.loop_.now().mono;
+    request.attempt = static_cast<std::uint32_t>(records_.size() + 1);
+    request.content_length = spec_.body->size();
+    append_central_head(head, upstream_.endpoints_[endpoint_].pool->endpoint(), request);
+    return head;
+}
+
+void Call::timer_fired() {
+    switch (step_) {
+        case Step::queued:
+            return no_place();
+        case Step::trying:
+            return timed_out();
+        case Step::waiting:
+            return retry();
+        case Step::over:
+            return;
+    }
+}
+
+// The deadline came while we waited for a place: nothing was sent, and it is nobody's failure but ours.
+void Call::no_place() {
+    attempt_.reset();
+    spec_.permit.drop();
+    if (records_.empty()) {
+        last_.failure = FailureKind::overloaded_local;
+        last_.error = Error{Code::full, Origin::local, false, "no place for a try came in time"};
+    }
+    finish(CallStop::nothing_to_call);
+}
+
+void Call::timed_out() {
+    const Now now = upstream_.loop_.now();
+    const Pool& pool = *upstream_.endpoints_[endpoint_].pool;
+    AttemptResult result;
+    result.was_sent = attempt_->sent();
+    result.failure = FailureKind::timeout;
+    result.kind = CallKind::failure;
+    result.connect_failure = !attempt_->sent();
+    result.error = Error{Code::timeout, Origin::upstream, attempt_->sent(),
+                         attempt_->sent() ? "no answer in time" : "no connection in time"};
+    // The deadline left it no fair chance: that is no failure of the centre.
+    if (limit_ < upstream_.time_needed(now.mono)) result.kind = CallKind::ignored;
+    if (!attempt_->sent() && pool.resolver().addresses().empty()) {
+        result.kind = CallKind::ignored;
+        result.failure = FailureKind::local;
+        result.connect_failure = false;
+        result.error = Error{Code::timeout, Origin::local, false, "the name did not resolve in time"};
+    }
+    settle(std::move(result), now);
+    next_or_finish();
+}
+
+void Call::attempt_done(AttemptResult result) {
+    const Now now = upstream_.loop_.now();
+    if (result.failure == FailureKind::overloaded_local) { // the queue was full: no try has begun
+        spec_.permit.drop();
+        if (records_.empty()) last_ = std::move(result);
+        return finish(CallStop::nothing_to_call);
+    }
+    settle(std::move(result), now);
+    next_or_finish();
+}
+
+// Books a try that has ended: circuit, estimator, ejection, observers, explain.
+void Call::settle(AttemptResult result, Now now) {
+    last_ = std::move(result);
+    const Nanos duration = now.mono - started_;
+    AttemptRecord record;
+    record.endpoint = endpoint_;
+    record.started = started_;
+    record.duration = duration;
+    record.failure = last_.failure;
+    record.was_sent = last_.was_sent;
+    record.probe = spec_.permit.probe();
+    record.status = last_.status;
+    record.detail = last_.error.detail;
+    records_.push_back(std::move(record));
+    // A connection that died between two requests is nobody's failure: the permit serves for the fresh one.
+    if (!last_.stale_connection) {
+        spec_.permit.report({last_.kind, last_.connect_failure, duration}, now);
+        if (last_.kind == CallKind::failure) tried_ |= 1u << endpoint_;
+    }
+    upstream_.tried(endpoint_, last_, spec_.caller, duration, now);
+}
+
+void Call::next_or_finish() {
+    if (last_.outcome || last_.failure == FailureKind::rejected) return finish(CallStop::answered);
+    Nanos wait{0};
+    if (const auto stop = plan_retry(wait, upstream_.loop_.now())) return finish(*stop);
+    attempt_.reset();
+    step_ = Step::waiting;
+    arm(wait);
+}
+
+// Why there is to be no other try; or nothing, and the wait before it.
+std::optional<CallStop> Call::plan_retry(Nanos& wait, Now now) {
+    const UpstreamOptions& options = upstream_.options_;
+    if (records_.size() > options.retries) return CallStop::attempts_spent;
+    if (!last_.stale_connection)
+        wait = backoff(options.retry_base, static_cast<std::uint32_t>(records_.size() - 1), upstream_.rng_);
+    if (last_.retry_after) wait = std::max(wait, *last_.retry_after);
+    if (now.mono + wait + upstream_.time_needed(now.mono) > spec_.deadline) return CallStop::no_time;
+    if (!last_.stale_connection && !upstream_.budget_.take(now.mono)) return CallStop::budget;
+    return std::nullopt;
+}
+
+void Call::retry() {
+    const Now now = upstream_.loop_.now();
+    if (spec_.always) {
+        spec_.permit = upstream_.circuit_.admit_always(spec_.caller, now);
+    } else if (!spec_.permit.valid()) {
+        Admission again = upstream_.circuit_.admit(spec_.caller, now, upstream_.rng_);
+        upstream_.circuit_touched();
+        if (!again.admitted()) return finish(CallStop::circuit);
+        spec_.permit = std::move(again.permit);
+    }
+    if (upstream_.observers_.on_retry) upstream_.observers_.on_retry();
+    fresh_ = true;
+    start_attempt();
+}
+
+void Call::finish(CallStop stop) {
+    step_ = Step::over;
+    timer_.reset();
+    --upstream_.calls_;
+    CallResult result;
+    result.outcome = std::move(last_.outcome);
+    result.failure = last_.failure;
+    result.stop = stop;
+    result.error = std::move(last_.error);
+    result.retry_after = last_.retry_after;
+    result.attempts = std::move(records_);
+    // Only a try that timed out is still there to be answered.
+    if (attempt_ && attempt_->sent() && last_.failure == FailureKind::timeout && last_.status == 0 && spec_.on_late)
+        result.late_kept = upstream_.late_.keep(std::move(attempt_), std::move(spec_.on_late));
+    attempt_.reset();
+    if (done_) {
+        const Done done = std::move(done_);
+        return done(std::move(result));
+    }
+    upstream_.drop_soon();
+    if (result.outcome && spec_.on_late) spec_.on_late(*result.outcome);
+}
+
+} // namespace holdfast

@@ -1,0 +1,46 @@
+#include "upstream/health.h"
+
+#include <utility>
+
+#include "edge/net/http_writer.h"
+
+namespace holdfast {
+
+HealthProbe::HealthProbe(Loop& loop, Pool& pool, HealthOptions options, std::function<void(bool)> verdict)
+    : loop_(loop), pool_(pool), options_(std::move(options)), verdict_(std::move(verdict)) {
+    append_request_head(head_, {.method = "GET", .target = options_.path, .host = pool_.endpoint().host_header});
+    timer_ = loop_.after(options_.interval, [this] { woken(); });
+}
+
+void HealthProbe::woken() {
+    if (probing_) return answered(false); // its limit has passed
+    probing_ = true;
+    timer_->restart(options_.timeout);
+    if (connection_.client && connection_.client->usable()) return ask();
+    connecting_ = pool_.connect(loop_.now().mono + options_.timeout, [this](Result<PooledConnection> c) {
+        // Our own trouble (names, descriptors) says nothing about the endpoint.
+        if (!c) return c.error().origin == Origin::local ? rest() : answered(false);
+        connection_ = std::move(*c);
+        ask();
+    });
+}
+
+void HealthProbe::ask() {
+    connection_.client->send({head_, {}}, [this](const Result<HttpResponse>& answer) {
+        answered(answer && answer->head.status / 100 == 2);
+    });
+}
+
+void HealthProbe::answered(bool healthy) {
+    if (!healthy) connection_ = {};
+    rest();
+    verdict_(healthy);
+}
+
+void HealthProbe::rest() {
+    connecting_.reset();
+    probing_ = false;
+    timer_->restart(options_.interval);
+}
+
+} // namespace holdfast

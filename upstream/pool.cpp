@@ -1,0 +1,218 @@
+#include "upstream/pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+
+// One call in the queue. Destroyed, it has left.
+class Pool::Waiter : public Pending {
+  public:
+    Waiter(Pool& pool, std::function<void(Place)> granted) : pool_(pool), granted_(std::move(granted)) {
+        at_ = pool_.queue_.insert(pool_.queue_.end(), this);
+    }
+    ~Waiter() override {
+        if (queued_) pool_.queue_.erase(at_);
+    }
+    // Leaves the queue with the place; *this may be gone afterwards.
+    void grant(Place place) {
+        pool_.queue_.erase(at_);
+        queued_ = false;
+        const auto granted = std::move(granted_);
+        granted(std::move(place));
+    }
+
+  private:
+    Pool& pool_;
+    std::function<void(Place)> granted_;
+    std::list<Waiter*>::iterator at_;
+    bool queued_ = true;
+};
+
+// One connection in the making: the addresses in turn, each with its share of the time.
+class Pool::Connecting : public Pending {
+  public:
+    Connecting(Pool& pool, MonoTime by, Connected done) : pool_(pool), by_(by), done_(std::move(done)) {
+        if (!pool_.resolver_.settled())
+            hungry_at_ = pool_.hungry_.insert(pool_.hungry_.end(), this);
+        else
+            begin_soon();
+    }
+    ~Connecting() override {
+        if (hungry_at_) pool_.hungry_.erase(*hungry_at_);
+    }
+    // The resolver has its first answer, or none. The caller has taken us off the list.
+    void fed() {
+        hungry_at_.reset();
+        begin_soon();
+    }
+
+  private:
+    void begin_soon() {
+        addresses_ = pool_.resolver_.addresses();
+        if (!addresses_.empty()) {
+            next_ = pool_.good_address_ % addresses_.size();
+            return dial();
+        }
+        last_ = Error{Code::refused, Origin::local, false,
+                      "no address of " + pool_.endpoint_.host + " is known: " + pool_.resolver_.problem()};
+        timer_ = pool_.loop_.after(Nanos{0}, [this] { give_up(); });
+    }
+    void dial() {
+        const Endpoint& e = pool_.endpoint_;
+        const std::size_t left = addresses_.size() - tried_;
+        dialing_ = pool_.dialer_.dial({addresses_[next_], e.port, e.tls, e.server_name},
+                                      [this](Result<std::unique_ptr<Stream>> r) { dialed(std::move(r)); });
+        if (left < 2) return; // the last one has all the time that our owner gives us
+        const Nanos share = std::max((by_ - pool_.loop_.now().mono) / static_cast<Nanos::rep>(left), kAddressShareMin);
+        limit(share);
+    }
+    void limit(Nanos share) {
+        if (timer_)
+            timer_->restart(share);
+        else
+            timer_ = pool_.loop_.after(share, [this] {
+                dialing_.reset();
+                last_ =
+                    Error{Code::timeout, Origin::upstream, false, "no connection to " + addresses_[next_] + " in time"};
+                try_next();
+            });
+    }
+    void dialed(Result<std::unique_ptr<Stream>> result) {
+        if (timer_) timer_->stop();
+        if (!result) {
+            last_ = std::move(result.error());
+            return try_next();
+        }
+        pool_.good_address_ = next_;
+        PooledConnection connection;
+        connection.client = std::make_unique<HttpClient>(pool_.loop_, std::move(*result), pool_.limits_);
+        connection.made = pool_.loop_.now().mono;
+        const auto done = std::move(done_);
+        done(std::move(connection));
+    }
+    void try_next() {
+        next_ = (next_ + 1) % addresses_.size();
+        // A shortage of our own meets every address alike.
+        if (++tried_ == addresses_.size() || last_.origin == Origin::local) return give_up();
+        dial();
+    }
+    void give_up() {
+        const auto done = std::move(done_);
+        done(tl::unexpected(std::move(last_)));
+    }
+
+    Pool& pool_;
+    MonoTime by_;
+    Connected done_;
+    std::vector<std::string> addresses_;
+    std::size_t next_ = 0;
+    std::size_t tried_ = 0;
+    Error last_;
+    std::optional<std::list<Connecting*>::iterator> hungry_at_;
+    std::unique_ptr<Pending> dialing_;
+    std::unique_ptr<Timer> timer_;
+};
+
+Place& Place::operator=(Place&& other) noexcept {
+    if (this == &other) return *this;
+    drop();
+    pool_ = std::exchange(other.pool_, nullptr);
+    return *this;
+}
+
+void Place::drop() {
+    if (Pool* pool = std::exchange(pool_, nullptr)) pool->leave();
+}
+
+Pool::Pool(Loop& loop, Dialer& dialer, Network& network, const Endpoint& endpoint, PoolOptions options,
+           ResolverOptions resolver)
+    : loop_(loop),
+      dialer_(dialer),
+      endpoint_(endpoint),
+      options_(options),
+      resolver_(loop, network, endpoint.host, resolver) {
+    idle_.reserve(std::min<std::size_t>(options_.idle, 256));
+    resolver_.on_settled([this] { feed(); });
+}
+
+Pool::~Pool() {
+    HF_CHECK(busy_ == 0 && queue_.empty() && hungry_.empty());
+}
+
+void Pool::feed() {
+    while (!hungry_.empty()) {
+        Connecting* one = hungry_.front();
+        hungry_.pop_front();
+        one->fed(); // calls nobody before the next turn
+    }
+}
+
+Place Pool::enter() {
+    if (busy_ >= options_.connections || !queue_.empty()) return Place();
+    ++busy_;
+    return Place(*this);
+}
+
+Result<std::unique_ptr<Pending>> Pool::wait(std::function<void(Place)> granted) {
+    if (queue_.size() >= options_.queue)
+        return fail(Code::full, Origin::local, "the queue for " + endpoint_.url + " is full");
+    if (busy_ < options_.connections) pump_soon();
+    return std::make_unique<Waiter>(*this, std::move(granted));
+}
+
+void Pool::leave() {
+    --busy_;
+    if (!queue_.empty()) pump_soon();
+}
+
+void Pool::pump_soon() {
+    if (pump_)
+        pump_->restart(Nanos{0});
+    else
+        pump_ = loop_.after(Nanos{0}, [this] { pump(); });
+}
+
+void Pool::pump() {
+    while (!queue_.empty() && busy_ < options_.connections) {
+        ++busy_;
+        queue_.front()->grant(Place(*this));
+    }
+}
+
+PooledConnection Pool::take_idle() {
+    const MonoTime now = loop_.now().mono;
+    while (!idle_.empty()) {
+        PooledConnection taken = std::move(idle_.back().connection);
+        idle_.pop_back();
+        taken.client->on_lost(nullptr);
+        if (taken.client->usable() && now - taken.made < options_.max_age) return taken;
+    }
+    return {};
+}
+
+void Pool::give_back(PooledConnection connection) {
+    const MonoTime now = loop_.now().mono;
+    if (!connection.client->usable() || now - connection.made >= options_.max_age || idle_.size() >= options_.idle)
+        return;
+    HttpClient* client = connection.client.get();
+    client->on_lost([this, client] {
+        std::erase_if(idle_, [client](const Idle& one) { return one.connection.client.get() == client; });
+    });
+    connection.reused = true;
+    idle_.push_back({std::move(connection), now});
+}
+
+std::unique_ptr<Pending> Pool::connect(MonoTime by, Connected done) {
+    return std::make_unique<Connecting>(*this, by, std::move(done));
+}
+
+void Pool::sweep(MonoTime now) {
+    std::erase_if(idle_, [&](const Idle& one) {
+        return now - one.since >= options_.idle_timeout || now - one.connection.made >= options_.max_age;
+    });
+}
+
+} // namespace holdfast

@@ -1,0 +1,186 @@
+#include "upstream/upstream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+
+Upstream::Upstream(Loop& loop, Dialer& dialer, Network& network, Rng& rng, UpstreamOptions options,
+                   UpstreamObservers observers)
+    : loop_(loop),
+      rng_(rng),
+      options_(std::move(options)),
+      observers_(std::move(observers)),
+      circuit_(options_.circuit, loop.now()),
+      estimator_(options_.timeout),
+      budget_(options_.retry_budget, options_.retry_floor),
+      ejection_(options_.endpoints.size(), options_.ejection),
+      late_(loop, options_.late_limit > Nanos{0} ? options_.late_limit : options_.timeout.max + 10s) {
+    HF_CHECK(!options_.endpoints.empty() && options_.endpoints.size() <= kEndpointsMax);
+    HF_CHECK(options_.retries <= kRetriesMax);
+    for (const Endpoint& e : options_.endpoints) {
+        const std::size_t at = endpoints_.size();
+        weights_.push_back({endpoint_id(e.url), e.weight, true});
+        endpoints_.push_back(
+            {std::make_unique<Pool>(loop, dialer, network, e, options_.pool, options_.resolver), nullptr});
+        if (!options_.health.path.empty())
+            endpoints_.back().health = std::make_unique<HealthProbe>(loop, *endpoints_.back().pool, options_.health,
+                                                                     [this, at](bool healthy) { probed(at, healthy); });
+    }
+    second_ = loop_.after(1s, [this] { each_second(); });
+}
+
+Upstream::~Upstream() {
+    alone_.clear();
+    HF_CHECK(calls_ == 0);
+}
+
+std::unique_ptr<Call> Upstream::start(CallSpec spec, Call::Done done) {
+    HF_CHECK(spec.permit.valid() && spec.body);
+    circuit_touched(); // the admission may have moved it
+    return std::unique_ptr<Call>(new Call(*this, std::move(spec), std::move(done)));
+}
+
+void Upstream::let_run(std::unique_ptr<Call> call) {
+    if (call->over() || alone_.size() >= kAloneMax) return;
+    call->run_alone();
+    alone_.push_back(std::move(call));
+}
+
+// A call that ran alone is over, and must not be destroyed in its own callback.
+void Upstream::drop_soon() {
+    if (drop_)
+        drop_->restart(Nanos{0});
+    else
+        drop_ = loop_.after(Nanos{0}, [this] { alone_.remove_if([](const auto& call) { return call->over(); }); });
+}
+
+std::size_t Upstream::choose_endpoint(std::uint64_t subject, std::uint32_t tried, MonoTime now) {
+    if (endpoints_.size() == 1) return 0;
+    const auto choose_among = [&](auto may) {
+        for (std::size_t i = 0; i < weights_.size(); ++i) weights_[i].eligible = may(i);
+        return choose(weights_, subject);
+    };
+    const auto serves = [&](std::size_t i) { return !ejection_.ejected(i, now); };
+    // A weight of zero takes an endpoint out: it is no place for retries either.
+    const auto other = [&](std::size_t i) { return serves(i) && weights_[i].weight > 0 && (tried >> i & 1) == 0; };
+    if (const auto best = choose_among(other)) return *best;
+    if (const auto any = choose_among(serves)) return *any;
+    return 0; // not reached while the ejection keeps half of them
+}
+
+Nanos Upstream::time_needed(MonoTime now) {
+    return std::min(estimator_.p99(now).value_or(options_.timeout.min), options_.timeout.min);
+}
+
+void Upstream::tried(std::size_t endpoint, const AttemptResult& result, Caller caller, Nanos duration, Now now) {
+    // A try that was given up tells how long the centre takes at least.
+    if (result.status != 0 || (result.failure == FailureKind::timeout && result.kind == CallKind::failure))
+        estimator_.sample(duration, now.mono);
+    if (result.kind == CallKind::success)
+        ejection_.success(endpoint, now.mono);
+    else if (result.kind == CallKind::failure && ejection_.failure(endpoint, caller.subject, now.mono))
+        ejection_changed(endpoint, true);
+    if (observers_.on_try) observers_.on_try(endpoint, result.failure, duration);
+    circuit_touched();
+}
+
+void Upstream::probed(std::size_t endpoint, bool healthy) {
+    if (ejection_.probe(endpoint, healthy, loop_.now().mono)) ejection_changed(endpoint, true);
+}
+
+void Upstream::ejection_changed(std::size_t endpoint, bool ejected) {
+    if (observers_.on_ejection) observers_.on_ejection(endpoint, ejected);
+}
+
+void Upstream::circuit_touched() {
+    const auto due = circuit_.next_deadline();
+    if (due != circuit_due_) {
+        circuit_due_ = due;
+        const Nanos delay = due ? Nanos(*due - loop_.now().mono) : Nanos{0};
+        if (!circuit_timer_ && due)
+            circuit_timer_ = loop_.after(delay, [this] {
+                circuit_due_.reset();
+                circuit_.tick(loop_.now());
+                circuit_touched();
+            });
+        else if (circuit_timer_)
+            due ? circuit_timer_->restart(delay) : circuit_timer_->stop();
+    }
+    if (circuit_.revision() == told_revision_) return;
+    told_revision_ = circuit_.revision();
+    for (const CircuitTransition& t : circuit_.take_transitions())
+        if (observers_.on_transition) observers_.on_transition(t);
+    if (observers_.on_circuit_changed) observers_.on_circuit_changed();
+}
+
+void Upstream::each_second() {
+    second_->restart(1s);
+    const Now now = loop_.now();
+    for (One& one : endpoints_) one.pool->sweep(now.mono);
+    circuit_.tick(now);
+    circuit_touched();
+}
+
+UpstreamStatus Upstream::status() {
+    const MonoTime now = loop_.now().mono;
+    UpstreamStatus s;
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+        const Pool& pool = *endpoints_[i].pool;
+        EndpointStatus e;
+        e.url = pool.endpoint().url;
+        e.weight = weights_[i].weight;
+        e.ejected = ejection_.ejected(i, now);
+        e.back_in = ejection_.back_in(i, now);
+        e.busy = pool.busy();
+        e.queued = pool.queued();
+        e.idle = pool.idle();
+        e.addresses = pool.resolver().addresses().size();
+        e.addresses_stale = pool.resolver().stale();
+        e.dns_problem = pool.resolver().problem();
+        s.endpoints.push_back(std::move(e));
+    }
+    s.try_timeout = estimator_.timeout(now);
+    s.p99 = estimator_.p99(now);
+    s.calls = calls_;
+    s.late = late_.size();
+    s.late_recorded = late_.recorded();
+    s.late_dropped = late_.dropped();
+    s.retries_left = budget_.left(now);
+    return s;
+}
+
+Result<std::size_t> Upstream::find(std::string_view url) const {
+    for (std::size_t i = 0; i < endpoints_.size(); ++i)
+        if (endpoint_url(i) == url) return i;
+    return fail(Code::not_found, Origin::client, "no endpoint has this URL");
+}
+
+Result<void> Upstream::set_weight(std::string_view url, double weight) {
+    const auto at = find(url);
+    if (!at) return tl::unexpected(at.error());
+    if (!(weight >= 0 && weight <= kWeightMax)) return fail(Code::invalid, Origin::client, "a weight is 0 to 1000000");
+    weights_[*at].weight = weight;
+    return {};
+}
+
+Result<void> Upstream::eject(std::string_view url, Nanos how_long) {
+    const auto at = find(url);
+    if (!at) return tl::unexpected(at.error());
+    const MonoTime now = loop_.now().mono;
+    auto done = ejection_.eject(*at, now + how_long, now);
+    if (done) ejection_changed(*at, true);
+    return done;
+}
+
+Result<void> Upstream::restore(std::string_view url) {
+    const auto at = find(url);
+    if (!at) return tl::unexpected(at.error());
+    ejection_.restore(*at);
+    ejection_changed(*at, false);
+    return {};
+}
+
+} // namespace holdfast
