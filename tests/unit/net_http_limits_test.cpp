@@ -70,7 +70,9 @@ TEST_CASE("http limits: the number of fields has exactly its limit") {
 TEST_CASE("http limits: a declared body is refused at the head, a chunked one at the limit") {
     RequestLimits limits;
     limits.body_bytes = 10;
-    const auto declared = [](int n) { return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(n) + "\r\n\r\n"; };
+    const auto declared = [](int n) {
+        return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(n) + "\r\n\r\n";
+    };
     CHECK(checked(declared(10) + std::string(10, 'x'), limits) == 0);
     CHECK(checked(declared(11), limits) == 413);
     const std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -39,7 +39,8 @@ Run run(std::string_view bytes, std::size_t piece = SIZE_MAX, const RequestLimit
             }
             flush_body();
             if (event.kind == HttpEvent::Kind::head) {
-                out.events.push_back("head " + std::string(parser.head().method) + " " + std::string(parser.head().raw_path));
+                out.events.push_back("head " + std::string(parser.head().method) + " " +
+                                     std::string(parser.head().raw_path));
             } else if (event.kind == HttpEvent::Kind::complete) {
                 out.events.push_back("complete");
             } else {
@@ -54,7 +55,9 @@ Run run(std::string_view bytes, std::size_t piece = SIZE_MAX, const RequestLimit
     return out;
 }
 
-std::string with(std::string_view fields) { return "POST /x HTTP/1.1\r\n" + kHost + std::string(fields) + "\r\n"; }
+std::string with(std::string_view fields) {
+    return "POST /x HTTP/1.1\r\n" + kHost + std::string(fields) + "\r\n";
+}
 
 struct Row {
     std::string bytes;
@@ -88,7 +91,8 @@ TEST_CASE("http request: a head with its parts") {
     RequestParser parser(limits);
     CHECK(parser.idle());
     const std::string bytes =
-        "POST /v1/x%2fy?a=1&b HTTP/1.1\r\nHost: Edge.example:8443\r\nX-Empty:\r\nX-Pad: \t v w \t\r\ncontent-length: 3\r\n"
+        "POST /v1/x%2fy?a=1&b HTTP/1.1\r\nHost: Edge.example:8443\r\nX-Empty:\r\nX-Pad: \t v w \t\r\ncontent-length: "
+        "3\r\n"
         "Connection: Keep-Alive, X-Pad\r\n\r\nabcGET";
     std::string_view input = bytes;
     REQUIRE(parser.next(input).kind == HttpEvent::Kind::head);
@@ -123,7 +127,8 @@ TEST_CASE("http request: a head with its parts") {
 }
 
 TEST_CASE("http request: any cut of the input gives the same events") {
-    const std::string bytes = "\r\n" + with("Content-Length: 5\r\n") + "hello" + with("Transfer-Encoding: chunked\r\n") +
+    const std::string bytes = "\r\n" + with("Content-Length: 5\r\n") + "hello" +
+                              with("Transfer-Encoding: chunked\r\n") +
                               "5;a=b\r\nhello\r\nA\r\n0123456789\r\n0\r\nX-T: v\r\n\r\n" + "GET /last HTTP/1.0\r\n\r\n";
     const Run whole = run(bytes);
     CHECK(whole.status == 0);
@@ -154,7 +159,8 @@ TEST_CASE("http request: keep-alive follows version and Connection") {
     const auto keep = [](std::string_view version, std::string_view connection) {
         const RequestLimits limits;
         RequestParser parser(limits);
-        const std::string bytes = "GET / HTTP/" + std::string(version) + "\r\n" + kHost + std::string(connection) + "\r\n";
+        const std::string bytes =
+            "GET / HTTP/" + std::string(version) + "\r\n" + kHost + std::string(connection) + "\r\n";
         std::string_view input = bytes;
         REQUIRE(parser.next(input).kind == HttpEvent::Kind::head);
         return parser.head().keep_alive;
@@ -200,8 +206,8 @@ TEST_CASE("http request: doubtful framing is refused") {
     for (const char* value : {"", "+5", "-5", "0x5", "5_0", "5 5", "5,5", "5, 5", "5.0", "a", "9223372036854775808",
                               "18446744073709551616", "99999999999999999999"})
         rows.push_back({with("Content-Length: " + std::string(value) + "\r\n"), 400, kFraming});
-    for (const char* value : {"", ",chunked", "gzip, chunked", "identity, chunked", "identity", "gzip", "chunked, chunked", "xchunked",
-                              "chunked;q=1", "\"chunked\""})
+    for (const char* value : {"", ",chunked", "gzip, chunked", "identity, chunked", "identity", "gzip",
+                              "chunked, chunked", "xchunked", "chunked;q=1", "\"chunked\""})
         rows.push_back({with("Transfer-Encoding: " + std::string(value) + "\r\n"), 400, kFraming});
     rows.push_back({with("Content-Length: 5\r\nContent-Length: 5\r\n"), 400, kFraming});
     rows.push_back({with("Content-Length: 5\r\nContent-Length: 6\r\n"), 400, kFraming});
@@ -219,14 +225,35 @@ TEST_CASE("http request: doubtful framing is refused") {
 TEST_CASE("http request: malformed chunks are refused") {
     const std::string head = with("Transfer-Encoding: chunked\r\n");
     std::vector<Row> rows;
-    for (const char* chunk : {"\r\n", "5\n", "5\rX", "+5\r\n", "-5\r\n", "0x5\r\n", " 5\r\n", "5 \r\n", "5 ;a\r\n", "g\r\n",
-                              "00000000000000005\r\n", "5;a\x01\r\n", "5;a\nb\r\n", "5;\xff\r\n", "5\r\nhelloX\r\n",
-                              "5\r\nhello\rX", "5\r\nhello\n", ";a\r\n", "0\r\n\rX", "0\r\n\n", "0\r\nX : v\r\n\r\n",
-                              "0\r\n: v\r\n\r\n", "0\r\nX: a\r\n b\r\n\r\n", "0\r\nX: a\rb\r\n\r\n"})
+    for (const char* chunk : {"\r\n",
+                              "5\n",
+                              "5\rX",
+                              "+5\r\n",
+                              "-5\r\n",
+                              "0x5\r\n",
+                              " 5\r\n",
+                              "5 \r\n",
+                              "5 ;a\r\n",
+                              "g\r\n",
+                              "00000000000000005\r\n",
+                              "5;a\x01\r\n",
+                              "5;a\nb\r\n",
+                              "5;\xff\r\n",
+                              "5\r\nhelloX\r\n",
+                              "5\r\nhello\rX",
+                              "5\r\nhello\n",
+                              ";a\r\n",
+                              "0\r\n\rX",
+                              "0\r\n\n",
+                              "0\r\nX : v\r\n\r\n",
+                              "0\r\n: v\r\n\r\n",
+                              "0\r\nX: a\r\n b\r\n\r\n",
+                              "0\r\nX: a\rb\r\n\r\n"})
         rows.push_back({head + chunk, 400, kFraming});
     for (Row& row : rows)
         if (row.bytes.compare(head.size(), 3, "0\r\n") == 0) row.reason = kSyntax;
-    for (const char* forbidden : {"Content-Length: 5", "Transfer-Encoding: chunked", "Host: b", "Authorization: x", "Trailer: y"})
+    for (const char* forbidden :
+         {"Content-Length: 5", "Transfer-Encoding: chunked", "Host: b", "Authorization: x", "Trailer: y"})
         rows.push_back({head + "0\r\n" + forbidden + "\r\n\r\n", 400, kFraming});
     check_rows(rows);
     CHECK(run(head + "0000000000000005\r\nhello\r\n0\r\n\r\n").events.size() == 3);
@@ -267,13 +294,15 @@ TEST_CASE("http request: the request line is exact") {
 
 TEST_CASE("http request: targets are paths without tricks") {
     std::vector<Row> rows;
-    for (const char* target : {"*", "a", "a:443", "ftp://a/", "http:/a", "http:///x", "http://u@a/", "http://a:b/", "//", "//x", "/x//y",
-                               "/.", "/..", "/../x", "/x/..", "/x/./y", "/x/../y", "/%2e", "/%2E%2e/x", "/.%2e/x", "/%00", "/x%0d%0a",
-                               "/%1f", "/%7f", "/%", "/%4", "/%zz", "/x\\y", "/x#f", "/x?a#f", "/<", "/\"", "/{x}", "/a|b", "/^"})
+    for (const char* target :
+         {"*",         "a",       "a:443",  "ftp://a/", "http:/a", "http:///x", "http://u@a/", "http://a:b/", "//",
+          "//x",       "/x//y",   "/.",     "/..",      "/../x",   "/x/..",     "/x/./y",      "/x/../y",     "/%2e",
+          "/%2E%2e/x", "/.%2e/x", "/%00",   "/x%0d%0a", "/%1f",    "/%7f",      "/%",          "/%4",         "/%zz",
+          "/x\\y",     "/x#f",    "/x?a#f", "/<",       "/\"",     "/{x}",      "/a|b",        "/^"})
         rows.push_back({"GET " + std::string(target) + " HTTP/1.1\r\n" + kHost + "\r\n", 400, kTarget});
     check_rows(rows);
-    for (const char* target : {"/", "/x", "/x/", "/...", "/x.y", "/%41%2f", "/~a!$&'()*+,;=:@-_.", "/?", "/x?//..%00", "http://a", "http://a/x",
-                               "HTTP://A/x?y", "https://a?y"}) {
+    for (const char* target : {"/", "/x", "/x/", "/...", "/x.y", "/%41%2f", "/~a!$&'()*+,;=:@-_.", "/?", "/x?//..%00",
+                               "http://a", "http://a/x", "HTTP://A/x?y", "https://a?y"}) {
         INFO(target);
         CHECK(run("GET " + std::string(target) + " HTTP/1.1\r\n" + kHost + "\r\n").status == 0);
     }
@@ -301,8 +330,9 @@ TEST_CASE("http request: one well-formed Host") {
     std::vector<Row> rows{{"GET / HTTP/1.1\r\n\r\n", 400, kHostReason},
                           {"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, kHostReason},
                           {"GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n", 400, kHostReason}};
-    for (const char* host : {"", "a b", "a/b", "u@a", "a,b", "a:", "a:x", "a:65536", "a:123456", "a:1:2", "[::1", "[]", "[g::]",
-                             "[::1]x", "[::1]:", ":80", "a?b", "a#b", "a%41", "\xc3\xa4"})
+    for (const char* host :
+         {"",     "a b", "a/b",   "u@a",    "a,b",    "a:",  "a:x", "a:65536", "a:123456", "a:1:2",
+          "[::1", "[]",  "[g::]", "[::1]x", "[::1]:", ":80", "a?b", "a#b",     "a%41",     "\xc3\xa4"})
         rows.push_back({"GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n", 400, kHostReason});
     check_rows(rows);
     for (const char* host : {"a", "a.b-c_d", "127.0.0.1:8443", "[::1]", "[::1]:65535", "A:0"})
@@ -318,8 +348,8 @@ TEST_CASE("http request: Expect is 100-continue or refused, and never reaches HT
     for (const char* version : {"1.0", "1.1"}) {
         const RequestLimits limits;
         RequestParser parser(limits);
-        const std::string bytes =
-            "POST / HTTP/" + std::string(version) + "\r\n" + kHost + "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n";
+        const std::string bytes = "POST / HTTP/" + std::string(version) + "\r\n" + kHost +
+                                  "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n";
         std::string_view input = bytes;
         REQUIRE(parser.next(input).kind == HttpEvent::Kind::head);
         CHECK(parser.head().expect_continue == (std::string_view(version) == "1.1"));

@@ -1,7 +1,7 @@
 #include "policy/budget.h"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 
 #include "edge/base/rng.h"
 
@@ -25,7 +25,7 @@ struct Fixture {
     }
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("budget: a scene spends its budget in any minute, exactly") {
     Fixture f;

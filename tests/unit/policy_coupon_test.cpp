@@ -10,7 +10,7 @@ namespace {
 
 const WallTime kNow = *parse_rfc3339("2026-03-15T12:00:00Z");
 
-}  // namespace
+} // namespace
 
 TEST_CASE("coupon: Luhn accepts known numbers and catches every single wrong digit") {
     for (std::string_view good : {"79927398713", "4111111111111111", "00"}) CHECK(luhn_ok(good));
@@ -26,7 +26,7 @@ TEST_CASE("coupon: Luhn accepts known numbers and catches every single wrong dig
 }
 
 TEST_CASE("coupon: ISO 7064 mod 11,10 accepts its own example and catches single digits and swaps") {
-    CHECK(mod11_10_ok("07945"));  // 0794 with check character 5, from the standard
+    CHECK(mod11_10_ok("07945")); // 0794 with check character 5, from the standard
     CHECK_FALSE(mod11_10_ok("07940"));
     for (std::string_view bad : {"", "5", "0794x"}) CHECK_FALSE(mod11_10_ok(bad));
     const std::string good = "07945";
@@ -77,8 +77,9 @@ TEST_CASE("coupon: days in their three spellings") {
     CHECK(parse_day("20260315", false) == parse_rfc3339("2026-03-15T00:00:00Z"));
     CHECK(parse_day("2026-03-15", true) == *parse_rfc3339("2026-03-16T00:00:00Z") - Nanos(1));
     CHECK(parse_day("2026-03-15T12:00:00Z", true) == kNow);
-    for (std::string_view bad : {"", "2026-3-15", "2026315", "20261301", "20260229", "19691231", "22000101", "2026/03/15",
-                                 "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2026-03-15 12:00:00Z", "202603150"})
+    for (std::string_view bad :
+         {"", "2026-3-15", "2026315", "20261301", "20260229", "19691231", "22000101", "2026/03/15",
+          "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2026-03-15 12:00:00Z", "202603150"})
         CHECK_FALSE(parse_day(bad, false));
 }
 

@@ -1,5 +1,5 @@
-// All rows of the table: every combination of the states that a fact can be in, against an oracle that is told the states
-// by name and not the facts.
+// All rows of the table: every combination of the states that a fact can be in, against an oracle that is told the
+// states by name and not the facts.
 #include <array>
 #include <catch2/catch.hpp>
 #include <string>
@@ -11,7 +11,19 @@ using Kind = Decision::Kind;
 
 namespace {
 
-enum class Record { absent, pass_5s, pass_20s, pass_16min, fail_20s, fail_40s, review_5s, revoked, future, past_grant, count };
+enum class Record {
+    absent,
+    pass_5s,
+    pass_20s,
+    pass_16min,
+    fail_20s,
+    fail_40s,
+    review_5s,
+    revoked,
+    future,
+    past_grant,
+    count
+};
 enum class Stored { absent, good_5s, good_20s, too_old, other_model, count };
 enum class Out { none, young, ripe, stopped, count };
 enum class Lacks { nothing, scene_budget, subject_budget, journal, evidence, count };
@@ -40,26 +52,56 @@ Facts facts_of(const Row& row) {
     f.clock_trusted = row.clock;
     f.state_sound = row.sound;
     switch (row.out) {
-        case Out::young: f.outage = {true, 59s, 59s}; break;
-        case Out::ripe: f.outage = {true, 60s, 60s}; break;
-        case Out::stopped: f.outage = {true, 30min, 30min}; break;
-        default: break;
+        case Out::young:
+            f.outage = {true, 59s, 59s};
+            break;
+        case Out::ripe:
+            f.outage = {true, 60s, 60s};
+            break;
+        case Out::stopped:
+            f.outage = {true, 30min, 30min};
+            break;
+        default:
+            break;
     }
-    const auto record = [&f](Verdict verdict, Nanos age) { f.cached = {true, verdict, age, true, std::nullopt, false}; };
+    const auto record = [&f](Verdict verdict, Nanos age) {
+        f.cached = {true, verdict, age, true, std::nullopt, false};
+    };
     switch (row.record) {
-        case Record::pass_5s: record(Verdict::pass, 5s); break;
-        case Record::pass_20s: record(Verdict::pass, 20s); break;
-        case Record::pass_16min: record(Verdict::pass, 16min); break;
-        case Record::fail_20s: record(Verdict::fail, 20s); break;
-        case Record::fail_40s: record(Verdict::fail, 40s); break;
-        case Record::review_5s: record(Verdict::review, 5s); break;
-        case Record::revoked: record(Verdict::pass, 5s), f.cached.revoked = true; break;
-        case Record::future: record(Verdict::pass, 5s), f.cached.age.reset(); break;
-        case Record::past_grant: record(Verdict::pass, 5s), f.cached.grant = Seconds(4); break;
-        default: break;
+        case Record::pass_5s:
+            record(Verdict::pass, 5s);
+            break;
+        case Record::pass_20s:
+            record(Verdict::pass, 20s);
+            break;
+        case Record::pass_16min:
+            record(Verdict::pass, 16min);
+            break;
+        case Record::fail_20s:
+            record(Verdict::fail, 20s);
+            break;
+        case Record::fail_40s:
+            record(Verdict::fail, 40s);
+            break;
+        case Record::review_5s:
+            record(Verdict::review, 5s);
+            break;
+        case Record::revoked:
+            record(Verdict::pass, 5s), f.cached.revoked = true;
+            break;
+        case Record::future:
+            record(Verdict::pass, 5s), f.cached.age.reset();
+            break;
+        case Record::past_grant:
+            record(Verdict::pass, 5s), f.cached.grant = Seconds(4);
+            break;
+        default:
+            break;
     }
     if (row.stored != Stored::absent) {
-        const Nanos age = row.stored == Stored::good_5s ? Nanos(5s) : row.stored == Stored::too_old ? Nanos(25h) : Nanos(20s);
+        const Nanos age = row.stored == Stored::good_5s   ? Nanos(5s)
+                          : row.stored == Stored::too_old ? Nanos(25h)
+                                                          : Nanos(20s);
         f.feature = {true, age, row.stored != Stored::other_model};
     }
     f.provisional = {row.lacks != Lacks::scene_budget, row.lacks != Lacks::subject_budget, row.lacks != Lacks::journal,
@@ -75,16 +117,23 @@ ScenePolicy scene_of(Steps steps) {
     s.feature = {24h, 0.8};
     s.provisional = {60s, 10, 1, 30min};
     switch (steps) {
-        case Steps::cache: s.ladder.add(Rung::cache); break;
-        case Steps::feature: s.ladder.add(Rung::feature); break;
-        case Steps::provisional: s.ladder.add(Rung::provisional); break;
+        case Steps::cache:
+            s.ladder.add(Rung::cache);
+            break;
+        case Steps::feature:
+            s.ladder.add(Rung::feature);
+            break;
+        case Steps::provisional:
+            s.ladder.add(Rung::provisional);
+            break;
         case Steps::all:
             for (Rung rung : {Rung::cache, Rung::feature, Rung::provisional}) s.ladder.add(rung);
             break;
         case Steps::provisional_first:
             for (Rung rung : {Rung::provisional, Rung::feature, Rung::cache}) s.ladder.add(rung);
             break;
-        default: break;
+        default:
+            break;
     }
     return s;
 }
@@ -98,7 +147,7 @@ bool asks_centre(const Row& row) {
 
 bool ladder_is_up(const Row& row) {
     if (row.asks == Asks::no_degraded) return false;
-    if (row.call == CallEnd::none) return true;  // held back by the circuit, the throttle or the operator
+    if (row.call == CallEnd::none) return true; // held back by the circuit, the throttle or the operator
     if (row.call == CallEnd::rejected || row.call == CallEnd::setup) return false;
     return row.diverse || row.circuit_open || row.mode == Mode::degraded;
 }
@@ -106,11 +155,16 @@ bool ladder_is_up(const Row& row) {
 bool cache_serves(const Row& row) {
     const bool whole = row.clock && row.sound;
     switch (row.record) {
-        case Record::pass_5s: return whole;
-        case Record::pass_20s: return whole && row.asks != Asks::max_10s;
-        case Record::fail_20s: return row.asks != Asks::max_10s;
-        case Record::review_5s: return true;
-        default: return false;
+        case Record::pass_5s:
+            return whole;
+        case Record::pass_20s:
+            return whole && row.asks != Asks::max_10s;
+        case Record::fail_20s:
+            return row.asks != Asks::max_10s;
+        case Record::review_5s:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -119,7 +173,9 @@ bool feature_serves(const Row& row) {
     return row.stored == Stored::good_5s || (row.stored == Stored::good_20s && row.asks != Asks::max_10s);
 }
 
-bool provisional_serves(const Row& row) { return row.sound && row.out == Out::ripe && row.lacks == Lacks::nothing; }
+bool provisional_serves(const Row& row) {
+    return row.sound && row.out == Out::ripe && row.lacks == Lacks::nothing;
+}
 
 Kind expected(const Row& row, Steps steps) {
     if (asks_centre(row)) return Kind::ask;
@@ -143,23 +199,27 @@ std::string broken(const Row& row, const Facts& facts, const Decision& d) {
     if (row.mode == Mode::degraded && d.kind == Kind::ask) return "asked in forced degraded mode";
     if (row.call != CallEnd::none && d.kind == Kind::ask) return "asked twice";
     if (d.kind == Kind::answer_cached) {
-        if (!facts.cached.present || facts.cached.revoked || !facts.cached.age) return "answered without a valid record";
+        if (!facts.cached.present || facts.cached.revoked || !facts.cached.age)
+            return "answered without a valid record";
         if (*facts.cached.age > Nanos(15min)) return "outlived max_age";
         const bool pass = facts.cached.verdict == Verdict::pass;
         if (pass && (!row.clock || !row.sound)) return "pass on doubt";
     }
-    if (d.kind == Kind::compare_feature && (!facts.feature.comparable || !row.sound || !row.clock)) return "compared on doubt";
+    if (d.kind == Kind::compare_feature && (!facts.feature.comparable || !row.sound || !row.clock))
+        return "compared on doubt";
     if (d.kind == Kind::provisional) {
         if (row.out != Out::ripe) return "provisional outside its outage";
         if (row.lacks != Lacks::nothing || !row.sound) return "provisional without its means";
     }
     const bool degraded = d.kind != Kind::ask && d.kind != Kind::deny;
     if (degraded && row.asks == Asks::no_degraded) return "degraded against the caller's terms";
-    const bool one_request_failed = row.call != CallEnd::none && !row.diverse && !row.circuit_open && row.mode != Mode::degraded;
+    const bool one_request_failed =
+        row.call != CallEnd::none && !row.diverse && !row.circuit_open && row.mode != Mode::degraded;
     if (degraded && one_request_failed) return "a poisoned request climbed the ladder";
     if (d.kind != Kind::ask && d.reason == Reason::none) return "no reason";
     const bool tried = row.call != CallEnd::none && row.call != CallEnd::not_sent;
-    if (d.kind == Kind::deny && tried != (text_of(d.code).status != 503)) return "a refusal that tells wrongly whether it was tried";
+    if (d.kind == Kind::deny && tried != (text_of(d.code).status != 503))
+        return "a refusal that tells wrongly whether it was tried";
     return {};
 }
 
@@ -175,10 +235,10 @@ void check_row(const Row& row, const std::array<ScenePolicy, size_of<Steps>()>& 
         const Kind wanted = expected(row, static_cast<Steps>(steps));
         const std::string fault = broken(row, facts, decision);
         if (decision.kind == wanted && fault.empty()) continue;
-        INFO("mode " << int(row.mode) << " gate " << int(row.gate) << " call " << int(row.call) << " open " << row.circuit_open
-                     << " diverse " << row.diverse << " clock " << row.clock << " sound " << row.sound << " record "
-                     << int(row.record) << " stored " << int(row.stored) << " out " << int(row.out) << " lacks "
-                     << int(row.lacks) << " asks " << int(row.asks) << " steps " << steps);
+        INFO("mode " << int(row.mode) << " gate " << int(row.gate) << " call " << int(row.call) << " open "
+                     << row.circuit_open << " diverse " << row.diverse << " clock " << row.clock << " sound "
+                     << row.sound << " record " << int(row.record) << " stored " << int(row.stored) << " out "
+                     << int(row.out) << " lacks " << int(row.lacks) << " asks " << int(row.asks) << " steps " << steps);
         INFO("decided " << name(decision.kind) << ", wanted " << name(wanted) << ", " << fault);
         FAIL();
     }
@@ -200,7 +260,7 @@ void check_memory(Row row, const std::array<ScenePolicy, size_of<Steps>()>& scen
                     }
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("decision: every row of the table is what the contract says") {
     std::array<ScenePolicy, size_of<Steps>()> scenes;
@@ -212,7 +272,9 @@ TEST_CASE("decision: every row of the table is what the contract says") {
             for (CallEnd call : {CallEnd::none, CallEnd::timeout, CallEnd::unusable, CallEnd::rejected, CallEnd::setup,
                                  CallEnd::not_sent})
                 for (unsigned bits = 0; bits < 16; ++bits) {
-                    Row row{mode, gate, call, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, {}, {}, {}, {}, {}};
+                    Row row{
+                        mode, gate, call, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, {}, {},
+                        {},   {},   {}};
                     check_memory(row, scenes, rows);
                 }
     CHECK(rows == 3ull * 3 * 6 * 16 * 10 * 5 * 4 * 5 * 3 * 6);

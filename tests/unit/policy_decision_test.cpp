@@ -45,17 +45,19 @@ RungSays cache_says(auto change) {
     return cache_rung(facts, scene);
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("decision: a healthy node asks, and never looks at what it remembers") {
     CHECK(kind_with([](Facts& f, ScenePolicy&) { f.gate = Gate::admitted; }) == Kind::ask);
-    CHECK(kind_with([](Facts& f, ScenePolicy& s) { f.gate = Gate::admitted, s = {}, f.state_sound = false; }) == Kind::ask);
+    CHECK(kind_with([](Facts& f, ScenePolicy& s) { f.gate = Gate::admitted, s = {}, f.state_sound = false; }) ==
+          Kind::ask);
 }
 
 TEST_CASE("decision: forced live asks whatever the circuit says, forced degraded never") {
     for (Gate gate : {Gate::admitted, Gate::open, Gate::throttled}) {
         CHECK(kind_with([gate](Facts& f, ScenePolicy&) { f.mode = Mode::live, f.gate = gate; }) == Kind::ask);
-        CHECK(kind_with([gate](Facts& f, ScenePolicy&) { f.mode = Mode::degraded, f.gate = gate; }) == Kind::answer_cached);
+        CHECK(kind_with([gate](Facts& f, ScenePolicy&) { f.mode = Mode::degraded, f.gate = gate; }) ==
+              Kind::answer_cached);
     }
 }
 
@@ -121,12 +123,16 @@ TEST_CASE("decision: a refusal says whether the centre was tried, and why it was
     for (const Row& row : {
              Row{Mode::automatic, Gate::open, CallEnd::none, ApiCode::verification_unavailable, Reason::circuit_open},
              Row{Mode::automatic, Gate::throttled, CallEnd::none, ApiCode::verification_unavailable, Reason::throttled},
-             Row{Mode::degraded, Gate::admitted, CallEnd::none, ApiCode::verification_unavailable, Reason::forced_degraded},
+             Row{Mode::degraded, Gate::admitted, CallEnd::none, ApiCode::verification_unavailable,
+                 Reason::forced_degraded},
              Row{Mode::automatic, Gate::admitted, CallEnd::timeout, ApiCode::upstream_timeout, Reason::call_timeout},
              Row{Mode::live, Gate::open, CallEnd::unusable, ApiCode::upstream_invalid_response, Reason::call_unusable},
-             Row{Mode::automatic, Gate::admitted, CallEnd::rejected, ApiCode::upstream_invalid_response, Reason::call_rejected},
-             Row{Mode::automatic, Gate::admitted, CallEnd::setup, ApiCode::upstream_invalid_response, Reason::call_setup},
-             Row{Mode::automatic, Gate::admitted, CallEnd::not_sent, ApiCode::verification_unavailable, Reason::call_not_sent},
+             Row{Mode::automatic, Gate::admitted, CallEnd::rejected, ApiCode::upstream_invalid_response,
+                 Reason::call_rejected},
+             Row{Mode::automatic, Gate::admitted, CallEnd::setup, ApiCode::upstream_invalid_response,
+                 Reason::call_setup},
+             Row{Mode::automatic, Gate::admitted, CallEnd::not_sent, ApiCode::verification_unavailable,
+                 Reason::call_not_sent},
          }) {
         const Decision decision = denied(row.mode, row.gate, row.call);
         CHECK(decision.kind == Kind::deny);
@@ -136,28 +142,29 @@ TEST_CASE("decision: a refusal says whether the centre was tried, and why it was
 }
 
 TEST_CASE("decision: a remembered pass at every bound of its age") {
-    const auto aged = [](Nanos age) {
-        return cache_says([age](Facts& f, ScenePolicy&) { f.cached.age = age; });
-    };
+    const auto aged = [](Nanos age) { return cache_says([age](Facts& f, ScenePolicy&) { f.cached.age = age; }); };
     CHECK(aged(0s) == RungSays::answers);
     CHECK(aged(15min) == RungSays::answers);
     CHECK(aged(Nanos(15min) + Nanos(1)) == RungSays::too_old);
     CHECK(aged(-1s) == RungSays::from_future);
     CHECK(cache_says([](Facts& f, ScenePolicy&) { f.cached.age.reset(); }) == RungSays::from_future);
-    CHECK(cache_says([](Facts& f, ScenePolicy& s) { s.cache.max_age = Nanos(0), f.cached.age = Nanos(0); }) == RungSays::too_old);
+    CHECK(cache_says([](Facts& f, ScenePolicy& s) { s.cache.max_age = Nanos(0), f.cached.age = Nanos(0); }) ==
+          RungSays::too_old);
 }
 
 TEST_CASE("decision: fail and review are remembered for a short time only") {
     for (Verdict verdict : {Verdict::fail, Verdict::review}) {
         const auto aged = [verdict](Nanos age) {
-            return cache_says([verdict, age](Facts& f, ScenePolicy&) { f.cached.verdict = verdict, f.cached.age = age; });
+            return cache_says(
+                [verdict, age](Facts& f, ScenePolicy&) { f.cached.verdict = verdict, f.cached.age = age; });
         };
         CHECK(aged(30s) == RungSays::answers);
         CHECK(aged(Nanos(30s) + Nanos(1)) == RungSays::too_old);
     }
 }
 
-TEST_CASE("decision: the centre's grant is overrun by no more than the scene allows, and never by more than a quarter") {
+TEST_CASE(
+    "decision: the centre's grant is overrun by no more than the scene allows, and never by more than a quarter") {
     const auto says = [](Seconds grant, unsigned overrun, Nanos age) {
         return cache_says([=](Facts& f, ScenePolicy& s) {
             f.cached.grant = grant;
@@ -185,8 +192,9 @@ TEST_CASE("decision: what hides a remembered pass") {
           RungSays::no_device);
     CHECK(cache_says([](Facts& f, ScenePolicy&) { f.cached.has_device = false; }) == RungSays::answers);
     // A remembered refusal lets nobody in, so it needs neither the clock nor the revocations.
-    CHECK(cache_says([](Facts& f, ScenePolicy&) { f.cached.verdict = Verdict::fail, f.clock_trusted = f.state_sound = false; }) ==
-          RungSays::answers);
+    CHECK(cache_says([](Facts& f, ScenePolicy&) {
+              f.cached.verdict = Verdict::fail, f.clock_trusted = f.state_sound = false;
+          }) == RungSays::answers);
 }
 
 TEST_CASE("decision: the caller's own terms only tighten") {

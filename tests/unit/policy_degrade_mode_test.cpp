@@ -33,7 +33,7 @@ struct Fixture {
     Mode mode(std::string_view scene = "LOGIN") { return overrides.mode_of(scene, now); }
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("degrade_mode: the more specific order stands, over every combination") {
     for (Mode fleet : {Mode::automatic, Mode::degraded, Mode::live})

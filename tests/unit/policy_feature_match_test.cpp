@@ -14,7 +14,7 @@ std::vector<float> ramp(std::size_t n, float slope) {
     return out;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("feature_match: cosine of equal, scaled, opposite and orthogonal vectors") {
     const auto a = ramp(128, 0.1f);
@@ -50,6 +50,7 @@ TEST_CASE("feature_match: nothing is concluded where nothing can be") {
 }
 
 TEST_CASE("feature_match: the largest and smallest values neither overflow nor vanish") {
-    const std::vector<float> huge(1024, std::numeric_limits<float>::max()), tiny(1024, std::numeric_limits<float>::denorm_min());
+    const std::vector<float> huge(1024, std::numeric_limits<float>::max()),
+        tiny(1024, std::numeric_limits<float>::denorm_min());
     CHECK(*similarity(huge, "", tiny, "") == Approx(1.0));
 }

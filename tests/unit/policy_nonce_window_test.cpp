@@ -29,7 +29,7 @@ struct Fixture {
     }
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("nonce_window: a nonce is fresh once for each secret id") {
     Fixture f;
@@ -76,7 +76,8 @@ TEST_CASE("nonce_window: a wall clock that runs ahead for a while forgets nothin
     const auto fingerprint = f.nonces.fingerprint("app", "n1");
     const WallTime expiry = then.wall + Seconds(301);
     CHECK(f.nonces.insert(fingerprint, expiry, then) == Insert::fresh);
-    CHECK(f.nonces.insert(f.nonces.fingerprint("app", "n2"), then.wall + 3h, {then.mono + 1s, then.wall + 2h}) == Insert::fresh);
+    CHECK(f.nonces.insert(f.nonces.fingerprint("app", "n2"), then.wall + 3h, {then.mono + 1s, then.wall + 2h}) ==
+          Insert::fresh);
     CHECK(f.nonces.insert(fingerprint, expiry, {then.mono + 2s, then.wall + 2s}) == Insert::replayed);
 }
 
@@ -134,7 +135,8 @@ TEST_CASE("nonce_window: what a restart brings back counts") {
     CHECK(after.nonces.restore(over, after.now.wall - Seconds(5), after.now) == Insert::expired);
     CHECK(after.nonces.insert(kept, end, after.now) == Insert::replayed);
     // The wall clock of before the restart: what was not brought back is refused all the same.
-    CHECK(after.nonces.insert(over, after.now.wall - Seconds(5), {after.now.mono, after.now.wall - 60s}) == Insert::expired);
+    CHECK(after.nonces.insert(over, after.now.wall - Seconds(5), {after.now.mono, after.now.wall - 60s}) ==
+          Insert::expired);
     after.pass(104s);
     after.nonces.tick(after.now);
     CHECK(after.nonces.size() == 0);

@@ -18,7 +18,7 @@ struct Fixture {
     bool see(bool closed, bool forced = false) { return outage.observe(closed, forced, now); }
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("outage: it begins when the circuit leaves closed and ends when it is closed again") {
     Fixture f;
@@ -26,7 +26,7 @@ TEST_CASE("outage: it begins when the circuit leaves closed and ends when it is 
     CHECK_FALSE(f.outage.facts(f.now).active);
     CHECK(f.see(false));
     f.pass(40s);
-    CHECK_FALSE(f.see(false));  // half-open is not closed
+    CHECK_FALSE(f.see(false)); // half-open is not closed
     f.pass(20s);
     const auto facts = f.outage.facts(f.now);
     CHECK(facts.active);

@@ -16,7 +16,7 @@ int taken(RateLimiter& rates, std::string_view key, const RateSpec& spec, MonoTi
     return n;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("rate_limit: a burst at once, then the rate") {
     RateLimiter rates(kKey);
@@ -84,7 +84,7 @@ TEST_CASE("rate_limit: a flood of keys never frees a known one, and newcomers wa
 
 TEST_CASE("rate_limit: rates out of bounds are not valid") {
     CHECK(is_valid({2000, 4000}));
-    for (const RateSpec bad : {RateSpec{0, 1}, RateSpec{-1, 1}, RateSpec{1, 0.5}, RateSpec{NAN, 1}, RateSpec{1, INFINITY},
-                               RateSpec{2e6, 1}, RateSpec{1, 2e6}})
+    for (const RateSpec bad : {RateSpec{0, 1}, RateSpec{-1, 1}, RateSpec{1, 0.5}, RateSpec{NAN, 1},
+                               RateSpec{1, INFINITY}, RateSpec{2e6, 1}, RateSpec{1, 2e6}})
         CHECK_FALSE(is_valid(bad));
 }

@@ -16,7 +16,7 @@ ScenePolicy full() {
     return out;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("scene_policy: as compiled it has no rung and no room") {
     const ScenePolicy none;
@@ -55,7 +55,9 @@ TEST_CASE("scene_policy: numbers that cannot stand are named") {
     for (double bad : {0.0, -0.5, 1.1, std::nan("")})
         CHECK(fault([bad](auto& p) { p.feature.threshold = bad; }).starts_with("feature.threshold"));
     CHECK(fault([](auto& p) { p.provisional.budget_per_minute = 0; }).starts_with("provisional.budget"));
-    CHECK(fault([](auto& p) { p.provisional.budget_per_minute = kBudgetPerMinuteMax + 1; }).starts_with("provisional.budget"));
+    CHECK(fault([](auto& p) {
+              p.provisional.budget_per_minute = kBudgetPerMinuteMax + 1;
+          }).starts_with("provisional.budget"));
     CHECK(fault([](auto& p) { p.provisional.per_subject_per_hour = kPerSubjectPerHourMax + 1; }) != "");
     CHECK(fault([](auto& p) { p.provisional.after = p.provisional.hard_stop; }).starts_with("provisional.after"));
 }

@@ -42,8 +42,14 @@ struct Signed {
         refresh();
     }
     void refresh() {
-        head = {input.method, input.path, input.query, input.host, {1, fields.authorization}, {1, fields.timestamp},
-                {1, fields.nonce}, {1, fields.content_sha256}};
+        head = {input.method,
+                input.path,
+                input.query,
+                input.host,
+                {1, fields.authorization},
+                {1, fields.timestamp},
+                {1, fields.nonce},
+                {1, fields.content_sha256}};
     }
     Signed(const Signed&) = delete;
 };
@@ -65,8 +71,14 @@ std::string run(json::Value vector, const CredentialSet& set, NonceWindow& nonce
     const json::Value request = vector["request"];
     const std::string_view target = *request["target"].text();
     const std::size_t mark = std::min(target.find('?'), target.size());
-    SignedHead head{*request["method"].text(), target.substr(0, mark), target.substr(std::min(mark + 1, target.size())), {},
-                    {}, {}, {}, {}};
+    SignedHead head{*request["method"].text(),
+                    target.substr(0, mark),
+                    target.substr(std::min(mark + 1, target.size())),
+                    {},
+                    {},
+                    {},
+                    {},
+                    {}};
     for (json::Value pair = request["headers"].first(); pair; pair = pair.next()) {
         const std::string_view name = *pair.first().text(), value = *pair.first().next().text();
         const auto see = [value](HeaderSeen& seen) { seen = {seen.count + 1, value}; };
@@ -89,7 +101,7 @@ std::string run(json::Value vector, const CredentialSet& set, NonceWindow& nonce
     return inserted == NonceWindow::Insert::fresh ? "ok" : std::string(name(AuthFailure::nonce_replayed));
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("signature: every published vector, in file order, with one nonce set") {
     json::Document document;
@@ -134,8 +146,8 @@ TEST_CASE("signature: canonical queries") {
 TEST_CASE("signature: request targets that no route has are refused before the window") {
     for (std::string_view good : {"/", "/v1/verifications", "/v1/verifications/PO-1", "/a/", "/a.b/..c", "/%2e%2e"})
         CHECK(is_signable_path(good));
-    for (std::string_view bad : {"", "v1", "//", "/a//b", "/.", "/a/./b", "/../a", "/a/..", "/a%00b", "/a b", "/a#b", "/a\\b",
-                                 "/\xc3\xa9", "/a?b", "/a\x7f", "http://x/"})
+    for (std::string_view bad : {"", "v1", "//", "/a//b", "/.", "/a/./b", "/../a", "/a/..", "/a%00b", "/a b", "/a#b",
+                                 "/a\\b", "/\xc3\xa9", "/a?b", "/a\x7f", "http://x/"})
         CHECK_FALSE(is_signable_path(bad));
     Signed request;
     request.head.path = "/v1//x";
@@ -151,7 +163,8 @@ TEST_CASE("signature: a request without our credentials is unauthenticated whate
     request.head.timestamp = {2, "x"};
     request.head.path = "nonsense";
     CHECK(claim_failure(request.head) == AuthFailure::missing_header);
-    for (std::string_view other : {"Basic dTpw", "Bearer x", "hmac-sha256 SecretId=a", "HMAC-SHA1 SecretId=a", "", "HMAC-SHA256,x"}) {
+    for (std::string_view other :
+         {"Basic dTpw", "Bearer x", "hmac-sha256 SecretId=a", "HMAC-SHA1 SecretId=a", "", "HMAC-SHA256,x"}) {
         request.head.authorization = {1, other};
         CHECK(claim_failure(request.head) == AuthFailure::other_scheme);
     }
@@ -173,20 +186,24 @@ TEST_CASE("signature: each header once") {
 TEST_CASE("signature: malformed fields have their own names") {
     const std::string hex(64, 'a');
     for (const std::string& bad :
-         {std::string("HMAC-SHA256"), "HMAC-SHA256 SecretId=, Signature=" + hex, "HMAC-SHA256 SecretId=app,Signature=" + hex,
-          "HMAC-SHA256  SecretId=app, Signature=" + hex, "HMAC-SHA256 SecretId=app, Signature=" + hex + "0",
-          "HMAC-SHA256 SecretId=app, Signature=" + hex.substr(1), "HMAC-SHA256 SecretId=" + std::string(65, 'x') + ", Signature=" + hex,
-          "HMAC-SHA256 Signature=" + hex + ", SecretId=app", "HMAC-SHA256 SecretId=app, Signature=" + std::string(64, 'A')}) {
+         {std::string("HMAC-SHA256"), "HMAC-SHA256 SecretId=, Signature=" + hex,
+          "HMAC-SHA256 SecretId=app,Signature=" + hex, "HMAC-SHA256  SecretId=app, Signature=" + hex,
+          "HMAC-SHA256 SecretId=app, Signature=" + hex + "0", "HMAC-SHA256 SecretId=app, Signature=" + hex.substr(1),
+          "HMAC-SHA256 SecretId=" + std::string(65, 'x') + ", Signature=" + hex,
+          "HMAC-SHA256 Signature=" + hex + ", SecretId=app",
+          "HMAC-SHA256 SecretId=app, Signature=" + std::string(64, 'A')}) {
         Signed request;
         request.head.authorization.value = bad;
         CHECK(claim_failure(request.head) == AuthFailure::malformed_authorization);
     }
-    for (std::string_view bad : {"", "179540000", "17954000000", "+179540000", " 179540000", "1795400000 ", "179540000a"}) {
+    for (std::string_view bad :
+         {"", "179540000", "17954000000", "+179540000", " 179540000", "1795400000 ", "179540000a"}) {
         Signed request;
         request.head.timestamp.value = bad;
         CHECK(claim_failure(request.head) == AuthFailure::malformed_timestamp);
     }
-    for (const std::string& bad : {std::string(15, 'n'), std::string(65, 'n'), std::string("nonce.0123456789"), std::string()}) {
+    for (const std::string& bad :
+         {std::string(15, 'n'), std::string(65, 'n'), std::string("nonce.0123456789"), std::string()}) {
         Signed request;
         request.head.nonce.value = bad;
         CHECK(claim_failure(request.head) == AuthFailure::malformed_nonce);
@@ -268,36 +285,4 @@ TEST_CASE("signature: failures have the codes of the contract") {
     CHECK(api_code(timestamp_out_of_window) == ApiCode::request_expired);
     CHECK(api_code(AuthFailure::nonce_replayed) == ApiCode::nonce_replayed);
     CHECK(text_of(api_code(nonce_store_full)).status == 503);
-}
-
-TEST_CASE("credential: sets that cannot be told apart or are weak are refused") {
-    const std::string secret(16, 's');
-    const auto refused = [](std::vector<CredentialSpec> specs) { return !CredentialSet::make(std::move(specs)); };
-    CHECK_FALSE(refused({{"a", secret, "", {}, std::nullopt}}));
-    CHECK_FALSE(refused({}));
-    CHECK(refused({{"", secret, "", {}, std::nullopt}}));
-    CHECK(refused({{"a b", secret, "", {}, std::nullopt}}));
-    CHECK(refused({{std::string(65, 'a'), secret, "", {}, std::nullopt}}));
-    CHECK(refused({{"a", std::string(15, 's'), "", {}, std::nullopt}}));
-    CHECK(refused({{"a", std::string(kSecretBytesMax + 1, 's'), "", {}, std::nullopt}}));
-    CHECK(refused({{"a", secret, "short", {}, std::nullopt}}));
-    CHECK(refused({{"a", secret, secret, {}, std::nullopt}}));
-    CHECK(refused({{"a", secret, "", {}, RateSpec{0, 1}}}));
-    CHECK(refused({{"a", secret, "", {}, std::nullopt}, {"a", std::string(16, 't'), "", {}, std::nullopt}}));
-    std::vector<CredentialSpec> many;
-    for (std::size_t i = 0; i <= kCredentialsMax; ++i) many.push_back({"id" + std::to_string(i), secret, "", {}, std::nullopt});
-    CHECK(refused(many));
-    many.pop_back();
-    CHECK_FALSE(refused(many));
-}
-
-TEST_CASE("credential: a caller has the scenes that it was given") {
-    auto set = CredentialSet::make({{"a", std::string(16, 's'), "", {"LOGIN", "PAYMENT"}, RateSpec{5, 10}}});
-    REQUIRE(set);
-    REQUIRE(set->find("a"));
-    CHECK(set->find("a")->allows("LOGIN"));
-    CHECK_FALSE(set->find("a")->allows("login"));
-    CHECK_FALSE(set->find("a")->allows(""));
-    CHECK(set->find("b") == nullptr);
-    CHECK(set->ids() == std::vector<std::string>{"a"});
 }

@@ -37,7 +37,7 @@ std::string reference(const SipKey& key, std::string_view text, std::size_t size
     return out;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("siphash: the published vector of 15 bytes") {
     std::string text;
@@ -59,10 +59,14 @@ TEST_CASE("siphash: equals OpenSSL's at every length, in both widths") {
 TEST_CASE("siphash: parts keep their borders") {
     const SipKey key = counting_key();
     const std::string long_text(255, 'a'), longer(400, 'a');
-    std::set<std::uint64_t> seen{siphash64(key, {"ab", "c"}),    siphash64(key, {"a", "bc"}),
-                                 siphash64(key, {"abc", ""}),    siphash64(key, {"", "abc"}),
-                                 siphash64(key, {"abc"}),        siphash64(key, {long_text, ""}),
-                                 siphash64(key, {longer, ""}),   siphash64(key, {"", long_text}),
+    std::set<std::uint64_t> seen{siphash64(key, {"ab", "c"}),
+                                 siphash64(key, {"a", "bc"}),
+                                 siphash64(key, {"abc", ""}),
+                                 siphash64(key, {"", "abc"}),
+                                 siphash64(key, {"abc"}),
+                                 siphash64(key, {long_text, ""}),
+                                 siphash64(key, {longer, ""}),
+                                 siphash64(key, {"", long_text}),
                                  siphash64(key, {long_text, long_text, longer, longer})};
     CHECK(seen.size() == 9);
 }

@@ -8,9 +8,11 @@ namespace {
 
 constexpr std::uint64_t kBoot = 7, kOther = 8;
 
-Now at(Nanos mono, Nanos wall) { return {MonoTime(mono), WallTime(wall)}; }
+Now at(Nanos mono, Nanos wall) {
+    return {MonoTime(mono), WallTime(wall)};
+}
 
-}  // namespace
+} // namespace
 
 TEST_CASE("stamp: an age is the greater of both clocks within a boot") {
     const Stamp made = stamp(at(1000s, 5000s), kBoot);

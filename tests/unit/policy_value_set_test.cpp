@@ -9,7 +9,8 @@ TEST_CASE("value_set: lines, with either end, comments and empty lines left out"
     REQUIRE(set);
     CHECK(set->size() == 4);
     for (std::string_view in : {"alice", "bob", "  carol", "last"}) CHECK(set->contains(in));
-    for (std::string_view out : {"", "carol", "# denied", "alice\r", "Alice", "lastly"}) CHECK_FALSE(set->contains(out));
+    for (std::string_view out : {"", "carol", "# denied", "alice\r", "Alice", "lastly"})
+        CHECK_FALSE(set->contains(out));
 }
 
 TEST_CASE("value_set: an empty text is an empty set") {

@@ -47,9 +47,11 @@ std::string refusal(std::string_view text) {
     return parsed.error().detail;
 }
 
-bool names(const std::string& detail, std::string_view field) { return detail.starts_with(std::string(field) + ": "); }
+bool names(const std::string& detail, std::string_view field) {
+    return detail.starts_with(std::string(field) + ": ");
+}
 
-}  // namespace
+} // namespace
 
 TEST_CASE("verify_request: the smallest body") {
     const auto parsed = parse(body());
@@ -66,9 +68,10 @@ TEST_CASE("verify_request: the smallest body") {
 }
 
 TEST_CASE("verify_request: every member at once") {
-    const auto parsed = parse(body(R"(,"device":"d-1","evidence":{"image":")" + base64(kJpeg) + R"(","feature":")" + feature(128) +
-                                   R"(","featureModel":"v3"},"attributes":{"country":"JP","coupon":""},)"
-                                   R"("terms":{"maxAgeSeconds":30,"degraded":false},"newer":[1,{"x":null}])"));
+    const auto parsed =
+        parse(body(R"(,"device":"d-1","evidence":{"image":")" + base64(kJpeg) + R"(","feature":")" + feature(128) +
+                   R"(","featureModel":"v3"},"attributes":{"country":"JP","coupon":""},)"
+                   R"("terms":{"maxAgeSeconds":30,"degraded":false},"newer":[1,{"x":null}])"));
     REQUIRE(parsed);
     CHECK(parsed->device == "d-1");
     CHECK(parsed->has_image);
@@ -85,14 +88,15 @@ TEST_CASE("verify_request: every member at once") {
 }
 
 TEST_CASE("verify_request: what is not a JSON object is refused by name") {
-    for (std::string_view text : {"", "[]", "\"x\"", "{", "nonsense", R"({"orderNo":"a","orderNo":"b"})", "{\"a\":\"\xff\"}"})
+    for (std::string_view text :
+         {"", "[]", "\"x\"", "{", "nonsense", R"({"orderNo":"a","orderNo":"b"})", "{\"a\":\"\xff\"}"})
         CHECK(names(refusal(text), "body"));
 }
 
 TEST_CASE("verify_request: order numbers, scenes, subjects and devices at their bounds") {
     const auto with = [](std::string_view order, std::string_view scene, std::string_view subject) {
-        return std::string(R"({"orderNo":)") + std::string(order) + R"(,"scene":)" + std::string(scene) + R"(,"subject":)" +
-               std::string(subject) + "}";
+        return std::string(R"({"orderNo":)") + std::string(order) + R"(,"scene":)" + std::string(scene) +
+               R"(,"subject":)" + std::string(subject) + "}";
     };
     const auto quoted = [](std::size_t n) { return '"' + std::string(n, 'x') + '"'; };
     CHECK(parse(with(quoted(64), quoted(64), quoted(128))));
@@ -100,9 +104,11 @@ TEST_CASE("verify_request: order numbers, scenes, subjects and devices at their 
     for (std::string_view bad : {"\"\"", "\"a b\"", "\"a.b\"", "\"\xc3\xa9\"", "7", "null"})
         CHECK(names(refusal(with(bad, "\"S\"", "\"u\"")), "orderNo"));
     CHECK(names(refusal(with("\"o\"", quoted(65), "\"u\"")), "scene"));
-    for (std::string_view bad : {"\"\"", "\"a/b\"", "true"}) CHECK(names(refusal(with("\"o\"", bad, "\"u\"")), "scene"));
-    for (const std::string& bad : {std::string("\"\""), quoted(129), std::string(R"("a\u0000b")"), std::string(R"("a\n")"),
-                                   std::string(R"("\u007f")"), std::string(R"("\u0085")"), std::string("{}")})
+    for (std::string_view bad : {"\"\"", "\"a/b\"", "true"})
+        CHECK(names(refusal(with("\"o\"", bad, "\"u\"")), "scene"));
+    for (const std::string& bad :
+         {std::string("\"\""), quoted(129), std::string(R"("a\u0000b")"), std::string(R"("a\n")"),
+          std::string(R"("\u007f")"), std::string(R"("\u0085")"), std::string("{}")})
         CHECK(names(refusal(with("\"o\"", "\"S\"", bad)), "subject"));
     CHECK(parse(with("\"o\"", "\"S\"", "\"\xe5\xbc\xa0\xe4\xb8\x89 \xc2\xa0\"")));
     CHECK(names(refusal(R"({"scene":"S","subject":"u"})"), "orderNo"));
@@ -116,7 +122,9 @@ TEST_CASE("verify_request: order numbers, scenes, subjects and devices at their 
 }
 
 TEST_CASE("verify_request: an image is JPEG or PNG by its first bytes") {
-    const auto image = [](std::string_view text) { return body(R"(,"evidence":{"image":")" + std::string(text) + "\"}"); };
+    const auto image = [](std::string_view text) {
+        return body(R"(,"evidence":{"image":")" + std::string(text) + "\"}");
+    };
     CHECK(parse(image(base64(kPng)))->image_type == "png");
     CHECK(parse(image(base64(kPng)))->image_bytes == kPng.size());
     CHECK(names(refusal(image("")), "evidence.image"));
@@ -132,7 +140,9 @@ TEST_CASE("verify_request: an image is JPEG or PNG by its first bytes") {
 }
 
 TEST_CASE("verify_request: a feature is 64 to 1024 finite values") {
-    const auto with = [](std::string_view text) { return body(R"(,"evidence":{"feature":")" + std::string(text) + "\"}"); };
+    const auto with = [](std::string_view text) {
+        return body(R"(,"evidence":{"feature":")" + std::string(text) + "\"}");
+    };
     CHECK(parse(with(feature(64)))->feature.size() == 64);
     CHECK(parse(with(feature(1024)))->feature.size() == 1024);
     for (const std::string& bad :

@@ -1,0 +1,50 @@
+// What TLS and client tests share: a loop that is run until something holds, and a recorder of stream events.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "edge/net/uv_loop.h"
+#include "edge/net/uv_network.h"
+
+namespace holdfast::testing {
+
+struct Events : StreamEvents {
+    void on_data(std::string_view bytes) override { received.append(bytes); }
+    void on_end() override { ended = true; }
+    void on_drained() override { drained = true; }
+    void on_ready() override { ready = true; }
+    void on_failed(const Error& e) override {
+        CHECK_FALSE(failed);
+        failed = true;
+        error = e;
+    }
+    bool over() const { return ended || failed; }
+    std::string received;
+    Error error;
+    bool ended = false, drained = false, ready = false, failed = false;
+};
+
+struct Net {
+    UvLoop loop;
+    UvNetwork network{loop};
+    // Runs the loop until it holds, at most 10 s.
+    bool until(const std::function<bool()>& holds) {
+        const MonoTime end = MonoClock::read() + 10s;
+        while (!holds()) {
+            if (MonoClock::read() >= end) return false;
+            const auto tick = loop.after(5ms, [] {});
+            loop.run_once(true);
+        }
+        return true;
+    }
+    void idle(Nanos d) {
+        bool over = false;
+        const auto timer = loop.after(d, [&over] { over = true; });
+        until([&over] { return over; });
+    }
+};
+
+}  // namespace holdfast::testing

@@ -1,0 +1,182 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "edge/net/uv_offload.h"
+#include "net_pair.h"
+
+using namespace holdfast;
+using testing::Events;
+using testing::Net;
+
+namespace {
+
+struct Folder {
+    Folder() {
+        char name[] = "/tmp/holdfast-uv-XXXXXX";
+        REQUIRE(mkdtemp(name) != nullptr);
+        path = name;
+    }
+    ~Folder() { std::filesystem::remove_all(path); }
+    std::string path;
+};
+
+}  // namespace
+
+TEST_CASE("uv loop: run ends when stopped, and when nothing is left") {
+    UvLoop loop;
+    int fired = 0;
+    auto a = loop.after(1ms, [&] {
+        ++fired;
+        loop.stop();
+    });
+    auto b = loop.after(50ms, [&] { ++fired; });
+    loop.run();
+    CHECK(fired == 1);
+    loop.run();
+    CHECK(fired == 2);
+}
+
+TEST_CASE("uv loop: the lag observer hears how long the callbacks of a turn took") {
+    UvLoop loop;
+    Nanos worst{};
+    loop.set_lag_observer([&](Nanos lag) { worst = std::max(worst, lag); });
+    auto timer = loop.after(1ms, [] { std::this_thread::sleep_for(20ms); });
+    loop.run();
+    auto quick = loop.after(1ms, [] {});
+    loop.run();
+    CHECK(worst >= 20ms);
+    CHECK(worst < 2s);
+}
+
+TEST_CASE("uv loop: a signal is heard until its handle goes") {
+    Net net;
+    int heard = 0;
+    auto handle = net.loop.on_signal(SIGUSR2, [&] { ++heard; });
+    REQUIRE(kill(getpid(), SIGUSR2) == 0);
+    CHECK(net.until([&] { return heard == 1; }));
+    handle.reset();
+}
+
+TEST_CASE("uv offload: work runs off the loop, done on it; a dropped handle drops done only") {
+    std::atomic<int> worked = 0;
+    {
+        Net net;
+        UvOffload offload(net.loop);
+        const auto here = std::this_thread::get_id();
+        int done = 0;
+        std::unique_ptr<OffloadHandle> first;
+        first = offload.run(
+            [&worked, here] {
+                CHECK(std::this_thread::get_id() != here);
+                ++worked;
+            },
+            [&] {
+                CHECK(std::this_thread::get_id() == here);
+                first.reset();
+                ++done;
+            });
+        REQUIRE(net.until([&] { return done == 1; }));
+        for (int i = 0; i < 20; ++i) {
+            auto dropped = offload.run([&worked] { ++worked; }, [] { FAIL("dropped"); });
+        }
+    }
+    CHECK(worked == 21);  // the end of the loop waited
+}
+
+TEST_CASE("uv network: a Unix socket has its mode, tells the peer's uid, and replaces only a stale file") {
+    Folder folder;
+    const std::string path = folder.path + "/a.sock";
+    Net net;
+    std::unique_ptr<Stream> accepted;
+    auto listening = net.network.listen_unix(path, 0660, [&](std::unique_ptr<Stream> s) { accepted = std::move(s); });
+    REQUIRE(listening);
+    struct stat found {};
+    REQUIRE(stat(path.c_str(), &found) == 0);
+    CHECK((found.st_mode & 0777) == 0660);
+    CHECK((*listening)->port() == 0);
+    std::unique_ptr<Stream> client;
+    auto dial = net.network.dial_unix(path, [&](Result<std::unique_ptr<Stream>> s) { client = std::move(*s); });
+    REQUIRE(net.until([&] { return client != nullptr && accepted != nullptr; }));
+    CHECK(accepted->peer().address == "unix");
+    CHECK(accepted->peer().uid == getuid());
+    Events events;
+    accepted->start(events);
+    client->write("x");
+    CHECK(net.until([&] { return events.received == "x"; }));
+
+    const auto taken = net.network.listen_unix(path, 0600, [](std::unique_ptr<Stream>) {});
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == Code::exists);
+    listening->reset();
+    net.idle(1ms);
+    CHECK_FALSE(std::filesystem::exists(path));
+
+    std::filesystem::create_directory(path);
+    const auto folder_there = net.network.listen_unix(path, 0600, [](std::unique_ptr<Stream>) {});
+    REQUIRE_FALSE(folder_there);
+    CHECK(folder_there.error().detail.find("is not a socket") != std::string::npos);
+    CHECK_FALSE(
+        net.network.listen_unix(folder.path + "/" + std::string(200, 'x'), 0600, [](std::unique_ptr<Stream>) {}));
+}
+
+TEST_CASE("uv network: a stale socket file is replaced, and a later owner's file is left alone") {
+    Folder folder;
+    const std::string path = folder.path + "/a.sock";
+    Net net;
+    auto first = net.network.listen_unix(path, 0600, [](std::unique_ptr<Stream>) {});
+    REQUIRE(first);
+    std::filesystem::rename(path, folder.path + "/kept");
+    first->reset();  // its file is elsewhere now: stale
+    net.idle(1ms);
+    std::filesystem::rename(folder.path + "/kept", path);
+    auto second = net.network.listen_unix(path, 0600, [](std::unique_ptr<Stream>) {});
+    REQUIRE(second);
+    std::filesystem::remove(path);
+    auto third = net.network.listen_unix(path, 0600, [](std::unique_ptr<Stream>) {});
+    REQUIRE(third);
+    second->reset();
+    net.idle(1ms);
+    CHECK(std::filesystem::exists(path));
+}
+
+TEST_CASE("uv network: addresses are exact, IPv6 too, and a taken port says so") {
+    for (const char* bad : {"", "1.2.3.4", "1.2.3.4:", "1.2.3.4:x", "1.2.3.4:65536", "1.2.3.4:-1", "::1:80",
+                            "[1.2.3.4]:80", "localhost:80", "[::1]"})
+        CHECK_FALSE(parse_ip_port(bad));
+    CHECK(parse_ip_port("[::1]:80")->ip == "::1");
+    CHECK(parse_ip_port("127.0.0.1:0")->port == 0);
+    Net net;
+    auto listening = net.network.listen("127.0.0.1:0", [](std::unique_ptr<Stream>) {});
+    REQUIRE(listening);
+    const std::string address = "127.0.0.1:" + std::to_string((*listening)->port());
+    const auto again = net.network.listen(address, [](std::unique_ptr<Stream>) {});
+    REQUIRE_FALSE(again);
+    CHECK(again.error().detail.find(address) != std::string::npos);
+    CHECK(again.error().detail.find("EADDRINUSE") != std::string::npos);
+    CHECK_FALSE(net.network.listen("nonsense", [](std::unique_ptr<Stream>) {}));
+    CHECK_FALSE(net.network.listen_fd(9999, [](std::unique_ptr<Stream>) {}));
+}
+
+TEST_CASE("uv network: a name is resolved off the loop, and a lookup may be dropped") {
+    Net net;
+    std::vector<std::string> found;
+    bool failed = false;
+    auto local = net.network.resolve("localhost", [&](Result<std::vector<std::string>> r) {
+        if (r)
+            found = *r;
+        else
+            failed = true;
+    });
+    REQUIRE(net.until([&] { return failed || !found.empty(); }));
+    CHECK_FALSE(failed);
+    auto dropped = net.network.resolve("localhost", [](Result<std::vector<std::string>>) { FAIL("dropped"); });
+    dropped.reset();
+    bool refused = false;
+    auto bad = net.network.resolve("not-a-name.invalid", [&](Result<std::vector<std::string>> r) { refused = !r; });
+    CHECK(net.until([&] { return refused; }));
+}
