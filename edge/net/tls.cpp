@@ -31,7 +31,10 @@ TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> inner, SslPtr ssl)
     SSL_set_bio(ssl_.get(), bio, bio);
 }
 
-TlsStream::~TlsStream() = default;
+// Closing without a close_notify is no fault of the session: without this, OpenSSL would forbid to resume it.
+TlsStream::~TlsStream() {
+    if (ready_ && !failed_) SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN);
+}
 
 void TlsStream::handshake(std::function<void(Result<bool>)> done) {
     HF_CHECK(!inner_started_);
