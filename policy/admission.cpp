@@ -4,10 +4,14 @@ namespace holdfast {
 
 std::string_view name(Shed shed) {
     switch (shed) {
-        case Shed::no: return "no";
-        case Shed::memory: return "memory";
-        case Shed::in_flight: return "in_flight";
-        case Shed::draining: return "draining";
+        case Shed::no:
+            return "no";
+        case Shed::memory:
+            return "memory";
+        case Shed::in_flight:
+            return "in_flight";
+        case Shed::draining:
+            return "draining";
     }
     return "no";
 }
@@ -19,4 +23,4 @@ Shed shed(const Load& load, const LoadLimits& limits, std::uint64_t body_bytes) 
     return Shed::no;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -8,8 +8,8 @@
 namespace holdfast {
 
 struct Load {
-    std::uint64_t body_bytes = 0;  // request bodies in memory, all connections
-    std::uint64_t in_flight = 0;   // exchanges not yet answered
+    std::uint64_t body_bytes = 0; // request bodies in memory, all connections
+    std::uint64_t in_flight = 0;  // exchanges not yet answered
     bool draining = false;
 };
 struct LoadLimits {
@@ -23,4 +23,4 @@ std::string_view name(Shed shed);
 // `body_bytes` is what the request will hold: its Content-Length, or the most that a chunked body may have.
 Shed shed(const Load& load, const LoadLimits& limits, std::uint64_t body_bytes);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -31,12 +31,20 @@ constexpr std::array<Row, static_cast<std::size_t>(AuthFailure::count_)> kRows{{
     {"nonce_store_full", ApiCode::overloaded, "too many requests are being remembered for this credential"},
 }};
 
-const Row& row(AuthFailure failure) { return kRows[static_cast<std::size_t>(failure)]; }
+const Row& row(AuthFailure failure) {
+    return kRows[static_cast<std::size_t>(failure)];
+}
 
-}  // namespace
+} // namespace
 
-std::string_view name(AuthFailure failure) { return row(failure).name; }
-ApiCode api_code(AuthFailure failure) { return row(failure).code; }
-std::string_view message(AuthFailure failure) { return row(failure).message; }
+std::string_view name(AuthFailure failure) {
+    return row(failure).name;
+}
+ApiCode api_code(AuthFailure failure) {
+    return row(failure).code;
+}
+std::string_view message(AuthFailure failure) {
+    return row(failure).message;
+}
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -15,9 +15,11 @@ constexpr std::uint8_t kVersion = 1;
 constexpr Nanos kMinute = 60s;
 constexpr Nanos kHour = 1h;
 
-}  // namespace
+} // namespace
 
-std::string Spend::key() const { return fmt::format("spend/{:016x}", serial); }
+std::string Spend::key() const {
+    return fmt::format("spend/{:016x}", serial);
+}
 
 std::string Spend::encode() const {
     std::string out;
@@ -42,7 +44,8 @@ Result<Spend> decode_spend(std::string_view text) {
     return out;
 }
 
-std::uint64_t Budget::subject_hash(std::string_view credential, std::string_view scene, std::string_view subject) const {
+std::uint64_t Budget::subject_hash(std::string_view credential, std::string_view scene,
+                                   std::string_view subject) const {
     return siphash64(key_, {credential, scene, subject});
 }
 
@@ -127,4 +130,4 @@ std::vector<Spend> Budget::expire(Now now) {
     return std::exchange(over_, {});
 }
 
-}  // namespace holdfast
+} // namespace holdfast

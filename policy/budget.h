@@ -1,6 +1,6 @@
-// How many provisional answers may still be given: per scene and minute, per subject and hour. Exact over any such span,
-// bounded in memory, and kept over a restart as one small record a spend. Ages are the certain ones (youngest_age), so that
-// no jump of the wall clock refills anything.
+// How many provisional answers may still be given: per scene and minute, per subject and hour. Exact over any such
+// span, bounded in memory, and kept over a restart as one small record a spend. Ages are the certain ones
+// (youngest_age), so that no jump of the wall clock refills anything.
 #pragma once
 
 #include <cstdint>
@@ -19,22 +19,22 @@
 
 namespace holdfast {
 
-inline constexpr std::size_t kSpendsMax = 65'536;  // in one hour, all scenes; beyond it nothing is provisional
+inline constexpr std::size_t kSpendsMax = 65'536; // in one hour, all scenes; beyond it nothing is provisional
 inline constexpr std::size_t kBudgetScenesMax = 256;
 
 struct Spend {
-    std::uint64_t serial = 0;  // rises by one a spend; the key in state/
+    std::uint64_t serial = 0; // rises by one a spend; the key in state/
     std::string scene;
-    std::uint64_t subject = 0;  // keyed hash of scene, credential and subject
+    std::uint64_t subject = 0; // keyed hash of scene, credential and subject
     Stamp at;
-    std::string key() const;     // "spend/" and the serial in 16 hex digits: its name in state/
-    std::string encode() const;  // versioned
+    std::string key() const;    // "spend/" and the serial in 16 hex digits: its name in state/
+    std::string encode() const; // versioned
     bool operator==(const Spend&) const = default;
 };
-Result<Spend> decode_spend(std::string_view text);  // Code::corrupt
+Result<Spend> decode_spend(std::string_view text); // Code::corrupt
 
 struct BudgetLimits {
-    std::uint32_t per_minute = 0;            // the node's share, when the fleet shares a budget
+    std::uint32_t per_minute = 0; // the node's share, when the fleet shares a budget
     std::uint32_t per_subject_per_hour = 0;
 };
 
@@ -62,7 +62,7 @@ class Budget {
   private:
     struct Held {
         Spend spend;
-        MonoTime when;  // the latest moment that it can have happened at, on this boot's clock
+        MonoTime when; // the latest moment that it can have happened at, on this boot's clock
     };
     void age(Now now);
     void hold(Held held);
@@ -71,10 +71,10 @@ class Budget {
     SipKey key_;
     std::uint64_t boot_;
     std::uint64_t serial_ = 0;
-    std::deque<Held> spends_;  // by `when`
-    std::unordered_map<std::uint64_t, std::uint32_t> by_subject_;  // how many of spends_
-    std::map<std::string, std::deque<MonoTime>, std::less<>> by_scene_;  // of the last minute, oldest first
-    std::vector<Spend> over_;  // older than an hour, not yet handed out by expire()
+    std::deque<Held> spends_;                                           // by `when`
+    std::unordered_map<std::uint64_t, std::uint32_t> by_subject_;       // how many of spends_
+    std::map<std::string, std::deque<MonoTime>, std::less<>> by_scene_; // of the last minute, oldest first
+    std::vector<Spend> over_; // older than an hour, not yet handed out by expire()
 };
 
-}  // namespace holdfast
+} // namespace holdfast

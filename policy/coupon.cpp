@@ -9,21 +9,30 @@ namespace {
 
 constexpr std::size_t kDayBytes = 8;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+bool is_upper(char c) {
+    return c >= 'A' && c <= 'Z';
+}
 
 bool in_alphabet(char c, CouponForm::Alphabet alphabet) {
     switch (alphabet) {
-        case CouponForm::Alphabet::digits: return is_digit(c);
-        case CouponForm::Alphabet::upper: return is_upper(c);
-        case CouponForm::Alphabet::alphanumeric: return is_digit(c) || is_upper(c);
+        case CouponForm::Alphabet::digits:
+            return is_digit(c);
+        case CouponForm::Alphabet::upper:
+            return is_upper(c);
+        case CouponForm::Alphabet::alphanumeric:
+            return is_digit(c) || is_upper(c);
         case CouponForm::Alphabet::any:
             return is_digit(c) || is_upper(c) || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
     }
     return false;
 }
 
-bool all_digits(std::string_view text) { return std::all_of(text.begin(), text.end(), is_digit); }
+bool all_digits(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), is_digit);
+}
 
 int number(std::string_view digits) {
     int out = 0;
@@ -46,18 +55,26 @@ bool check_ok(CouponForm::Check check, std::string_view code) {
     return check == CouponForm::Check::luhn ? luhn_ok(digits) : mod11_10_ok(digits);
 }
 
-}  // namespace
+} // namespace
 
 std::string_view name(CouponFault fault) {
     switch (fault) {
-        case CouponFault::none: return "none";
-        case CouponFault::length: return "length";
-        case CouponFault::prefix: return "prefix";
-        case CouponFault::alphabet: return "alphabet";
-        case CouponFault::check_digit: return "check_digit";
-        case CouponFault::malformed_date: return "malformed_date";
-        case CouponFault::not_yet_valid: return "not_yet_valid";
-        case CouponFault::expired: return "expired";
+        case CouponFault::none:
+            return "none";
+        case CouponFault::length:
+            return "length";
+        case CouponFault::prefix:
+            return "prefix";
+        case CouponFault::alphabet:
+            return "alphabet";
+        case CouponFault::check_digit:
+            return "check_digit";
+        case CouponFault::malformed_date:
+            return "malformed_date";
+        case CouponFault::not_yet_valid:
+            return "not_yet_valid";
+        case CouponFault::expired:
+            return "expired";
     }
     return "none";
 }
@@ -119,7 +136,8 @@ std::optional<std::string> form_fault(const CouponForm& form) {
 }
 
 CouponFault check_coupon(const CouponForm& form, std::string_view code, WallTime now) {
-    const bool right_length = form.length == 0 ? !code.empty() && code.size() <= kCouponBytesMax : code.size() == form.length;
+    const bool right_length =
+        form.length == 0 ? !code.empty() && code.size() <= kCouponBytesMax : code.size() == form.length;
     if (!right_length) return CouponFault::length;
     if (!code.starts_with(form.prefix)) return CouponFault::prefix;
     for (char c : code.substr(form.prefix.size()))
@@ -138,4 +156,4 @@ CouponFault check_coupon(const CouponForm& form, std::string_view code, WallTime
     return CouponFault::none;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -9,7 +9,9 @@
 namespace holdfast {
 namespace {
 
-tl::unexpected<Error> bad(std::string detail) { return fail(Code::invalid, Origin::local, std::move(detail)); }
+tl::unexpected<Error> bad(std::string detail) {
+    return fail(Code::invalid, Origin::local, std::move(detail));
+}
 
 struct Hash {
     using is_transparent = void;
@@ -34,13 +36,13 @@ std::optional<std::string> fault_of(const CredentialSpec& spec) {
     return std::nullopt;
 }
 
-}  // namespace
+} // namespace
 
 struct CredentialSet::State {
     // HMAC contexts are rewound by each use, hence mutable through a const set.
     std::unordered_map<std::string, Entry, Hash, std::equal_to<>> by_id;
     HmacSha256 nobody{"the key of no caller; its result is thrown away"};
-    bool rotating = false;  // some id has two active secrets
+    bool rotating = false; // some id has two active secrets
 };
 
 CredentialSet::CredentialSet() : state_(std::make_unique<State>()) {}
@@ -64,7 +66,8 @@ Result<CredentialSet> CredentialSet::make(std::vector<CredentialSpec> specs) {
     State& state = *set.state_;
     state.by_id.reserve(specs.size());
     for (CredentialSpec& spec : specs) {
-        if (auto fault = fault_of(spec)) return bad(fmt::format("credential \"{}\": {}", spec.id.substr(0, 64), *fault));
+        if (auto fault = fault_of(spec))
+            return bad(fmt::format("credential \"{}\": {}", spec.id.substr(0, 64), *fault));
         Entry entry{{spec.id, std::move(spec.scenes), spec.rate}, HmacSha256(spec.secret), std::nullopt};
         if (!spec.previous_secret.empty()) {
             entry.previous.emplace(spec.previous_secret);
@@ -89,7 +92,9 @@ std::vector<std::string> CredentialSet::ids() const {
     return out;
 }
 
-std::size_t CredentialSet::size() const { return state_->by_id.size(); }
+std::size_t CredentialSet::size() const {
+    return state_->by_id.size();
+}
 
 const Credential* CredentialSet::match(std::string_view id, std::string_view text, const Digest& signature,
                                        bool& known) const {
@@ -107,4 +112,4 @@ const Credential* CredentialSet::match(std::string_view id, std::string_view tex
     return known && right != 0 ? &entry->credential : nullptr;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

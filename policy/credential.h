@@ -1,5 +1,5 @@
-// The callers that a node knows: an immutable snapshot, made anew when the configuration or a secret file changes. Holds
-// the keyed hashes, never the secrets themselves. One thread.
+// The callers that a node knows: an immutable snapshot, made anew when the configuration or a secret file changes.
+// Holds the keyed hashes, never the secrets themselves. One thread.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,13 @@ namespace holdfast {
 
 inline constexpr std::size_t kCredentialsMax = 10'000;
 inline constexpr std::size_t kSecretIdBytesMax = 64;
-inline constexpr std::size_t kSecretBytesMin = 16;  // a shorter secret is guessed, not found
+inline constexpr std::size_t kSecretBytesMin = 16; // a shorter secret is guessed, not found
 inline constexpr std::size_t kSecretBytesMax = 4096;
 
 struct CredentialSpec {
     std::string id;
     std::string secret;
-    std::string previous_secret;  // empty: none
+    std::string previous_secret; // empty: none
     std::vector<std::string> scenes;
     std::optional<RateSpec> rate;
 };
@@ -44,7 +44,7 @@ class CredentialSet {
     CredentialSet& operator=(CredentialSet&&) noexcept;
     // Refuses malformed and repeated ids, secrets out of bounds, equal active secrets of one id, and too many.
     static Result<CredentialSet> make(std::vector<CredentialSpec> specs);
-    const Credential* find(std::string_view id) const;  // nullptr: unknown
+    const Credential* find(std::string_view id) const; // nullptr: unknown
     std::vector<std::string> ids() const;
     std::size_t size() const;
     // Whether `signature` is right under an active secret of `id`; the credential, or nullptr. The same work for an
@@ -56,6 +56,6 @@ class CredentialSet {
     std::unique_ptr<State> state_;
 };
 
-bool is_secret_id(std::string_view text);  // 1 to 64 of A-Za-z0-9_-
+bool is_secret_id(std::string_view text); // 1 to 64 of A-Za-z0-9_-
 
-}  // namespace holdfast
+} // namespace holdfast

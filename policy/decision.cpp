@@ -11,9 +11,12 @@ constexpr Seconds kGrantCeiling{10LL * 365 * 24 * 3600};
 bool may_ask(const Facts& facts) {
     if (facts.call != CallEnd::none) return false;
     switch (facts.mode) {
-        case Mode::live: return true;
-        case Mode::automatic: return facts.gate == Gate::admitted;
-        case Mode::degraded: return false;
+        case Mode::live:
+            return true;
+        case Mode::automatic:
+            return facts.gate == Gate::admitted;
+        case Mode::degraded:
+            return false;
     }
     return false;
 }
@@ -21,12 +24,18 @@ bool may_ask(const Facts& facts) {
 // Why the centre's answer is not the answer. Requires: !may_ask(facts).
 Reason reason_of(const Facts& facts) {
     switch (facts.call) {
-        case CallEnd::none: break;
-        case CallEnd::timeout: return Reason::call_timeout;
-        case CallEnd::unusable: return Reason::call_unusable;
-        case CallEnd::rejected: return Reason::call_rejected;
-        case CallEnd::setup: return Reason::call_setup;
-        case CallEnd::not_sent: return Reason::call_not_sent;
+        case CallEnd::none:
+            break;
+        case CallEnd::timeout:
+            return Reason::call_timeout;
+        case CallEnd::unusable:
+            return Reason::call_unusable;
+        case CallEnd::rejected:
+            return Reason::call_rejected;
+        case CallEnd::setup:
+            return Reason::call_setup;
+        case CallEnd::not_sent:
+            return Reason::call_not_sent;
     }
     if (facts.mode == Mode::degraded) return Reason::forced_degraded;
     return facts.gate == Gate::throttled ? Reason::throttled : Reason::circuit_open;
@@ -36,17 +45,20 @@ Reason reason_of(const Facts& facts) {
 ApiCode code_of(CallEnd call) {
     switch (call) {
         case CallEnd::none:
-        case CallEnd::not_sent: return ApiCode::verification_unavailable;
-        case CallEnd::timeout: return ApiCode::upstream_timeout;
+        case CallEnd::not_sent:
+            return ApiCode::verification_unavailable;
+        case CallEnd::timeout:
+            return ApiCode::upstream_timeout;
         case CallEnd::unusable:
         case CallEnd::rejected:
-        case CallEnd::setup: return ApiCode::upstream_invalid_response;
+        case CallEnd::setup:
+            return ApiCode::upstream_invalid_response;
     }
     return ApiCode::verification_unavailable;
 }
 
-// A failed call opens the ladder only when the failure is the centre's and not the request's: otherwise an image that makes
-// the centre stumble would buy its victim's remembered pass.
+// A failed call opens the ladder only when the failure is the centre's and not the request's: otherwise an image that
+// makes the centre stumble would buy its victim's remembered pass.
 LadderBar bar_of(const Facts& facts, const ScenePolicy& scene) {
     if (facts.call == CallEnd::rejected || facts.call == CallEnd::setup) return LadderBar::definite;
     if (facts.call != CallEnd::none) {
@@ -75,23 +87,29 @@ std::optional<Nanos> grant_limit(const CachedFacts& cached, const ScenePolicy& s
 
 RungSays says_of(Rung rung, const Facts& facts, const ScenePolicy& scene) {
     switch (rung) {
-        case Rung::cache: return cache_rung(facts, scene);
-        case Rung::feature: return feature_rung(facts, scene);
-        case Rung::provisional: return provisional_rung(facts, scene);
+        case Rung::cache:
+            return cache_rung(facts, scene);
+        case Rung::feature:
+            return feature_rung(facts, scene);
+        case Rung::provisional:
+            return provisional_rung(facts, scene);
     }
     return RungSays::absent;
 }
 
 Decision::Kind answer_of(Rung rung) {
     switch (rung) {
-        case Rung::cache: return Decision::Kind::answer_cached;
-        case Rung::feature: return Decision::Kind::compare_feature;
-        case Rung::provisional: return Decision::Kind::provisional;
+        case Rung::cache:
+            return Decision::Kind::answer_cached;
+        case Rung::feature:
+            return Decision::Kind::compare_feature;
+        case Rung::provisional:
+            return Decision::Kind::provisional;
     }
     return Decision::Kind::deny;
 }
 
-}  // namespace
+} // namespace
 
 RungSays cache_rung(const Facts& facts, const ScenePolicy& scene) {
     const CachedFacts& cached = facts.cached;
@@ -168,4 +186,4 @@ Nanos cache_ttl(const CachedFacts& cached, const ScenePolicy& scene, const Terms
     return std::max(Nanos{0}, limit - *cached.age);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -1,6 +1,6 @@
-// What a request gets: the one table (SPEC: degraded mode, what is never let in). decide() is called before the centre is
-// asked, and again with `call` when the call has failed. It reads facts only; permits, budgets and the journal are the
-// shell's. On any doubt it denies.
+// What a request gets: the one table (SPEC: degraded mode, what is never let in). decide() is called before the centre
+// is asked, and again with `call` when the call has failed. It reads facts only; permits, budgets and the journal are
+// the shell's. On any doubt it denies.
 #pragma once
 
 #include <array>
@@ -22,48 +22,48 @@ enum class Gate : std::uint8_t { admitted, open, throttled };
 
 // How the call went, after its retries.
 enum class CallEnd : std::uint8_t {
-    none,       // not made yet
-    timeout,    // no answer in time
-    unusable,   // no connection, a 5xx, a malformed or wrongly signed answer, throttled by the centre
-    rejected,   // a definite refusal of the request itself (4xx): no outcome, and no ladder
-    setup,      // the centre says that our set-up is wrong: no ladder
-    not_sent,   // nothing left the node (own overload, DNS, descriptors)
+    none,     // not made yet
+    timeout,  // no answer in time
+    unusable, // no connection, a 5xx, a malformed or wrongly signed answer, throttled by the centre
+    rejected, // a definite refusal of the request itself (4xx): no outcome, and no ladder
+    setup,    // the centre says that our set-up is wrong: no ladder
+    not_sent, // nothing left the node (own overload, DNS, descriptors)
 };
 
 struct CachedFacts {
     bool present = false;
     Verdict verdict = Verdict::review;
-    std::optional<Nanos> age;            // oldest_age(); nothing: from the future
-    bool has_device = false;             // the record is bound to a device
-    std::optional<Seconds> grant;        // the centre's maxAgeSeconds
+    std::optional<Nanos> age;     // oldest_age(); nothing: from the future
+    bool has_device = false;      // the record is bound to a device
+    std::optional<Seconds> grant; // the centre's maxAgeSeconds
     bool revoked = false;
 };
 
 struct FeatureFacts {
-    bool present = false;      // stored for the same key, and not hidden by a revocation
-    std::optional<Nanos> age;  // as above
-    bool comparable = false;   // similarity() would answer
+    bool present = false;     // stored for the same key, and not hidden by a revocation
+    std::optional<Nanos> age; // as above
+    bool comparable = false;  // similarity() would answer
 };
 
 struct ProvisionalFacts {
-    bool scene_budget = false;    // one is left
-    bool subject_budget = false;  // one is left
-    bool journal_ok = false;      // an entry can be made durable
-    bool evidence_ok = false;     // there is room to keep the request for reconciliation
+    bool scene_budget = false;   // one is left
+    bool subject_budget = false; // one is left
+    bool journal_ok = false;     // an entry can be made durable
+    bool evidence_ok = false;    // there is room to keep the request for reconciliation
 };
 
 struct Facts {
     Mode mode = Mode::automatic;
     Gate gate = Gate::open;
     CallEnd call = CallEnd::none;
-    bool circuit_open = false;      // binds this node now: with a failed call, by itself reason enough for the ladder
-    bool failures_diverse = false;  // failures of the window belong to at least min_subjects subjects
+    bool circuit_open = false;     // binds this node now: with a failed call, by itself reason enough for the ladder
+    bool failures_diverse = false; // failures of the window belong to at least min_subjects subjects
     OutageFacts outage;
     CachedFacts cached;
     FeatureFacts feature;
     ProvisionalFacts provisional;
     bool clock_trusted = false;
-    bool state_sound = false;       // revocations, budgets and orders are known
+    bool state_sound = false; // revocations, budgets and orders are known
     Terms terms;
 };
 
@@ -78,11 +78,11 @@ enum class Reason : std::uint8_t {
     call_setup,
     call_not_sent,
 };
-std::string_view name(Reason reason);  // a closed set for Proxy-Status, logs and `explain`
+std::string_view name(Reason reason); // a closed set for Proxy-Status, logs and `explain`
 
 // Why a rung did not answer.
 enum class RungSays : std::uint8_t {
-    not_asked,  // a rung before it answered, or it is not on the ladder
+    not_asked, // a rung before it answered, or it is not on the ladder
     answers,
     absent,
     revoked,
@@ -110,10 +110,10 @@ std::string_view name(LadderBar bar);
 struct Decision {
     enum class Kind : std::uint8_t { ask, answer_cached, compare_feature, provisional, deny };
     Kind kind = Kind::deny;
-    Reason reason = Reason::none;  // why the centre's answer is not the answer; none with `ask`
-    ApiCode code = ApiCode::verification_unavailable;  // with `deny`
+    Reason reason = Reason::none;                     // why the centre's answer is not the answer; none with `ask`
+    ApiCode code = ApiCode::verification_unavailable; // with `deny`
     LadderBar bar = LadderBar::none;
-    std::array<RungSays, kRungs> rungs{};  // by Rung, for `policy test` and `explain`
+    std::array<RungSays, kRungs> rungs{}; // by Rung, for `policy test` and `explain`
 };
 std::string_view name(Decision::Kind kind);
 
@@ -131,4 +131,4 @@ Verdict judge_similarity(std::optional<double> similarity, const ScenePolicy& sc
 // Until when a cached record could still be served: what Cache-Status and expiresAt say. Never negative.
 Nanos cache_ttl(const CachedFacts& cached, const ScenePolicy& scene, const Terms& terms);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -13,11 +13,14 @@ namespace {
 
 constexpr std::uint8_t kVersion = 1;
 
-tl::unexpected<Error> bad(std::string detail) { return fail(Code::invalid, Origin::client, std::move(detail)); }
+tl::unexpected<Error> bad(std::string detail) {
+    return fail(Code::invalid, Origin::client, std::move(detail));
+}
 
 bool is_line(std::string_view text, std::size_t bytes_max) {
     return !text.empty() && text.size() <= bytes_max && is_utf8(text) &&
-           std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+           std::none_of(text.begin(), text.end(),
+                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 // What is wrong with the words of an order, whoever wrote them down.
@@ -37,31 +40,40 @@ std::optional<std::string> fault_of(const Override& order) {
     return std::nullopt;
 }
 
-}  // namespace
+} // namespace
 
 std::string_view name(Mode mode) {
     switch (mode) {
-        case Mode::automatic: return "auto";
-        case Mode::degraded: return "degraded";
-        case Mode::live: return "live";
+        case Mode::automatic:
+            return "auto";
+        case Mode::degraded:
+            return "degraded";
+        case Mode::live:
+            return "live";
     }
     return "auto";
 }
 
 std::string_view name(CircuitForce force) {
     switch (force) {
-        case CircuitForce::none: return "none";
-        case CircuitForce::open: return "open";
-        case CircuitForce::closed: return "closed";
+        case CircuitForce::none:
+            return "none";
+        case CircuitForce::open:
+            return "open";
+        case CircuitForce::closed:
+            return "closed";
     }
     return "none";
 }
 
 std::string_view name(Scope::Kind kind) {
     switch (kind) {
-        case Scope::Kind::node: return "node";
-        case Scope::Kind::scene: return "scene";
-        case Scope::Kind::fleet: return "fleet";
+        case Scope::Kind::node:
+            return "node";
+        case Scope::Kind::scene:
+            return "scene";
+        case Scope::Kind::fleet:
+            return "fleet";
     }
     return "node";
 }
@@ -110,7 +122,7 @@ Result<Override> decode_override(std::string_view text) {
 }
 
 Result<Override> Overrides::propose(const OverrideRequest& request, Now now) const {
-    Override out{request.scope,  request.mode,        request.force, request.reason,
+    Override out{request.scope,  request.mode,      request.force, request.reason,
                  request.author, stamp(now, boot_), request.for_,  {}};
     if (auto fault = fault_of(out)) return bad(std::move(*fault));
     out.ends = now.mono + out.granted;
@@ -126,7 +138,9 @@ Result<bool> Overrides::stand(Override order) {
     return true;
 }
 
-bool Overrides::clear(const Scope& scope, bool circuit) { return (circuit ? forces_ : modes_).erase(scope) > 0; }
+bool Overrides::clear(const Scope& scope, bool circuit) {
+    return (circuit ? forces_ : modes_).erase(scope) > 0;
+}
 
 bool Overrides::restore(Override order, Now now) {
     Nanos used = youngest_age(order.set, now, boot_);
@@ -195,4 +209,4 @@ std::optional<MonoTime> Overrides::next_end() const {
     return out;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -1,6 +1,6 @@
-// What operators have ordered (SPEC: operator override): degraded or live per scene, node or fleet, and the circuit forced
-// open or closed. Each order has a reason, an author and an end, and ends by itself. The values are pure; the shell keeps
-// encode() of each in state/ before it confirms the order, and feeds it back through restore().
+// What operators have ordered (SPEC: operator override): degraded or live per scene, node or fleet, and the circuit
+// forced open or closed. Each order has a reason, an author and an end, and ends by itself. The values are pure; the
+// shell keeps encode() of each in state/ before it confirms the order, and feeds it back through restore().
 #pragma once
 
 #include <map>
@@ -21,18 +21,18 @@ inline constexpr Nanos kOverrideForMax = 4h;
 inline constexpr Nanos kOverrideForMin = 1s;
 inline constexpr std::size_t kOverrideReasonBytesMax = 256;
 inline constexpr std::size_t kOverrideAuthorBytesMax = 128;
-inline constexpr std::size_t kOverridesMax = 256;  // scenes with an order of their own
+inline constexpr std::size_t kOverridesMax = 256; // scenes with an order of their own
 
-enum class Mode : std::uint8_t { automatic = 0, degraded = 1, live = 2 };  // the values of holdfast_mode
+enum class Mode : std::uint8_t { automatic = 0, degraded = 1, live = 2 }; // the values of holdfast_mode
 enum class CircuitForce : std::uint8_t { none = 0, open = 1, closed = 2 };
-std::string_view name(Mode mode);  // "auto", "degraded", "live"
+std::string_view name(Mode mode); // "auto", "degraded", "live"
 std::string_view name(CircuitForce force);
 
 // Whom an order binds.
 struct Scope {
     enum class Kind : std::uint8_t { node = 1, scene = 2, fleet = 3 };
     Kind kind = Kind::node;
-    std::string scene;  // for Kind::scene
+    std::string scene; // for Kind::scene
     bool operator==(const Scope&) const = default;
 };
 std::string_view name(Scope::Kind kind);
@@ -43,13 +43,13 @@ struct Override {
     Mode mode = Mode::automatic;
     CircuitForce force = CircuitForce::none;
     std::string reason;
-    std::string author;   // who, as the admin socket saw it
-    Stamp set;            // when it was given
-    Nanos granted{0};     // how long it was given for
-    MonoTime ends;        // in this boot
+    std::string author; // who, as the admin socket saw it
+    Stamp set;          // when it was given
+    Nanos granted{0};   // how long it was given for
+    MonoTime ends;      // in this boot
     Nanos remaining(Now now) const { return ends > now.mono ? ends - now.mono : Nanos{0}; }
-    WallTime ends_wall(Now now) const { return now.wall + remaining(now); }  // for people
-    std::string key() const;  // "degrade/node", "degrade/scene/LOGIN", "circuit/node": the key in state/
+    WallTime ends_wall(Now now) const { return now.wall + remaining(now); } // for people
+    std::string key() const; // "degrade/node", "degrade/scene/LOGIN", "circuit/node": the key in state/
     std::string encode() const;
 };
 
@@ -69,15 +69,15 @@ class Overrides {
   public:
     explicit Overrides(std::uint64_t boot) : boot_(boot) {}
 
-    // Judges an order and gives it its end; nothing stands until stand(). Refuses (Code::invalid) an order without reason,
-    // out of bounds, with both or neither of mode and force, or a circuit order for a scene.
+    // Judges an order and gives it its end; nothing stands until stand(). Refuses (Code::invalid) an order without
+    // reason, out of bounds, with both or neither of mode and force, or a circuit order for a scene.
     Result<Override> propose(const OverrideRequest& request, Now now) const;
     // Lets a proposed order stand in place of an older one for the same scope. Code::full beyond kOverridesMax.
     Result<bool> stand(Override order);
     // `auto`: true when there was one.
     bool clear(const Scope& scope, bool circuit);
-    // Of before a restart: it stands for what is certainly left of it, by both clocks and never longer than granted. False,
-    // and nothing stands, when it is over.
+    // Of before a restart: it stands for what is certainly left of it, by both clocks and never longer than granted.
+    // False, and nothing stands, when it is over.
     bool restore(Override order, Now now);
     // Removes and returns what is over.
     std::vector<Override> expire(Now now);
@@ -111,4 +111,4 @@ class Overrides {
     Orders forces_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

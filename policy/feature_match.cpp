@@ -25,4 +25,4 @@ std::optional<double> similarity(const std::vector<float>& asked, std::string_vi
     return std::clamp(cosine, -1.0, 1.0);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -7,9 +7,9 @@
 
 namespace holdfast {
 
-// Cosine in [-1, 1]. Nothing when the lengths differ or are out of bounds, the models differ (an absent one equals only an
-// absent one), a norm is zero or a value not finite: then nothing may be concluded.
+// Cosine in [-1, 1]. Nothing when the lengths differ or are out of bounds, the models differ (an absent one equals only
+// an absent one), a norm is zero or a value not finite: then nothing may be concluded.
 std::optional<double> similarity(const std::vector<float>& asked, std::string_view asked_model,
                                  const std::vector<float>& stored, std::string_view stored_model);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -9,7 +9,9 @@
 namespace holdfast {
 namespace {
 
-std::int64_t seconds_of(MonoTime t) { return std::chrono::floor<Seconds>(t.time_since_epoch()).count(); }
+std::int64_t seconds_of(MonoTime t) {
+    return std::chrono::floor<Seconds>(t.time_since_epoch()).count();
+}
 
 template <typename Words>
 Words words_of(const Hash128& fingerprint) {
@@ -19,7 +21,7 @@ Words words_of(const Hash128& fingerprint) {
     return out;
 }
 
-}  // namespace
+} // namespace
 
 NonceWindow::NonceWindow(std::size_t capacity, Seconds window, const SipKey& key) : key_(key) {
     HF_CHECK(window.count() > 0);
@@ -41,10 +43,12 @@ Hash128 NonceWindow::fingerprint(std::string_view secret_id, std::string_view no
     return out;
 }
 
-// Entries keep the index of their owner, so owners keep theirs; one that is gone keeps its slot while it holds anything.
+// Entries keep the index of their owner, so owners keep theirs; one that is gone keeps its slot while it holds
+// anything.
 void NonceWindow::set_owners(const std::vector<std::string>& secret_ids) {
     std::vector<std::uint32_t> tags;
-    for (std::size_t i = 0; i < std::min(secret_ids.size(), kNonceOwnersMax); ++i) tags.push_back(tag_of(secret_ids[i]));
+    for (std::size_t i = 0; i < std::min(secret_ids.size(), kNonceOwnersMax); ++i)
+        tags.push_back(tag_of(secret_ids[i]));
     std::sort(tags.begin(), tags.end());
     tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
     std::vector<std::uint32_t> vacant;
@@ -198,4 +202,4 @@ void NonceWindow::tick(Now now, std::size_t entries_max) {
     reclaim(entries_max);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

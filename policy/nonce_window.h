@@ -1,7 +1,7 @@
 // Which nonces have been used (SPEC: authentication): a set of 16-byte fingerprints of (secret id, nonce) with all its
-// memory taken at start. Entries lie in buckets of one second of their end; a bucket that is over is forgotten whole and its
-// slots are given back a few per insert, so that nothing is ever rehashed and no insert stalls. It is not the log that
-// survives a restart: that one stores fingerprints and ends, and feeds them back through restore().
+// memory taken at start. Entries lie in buckets of one second of their end; a bucket that is over is forgotten whole
+// and its slots are given back a few per insert, so that nothing is ever rehashed and no insert stalls. It is not the
+// log that survives a restart: that one stores fingerprints and ends, and feeds them back through restore().
 #pragma once
 
 #include <array>
@@ -24,14 +24,14 @@ inline constexpr Seconds kNonceWindowMax{3600};
 class NonceWindow {
   public:
     enum class Insert {
-        fresh,     // now recorded
-        replayed,  // has been used
-        expired,   // so old that a use of it may have been forgotten (the wall clock went back): refuse as expired
-        full,      // no room left for this caller: refuse with 503
+        fresh,    // now recorded
+        replayed, // has been used
+        expired,  // so old that a use of it may have been forgotten (the wall clock went back): refuse as expired
+        full,     // no room left for this caller: refuse with 503
     };
 
-    // Requires: window > 0. `key` must be the same after a restart (derived from the node's own key). `window` is auth.window; a nonce counts for
-    // at most twice that. Capacity is clamped to the bounds above.
+    // Requires: window > 0. `key` must be the same after a restart (derived from the node's own key). `window` is
+    // auth.window; a nonce counts for at most twice that. Capacity is clamped to the bounds above.
     NonceWindow(std::size_t capacity, Seconds window, const SipKey& key);
 
     // The callers that have a share: half of the room is divided evenly and kept for each, half is for whoever comes. A
@@ -47,7 +47,7 @@ class NonceWindow {
     // Forgets what is over, at most `entries_max` entries; for a timer of a node without traffic.
     void tick(Now now, std::size_t entries_max = 10'000);
 
-    std::size_t size() const { return live_; }  // entries not yet given back
+    std::size_t size() const { return live_; } // entries not yet given back
     std::size_t capacity() const { return entries_.size() - 1; }
 
   private:
@@ -55,13 +55,13 @@ class NonceWindow {
     using Words = std::array<std::uint32_t, 4>;
     struct Entry {
         Words fingerprint;
-        std::uint32_t next;            // in the chain of its hash, or of the free list; 0: none
-        std::uint32_t next_in_bucket;  // 0: none
-        std::uint32_t owner;           // index into owners_
+        std::uint32_t next;           // in the chain of its hash, or of the free list; 0: none
+        std::uint32_t next_in_bucket; // 0: none
+        std::uint32_t owner;          // index into owners_
     };
     struct Bucket {
         std::uint32_t head = 0;
-        std::int64_t expiry_max = INT64_MIN;  // of its entries, Unix seconds
+        std::int64_t expiry_max = INT64_MIN; // of its entries, Unix seconds
     };
     struct Owner {
         std::uint32_t tag = 0;
@@ -76,26 +76,26 @@ class NonceWindow {
     bool holds(const Words& words) const;
     std::uint32_t tag_of(std::string_view secret_id) const;
     std::uint32_t owner_of(std::uint32_t tag) const;
-    void hold(std::uint32_t owner, int change);  // +1 or -1
+    void hold(std::uint32_t owner, int change); // +1 or -1
     void put(const Words& words, std::uint32_t owner, std::int64_t second, std::int64_t expiry);
     std::uint32_t slot_of(const Words& words) const { return words[1] & mask_; }
 
     SipKey key_;
-    std::int64_t lifetime_;  // seconds that an entry can live at most
+    std::int64_t lifetime_; // seconds that an entry can live at most
     std::uint32_t mask_;
-    std::vector<std::uint32_t> heads_;  // by hash; 0: none
-    std::vector<Entry> entries_;        // 0 is not used
-    std::vector<Bucket> buckets_;       // a ring by the monotonic second of the end
-    std::vector<Owner> owners_;         // 0: everyone without a share
+    std::vector<std::uint32_t> heads_; // by hash; 0: none
+    std::vector<Entry> entries_;       // 0 is not used
+    std::vector<Bucket> buckets_;      // a ring by the monotonic second of the end
+    std::vector<Owner> owners_;        // 0: everyone without a share
     std::unordered_map<std::uint32_t, std::uint32_t> owner_by_tag_;
-    std::uint32_t free_ = 0;          // list of entries given back
-    std::uint32_t used_ = 0;          // entries ever taken from entries_
-    std::vector<std::uint32_t> dying_;  // heads of buckets that are over and not yet given back; at most one a bucket
+    std::uint32_t free_ = 0;           // list of entries given back
+    std::uint32_t used_ = 0;           // entries ever taken from entries_
+    std::vector<std::uint32_t> dying_; // heads of buckets that are over and not yet given back; at most one a bucket
     std::size_t live_ = 0;
-    std::size_t unclaimed_ = 0;       // room kept for callers that have not used their share
-    std::int64_t second_ = 0;         // the oldest bucket
+    std::size_t unclaimed_ = 0; // room kept for callers that have not used their share
+    std::int64_t second_ = 0;   // the oldest bucket
     bool begun_ = false;
-    std::int64_t low_water_ = INT64_MIN;  // Unix seconds: what ends at or before it cannot be told from a replay
+    std::int64_t low_water_ = INT64_MIN; // Unix seconds: what ends at or before it cannot be told from a replay
 };
 
-}  // namespace holdfast
+} // namespace holdfast

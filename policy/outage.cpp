@@ -8,9 +8,9 @@ namespace holdfast {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr Nanos kSpanMax = 24h * 3650;  // ten years; longer was never written
+constexpr Nanos kSpanMax = 24h * 3650; // ten years; longer was never written
 
-}  // namespace
+} // namespace
 
 bool Outage::observe(bool circuit_closed, bool forced_degraded, Now now) {
     const bool active = !circuit_closed || forced_degraded;
@@ -85,4 +85,4 @@ OutageFacts longer(const OutageFacts& a, const OutageFacts& b) {
     return {true, std::max(a.certain, b.certain), std::max(a.since_renewal, b.since_renewal)};
 }
 
-}  // namespace holdfast
+} // namespace holdfast

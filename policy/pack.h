@@ -1,5 +1,5 @@
-// The few bytes that pure state needs to survive a restart: little-endian integers and counted texts behind a version byte.
-// Reading is strict; a Reader that has failed stays failed, so a decoder checks once at the end.
+// The few bytes that pure state needs to survive a restart: little-endian integers and counted texts behind a version
+// byte. Reading is strict; a Reader that has failed stays failed, so a decoder checks once at the end.
 #pragma once
 
 #include <bit>
@@ -79,4 +79,4 @@ class Reader {
     bool good_ = true;
 };
 
-}  // namespace holdfast::pack
+} // namespace holdfast::pack

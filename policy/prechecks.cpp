@@ -50,14 +50,22 @@ Says judge_residency(const CompiledRule& rule, const VerifyRequest& request) {
 
 std::string_view words(CouponFault fault) {
     switch (fault) {
-        case CouponFault::none: return {};
-        case CouponFault::length: return "the coupon has a wrong length";
-        case CouponFault::prefix: return "the coupon has a wrong prefix";
-        case CouponFault::alphabet: return "the coupon has a wrong character";
-        case CouponFault::check_digit: return "the coupon's check digit is wrong";
-        case CouponFault::malformed_date: return "the coupon has a malformed date";
-        case CouponFault::not_yet_valid: return "the coupon is not valid yet";
-        case CouponFault::expired: return "the coupon has expired";
+        case CouponFault::none:
+            return {};
+        case CouponFault::length:
+            return "the coupon has a wrong length";
+        case CouponFault::prefix:
+            return "the coupon has a wrong prefix";
+        case CouponFault::alphabet:
+            return "the coupon has a wrong character";
+        case CouponFault::check_digit:
+            return "the coupon's check digit is wrong";
+        case CouponFault::malformed_date:
+            return "the coupon has a malformed date";
+        case CouponFault::not_yet_valid:
+            return "the coupon is not valid yet";
+        case CouponFault::expired:
+            return "the coupon has expired";
     }
     return "the coupon is not valid";
 }
@@ -97,9 +105,12 @@ Says judge_image(const CompiledRule& compiled, const VerifyRequest& request) {
 
 std::string_view rate_key(PrecheckRule::RateBy by, const PrecheckInput& input) {
     switch (by) {
-        case PrecheckRule::RateBy::credential: return input.credential.id;
-        case PrecheckRule::RateBy::subject: return input.request.subject;
-        case PrecheckRule::RateBy::address: return input.address;
+        case PrecheckRule::RateBy::credential:
+            return input.credential.id;
+        case PrecheckRule::RateBy::subject:
+            return input.request.subject;
+        case PrecheckRule::RateBy::address:
+            return input.address;
     }
     return input.credential.id;
 }
@@ -114,14 +125,22 @@ template <typename Rate>
 Says judge(const CompiledRule& rule, const PrecheckInput& input, Now now, const Rate& rate) {
     const VerifyRequest& request = input.request;
     switch (rule.rule.kind) {
-        case Kind::attribute: return judge_attribute(rule, request);
-        case Kind::required: return judge_required(rule, request);
-        case Kind::residency: return judge_residency(rule, request);
-        case Kind::coupon: return judge_coupon(rule, request, now.wall);
-        case Kind::image: return judge_image(rule, request);
-        case Kind::subject: return judge_list(rule, request.subject);
-        case Kind::device: return judge_list(rule, request.device);
-        case Kind::rate: return says_of(rate(rule.rule.name, rate_key(rule.rule.rate_by, input), rule.rule.rate));
+        case Kind::attribute:
+            return judge_attribute(rule, request);
+        case Kind::required:
+            return judge_required(rule, request);
+        case Kind::residency:
+            return judge_residency(rule, request);
+        case Kind::coupon:
+            return judge_coupon(rule, request, now.wall);
+        case Kind::image:
+            return judge_image(rule, request);
+        case Kind::subject:
+            return judge_list(rule, request.subject);
+        case Kind::device:
+            return judge_list(rule, request.device);
+        case Kind::rate:
+            return says_of(rate(rule.rule.name, rate_key(rule.rule.rate_by, input), rule.rule.rate));
     }
     return {"unknown kind of rule"};
 }
@@ -146,7 +165,7 @@ PrecheckRow row(std::string_view rule, const Says& says) {
     return {std::string(rule), verdict, std::string(says.why)};
 }
 
-}  // namespace
+} // namespace
 
 bool CompiledMatch::matches(std::string_view value) const {
     if (exact.contains(value)) return true;
@@ -157,9 +176,8 @@ bool CompiledMatch::matches(std::string_view value) const {
 
 bool CompiledRule::covers(std::string_view scene) const {
     const auto& scenes = rule.scenes;
-    return scenes.empty() || std::any_of(scenes.begin(), scenes.end(), [scene](const std::string& one) {
-               return one == "*" || one == scene;
-           });
+    return scenes.empty() || std::any_of(scenes.begin(), scenes.end(),
+                                         [scene](const std::string& one) { return one == "*" || one == scene; });
 }
 
 Prechecks::Prechecks() : state_(std::make_unique<State>()) {}
@@ -172,7 +190,8 @@ PrecheckResult Prechecks::evaluate(const PrecheckInput& input, Now now, RateLimi
         return rates.take(owner, key, spec, now.mono);
     };
     if (const Says says = judge_scene(input); !says.why.empty()) return refuse(kCredentialSceneRule, says);
-    if (const Says says = judge_credential_rate(input, take); !says.why.empty()) return refuse(kCredentialRateRule, says);
+    if (const Says says = judge_credential_rate(input, take); !says.why.empty())
+        return refuse(kCredentialRateRule, says);
     for (const CompiledRule& rule : state_->rules) {
         if (!rule.covers(input.request.scene)) continue;
         if (const Says says = judge(rule, input, now, take); !says.why.empty()) return refuse(rule.rule.name, says);
@@ -223,4 +242,4 @@ bool Prechecks::replace_set(std::string_view file, std::shared_ptr<const ValueSe
     return named;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -1,7 +1,7 @@
-// Regional prechecks (SPEC: prechecks): evaluated in order before anything is asked of the centre. Two rules stand before
-// the declared ones and need no declaration: "credential-scene" (the credential may use the scene) and
-// "credential-rate" (the credential's own `rate`). The state of the rate limits is the caller's, so that a reload of the
-// rules refills nothing.
+// Regional prechecks (SPEC: prechecks): evaluated in order before anything is asked of the centre. Two rules stand
+// before the declared ones and need no declaration: "credential-scene" (the credential may use the scene) and
+// "credential-rate" (the credential's own `rate`). The state of the rate limits is the caller's, so that a reload of
+// the rules refills nothing.
 #pragma once
 
 #include <memory>
@@ -27,15 +27,15 @@ inline constexpr std::string_view kCredentialRateRule = "credential-rate";
 struct PrecheckInput {
     const VerifyRequest& request;
     const Credential& credential;
-    std::string_view address;  // of the client, text without port
+    std::string_view address; // of the client, text without port
 };
 
 struct PrecheckResult {
     bool allowed = true;
-    std::string_view rule;  // lives as long as the Prechecks
-    ApiCode code = ApiCode::precheck_denied;  // scene_forbidden, precheck_denied or rate_limited
-    Nanos retry_after{0};     // for rate_limited
-    std::string_view why;     // a short closed text for people, without any value of the request
+    std::string_view rule;                   // lives as long as the Prechecks
+    ApiCode code = ApiCode::precheck_denied; // scene_forbidden, precheck_denied or rate_limited
+    Nanos retry_after{0};                    // for rate_limited
+    std::string_view why;                    // a short closed text for people, without any value of the request
 };
 
 // A line of `policy test`.
@@ -47,7 +47,7 @@ struct PrecheckRow {
 
 class Prechecks {
   public:
-    Prechecks();  // only the two built-in rules
+    Prechecks(); // only the two built-in rules
     ~Prechecks();
     Prechecks(Prechecks&&) noexcept;
     Prechecks& operator=(Prechecks&&) noexcept;
@@ -62,8 +62,8 @@ class Prechecks {
     std::vector<std::string> rule_names() const;
     // The set files that the rules name. A rule whose file has not been given yet denies.
     std::vector<std::string> set_files() const;
-    // Swaps the set of a file in for every rule that names it; a shared_ptr because those rules own it together. False when
-    // no rule names it.
+    // Swaps the set of a file in for every rule that names it; a shared_ptr because those rules own it together. False
+    // when no rule names it.
     bool replace_set(std::string_view file, std::shared_ptr<const ValueSet> set);
 
   private:
@@ -71,4 +71,4 @@ class Prechecks {
     std::unique_ptr<State> state_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

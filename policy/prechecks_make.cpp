@@ -34,7 +34,8 @@ Fault attribute_name_fault(std::string_view name) {
 Fault image_fault(const PrecheckRule& rule) {
     for (const std::string& type : rule.image_types)
         if (type != "jpeg" && type != "png") return fmt::format("image type \"{}\": must be jpeg or png", type);
-    if (rule.image_bytes_max != 0 && rule.image_bytes_min > rule.image_bytes_max) return "image size: minimum above maximum";
+    if (rule.image_bytes_max != 0 && rule.image_bytes_min > rule.image_bytes_max)
+        return "image size: minimum above maximum";
     const bool bounds = rule.image_bytes_min != 0 || rule.image_bytes_max != 0;
     if (!rule.image_required && rule.image_types.empty() && !bounds) return "needs a requirement, types or a size";
     return std::nullopt;
@@ -58,14 +59,18 @@ Fault kind_fault(const PrecheckRule& rule) {
         case Kind::attribute:
             if (auto fault = attribute_name_fault(rule.attribute)) return fault;
             return list_fault(rule);
-        case Kind::required: return required_fault(rule);
-        case Kind::residency: return residency_fault(rule);
+        case Kind::required:
+            return required_fault(rule);
+        case Kind::residency:
+            return residency_fault(rule);
         case Kind::coupon:
             if (auto fault = attribute_name_fault(rule.attribute)) return fault;
             return form_fault(rule.coupon);
-        case Kind::image: return image_fault(rule);
+        case Kind::image:
+            return image_fault(rule);
         case Kind::subject:
-        case Kind::device: return list_fault(rule);
+        case Kind::device:
+            return list_fault(rule);
         case Kind::rate:
             if (!is_valid(rule.rate)) return "rate: per_second must be above 0 and burst at least 1";
             return std::nullopt;
@@ -109,7 +114,7 @@ Result<CompiledRule> compile(PrecheckRule rule, const std::string& region) {
     return out;
 }
 
-}  // namespace
+} // namespace
 
 Result<Prechecks> Prechecks::make(std::vector<PrecheckRule> rules, std::string region) {
     const auto bad = [](std::string_view rule, std::string_view what) {
@@ -132,4 +137,4 @@ Result<Prechecks> Prechecks::make(std::vector<PrecheckRule> rules, std::string r
     return out;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -9,8 +9,8 @@ namespace holdfast {
 namespace {
 
 struct Gcra {
-    std::int64_t interval;   // nanoseconds that one request costs
-    std::int64_t tolerance;  // how far ahead of now the next arrival may be due
+    std::int64_t interval;  // nanoseconds that one request costs
+    std::int64_t tolerance; // how far ahead of now the next arrival may be due
 };
 
 Gcra gcra_of(const RateSpec& spec) {
@@ -21,7 +21,9 @@ Gcra gcra_of(const RateSpec& spec) {
     return {std::max<std::int64_t>(1, std::llround(interval)), std::llround(tolerance)};
 }
 
-std::int64_t nanos(MonoTime t) { return t.time_since_epoch().count(); }
+std::int64_t nanos(MonoTime t) {
+    return t.time_since_epoch().count();
+}
 
 RateVerdict judge(std::int64_t due, std::int64_t now, const Gcra& rate) {
     const std::int64_t early = due - rate.tolerance - now;
@@ -29,7 +31,7 @@ RateVerdict judge(std::int64_t due, std::int64_t now, const Gcra& rate) {
     return {false, Nanos(early)};
 }
 
-}  // namespace
+} // namespace
 
 bool is_valid(const RateSpec& spec) {
     return std::isfinite(spec.per_second) && std::isfinite(spec.burst) && spec.per_second >= 1e-6 &&
@@ -82,4 +84,4 @@ RateVerdict RateLimiter::peek(std::string_view owner, std::string_view key, cons
     return {};
 }
 
-}  // namespace holdfast
+} // namespace holdfast

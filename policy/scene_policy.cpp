@@ -9,9 +9,12 @@ namespace holdfast {
 
 std::string_view name(Rung rung) {
     switch (rung) {
-        case Rung::cache: return "cache";
-        case Rung::feature: return "feature";
-        case Rung::provisional: return "provisional";
+        case Rung::cache:
+            return "cache";
+        case Rung::feature:
+            return "feature";
+        case Rung::provisional:
+            return "provisional";
     }
     return "cache";
 }
@@ -22,7 +25,9 @@ std::optional<Rung> parse_rung(std::string_view text) {
     return std::nullopt;
 }
 
-bool Ladder::has(Rung rung) const { return std::find(begin(), end(), rung) != end(); }
+bool Ladder::has(Rung rung) const {
+    return std::find(begin(), end(), rung) != end();
+}
 
 bool Ladder::add(Rung rung) {
     if (has(rung)) return false;
@@ -30,7 +35,9 @@ bool Ladder::add(Rung rung) {
     return true;
 }
 
-bool Ladder::operator==(const Ladder& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+bool Ladder::operator==(const Ladder& other) const {
+    return std::equal(begin(), end(), other.begin(), other.end());
+}
 
 std::optional<std::string> fault_of(const ScenePolicy& policy) {
     if (policy.cache.max_age < Nanos{0}) return "cache.max_age: must not be negative";
@@ -45,7 +52,8 @@ std::optional<std::string> fault_of(const ScenePolicy& policy) {
             return "feature.threshold: must be above 0 and at most 1";
     }
     const ProvisionalPolicy& provisional = policy.provisional;
-    if (provisional.after < Nanos{0} || provisional.hard_stop < Nanos{0}) return "provisional: times must not be negative";
+    if (provisional.after < Nanos{0} || provisional.hard_stop < Nanos{0})
+        return "provisional: times must not be negative";
     if (provisional.budget_per_minute > kBudgetPerMinuteMax)
         return fmt::format("provisional.budget_per_minute: at most {}", kBudgetPerMinuteMax);
     if (provisional.per_subject_per_hour > kPerSubjectPerHourMax)
@@ -57,4 +65,4 @@ std::optional<std::string> fault_of(const ScenePolicy& policy) {
     return std::nullopt;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

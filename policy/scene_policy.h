@@ -20,10 +20,10 @@ std::optional<Rung> parse_rung(std::string_view text);
 // The ladder: rungs in the order of the configuration, none twice.
 class Ladder {
   public:
-    bool add(Rung rung);  // false: it is there already
+    bool add(Rung rung); // false: it is there already
     bool has(Rung rung) const;
     std::size_t size() const { return size_; }
-    Rung operator[](std::size_t i) const { return rungs_[i]; }  // Requires: i < size()
+    Rung operator[](std::size_t i) const { return rungs_[i]; } // Requires: i < size()
     const Rung* begin() const { return rungs_.data(); }
     const Rung* end() const { return rungs_.data() + size_; }
     bool operator==(const Ladder& other) const;
@@ -38,14 +38,14 @@ inline constexpr std::uint32_t kBudgetPerMinuteMax = 10'000;
 inline constexpr std::uint32_t kPerSubjectPerHourMax = 100;
 
 struct CachePolicy {
-    Nanos max_age{0};  // of a pass; 0: none is served
-    Nanos fail_max_age = 30s;  // of fail and review
-    unsigned overrun_percent = 0;  // how far beyond the centre's own grant; at most kOverrunPercentMax
+    Nanos max_age{0};             // of a pass; 0: none is served
+    Nanos fail_max_age = 30s;     // of fail and review
+    unsigned overrun_percent = 0; // how far beyond the centre's own grant; at most kOverrunPercentMax
     bool require_device = false;
 };
 struct FeaturePolicy {
     Nanos max_age{0};
-    double threshold = 1.0;  // cosine, in (0, 1]
+    double threshold = 1.0; // cosine, in (0, 1]
 };
 struct ProvisionalPolicy {
     Nanos after = 60s;
@@ -65,4 +65,4 @@ struct ScenePolicy {
 // Why the numbers cannot stand ("cache.overrun: …"), or nothing.
 std::optional<std::string> fault_of(const ScenePolicy& policy);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -87,7 +87,7 @@ bool outside_window(std::int64_t timestamp, WallTime now, const AuthTerms& terms
     return apart > window || apart < -window || timestamp < terms.not_before;
 }
 
-}  // namespace
+} // namespace
 
 std::optional<std::string> canonical_query(std::string_view raw) {
     std::string out;
@@ -162,7 +162,8 @@ tl::expected<const Credential*, AuthFailure> verify(const Claim& claim, const Di
     // The claimed body hash is what was signed; that it is the body's is a question of its own. All work is done before
     // the first answer, so that the time tells none of the three apart.
     bool known = false;
-    const Credential* const matched = credentials.match(claim.secret_id(), claim.string_to_sign(), claim.signature(), known);
+    const Credential* const matched =
+        credentials.match(claim.secret_id(), claim.string_to_sign(), claim.signature(), known);
     const bool same_body = constant_time_equal(claim.content_sha256(), body);
     if (!known) return tl::unexpected<AuthFailure>(AuthFailure::unknown_secret_id);
     if (!same_body) return tl::unexpected<AuthFailure>(AuthFailure::content_sha256_mismatch);
@@ -192,4 +193,4 @@ SignedFields sign(const SignInput& input, std::string_view secret_id, HmacSha256
     return out;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

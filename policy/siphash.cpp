@@ -100,7 +100,7 @@ class Joined {
     std::size_t size_ = 0;
 };
 
-}  // namespace
+} // namespace
 
 std::uint64_t siphash64(const SipKey& key, std::string_view text) {
     State state = absorb_all(key, text, false);
@@ -108,7 +108,9 @@ std::uint64_t siphash64(const SipKey& key, std::string_view text) {
     return state.squeeze();
 }
 
-Hash128 siphash128(const SipKey& key, std::string_view text) { return wide_hash(absorb_all(key, text, true)); }
+Hash128 siphash128(const SipKey& key, std::string_view text) {
+    return wide_hash(absorb_all(key, text, true));
+}
 
 Hash128 siphash128(const SipKey& key, std::initializer_list<std::string_view> parts) {
     return siphash128(key, Joined(key, parts).text());
@@ -118,4 +120,4 @@ std::uint64_t siphash64(const SipKey& key, std::initializer_list<std::string_vie
     return siphash64(key, Joined(key, parts).text());
 }
 
-}  // namespace holdfast
+} // namespace holdfast

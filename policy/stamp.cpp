@@ -5,9 +5,11 @@
 namespace holdfast {
 namespace {
 
-bool same_boot(const Stamp& at, std::uint64_t boot) { return boot != 0 && at.boot == boot; }
+bool same_boot(const Stamp& at, std::uint64_t boot) {
+    return boot != 0 && at.boot == boot;
+}
 
-}  // namespace
+} // namespace
 
 std::optional<Nanos> oldest_age(const Stamp& at, Now now, std::uint64_t boot) {
     const Nanos by_wall = now.wall - at.wall;
@@ -17,8 +19,8 @@ std::optional<Nanos> oldest_age(const Stamp& at, Now now, std::uint64_t boot) {
         if (by_mono < Nanos{0}) return std::nullopt;
         return std::max(by_wall, by_mono);
     }
-    // Another boot certainly ended before this one began. When the boots cannot be told apart, the uptime only makes the
-    // record older than it may be, which is the safe side.
+    // Another boot certainly ended before this one began. When the boots cannot be told apart, the uptime only makes
+    // the record older than it may be, which is the safe side.
     return std::max(by_wall, now.mono.time_since_epoch());
 }
 
@@ -28,4 +30,4 @@ Nanos youngest_age(const Stamp& at, Now now, std::uint64_t boot) {
     return std::max(age, Nanos{0});
 }
 
-}  // namespace holdfast
+} // namespace holdfast

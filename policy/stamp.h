@@ -18,14 +18,16 @@ struct Stamp {
     bool operator==(const Stamp&) const = default;
 };
 
-inline Stamp stamp(Now now, std::uint64_t boot) { return {now.wall, now.mono, boot}; }
+inline Stamp stamp(Now now, std::uint64_t boot) {
+    return {now.wall, now.mono, boot};
+}
 
-// The greater of the ages by the two clocks; between boots the machine's uptime stands in for the monotonic one. Nothing
-// for a moment in the future of either clock: such a record is not to be believed.
+// The greater of the ages by the two clocks; between boots the machine's uptime stands in for the monotonic one.
+// Nothing for a moment in the future of either clock: such a record is not to be believed.
 std::optional<Nanos> oldest_age(const Stamp& at, Now now, std::uint64_t boot);
 
 // The age that is certain whatever the wall clock did: by the monotonic clock within a boot, else the machine's uptime;
 // zero when the boots cannot be told apart. Never negative.
 Nanos youngest_age(const Stamp& at, Now now, std::uint64_t boot);
 
-}  // namespace holdfast
+} // namespace holdfast

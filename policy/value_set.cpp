@@ -10,7 +10,9 @@
 namespace holdfast {
 namespace {
 
-tl::unexpected<Error> bad(std::string detail) { return fail(Code::invalid, Origin::local, std::move(detail)); }
+tl::unexpected<Error> bad(std::string detail) {
+    return fail(Code::invalid, Origin::local, std::move(detail));
+}
 
 std::string_view fault_of(std::string_view value) {
     if (value.size() > kValueBytesMax) return "longer than 256 bytes";
@@ -18,12 +20,16 @@ std::string_view fault_of(std::string_view value) {
     return {};
 }
 
-}  // namespace
+} // namespace
 
 // Each set has a key of its own, so that nobody can prepare values that collide in it.
-ValueSet::ValueSet() { random_bytes(key_); }
+ValueSet::ValueSet() {
+    random_bytes(key_);
+}
 
-void ValueSet::add(std::string_view value) { hashes_.push_back(siphash128(key_, value)); }
+void ValueSet::add(std::string_view value) {
+    hashes_.push_back(siphash128(key_, value));
+}
 
 void ValueSet::finish() {
     std::sort(hashes_.begin(), hashes_.end());
@@ -40,7 +46,8 @@ Result<ValueSet> ValueSet::from_lines(std::string_view text) {
         if (value.ends_with('\r')) value.remove_suffix(1);
         if (value.empty() || value.front() == '#') continue;
         if (const auto fault = fault_of(value); !fault.empty()) return bad(fmt::format("line {}: {}", line, fault));
-        if (out.hashes_.size() == kValueSetMax) return bad(fmt::format("line {}: more than {} values", line, kValueSetMax));
+        if (out.hashes_.size() == kValueSetMax)
+            return bad(fmt::format("line {}: more than {} values", line, kValueSetMax));
         out.add(value);
     }
     out.finish();
@@ -63,4 +70,4 @@ bool ValueSet::contains(std::string_view value) const {
     return !hashes_.empty() && std::binary_search(hashes_.begin(), hashes_.end(), siphash128(key_, value));
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -1,6 +1,6 @@
-// An immutable set of texts, from a list in the configuration or the lines of a file. The shell reads files and swaps in a
-// new set when one changes; this part gets the text. Members are kept as keyed 128-bit hashes: a list of denied subjects
-// lies in no heap dump, and a set of a million costs 16 MB.
+// An immutable set of texts, from a list in the configuration or the lines of a file. The shell reads files and swaps
+// in a new set when one changes; this part gets the text. Members are kept as keyed 128-bit hashes: a list of denied
+// subjects lies in no heap dump, and a set of a million costs 16 MB.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,10 @@ inline constexpr std::size_t kValueBytesMax = 256;
 
 class ValueSet {
   public:
-    ValueSet();  // empty
-    // One value a line; the end of line may be LF or CRLF; empty lines and lines that begin with '#' are skipped, nothing
-    // else is trimmed. Refuses (with the line's number) invalid UTF-8, longer values, and more than kValueSetMax.
+    ValueSet(); // empty
+    // One value a line; the end of line may be LF or CRLF; empty lines and lines that begin with '#' are skipped,
+    // nothing else is trimmed. Refuses (with the line's number) invalid UTF-8, longer values, and more than
+    // kValueSetMax.
     static Result<ValueSet> from_lines(std::string_view text);
     static Result<ValueSet> from_list(const std::vector<std::string>& values);
     bool contains(std::string_view value) const;
@@ -28,9 +29,9 @@ class ValueSet {
 
   private:
     void add(std::string_view value);
-    void finish();  // sorts; afterwards contains() works
+    void finish(); // sorts; afterwards contains() works
     SipKey key_;
     std::vector<Hash128> hashes_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -23,7 +23,8 @@ bool is_name_byte(char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
 }
 
-// Control characters are those below space, delete, and U+0080 to U+009F. The JSON reader has seen to it that it is UTF-8.
+// Control characters are those below space, delete, and U+0080 to U+009F. The JSON reader has seen to it that it is
+// UTF-8.
 bool has_control(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto b = static_cast<unsigned char>(text[i]);
@@ -85,7 +86,8 @@ Done read_evidence(json::Value evidence, VerifyRequest& out) {
             return bad("evidence", fmt::format("unknown member \"{}\"", member.key().substr(0, 64)));
         }
     }
-    if (!out.feature_model.empty() && out.feature.empty()) return bad("evidence.featureModel", "needs evidence.feature");
+    if (!out.feature_model.empty() && out.feature.empty())
+        return bad("evidence.featureModel", "needs evidence.feature");
     return true;
 }
 
@@ -97,8 +99,8 @@ Done read_attributes(json::Value attributes, VerifyRequest& out) {
     for (json::Value member = attributes.first(); member; member = member.next()) {
         const std::string_view key = member.key();
         if (key.empty() || key.size() > kAttributeKeyBytesMax || has_control(key))
-            return bad("attributes", fmt::format("names must have 1 to {} bytes without control characters",
-                                                 kAttributeKeyBytesMax));
+            return bad("attributes",
+                       fmt::format("names must have 1 to {} bytes without control characters", kAttributeKeyBytesMax));
         std::string value;
         if (auto read = read_text(member, "attributes", 0, kAttributeValueBytesMax, value); !read) {
             return bad(fmt::format("attributes.{}", key), read.error().detail.substr(sizeof "attributes: " - 1));
@@ -141,7 +143,7 @@ Done read_names(json::Value order_no, json::Value scene, json::Value subject, js
     return read_text(device, "device", 0, kDeviceBytesMax, out.device);
 }
 
-}  // namespace
+} // namespace
 
 bool is_order_no(std::string_view text) {
     if (text.empty() || text.size() > kOrderNoBytesMax) return false;
@@ -185,13 +187,20 @@ Result<VerifyRequest> parse_verify_request(json::Document& document, std::string
     json::Value order_no, scene, subject, device, evidence, attributes, terms;
     for (json::Value member = root->first(); member; member = member.next()) {
         const std::string_view key = member.key();
-        if (key == "orderNo") order_no = member;
-        else if (key == "scene") scene = member;
-        else if (key == "subject") subject = member;
-        else if (key == "device") device = member;
-        else if (key == "evidence") evidence = member;
-        else if (key == "attributes") attributes = member;
-        else if (key == "terms") terms = member;
+        if (key == "orderNo")
+            order_no = member;
+        else if (key == "scene")
+            scene = member;
+        else if (key == "subject")
+            subject = member;
+        else if (key == "device")
+            device = member;
+        else if (key == "evidence")
+            evidence = member;
+        else if (key == "attributes")
+            attributes = member;
+        else if (key == "terms")
+            terms = member;
     }
     Result<VerifyRequest> out;
     if (auto read = read_names(order_no, scene, subject, device, *out); !read) return tl::unexpected(read.error());
@@ -201,4 +210,4 @@ Result<VerifyRequest> parse_verify_request(json::Document& document, std::string
     return out;
 }
 
-}  // namespace holdfast
+} // namespace holdfast
