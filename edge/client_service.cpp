@@ -49,6 +49,7 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
                    : refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET, HEAD\r\n");
     if (head.headers.count("Content-Type") > 1)
         return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
+    if (parts_.refusing) return refuse(head, peer, ApiCode::draining, "this node is going away", jittered_second());
     if (shedding || exchanges_.size() >= parts_.in_flight_max)
         return refuse(head, peer, ApiCode::overloaded, "too much is in flight", jittered_second());
     if (path == kVerifications) {
@@ -110,7 +111,7 @@ HeadDecision ClientService::health() const {
     Reply reply;
     reply.status = parts_.draining ? 503 : 200;
     reply.content_type = "text/plain; charset=utf-8";
-    reply.body = parts_.draining ? "draining\n" : "ok\n";
+    reply.body = parts_.draining ? "draining" : "ok";
     reply.headers = "Cache-Control: no-store\r\n";
     return {nullptr, std::move(reply)};
 }

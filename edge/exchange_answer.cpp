@@ -81,6 +81,7 @@ Exchange::Next Exchange::account() {
     trace_.duration_us = static_cast<std::uint32_t>(took / std::chrono::microseconds(1));
     if (answer_) {
         trace_.source = name(answer_->source);
+        if (answer_->degraded()) ++parts_.degraded_answers;
         trace_.outcome = name(answer_->outcome);
     }
     if (error_) trace_.code = text_of(*error_).code;

@@ -73,7 +73,7 @@ void Exchange::journal_provisional() {
         .member("subject", parts_.storage.subject_tag(request_.subject))
         .member("bodySha256", to_hex(digest_))
         .member("reason", name(decision_.reason))
-        .member("outageSeconds", std::int64_t(std::chrono::duration_cast<Seconds>(parts_.outage.facts(t).certain).count()))
+        .member("outageSeconds", std::int64_t(std::chrono::duration_cast<Seconds>(parts_.outages.facts(request_.scene, t).certain).count()))
         .member("evidence", trace_.request_id)
         .end_object();
     // The entry may become durable when this exchange has already answered 503: then a second entry says so.
@@ -92,7 +92,7 @@ void Exchange::journal_provisional() {
         answer.outcome = Outcome::provisional;
         answer.source = Source::policy;
         answer.decided_at = now.wall;
-        const Nanos left = scene_->config->policy.provisional.hard_stop - parts.outage.facts(now).since_renewal;
+        const Nanos left = scene_->config->policy.provisional.hard_stop - parts.outages.facts(request_.scene, now).since_renewal;
         answer.expires_at = now.wall + std::max(Nanos(0), left);
         remember_degraded(answer, now);
         answer_with(answer);

@@ -78,7 +78,7 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
     const ScenePolicy& policy = scene_->config->policy;
     facts.circuit_open = circuit.state() == CircuitState::open;
     facts.failures_diverse = circuit.failures_diverse();
-    facts.outage = parts_.outage.facts(now);
+    facts.outage = parts_.outages.facts(request_.scene, now);
     if (policy.ladder.has(Rung::cache) || policy.ladder.has(Rung::feature)) {
         cached_ = parts_.storage.outcomes().find(subject_key(), now);
         (cached_ ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();

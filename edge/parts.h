@@ -8,12 +8,13 @@
 #include "edge/access_log.h"
 #include "edge/metrics.h"
 #include "edge/net/loop.h"
+#include "edge/outages.h"
 #include "edge/recent.h"
 #include "edge/snapshot.h"
 #include "policy/budget.h"
 #include "policy/degrade_mode.h"
 #include "policy/nonce_window.h"
-#include "policy/outage.h"
+
 #include "policy/rate_limit.h"
 #include "policy/signature.h"
 #include "policy/siphash.h"
@@ -32,7 +33,7 @@ struct Parts {
     NonceWindow& nonces;
     RateLimiter& rates;
     Overrides& overrides;
-    Outage& outage;
+    Outages& outages;
     Budget& budget;
     json::Document& document;       // scratch of the loop thread
     SipKey caller_key{};            // of the circuit's hashes of subjects and credentials
@@ -40,7 +41,9 @@ struct Parts {
     std::shared_ptr<Snapshot> snapshot;  // owners: the node, and exchanges in flight
     AuthTerms auth;
     bool clock_trusted = true;      // false: no cached pass
-    bool draining = false;          // lame duck: still served
+    bool draining = false;  // not ready any more; requests are still served
+    bool refusing = false;  // and now they are not: 503 Draining
+    std::uint64_t degraded_answers = 0;  // given since start
     std::size_t in_flight_max = 20'000;
 };
 

@@ -308,4 +308,31 @@ Writer& Writer::raw(std::string_view json) {
     return *this;
 }
 
+// Depth is bounded by kDepthMax, which parsing enforced.
+void copy(Writer& to, Value from) {
+    switch (from.kind()) {
+        case Kind::null: to.null(); return;
+        case Kind::boolean: to.boolean(*from.boolean()); return;
+        case Kind::string: to.string(*from.text()); return;
+        case Kind::number:
+            if (const auto n = from.integer())
+                to.integer(*n);
+            else if (const auto u = from.unsigned_integer())
+                to.unsigned_integer(*u);
+            else
+                to.number(*from.number());
+            return;
+        case Kind::object:
+            to.begin_object();
+            for (Value v = from.first(); v; v = v.next()) copy(to.key(v.key()), v);
+            to.end_object();
+            return;
+        case Kind::array:
+            to.begin_array();
+            for (Value v = from.first(); v; v = v.next()) copy(to, v);
+            to.end_array();
+            return;
+    }
+}
+
 }  // namespace holdfast::json

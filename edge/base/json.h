@@ -101,6 +101,9 @@ class Writer {
     bool comma_ = false;  // a value has been written at this level
 };
 
+// Writes a parsed value again, as one value.
+void copy(Writer& to, Value from);
+
 void append_quoted(std::string& out, std::string_view text);  // with the quotes
 
 }  // namespace holdfast::json

@@ -1,0 +1,159 @@
+// The requests of the admin socket that take more than a line.
+#include <charconv>
+
+#include "cache/journal_reader.h"
+#include "edge/admin_service.h"
+#include "policy/verify_request.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kUnknownFieldsShown = 64;
+
+// The name of a member that is not among `known`, or empty.
+std::string unknown_member(json::Value object, std::initializer_list<std::string_view> known) {
+    for (json::Value v = object.first(); v; v = v.next())
+        if (std::find(known.begin(), known.end(), v.key()) == known.end()) return std::string(v.key().substr(0, kUnknownFieldsShown));
+    return {};
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+    std::uint64_t n = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return n;
+}
+
+// forSeconds of an order: default when absent, nothing when it is no whole number within the bounds.
+std::optional<Nanos> how_long(json::Value body) {
+    const json::Value v = body["forSeconds"];
+    if (!v) return kOverrideForDefault;
+    const auto n = v.number();
+    if (!n || *n < 1 || *n > std::chrono::duration<double>(kOverrideForMax).count()) return std::nullopt;
+    return std::chrono::duration_cast<Nanos>(std::chrono::duration<double>(*n));
+}
+
+std::string order_json(Node& node, const Scope& scope, Mode mode, std::string_view reason) {
+    const Now now = node.loop().now();
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().member("scope", name(scope.kind));
+    if (!scope.scene.empty()) w.member("scene", scope.scene);
+    w.member("mode", name(mode)).member("reason", reason);
+    for (const Override& order : node.parts().overrides.all(now)) {
+        if (!(order.scope == scope) || order.mode == Mode::automatic) continue;
+        w.member("expiresAt", rfc3339(order.ends_wall(now)));
+        w.member("remainingSeconds", std::chrono::duration<double>(order.remaining(now)).count());
+    }
+    w.end_object();
+    return out;
+}
+
+}  // namespace
+
+void AdminRequest::degrade(Body body) {
+    if (const auto unknown = unknown_member(body, {"mode", "scene", "fleet", "forSeconds", "reason"}); !unknown.empty())
+        return answer_error(400, "InvalidRequest", "unknown field \"" + unknown + "\"");
+    const std::string_view word = body["mode"].text().value_or("");
+    const Mode mode = word == "degraded" ? Mode::degraded : word == "live" ? Mode::live : Mode::automatic;
+    if (mode == Mode::automatic && word != "auto") return answer_error(400, "InvalidRequest", "mode must be degraded, live or auto");
+    if (body["fleet"].boolean().value_or(false))
+        return answer_error(400, "unsupported", "--fleet needs coordination.kind = \"etcd\"; this node stands alone");
+    const auto span = how_long(body);
+    if (!span) return answer_error(400, "InvalidRequest", "forSeconds must be between 1 and 14400");
+    const std::string scene(body["scene"].text().value_or("")), reason(body["reason"].text().value_or(""));
+    const Scope scope{scene.empty() ? Scope::Kind::node : Scope::Kind::scene, scene};
+    operators_.degrade(mode, scene, *span, reason, then([this, scope, mode, reason] { return order_json(node_, scope, mode, reason); }));
+}
+
+void AdminRequest::circuit(Body body) {
+    if (const auto unknown = unknown_member(body, {"action", "fleet", "forSeconds", "reason"}); !unknown.empty())
+        return answer_error(400, "InvalidRequest", "unknown field \"" + unknown + "\"");
+    const std::string_view word = body["action"].text().value_or("");
+    const CircuitForce force = word == "open" ? CircuitForce::open : word == "close" ? CircuitForce::closed : CircuitForce::none;
+    if (force == CircuitForce::none && word != "auto") return answer_error(400, "InvalidRequest", "action must be open, close or auto");
+    const auto span = how_long(body);
+    if (!span) return answer_error(400, "InvalidRequest", "forSeconds must be between 1 and 14400");
+    std::string reason(body["reason"].text().value_or(""));
+    if (reason.empty()) reason = "not given";  // the command takes a circuit order without a reason
+    operators_.circuit(force, *span, reason, then([this] { return circuit_json(node_); }));
+}
+
+void AdminRequest::cache_get(Body body) {
+    const auto text = [&body](std::string_view key) { return std::string(body[key].text().value_or("")); };
+    const std::string credential = text("credential"), subject = text("subject"), scene = text("scene"), device = text("device");
+    if (credential.empty() || subject.empty() || scene.empty())
+        return answer_error(400, "InvalidRequest", "credential, subject and scene are needed");
+    const auto found = node_.parts().storage.outcomes().find({credential, subject, scene, device}, node_.loop().now());
+    if (!found) return answer_error(404, "NotFound", "no record of it, or none that may be shown");
+    answer(cached_json(node_, *found, scene));
+}
+
+void AdminRequest::policy_test(Body body) {
+    const std::string_view id = body["credential"].text().value_or("");
+    const Credential* credential = node_.parts().snapshot->credentials.find(id);
+    if (credential == nullptr) return answer_error(400, "InvalidRequest", "credential is not configured");
+    const json::Value request = body["request"];
+    if (!request.is(json::Kind::object)) return answer_error(400, "InvalidRequest", "request must be a JSON object");
+    std::string text;
+    json::Writer w(text);
+    json::copy(w, request);
+    json::Document inner;
+    auto parsed = parse_verify_request(inner, text);
+    if (!parsed) return answer_error(400, "InvalidRequest", "request." + parsed.error().detail);
+    answer(policy_test_json(node_, *credential, body["client"].text().value_or("127.0.0.1"), *parsed));
+}
+
+// Reading files is work for the thread pool; the answer comes when it is done.
+void AdminRequest::journal() {
+    Journal* journal = node_.parts().storage.journal();
+    if (journal == nullptr) return answer_error(503, "io", "the journal is not open");
+    const std::string after_text = query_value("after"), n_text = query_value("n");
+    const auto n = n_text.empty() ? std::optional<std::uint64_t>(20) : parse_number(n_text);
+    const auto after = after_text.empty() ? std::optional<std::uint64_t>(0) : parse_number(after_text);
+    if (!n || !after || *n > admin::kJournalPageMax) return answer_error(400, "InvalidRequest", "n or after is no number, or n is above 1000");
+    auto out = std::make_shared<Result<std::string>>(std::string());  // owners: the job and its completion
+    auto read = [out, dir = journal->dir(), n = *n, after = *after, tail = after_text.empty()] {
+        std::string& text = **out;
+        std::size_t left = n;
+        if (tail) {
+            auto lines = journal_tail(dir, n);
+            if (!lines) *out = tl::unexpected(lines.error());
+            else for (const std::string& line : *lines) text.append(line).push_back('\n');
+            return;
+        }
+        const auto done = journal_export(dir, after, [&](std::string_view line) {
+            if (left-- == 0) return false;
+            text.append(line).push_back('\n');
+            return true;
+        });
+        if (!done) *out = tl::unexpected(done.error());
+    };
+    job_ = node_.offload().run(std::move(read), [this, out] {
+        if (!*out) return answer_error(out->error());
+        answer(std::move(**out), "application/x-ndjson");
+    });
+}
+
+void AdminRequest::verify_journal() {
+    Journal* journal = node_.parts().storage.journal();
+    if (journal == nullptr) return answer_error(503, "io", "the journal is not open");
+    auto out = std::make_shared<std::optional<Result<JournalVerdict>>>();  // owners: the job and its completion
+    job_ = node_.offload().run([out, dir = journal->dir(), head = journal->head()] { *out = journal_verify(dir, head); },
+                               [this, out] {
+                                   if (!**out) return answer_error((*out)->error());
+                                   const JournalVerdict& verdict = ***out;
+                                   std::string text;
+                                   json::Writer w(text);
+                                   w.begin_object()
+                                       .member("ok", verdict.intact)
+                                       .member("entries", verdict.entries)
+                                       .member("lastSeq", verdict.head.seq)
+                                       .member("lastHash", verdict.head.hash);
+                                   if (!verdict.problem.empty()) w.member("problem", verdict.problem);
+                                   w.end_object();
+                                   answer(std::move(text));
+                               });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,229 @@
+// What the admin socket shows of a node, as JSON.
+#include <unistd.h>
+
+#include "edge/admin_service.h"
+
+namespace holdfast {
+namespace {
+
+double seconds(Nanos d) { return std::chrono::duration<double>(d).count(); }
+
+std::string_view snake(CircuitState state) {
+    return state == CircuitState::closed ? "closed" : state == CircuitState::open ? "open" : "half_open";
+}
+
+std::string verdict_summary(Node& node, std::string_view& verdict) {
+    const Now now = node.loop().now();
+    const CircuitState state = node.parts().upstream.circuit().state();
+    const StorageHealth health = node.parts().storage.health();
+    const bool forced = node.parts().overrides.mode_order("", now) != nullptr;
+    if (node.draining()) return verdict = "draining", "draining: no new requests";
+    if (!health.sound) return verdict = "impaired", "state/ is not sound (" + health.unsound_reason + "): no cached pass, no provisional";
+    for (const PartHealth* part : {&health.cache, &health.state, &health.journal, &health.evidence})
+        if (!part->ok) return verdict = "impaired", "storage: " + part->reason;
+    if (forced) return verdict = "degraded", "an operator's order stands";
+    if (state == CircuitState::open) return verdict = "degraded", "circuit open: answers come from the ladder";
+    if (state == CircuitState::half_open) return verdict = "degraded", "circuit half-open: probing the centre";
+    return verdict = "ok", "live";
+}
+
+void write_overrides(json::Writer& w, Node& node, Now now) {
+    w.key("mode").begin_object();
+    const Override* order = node.parts().overrides.mode_order("", now);
+    w.member("node", name(order == nullptr ? Mode::automatic : order->mode));
+    w.key("overrides").begin_array();
+    for (const Override& one : node.parts().overrides.all(now)) {
+        w.begin_object().member("scope", one.force != CircuitForce::none ? "circuit" : name(one.scope.kind));
+        if (!one.scope.scene.empty()) w.member("scene", one.scope.scene);
+        w.member("mode", one.force != CircuitForce::none ? name(one.force) : name(one.mode))
+            .member("reason", one.reason)
+            .member("by", one.author)
+            .member("since", rfc3339(one.set.wall))
+            .member("expiresAt", rfc3339(one.ends_wall(now)))
+            .member("remainingSeconds", seconds(one.remaining(now)))
+            .end_object();
+    }
+    w.end_array().end_object();
+}
+
+void write_circuit(json::Writer& w, Node& node, Now now, bool full) {
+    const CircuitView view = node.parts().upstream.circuit().view(now);
+    w.begin_object()
+        .member("upstream", node.config().upstream.kind)
+        .member("state", snake(view.state))
+        .member("since", rfc3339(view.since.wall))
+        .member("sinceSeconds", seconds(now.mono - view.since.mono))
+        .member("reason", name(view.cause));
+    if (view.forced != Forced::none) w.member("forced", view.forced == Forced::open ? "open" : "close");
+    if (view.forced_for) w.member("forcedRemainingSeconds", seconds(*view.forced_for));
+    if (view.retry_in) w.member("retryInSeconds", seconds(*view.retry_in));
+    if (full) {
+        const WindowCounts& counts = view.state == CircuitState::closed ? view.window : view.why;
+        const double judged = std::max<double>(1, double(counts.judged()));
+        w.key("window").begin_object();
+        w.member("calls", std::uint64_t(counts.calls()))
+            .member("failures", std::uint64_t(counts.failures))
+            .member("slow", std::uint64_t(counts.slow))
+            .member("failureRate", 100.0 * double(counts.failures) / judged)
+            .member("slowRate", 100.0 * double(counts.slow) / judged)
+            .member("subjects", view.state == CircuitState::closed ? view.failing_subjects : view.why_subjects)
+            .member("credentials", view.failing_credentials)
+            .member("connectFailures", view.connect_failures)
+            .end_object();
+        w.key("throttle").begin_object().member("active", view.throttle < 1).member("probability", view.throttle).end_object();
+        if (view.state == CircuitState::half_open)
+            w.key("halfOpen").begin_object().member("permitted", view.probes_in_flight).member("done", view.probes_done).end_object();
+        if (view.ramp) w.key("ramp").begin_object().member("percent", *view.ramp).end_object();
+    }
+    w.end_object();
+}
+
+void write_upstreams(json::Writer& w, Node& node) {
+    const UpstreamStatus status = node.parts().upstream.status();
+    w.key("upstreams").begin_array();
+    for (const EndpointStatus& e : status.endpoints) {
+        w.begin_object()
+            .member("upstream", node.config().upstream.kind)
+            .member("endpoint", e.url)
+            .member("weight", e.weight)
+            .member("state", e.ejected ? "ejected" : e.addresses == 0 ? "down" : "healthy")
+            .member("inFlight", e.busy)
+            .member("connections", std::uint64_t(e.busy + e.idle));
+        if (status.p99) w.member("p99Seconds", seconds(*status.p99));
+        if (!e.dns_problem.empty()) w.member("detail", e.dns_problem);
+        w.end_object();
+    }
+    w.end_array();
+}
+
+void write_part(json::Writer& w, std::string_view key, const PartHealth& part, bool also_ok = true, std::string_view why = {}) {
+    w.key(key).begin_object().member("healthy", part.ok && also_ok);
+    if (!part.ok || !also_ok) w.member("detail", part.ok ? why : std::string_view(part.reason));
+}
+
+void write_storage(json::Writer& w, Node& node) {
+    Storage& storage = node.parts().storage;
+    const StorageHealth health = storage.health();
+    const OutcomeStats stats = storage.outcomes().stats();
+    write_part(w, "cache", health.cache);
+    w.member("entries", stats.entries).member("bytes", storage.cache_bytes_used()).member("sizeBytes", node.config().cache.size);
+    w.end_object();
+    write_part(w, "state", health.state, health.sound, health.unsound_reason);
+    w.end_object();
+    write_part(w, "journal", health.journal);
+    w.member("entries", storage.journal() == nullptr ? std::uint64_t(0) : storage.journal()->head().seq).end_object();
+}
+
+}  // namespace
+
+std::string status_json(Node& node) {
+    const Now now = node.loop().now();
+    const Config& config = node.config();
+    std::string_view verdict;
+    const std::string summary = verdict_summary(node, verdict);
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().member("verdict", verdict).member("summary", summary);
+    w.key("node").begin_object();
+    w.member("name", config.node.name)
+        .member("region", config.node.region)
+        .member("version", HOLDFAST_VERSION)
+        .member("pid", std::int64_t(::getpid()))
+        .member("startedAt", rfc3339(node.started().wall))
+        .member("uptimeSeconds", seconds(now.mono - node.started().mono))
+        .end_object();
+    write_overrides(w, node, now);
+    w.key("circuits").begin_array();
+    write_circuit(w, node, now, false);
+    w.end_array();
+    w.key("lease").begin_object().member("kind", "local").member("state", "local").end_object();
+    write_storage(w, node);
+    w.key("clock").begin_object();
+    w.member("synchronised", node.clock_synchronised()).member("trusted", node.parts().clock_trusted).end_object();
+    write_upstreams(w, node);
+    const UpstreamStatus upstream = node.parts().upstream.status();
+    std::size_t queued = 0;
+    for (const EndpointStatus& e : upstream.endpoints) queued += e.queued;
+    w.key("load").begin_object();
+    w.member("connections", std::uint64_t(node.server().size()))
+        .member("inFlight", std::uint64_t(node.exchanges().size()))
+        .member("queued", std::uint64_t(queued))
+        .member("requests", node.exchanges().begun())
+        .member("perSecond", node.rates().requests)
+        .member("degradedPerSecond", node.rates().degraded)
+        .end_object();
+    const EvidenceVault* vault = node.parts().storage.evidence();
+    w.key("reconcile").begin_object().member("pending", std::uint64_t(vault == nullptr ? 0 : vault->count())).end_object();
+    w.key("config").begin_object();
+    w.member("hash", config.hash)
+        .member("generation", config.generation)
+        .member("source", config.source)
+        .member("loadedAt", rfc3339(node.started().wall))
+        .member("lastReloadSuccessful", true)
+        .end_object();
+    w.key("events");
+    node.events().write(w);
+    w.end_object();
+    return out;
+}
+
+std::string circuit_json(Node& node) {
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().key("circuits").begin_array();
+    write_circuit(w, node, node.loop().now(), true);
+    w.end_array().end_object();
+    return out;
+}
+
+std::string cache_stats_json(Node& node) {
+    Storage& storage = node.parts().storage;
+    const OutcomeStats stats = storage.outcomes().stats();
+    const PartHealth health = storage.health().cache;
+    std::string out;
+    json::Writer w(out);
+    w.begin_object()
+        .member("entries", stats.entries)
+        .member("bytes", storage.cache_bytes_used())
+        .member("sizeBytes", node.config().cache.size)
+        .member("orders", storage.orders().entries())
+        .member("hits", stats.hits)
+        .member("misses", stats.misses)
+        .member("hidden", stats.hidden)
+        .member("damaged", stats.damaged)
+        .member("healthy", health.ok);
+    w.key("evictions").begin_object();
+    for (const auto& [cause, n] : node.evictions()) w.member(name(cause), n);
+    w.end_object();
+    if (!health.ok) w.member("detail", health.reason);
+    w.end_object();
+    return out;
+}
+
+std::string config_json(Node& node) {
+    const Config& config = node.config();
+    std::string out;
+    json::Writer(out)
+        .begin_object()
+        .member("hash", config.hash)
+        .member("generation", config.generation)
+        .member("source", config.source)
+        .member("loadedAt", rfc3339(node.started().wall))
+        .member("toml", dump_config(config))
+        .end_object();
+    return out;
+}
+
+std::string drain_json(const Node& node) {
+    std::string out;
+    json::Writer(out)
+        .begin_object()
+        .member("draining", node.draining())
+        .member("inFlight", std::uint64_t(node.exchanges().size()))
+        .member("connections", std::uint64_t(node.connections()))
+        .member("done", node.drained())
+        .end_object();
+    return out;
+}
+
+}  // namespace holdfast

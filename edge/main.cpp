@@ -1,0 +1,182 @@
+// holdfast: the node's process. Reads the configuration, stands the node on the real loop, and turns signals into a
+// drain. Exit status: 0 done, 1 could not start, 2 wrong usage, 78 configuration invalid.
+#include <grp.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "edge/admin_service.h"
+#include "edge/base/log.h"
+#include "edge/net/tls_context.h"
+#include "edge/net/uv_loop.h"
+#include "edge/net/uv_network.h"
+#include "edge/net/uv_offload.h"
+#include "edge/node.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kExitConfig = 78;  // EX_CONFIG of sysexits.h
+
+struct Arguments {
+    std::string config;
+    bool check = false, dump = false, version = false;
+};
+
+bool kernel_clock_synchronised() {
+    timex t{};
+    return ::adjtimex(&t) != TIME_ERROR && (t.status & STA_UNSYNC) == 0;
+}
+
+int fail_to_start(const std::string& why) {
+    log::error("cannot start: {}", why);
+    log::flush();
+    return 1;
+}
+
+// What the node stands on; destroyed in reverse after it.
+struct Ground {
+    UvLoop loop;
+    UvNetwork network{loop};
+    UvOffload offload{loop};
+    std::unique_ptr<TlsClientContext> client_tls;
+    std::unique_ptr<TlsServerContext> server_tls;
+    std::unique_ptr<TlsDialer> dialer;
+
+    Result<void> make(const Config& config) {
+        const WallTime now = WallClock::read();
+        bool tls = false;
+        for (const Endpoint& endpoint : config.upstream.options.endpoints) tls = tls || endpoint.tls;
+        if (tls) {
+            auto made = TlsClientContext::load({config.upstream.ca_file, config.upstream.certificate, config.upstream.key}, now);
+            if (!made) return tl::unexpected(made.error());
+            client_tls = std::move(*made);
+        }
+        dialer = std::make_unique<TlsDialer>(loop, network, client_tls.get());
+        if (!config.listen.tls()) return {};
+        auto made = TlsServerContext::load({config.listen.certificate, config.listen.key, ""}, now);
+        if (!made) return tl::unexpected(made.error());
+        server_tls = std::move(*made);
+        return {};
+    }
+
+    NodeSeams seams() {
+        NodeSeams out{loop, network, *dialer, offload, {}, random_u64(), boot_id(), kernel_clock_synchronised};
+        if (server_tls != nullptr)
+            out.wrap = [this](std::unique_ptr<Stream> stream) { return server_tls->wrap(loop, std::move(stream)); };
+        return out;
+    }
+};
+
+// 0660 root:holdfast-admin; where that group is missing the socket keeps the process's own.
+void give_to_group(const AdminConfig& admin) {
+    const group* g = admin.group.empty() ? nullptr : ::getgrnam(admin.group.c_str());
+    if (g == nullptr) return;
+    if (::chown(admin.socket.c_str(), static_cast<uid_t>(-1), g->gr_gid) != 0)
+        log::warn("admin: {} could not be given to group {}", admin.socket, admin.group);
+}
+
+// The admin socket and the read-only listener, each a Server of its own.
+struct AdminListeners {
+    std::unique_ptr<AdminService> full, read_only;
+    std::unique_ptr<Server> socket, tcp;
+
+    Result<void> open(Ground& ground, Node& node) {
+        const AdminConfig& admin = node.config().admin;
+        ServerOptions options;
+        options.connections_max = 64;
+        options.request_limits.body_bytes = admin::kRequestBytesMax;
+        const auto ignore = [](std::string_view, const PeerInfo&) {};
+        if (!admin.socket.empty()) {
+            full = std::make_unique<AdminService>(node, AdminService::Access::full);
+            socket = std::make_unique<Server>(ground.loop, *full, options, Server::Wrap(), ignore);
+            auto listener = ground.network.listen_unix(admin.socket, 0660, [this](auto s) { socket->accept(std::move(s)); });
+            if (!listener) return tl::unexpected(listener.error());
+            give_to_group(admin);
+            socket->adopt(std::move(*listener));
+        }
+        if (!admin.listen.empty()) {
+            read_only = std::make_unique<AdminService>(node, AdminService::Access::read_only);
+            tcp = std::make_unique<Server>(ground.loop, *read_only, options, Server::Wrap(), ignore);
+            auto listener = ground.network.listen(admin.listen, [this](auto s) { tcp->accept(std::move(s)); });
+            if (!listener) return tl::unexpected(listener.error());
+            tcp->adopt(std::move(*listener));
+        }
+        return {};
+    }
+};
+
+int serve(Config config) {
+    log::set_level(config.log.level);
+    if (!config.log.file.empty() && !log::to_file(config.log.file)) return fail_to_start(config.log.file + ": cannot be opened");
+    Ground ground;
+    if (auto made = ground.make(config); !made) return fail_to_start(made.error().detail);
+    const std::string address = config.listen.address;
+    auto node = Node::start(std::move(config), ground.seams());
+    if (!node) return fail_to_start(node.error().detail);
+    Node& running = **node;
+    ground.loop.set_lag_observer([&running](Nanos lag) {
+        running.metrics().loop_lag().Observe(std::chrono::duration<double>(lag).count());
+    });
+    if (ground.server_tls != nullptr)
+        running.metrics().tls_certificate_expiry_seconds().Set(double(unix_seconds(ground.server_tls->not_after())));
+    AdminListeners admin;
+    if (auto opened = admin.open(ground, running); !opened) return fail_to_start(opened.error().detail);
+    const auto stop = [&](bool quick) { running.shut_down(quick, [&ground] { ground.loop.stop(); }); };
+    const auto term = ground.loop.on_signal(SIGTERM, [&] { stop(false); });
+    const auto interrupt = ground.loop.on_signal(SIGINT, [&] { stop(true); });
+    const auto hangup = ground.loop.on_signal(SIGHUP, [&running] { running.reopen_logs(); });
+    log::info("holdfast {} serves on {} ({})", HOLDFAST_VERSION, address, ground.server_tls != nullptr ? "TLS" : "plain HTTP");
+    log::flush();
+    ground.loop.run();
+    ground.loop.set_lag_observer({});
+    admin = {};
+    node->reset();
+    log::info("stopped");
+    log::flush();
+    return 0;
+}
+
+int run(const Arguments& arguments) {
+    if (arguments.version) {
+        std::printf("holdfast %s\n", HOLDFAST_VERSION);
+        return 0;
+    }
+    ConfigOutcome outcome = load_config(arguments.config);
+    std::fputs(render_all(outcome).c_str(), stderr);
+    if (!outcome.config) return kExitConfig;
+    if (arguments.dump) {
+        std::fputs(dump_config(*outcome.config).c_str(), stdout);
+        return 0;
+    }
+    if (arguments.check) {
+        std::fprintf(stderr, "%s: valid\n", arguments.config.c_str());
+        return 0;
+    }
+    return serve(std::move(*outcome.config));
+}
+
+}  // namespace
+}  // namespace holdfast
+
+int main(int argc, char** argv) {
+    holdfast::Arguments arguments;
+    CLI::App app{"Edge gateway for identity verification that keeps answering when the centre is down.", "holdfast"};
+    auto* config = app.add_option("--config", arguments.config, "Configuration file (TOML)")->type_name("FILE");
+    app.add_flag("--check", arguments.check, "Validate the configuration; exit 0 or 78");
+    app.add_flag("--dump-config", arguments.dump, "Print the effective configuration, secrets redacted");
+    app.add_flag("--version", arguments.version, "Print the version");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    if (!arguments.version && config->count() == 0) {
+        std::fputs("holdfast: --config FILE is needed (see --help)\n", stderr);
+        return 2;
+    }
+    return holdfast::run(arguments);
+}

@@ -1,0 +1,181 @@
+#include "edge/node.h"
+
+#include "edge/base/log.h"
+
+namespace holdfast {
+namespace {
+
+// Keys of the node's hashes, all from the one key that it has: they must be the same after a restart.
+SipKey derive(HmacSha256& mac, std::string_view label) {
+    const Digest digest = mac.of(label);
+    SipKey key;
+    std::copy_n(digest.begin(), key.size(), key.begin());
+    return key;
+}
+
+MetricLabels labels_of(const Config& config) {
+    MetricLabels labels;
+    labels.upstream = config.upstream.kind;
+    for (const SceneConfig& scene : config.scenes) labels.scenes.push_back(scene.name);
+    for (const Endpoint& endpoint : config.upstream.options.endpoints) labels.endpoints.push_back(endpoint.url);
+    labels.rules = {"credential-scene", "credential-rate"};
+    for (const PrecheckRule& rule : config.prechecks) labels.rules.push_back(rule.name);
+    return labels;
+}
+
+ServerOptions server_options(const LimitsConfig& limits) {
+    ServerOptions out;
+    out.request_limits.header_bytes = limits.header_bytes;
+    out.request_limits.body_bytes = limits.body_bytes;
+    out.connections_max = limits.connections;
+    out.connections_per_prefix = limits.connections_per_prefix;
+    out.memory_max = limits.memory;
+    out.body_rate_min = limits.body_rate_min;
+    out.handshake_timeout = limits.handshake_timeout;
+    out.header_timeout = limits.header_timeout;
+    out.body_timeout = limits.body_timeout;
+    out.write_stall_timeout = limits.write_stall_timeout;
+    out.keepalive_timeout = limits.keepalive_timeout;
+    return out;
+}
+
+EvictionCause cause_of(Eviction cause) {
+    switch (cause) {
+        case Eviction::expired: return EvictionCause::expired;
+        case Eviction::space: return EvictionCause::full;
+        case Eviction::revoked: return EvictionCause::revoked;
+        case Eviction::purge: return EvictionCause::purged;
+    }
+    return EvictionCause::expired;
+}
+
+}  // namespace
+
+Node::Node(NodeSeams seams)
+    : seams_(std::move(seams)), started_(seams_.loop.now()), rng_(seams_.seed), overrides_(seams_.boot), outages_(seams_.boot) {}
+
+Node::~Node() {
+    // Clients first: nothing may begin an exchange any more; then what the exchanges lean on, in reverse.
+    server_.reset();
+    exchanges_.reset();
+    upstream_.reset();
+}
+
+Result<std::unique_ptr<Node>> Node::start(Config config, NodeSeams seams) {
+    std::unique_ptr<Node> node(new Node(std::move(seams)));
+    if (auto made = node->make_rooms(std::move(config)); !made) return tl::unexpected(made.error());
+    node->restore();
+    if (auto listening = node->listen(); !listening) return tl::unexpected(listening.error());
+    node->journal("start", fmt::format("{{\"node\":\"{}\",\"config\":\"{}\"}}", node->config().node.name, node->config().hash));
+    return node;
+}
+
+Result<void> Node::make_rooms(Config config) {
+    metrics_ = std::make_unique<Metrics>(labels_of(config));
+    auto snapshot = Snapshot::make(std::move(config), *metrics_);
+    if (!snapshot) return tl::unexpected(snapshot.error());
+    snapshot_ = std::move(*snapshot);
+    const Config& c = snapshot_->config;
+    metrics_->config_info(c.hash, c.generation, "file");
+    metrics_->config_last_reload_successful().Set(1);
+    auto files = SetFiles::open(snapshot_, seams_.loop, seams_.offload);
+    if (!files) return tl::unexpected(files.error());
+    set_files_ = std::move(*files);
+    if (auto opened = open_storage(c); !opened) return opened;
+    auto access = AccessLog::open(c.log.access, seams_.loop, seams_.offload);
+    if (!access) return tl::unexpected(access.error());
+    access_ = std::move(*access);
+    HmacSha256 mac(as_text(c.cache.key));
+    nonces_ = std::make_unique<NonceWindow>(c.auth.nonces, std::chrono::duration_cast<Seconds>(c.auth.window),
+                                            derive(mac, "holdfast nonce fingerprints 1"));
+    nonces_->set_owners(snapshot_->credentials.ids());
+    rates_ = std::make_unique<RateLimiter>(derive(mac, "holdfast rate keys 1"));
+    budget_ = std::make_unique<Budget>(derive(mac, "holdfast budget subjects 1"), seams_.boot);
+    make_upstream(c);
+    AuthTerms auth{std::chrono::duration_cast<Seconds>(c.auth.window), 0};
+    parts_ = std::make_unique<Parts>(Parts{seams_.loop, rng_, *storage_, *upstream_, *metrics_, *access_, recent_, *nonces_,
+                                           *rates_, overrides_, outages_, *budget_, document_,
+                                           derive(mac, "holdfast circuit callers 1"), seams_.boot, snapshot_, auth});
+    if (c.limits.in_flight > 0) parts_->in_flight_max = c.limits.in_flight;
+    exchanges_ = std::make_unique<Exchanges>(*parts_);
+    service_ = std::make_unique<ClientService>(*parts_, *exchanges_);
+    server_ = std::make_unique<Server>(seams_.loop, *service_, server_options(c.limits), seams_.wrap,
+                                       [this](std::string_view reason, const PeerInfo&) { metrics_->http_rejected(reason); });
+    return {};
+}
+
+Result<void> Node::open_storage(const Config& config) {
+    StorageOptions options;
+    options.data_dir = config.node.data_dir;
+    options.key = config.cache.key;
+    options.cache_bytes = config.cache.size;
+    options.orders_retain = config.orders.retain;
+    options.reconcile_bytes = config.reconcile.bytes;
+    options.reconcile_retain = config.reconcile.retain;
+    StorageObserver observer;
+    observer.commit_duration = [this](Nanos took) {
+        metrics_->commit_duration().Observe(std::chrono::duration<double>(took).count());
+    };
+    observer.evicted = [this](Eviction cause, std::uint64_t n) {
+        metrics_->evicted(cause_of(cause), n);
+        evictions_[cause] += n;
+    };
+    observer.health = [this](bool ok, const std::string& part, const std::string& reason) {
+        on_storage_health(ok, part, reason);
+    };
+    auto storage = Storage::open(options, seams_.loop, seams_.offload, std::move(observer));
+    if (!storage) return tl::unexpected(storage.error());
+    storage_ = std::move(*storage);
+    const StorageHealth health = storage_->health();
+    for (const std::string& note : health.notes) {
+        log::warn("storage: {}", note);
+        events_.add(started_.wall, "storage", note);
+        std::string fields;
+        json::Writer(fields).begin_object().member("note", note).end_object();
+        journal("damage", fields);
+    }
+    return {};
+}
+
+void Node::on_storage_health(bool ok, const std::string& part, const std::string& reason) {
+    const std::string text = ok ? part + " is well again" : part + ": " + reason;
+    if (ok)
+        log::info("storage: {}", text);
+    else
+        log::error("storage: {}", text);
+    events_.add(seams_.loop.now().wall, "storage", text);
+}
+
+void Node::make_upstream(const Config& config) {
+    UpstreamObservers observers;
+    observers.on_try = [this](std::size_t endpoint, FailureKind result, Nanos took) {
+        metrics_->upstream_call(metrics_->endpoint(upstream_->endpoint_url(endpoint)), result, took);
+    };
+    observers.on_retry = [this] { metrics_->upstream_retried(); };
+    observers.on_transition = [this](const CircuitTransition& t) { on_transition(t); };
+    observers.on_circuit_changed = [this] { save_circuit(); };
+    observers.on_ejection = [this](std::size_t endpoint, bool ejected) {
+        const std::string text = fmt::format("{} {}", upstream_->endpoint_url(endpoint), ejected ? "ejected" : "restored");
+        log::warn("upstream: {}", text);
+        events_.add(seams_.loop.now().wall, "upstream", text);
+    };
+    upstream_ = std::make_unique<Upstream>(seams_.loop, seams_.dialer, seams_.network, rng_, config.upstream.options,
+                                           std::move(observers));
+}
+
+void Node::journal(std::string_view kind, std::string_view fields_json) {
+    metrics_->journalled(kind);
+    if (storage_ == nullptr || storage_->journal() == nullptr) return;
+    storage_->journal()->append(kind, fields_json, seams_.loop.now().wall);
+}
+
+Result<void> Node::listen() {
+    auto listener = seams_.network.listen(config().listen.address,
+                                          [this](std::unique_ptr<Stream> stream) { server_->accept(std::move(stream)); });
+    if (!listener) return tl::unexpected(listener.error());
+    server_->adopt(std::move(*listener));
+    ticker_ = seams_.loop.after(kTickEvery, [this] { tick(); });
+    return {};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,129 @@
+// The composition root: makes every room of a node from its configuration, restores what a restart must not lose, runs
+// the timers, and drains. What it stands on (loop, network, thread pool, clocks) is given, so that a simulation can run
+// whole nodes.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "edge/client_service.h"
+#include "edge/events.h"
+#include "edge/exchanges.h"
+#include "edge/parts.h"
+#include "edge/server.h"
+#include "edge/set_files.h"
+
+namespace holdfast {
+
+struct NodeSeams {
+    Loop& loop;
+    Network& network;  // listens and resolves
+    Dialer& dialer;    // connects to the centre, with TLS where a target asks for it
+    Offload& offload;
+    Server::Wrap wrap;                            // TLS on accepted streams; empty: none
+    std::uint64_t seed = 1;                       // of jitter and sampling
+    std::uint64_t boot = 0;                       // boot_id()
+    std::function<bool()> clock_synchronised{};   // empty: taken as synchronised
+};
+
+class Node {
+  public:
+    static constexpr Nanos kTickEvery = 1s;
+
+    // Opens the storage, restores, begins to listen. An error is one sentence that names what is wrong.
+    static Result<std::unique_ptr<Node>> start(Config config, NodeSeams seams);
+    ~Node();
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+
+    // Lame duck (unless skipped), no new requests, what is in flight finished or drain.timeout over, storage synced;
+    // then `done`. Once.
+    void shut_down(bool skip_lame_duck, std::function<void()> done);
+    // The operator's drain: as above without an end, and reversible.
+    void drain();
+    void undrain();
+    bool draining() const { return draining_; }
+    bool drained() const { return parts_->refusing && exchanges_->size() == 0; }
+
+    int port() const { return server_->port(); }
+    Parts& parts() { return *parts_; }
+    Server& server() { return *server_; }
+    const Exchanges& exchanges() const { return *exchanges_; }
+    Events& events() { return events_; }
+    Metrics& metrics() { return *metrics_; }
+    const Config& config() const { return snapshot_->config; }
+    Now started() const { return started_; }
+    bool clock_synchronised() const { return synchronised_; }
+    Loop& loop() { return seams_.loop; }
+    Offload& offload() { return seams_.offload; }
+    std::size_t connections() const { return server_->size(); }
+    // Over the last second.
+    struct Rates {
+        double requests = 0, degraded = 0;
+    };
+    const Rates& rates() const { return rates_seen_; }
+    const std::map<Eviction, std::uint64_t>& evictions() const { return evictions_; }
+    void reopen_logs();  // after a rotation
+
+    // Brings the gauges up to date; before /metrics and status.
+    void refresh_metrics();
+    // After an order of an operator changed: outage, metrics, circuit.
+    void orders_changed();
+    // An entry of the journal that nobody waits for.
+    void journal(std::string_view kind, std::string_view fields_json);
+
+  private:
+    explicit Node(NodeSeams seams);
+    Result<void> make_rooms(Config config);
+    Result<void> open_storage(const Config& config);
+    void make_upstream(const Config& config);
+    void restore();
+    void restore_nonces(Now now);
+    void restore_orders(Now now);
+    Result<void> listen();
+    void on_transition(const CircuitTransition& transition);
+    void on_storage_health(bool ok, const std::string& part, const std::string& reason);
+    void save_circuit();
+    void tick();
+    void expire_orders(Now now);
+    void check_clock();
+    void sweep_evidence(Now now);
+    void measure_rates();
+    void stop_listening();
+    void finish_shut_down();
+
+    NodeSeams seams_;
+    Now started_;
+    Rng rng_;
+    json::Document document_;
+    Events events_;
+    Recent recent_;
+    std::unique_ptr<Metrics> metrics_;
+    std::shared_ptr<Snapshot> snapshot_;  // owners: this, parts, exchanges in flight, set files
+    std::unique_ptr<Storage> storage_;
+    std::unique_ptr<AccessLog> access_;
+    std::unique_ptr<NonceWindow> nonces_;
+    std::unique_ptr<RateLimiter> rates_;
+    Overrides overrides_;
+    Outages outages_;
+    std::unique_ptr<Budget> budget_;
+    std::unique_ptr<Upstream> upstream_;
+    std::unique_ptr<Parts> parts_;
+    std::unique_ptr<SetFiles> set_files_;
+    std::unique_ptr<Exchanges> exchanges_;
+    std::unique_ptr<ClientService> service_;
+    std::unique_ptr<Server> server_;
+    std::unique_ptr<Timer> ticker_;
+    std::unique_ptr<Timer> drain_timer_;
+    std::function<void()> shut_down_done_;
+    std::map<Eviction, std::uint64_t> evictions_;
+    Rates rates_seen_;
+    std::uint64_t begun_before_ = 0, degraded_before_ = 0;
+    bool synchronised_ = true;
+    bool draining_ = false;
+    bool finishing_ = false;
+};
+
+}  // namespace holdfast

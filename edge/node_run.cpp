@@ -1,0 +1,246 @@
+// A node's life after its rooms are made: restoring, transitions, the tick, draining.
+#include <algorithm>
+
+#include "edge/base/log.h"
+#include "edge/node.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kCircuit = "circuit/central";
+
+}  // namespace
+
+void Node::restore() {
+    const Now now = seams_.loop.now();
+    const StateStore& state = storage_->state();
+    restore_nonces(now);
+    restore_orders(now);
+    for (const auto& [name, text] : state.list("spend/")) {
+        const auto spend = decode_spend(text);
+        if (!spend || !budget_->restore(*spend, now)) storage_->state().erase_soon(name);
+    }
+    outages_.restore(state, now);
+    if (const auto text = state.get(kCircuit)) {
+        if (const auto done = upstream_->circuit().restore(*text, now, seams_.boot); !done)
+            log::warn("state: the circuit does not read back ({}); it begins closed", done.error().detail);
+    }
+    upstream_->circuit_touched();
+    check_clock();
+    orders_changed();
+    metrics_->circuit_state(upstream_->circuit().state());
+}
+
+void Node::restore_nonces(Now now) {
+    std::uint64_t count = 0;
+    storage_->nonces().replay(now.wall, [&](const NonceFingerprint& nonce, WallTime expires) {
+        nonces_->restore(nonce, expires, now);
+        ++count;
+    });
+    if (const auto floor = storage_->nonces().replay_floor()) {
+        parts_->auth.not_before = unix_seconds(*floor) + 1;
+        log::warn("auth: used nonces of before could not all be read back; timestamps before this start are refused");
+    }
+    log::info("auth: {} used nonces read back", count);
+}
+
+void Node::restore_orders(Now now) {
+    for (const std::string_view prefix : {"degrade/", "circuit/"}) {
+        for (const auto& [name, text] : storage_->state().list(prefix)) {
+            if (name == kCircuit) continue;
+            auto order = decode_override(text);
+            if (order && overrides_.restore(std::move(*order), now)) {
+                log::info("operator: {} stands from before the restart", name);
+                continue;
+            }
+            if (!order) log::warn("state: {} does not read back ({})", name, order.error().detail);
+            storage_->state().erase_soon(name);
+        }
+    }
+}
+
+void Node::orders_changed() {
+    const Now now = seams_.loop.now();
+    Circuit& circuit = upstream_->circuit();
+    const Override* force = overrides_.force_order(now);
+    const CircuitForce wanted = force == nullptr ? CircuitForce::none : force->force;
+    const Forced forced = wanted == CircuitForce::open ? Forced::open : wanted == CircuitForce::closed ? Forced::closed : Forced::none;
+    circuit.force(forced, force == nullptr ? now.mono : force->ends, now);
+    upstream_->circuit_touched();
+    outages_.observe(circuit.state() == CircuitState::closed, overrides_, now, storage_->state());
+    for (const SceneRuntime& scene : snapshot_->scenes)
+        metrics_->mode(scene.metric, static_cast<int>(overrides_.mode_of(scene.config->name, now)));
+}
+
+void Node::on_transition(const CircuitTransition& t) {
+    metrics_->circuit_transition(t.to);
+    metrics_->circuit_state(t.to);
+    const std::string text = fmt::format("{} to {}: {} ({} calls, {} failed, {} slow, {} subjects)", name(t.from), name(t.to),
+                                         name(t.cause), t.counts.calls(), t.counts.failures, t.counts.slow, t.failing_subjects);
+    if (t.to == CircuitState::closed)
+        log::info("circuit: {}", text);
+    else
+        log::warn("circuit: {}", text);
+    events_.add(t.at.wall, "circuit", text);
+    std::string fields;
+    json::Writer(fields)
+        .begin_object()
+        .member("upstream", config().upstream.kind)
+        .member("from", name(t.from))
+        .member("to", name(t.to))
+        .member("cause", name(t.cause))
+        .member("calls", std::uint64_t(t.counts.calls()))
+        .member("failures", std::uint64_t(t.counts.failures))
+        .member("slow", std::uint64_t(t.counts.slow))
+        .member("subjects", std::uint64_t(t.failing_subjects))
+        .end_object();
+    journal("circuit", fields);
+    const Now now = seams_.loop.now();
+    outages_.observe(upstream_->circuit().state() == CircuitState::closed, overrides_, now, storage_->state());
+}
+
+void Node::save_circuit() {
+    if (upstream_ == nullptr) return;
+    storage_->state().put_soon(kCircuit, upstream_->circuit().snapshot(seams_.loop.now(), seams_.boot));
+}
+
+void Node::expire_orders(Now now) {
+    const std::vector<Override> over = overrides_.expire(now);
+    for (const Override& order : over) {
+        storage_->state().erase_soon(order.key());
+        log::info("operator: {} has ended", order.key());
+        events_.add(now.wall, "override", order.key() + " has ended");
+        std::string fields;
+        json::Writer(fields).begin_object().member("order", order.key()).member("action", "expired").end_object();
+        journal("override", fields);
+    }
+    if (!over.empty()) orders_changed();
+}
+
+void Node::check_clock() {
+    const bool before = synchronised_;
+    synchronised_ = !seams_.clock_synchronised || seams_.clock_synchronised();
+    parts_->clock_trusted = synchronised_ || !config().clock.require_sync;
+    if (before != synchronised_) log::warn("clock: {}", synchronised_ ? "synchronised again" : "not synchronised");
+}
+
+void Node::sweep_evidence(Now now) {
+    EvidenceVault* vault = storage_->evidence();
+    if (vault == nullptr) return;
+    vault->sweep(now.wall, [this](const EvidenceItem& item) {
+        std::string fields;
+        json::Writer(fields).begin_object().member("evidence", item.id).member("why", "retain").end_object();
+        journal("erased", fields);
+    });
+}
+
+void Node::measure_rates() {
+    const std::uint64_t begun = exchanges_->begun(), degraded = parts_->degraded_answers;
+    const double per = 1.0 / std::chrono::duration<double>(kTickEvery).count();
+    rates_seen_ = {double(begun - begun_before_) * per, double(degraded - degraded_before_) * per};
+    begun_before_ = begun;
+    degraded_before_ = degraded;
+}
+
+void Node::reopen_logs() {
+    log::reopen();
+    if (const auto done = access_->reopen(); !done) log::error("access log: {}", done.error().detail);
+}
+
+void Node::tick() {
+    const Now now = seams_.loop.now();
+    expire_orders(now);
+    check_clock();
+    outages_.observe(upstream_->circuit().state() == CircuitState::closed, overrides_, now, storage_->state());
+    for (const Spend& spend : budget_->expire(now)) storage_->state().erase_soon(spend.key());
+    nonces_->tick(now);
+    sweep_evidence(now);
+    measure_rates();
+    log::flush();
+    ticker_->restart(kTickEvery);
+}
+
+void Node::refresh_metrics() {
+    const Now now = seams_.loop.now();
+    const Server::Counts counts = server_->counts();
+    metrics_->connections(ConnectionState::handshake, double(counts.handshake));
+    metrics_->connections(ConnectionState::idle, double(counts.idle));
+    metrics_->connections(ConnectionState::active, double(counts.active));
+    const OutcomeStats stats = storage_->outcomes().stats();
+    metrics_->cache_entries().Set(double(stats.entries));
+    metrics_->cache_bytes().Set(double(storage_->cache_bytes_used()));
+    const StorageHealth health = storage_->health();
+    metrics_->store_up(StoreName::cache, health.cache.ok);
+    metrics_->store_up(StoreName::state, health.state.ok && health.sound);
+    metrics_->store_up(StoreName::journal, health.journal.ok);
+    metrics_->requests_in_flight().Set(double(exchanges_->size()));
+    metrics_->nonces().Set(double(nonces_->size()));
+    metrics_->clock_synchronised().Set(synchronised_ ? 1 : 0);
+    metrics_->draining().Set(draining_ ? 1 : 0);
+    metrics_->circuit_state(upstream_->circuit().state());
+    metrics_->lease_valid().Set(0);  // local coordination holds none
+    if (const EvidenceVault* vault = storage_->evidence()) metrics_->reconcile_pending().Set(double(vault->count()));
+    const UpstreamStatus upstream = upstream_->status();
+    std::size_t queued = 0;
+    for (const EndpointStatus& e : upstream.endpoints) queued += e.queued;
+    metrics_->upstream_in_flight().Set(double(upstream.calls));
+    metrics_->upstream_queued().Set(double(queued));
+    Nanos remaining{0};
+    for (const Override& order : overrides_.all(now)) remaining = std::max(remaining, order.remaining(now));
+    metrics_->override_remaining_seconds().Set(std::chrono::duration<double>(remaining).count());
+    for (const SceneRuntime& scene : snapshot_->scenes)
+        metrics_->mode(scene.metric, static_cast<int>(overrides_.mode_of(scene.config->name, now)));
+}
+
+void Node::drain() {
+    if (draining_) return;
+    draining_ = true;
+    parts_->draining = true;
+    server_->set_lame_duck(true);
+    log::info("drain: begun");
+    events_.add(seams_.loop.now().wall, "drain", "begun");
+    journal("drain", "{\"action\":\"drain\"}");
+    drain_timer_ = seams_.loop.after(config().drain.lame_duck, [this] { parts_->refusing = true; });
+}
+
+void Node::undrain() {
+    if (!draining_ || finishing_) return;
+    draining_ = false;
+    parts_->draining = false;
+    parts_->refusing = false;
+    server_->set_lame_duck(false);
+    drain_timer_.reset();
+    log::info("drain: ended");
+    events_.add(seams_.loop.now().wall, "drain", "ended");
+    journal("drain", "{\"action\":\"undrain\"}");
+}
+
+void Node::shut_down(bool skip_lame_duck, std::function<void()> done) {
+    if (finishing_) return;
+    drain();
+    finishing_ = true;
+    shut_down_done_ = std::move(done);
+    const Nanos lame_duck = skip_lame_duck ? Nanos(0) : config().drain.lame_duck;
+    drain_timer_ = seams_.loop.after(lame_duck, [this] { stop_listening(); });
+}
+
+void Node::stop_listening() {
+    parts_->refusing = true;
+    server_->stop_accepting();
+    drain_timer_ = seams_.loop.after(config().drain.timeout, [this] { finish_shut_down(); });
+    exchanges_->when_empty([this] { seams_.loop.defer([this] { finish_shut_down(); }); });
+}
+
+void Node::finish_shut_down() {
+    if (!shut_down_done_) return;
+    drain_timer_.reset();
+    journal("stop", fmt::format("{{\"inFlight\":{}}}", exchanges_->size()));
+    save_circuit();
+    auto done = std::exchange(shut_down_done_, nullptr);
+    storage_->drain([done = std::move(done)](Result<void> synced) {
+        if (!synced) log::error("drain: the storage could not be synced: {}", synced.error().detail);
+        done();
+    });
+}
+
+}  // namespace holdfast

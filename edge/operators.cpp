@@ -1,0 +1,127 @@
+#include "edge/operators.h"
+
+#include "edge/base/log.h"
+
+namespace holdfast {
+
+std::string Operators::fields(std::initializer_list<std::pair<std::string_view, std::string_view>> more) const {
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().member("by", who_);
+    for (const auto& [key, value] : more) w.member(key, value);
+    w.end_object();
+    return out;
+}
+
+// An act of an operator is in the journal before it is confirmed; without a journal it is refused.
+void Operators::journal_then(std::string_view kind, const std::string& fields, Done done) {
+    Journal* journal = node_.parts().storage.journal();
+    if (journal == nullptr) return done(fail(Code::io, Origin::store, "the journal is not open; nothing was changed"));
+    node_.metrics().journalled(kind);
+    journal->append(kind, fields, node_.loop().now().wall, std::move(done));
+}
+
+void Operators::degrade(Mode mode, const std::string& scene, Nanos how_long, const std::string& reason, Done done) {
+    const Scope scope{scene.empty() ? Scope::Kind::node : Scope::Kind::scene, scene};
+    if (!scene.empty() && node_.parts().snapshot->scene(scene) == nullptr)
+        return done(fail(Code::invalid, Origin::client, "scene \"" + scene + "\" is not configured"));
+    if (mode == Mode::automatic) return clear(scope, false, reason, std::move(done));
+    order({scope, mode, CircuitForce::none, reason, who_, how_long}, std::move(done));
+}
+
+void Operators::circuit(CircuitForce force, Nanos how_long, const std::string& reason, Done done) {
+    const Scope scope{Scope::Kind::node, ""};
+    if (force == CircuitForce::none) return clear(scope, true, reason, std::move(done));
+    order({scope, Mode::automatic, force, reason, who_, how_long}, std::move(done));
+}
+
+void Operators::order(OverrideRequest request, Done done) {
+    Parts& parts = node_.parts();
+    auto proposed = parts.overrides.propose(request, parts.loop.now());
+    if (!proposed) return done(tl::unexpected(proposed.error()));
+    const std::string key = proposed->key(), text = proposed->encode();
+    const std::string entry = fields({{"order", key},
+                                      {"mode", name(proposed->mode)},
+                                      {"force", name(proposed->force)},
+                                      {"reason", proposed->reason},
+                                      {"for", format_duration(proposed->granted)}});
+    auto stand = [this_copy = *this, order = *proposed, key](Result<void> written, const Done& finish) mutable {
+        if (!written) return finish(written);
+        Node& node = this_copy.node_;
+        if (auto stood = node.parts().overrides.stand(order); !stood) return finish(tl::unexpected(stood.error()));
+        node.orders_changed();
+        // A renewed order renews the outage that it made: the operator says that it goes on.
+        node.parts().outages.renew(node.loop().now(), node.parts().storage.state());
+        const std::string text = key + " = " + std::string(order.mode == Mode::automatic ? name(order.force) : name(order.mode)) +
+                                 " by " + this_copy.who_ + ": " + order.reason;
+        log::warn("operator: {}", text);
+        node.events().add(node.loop().now().wall, "override", text);
+        finish({});
+    };
+    journal_then("override", entry, [&state = parts.storage.state(), key, text, stand, done](Result<void> written) mutable {
+        if (!written) return done(written);
+        state.put_durable(key, text, [stand, done](Result<void> stored) mutable { stand(stored, done); });
+    });
+}
+
+void Operators::clear(const Scope& scope, bool circuit, const std::string& reason, Done done) {
+    Override shape;
+    shape.scope = scope;
+    shape.force = circuit ? CircuitForce::open : CircuitForce::none;
+    shape.mode = circuit ? Mode::automatic : Mode::degraded;
+    const std::string key = shape.key();
+    auto finish = [node = &node_, who = who_, scope, circuit, key, done](Result<void> erased) {
+        if (!erased) return done(erased);
+        node->parts().overrides.clear(scope, circuit);
+        node->orders_changed();
+        log::warn("operator: {} = auto by {}", key, who);
+        node->events().add(node->loop().now().wall, "override", key + " = auto by " + who);
+        done({});
+    };
+    const std::string entry = fields({{"order", key}, {"mode", "auto"}, {"reason", reason}});
+    journal_then("override", entry, [&state = node_.parts().storage.state(), key, finish, done](Result<void> written) {
+        if (!written) return done(written);
+        if (!state.get(key)) return finish({});
+        state.erase(key, finish);
+    });
+}
+
+void Operators::revoke(const std::string& subject, Done done) {
+    Storage& storage = node_.parts().storage;
+    const std::string entry = fields({{"subject", storage.subject_tag(subject)}});
+    // The hiding comes first: between it and the journal entry nobody is let in.
+    storage.outcomes().revoke(subject, node_.loop().now(), [copy = *this, entry, done](Result<void> hidden) mutable {
+        if (!hidden) return done(hidden);
+        copy.journal_then("revocation", entry, done);
+    });
+}
+
+void Operators::purge(const std::string& scene, Done done) {
+    Storage& storage = node_.parts().storage;
+    const std::string entry = fields({{"scene", scene.empty() ? "*" : scene}});
+    storage.outcomes().purge(scene, node_.loop().now(), [copy = *this, entry, done](Result<void> hidden) mutable {
+        if (!hidden) return done(hidden);
+        copy.journal_then("purge", entry, done);
+    });
+}
+
+void Operators::reset_state(const std::string& reason, Done done) {
+    if (reason.empty()) return done(fail(Code::invalid, Origin::client, "a reason is needed"));
+    const std::string entry = fields({{"reason", reason}});
+    journal_then("state_reset", entry, [node = &node_, reason, done](Result<void> written) {
+        if (!written) return done(written);
+        node->parts().storage.state().reset_sound(reason, done);
+    });
+}
+
+void Operators::drain() {
+    log::warn("operator: drain by {}", who_);
+    node_.drain();
+}
+
+void Operators::undrain() {
+    log::warn("operator: undrain by {}", who_);
+    node_.undrain();
+}
+
+}  // namespace holdfast

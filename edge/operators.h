@@ -1,0 +1,38 @@
+// What operators do to a node: each order is checked, made durable, journalled with who, when and why, and only then
+// stands. The admin socket and nothing else calls this.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "edge/node.h"
+
+namespace holdfast {
+
+class Operators {
+  public:
+    using Done = std::function<void(Result<void>)>;
+    // `who` is what the admin socket saw of the peer, e.g. "uid 0".
+    Operators(Node& node, std::string who) : node_(node), who_(std::move(who)) {}
+
+    // Sets or (Mode::automatic) clears an order; `scene` empty: the node's. `done` when it is durable and stands.
+    void degrade(Mode mode, const std::string& scene, Nanos how_long, const std::string& reason, Done done);
+    void circuit(CircuitForce force, Nanos how_long, const std::string& reason, Done done);
+    void revoke(const std::string& subject, Done done);
+    void purge(const std::string& scene, Done done);
+    void reset_state(const std::string& reason, Done done);
+    void drain();
+    void undrain();
+
+  private:
+    void order(OverrideRequest request, Done done);
+    void clear(const Scope& scope, bool circuit, const std::string& reason, Done done);
+    std::string fields(std::initializer_list<std::pair<std::string_view, std::string_view>> more) const;
+    void journal_then(std::string_view kind, const std::string& fields, std::function<void(Result<void>)> done);
+
+    Node& node_;
+    std::string who_;
+};
+
+}  // namespace holdfast

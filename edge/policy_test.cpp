@@ -1,0 +1,123 @@
+// What a request would get, without asking anybody or spending anything: for `holdfastctl policy test` and `cache get`.
+#include "edge/admin_service.h"
+#include "policy/decision.h"
+#include "policy/feature_match.h"
+
+namespace holdfast {
+namespace {
+
+std::string_view word(PrecheckRow::Says says) {
+    switch (says) {
+        case PrecheckRow::Says::passes: return "pass";
+        case PrecheckRow::Says::denies: return "deny";
+        case PrecheckRow::Says::not_for_scene: return "skip";
+    }
+    return "skip";
+}
+
+std::string_view answer_word(Decision::Kind kind) {
+    switch (kind) {
+        case Decision::Kind::answer_cached: return "cache";
+        case Decision::Kind::compare_feature: return "feature";
+        case Decision::Kind::provisional: return "provisional";
+        default: return "deny";
+    }
+}
+
+// The facts of a centre that cannot be asked, for the ladder's view.
+Facts degraded_facts(Node& node, const Credential& credential, const VerifyRequest& request, const ScenePolicy& policy) {
+    Parts& parts = node.parts();
+    const Now now = node.loop().now();
+    Facts facts;
+    facts.gate = Gate::open;
+    facts.circuit_open = true;
+    facts.failures_diverse = true;
+    facts.outage = parts.outages.facts(request.scene, now);
+    facts.clock_trusted = parts.clock_trusted;
+    facts.state_sound = parts.storage.state().sound();
+    facts.terms = request.terms;
+    const auto found = parts.storage.outcomes().find({credential.id, request.subject, request.scene, request.device}, now);
+    if (found) {
+        facts.cached = {true, found->outcome.verdict, found->age, found->has_device, found->outcome.max_age, false};
+        const bool comparable = similarity(request.feature, request.feature_model, found->outcome.feature, found->outcome.feature_model).has_value();
+        facts.feature = {!found->outcome.feature.empty(), found->age, comparable};
+    }
+    const std::uint64_t subject = parts.budget.subject_hash(credential.id, request.scene, request.subject);
+    const BudgetLimits limits{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
+    const EvidenceVault* vault = parts.storage.evidence();
+    const bool room = parts.budget.has_room(request.scene, subject, limits, now);
+    facts.provisional = {room, room, parts.storage.can_answer_provisional(), vault != nullptr && vault->has_room(64u << 10)};
+    return facts;
+}
+
+void write_ladder(json::Writer& w, const Decision& decision, const ScenePolicy& policy) {
+    w.key("degraded").begin_object().member("answer", answer_word(decision.kind));
+    w.member("why", decision.bar != LadderBar::none ? name(decision.bar) : name(decision.kind));
+    w.key("rungs").begin_array();
+    for (const Rung rung : policy.ladder) {
+        const RungSays says = decision.rungs[static_cast<std::size_t>(rung)];
+        w.begin_object()
+            .member("rung", name(rung))
+            .member("answers", says == RungSays::answers)
+            .member("why", name(says))
+            .end_object();
+    }
+    w.end_array().end_object();
+}
+
+}  // namespace
+
+std::string policy_test_json(Node& node, const Credential& credential, std::string_view client, const VerifyRequest& request) {
+    const Now now = node.loop().now();
+    const Snapshot& snapshot = *node.parts().snapshot;
+    const auto rows = snapshot.prechecks.explain({request, credential, client}, now, node.parts().rates);
+    const SceneRuntime* scene = snapshot.scene(request.scene);
+    const PrecheckRow* denied = nullptr;
+    for (const PrecheckRow& row : rows)
+        if (denied == nullptr && row.says == PrecheckRow::Says::denies) denied = &row;
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().member("allowed", denied == nullptr && scene != nullptr);
+    if (denied != nullptr) w.member("message", denied->rule + ": " + denied->why);
+    w.key("prechecks").begin_array();
+    for (const PrecheckRow& row : rows) {
+        w.begin_object().member("name", row.rule).member("result", word(row.says));
+        if (!row.why.empty()) w.member("detail", row.why);
+        w.end_object();
+    }
+    w.end_array();
+    const ScenePolicy policy = scene == nullptr ? ScenePolicy{} : scene->config->policy;
+    const CircuitState state = node.parts().upstream.circuit().state();
+    const Mode mode = node.parts().overrides.mode_of(request.scene, now);
+    const bool live = mode == Mode::live || (mode == Mode::automatic && state == CircuitState::closed);
+    w.key("live").begin_object().member("admitted", live);
+    w.member("why", mode != Mode::automatic ? name(mode) : name(state)).end_object();
+    write_ladder(w, decide(degraded_facts(node, credential, request, policy), policy), policy);
+    w.end_object();
+    return out;
+}
+
+std::string cached_json(Node& node, const OutcomeRecord& record, std::string_view scene_name) {
+    const SceneRuntime* scene = node.parts().snapshot->scene(scene_name);
+    Facts facts;
+    facts.clock_trusted = node.parts().clock_trusted;
+    facts.state_sound = node.parts().storage.state().sound();
+    facts.cached = {true, record.outcome.verdict, record.age, record.has_device, record.outcome.max_age, false};
+    const RungSays says = cache_rung(facts, scene == nullptr ? ScenePolicy{} : scene->config->policy);
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().member("outcome", name(record.outcome.verdict));
+    if (record.outcome.score) w.member("score", *record.outcome.score);
+    w.member("decidedAt", rfc3339(record.decided.wall))
+        .member("ageSeconds", std::chrono::duration<double>(record.age).count());
+    if (record.outcome.max_age) w.member("maxAgeSeconds", std::int64_t(record.outcome.max_age->count()));
+    if (!record.outcome.verification_id.empty()) w.member("verificationId", record.outcome.verification_id);
+    w.member("feature", !record.outcome.feature.empty())
+        .member("revoked", false)
+        .member("usable", says == RungSays::answers)
+        .member("why", name(says))
+        .end_object();
+    return out;
+}
+
+}  // namespace holdfast

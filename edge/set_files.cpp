@@ -1,0 +1,71 @@
+#include "edge/set_files.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "edge/base/log.h"
+
+namespace holdfast {
+
+SetFiles::SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload)
+    : snapshot_(std::move(snapshot)), loop_(loop), offload_(offload) {}
+
+SetFiles::Stamp SetFiles::stamp_of(const std::string& path) {
+    struct stat s {};
+    if (::stat(path.c_str(), &s) != 0) return {};
+    return {std::int64_t(s.st_mtim.tv_sec) * 1'000'000'000 + s.st_mtim.tv_nsec, std::int64_t(s.st_size), s.st_ino};
+}
+
+Result<std::shared_ptr<const ValueSet>> SetFiles::read_set(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    if (!in || !(text << in.rdbuf() || in.eof())) {
+        // An empty file sets the failbit of `text`, and is an empty set.
+        if (!in || stamp_of(path).size != 0) return fail(Code::io, Origin::local, path + ": cannot be read");
+    }
+    if (text.str().size() > kFileBytesMax) return fail(Code::too_large, Origin::local, path + ": larger than 256 MiB");
+    auto set = ValueSet::from_lines(text.str());
+    if (!set) return fail(Code::invalid, Origin::local, path + ": " + set.error().detail);
+    return std::shared_ptr<const ValueSet>(std::make_shared<ValueSet>(std::move(*set)));
+}
+
+Result<std::unique_ptr<SetFiles>> SetFiles::open(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload) {
+    std::unique_ptr<SetFiles> out(new SetFiles(std::move(snapshot), loop, offload));
+    for (const std::string& path : out->snapshot_->prechecks.set_files()) {
+        const Stamp stamp = stamp_of(path);
+        auto set = read_set(path);
+        if (!set) return tl::unexpected(set.error());
+        out->seen_[path] = stamp;
+        out->snapshot_->prechecks.replace_set(path, std::move(*set));
+    }
+    if (!out->seen_.empty()) out->timer_ = loop.after(kCheckEvery, [files = out.get()] { files->check(); });
+    return out;
+}
+
+void SetFiles::check() {
+    auto seen = seen_;
+    auto changed = std::make_shared<std::vector<Read>>();  // owners: the job and its completion
+    reading_ = offload_.run(
+        [seen = std::move(seen), changed] {
+            for (const auto& [path, before] : seen) {
+                const Stamp stamp = stamp_of(path);
+                if (!(stamp == before)) changed->push_back({path, stamp, read_set(path)});
+            }
+        },
+        [this, changed] {
+            for (Read& read : *changed) {
+                seen_[read.path] = read.stamp;
+                if (!read.set) {
+                    log::error("precheck set: {}; the former set stays", read.set.error().detail);
+                    continue;
+                }
+                log::info("precheck set {}: {} values", read.path, (*read.set)->size());
+                snapshot_->prechecks.replace_set(read.path, std::move(*read.set));
+            }
+            timer_->restart(kCheckEvery);
+        });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,48 @@
+// The set files that prechecks name: read at start, and again when one changes (by its time, size or inode), off the
+// loop. A file that cannot be read or does not parse keeps the old set and says so.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "edge/net/loop.h"
+#include "edge/net/offload.h"
+#include "edge/snapshot.h"
+
+namespace holdfast {
+
+class SetFiles {
+  public:
+    static constexpr Nanos kCheckEvery = 2s;
+    static constexpr std::size_t kFileBytesMax = 256u << 20;
+
+    // Reads all of them now. Code::invalid or io, naming the file, when one cannot be had: then nobody may start.
+    static Result<std::unique_ptr<SetFiles>> open(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload);
+
+  private:
+    struct Stamp {
+        std::int64_t mtime_ns = 0, size = -1;
+        std::uint64_t inode = 0;
+        bool operator==(const Stamp&) const = default;
+    };
+    struct Read {
+        std::string path;
+        Stamp stamp;
+        Result<std::shared_ptr<const ValueSet>> set;
+    };
+    SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload);
+    static Stamp stamp_of(const std::string& path);
+    static Result<std::shared_ptr<const ValueSet>> read_set(const std::string& path);
+    void check();
+
+    std::shared_ptr<Snapshot> snapshot_;  // owners: the node, exchanges in flight, and this
+    Loop& loop_;
+    Offload& offload_;
+    std::map<std::string, Stamp> seen_;
+    std::unique_ptr<Timer> timer_;
+    std::unique_ptr<OffloadHandle> reading_;
+};
+
+}  // namespace holdfast
