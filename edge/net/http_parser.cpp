@@ -45,11 +45,15 @@ struct RequestParser::State {
     }
 };
 
-RequestParser::RequestParser(const RequestLimits& limits) : state_(std::make_unique<State>()), limits_(&limits) {}
+RequestParser::RequestParser(const RequestLimits& limits) : limits_(&limits) {}
 RequestParser::~RequestParser() = default;
 RequestParser::RequestParser(RequestParser&&) noexcept = default;
 
 HttpEvent RequestParser::next(std::string_view& input) {
+    if (state_ == nullptr) {
+        if (input.empty()) return {HttpEvent::Kind::need_more};
+        state_ = std::make_unique<State>();
+    }
     State& s = *state_;
     const ReaderLimits limits = reader_limits(*limits_);
     if (s.phase == Phase::failed) return {HttpEvent::Kind::error};
@@ -78,20 +82,21 @@ HttpEvent RequestParser::next(std::string_view& input) {
 }
 
 const RequestHead& RequestParser::head() const {
+    HF_CHECK(state_ != nullptr);
     return state_->head;
 }
 const Reject& RequestParser::reject() const {
+    HF_CHECK(state_ != nullptr);
     return state_->reject;
 }
 
 bool RequestParser::idle() const {
-    return state_->phase == Phase::between;
+    return state_ == nullptr || state_->phase == Phase::between;
 }
 
 void RequestParser::release() {
     HF_CHECK(idle());
-    state_->head.headers.release();
-    state_->reader.release();
+    state_.reset();
 }
 
 struct ResponseParser::State {

@@ -78,13 +78,13 @@ class RequestParser {
     // new message, and the old head() is gone.
     HttpEvent next(std::string_view& input);
     const RequestHead& head() const;  // Requires: its event came and no next message has begun
-    const Reject& reject() const;
-    bool idle() const;  // between messages: not one byte of the next has been seen
-    void release();     // gives buffers back. Requires: idle()
+    const Reject& reject() const;     // Requires: an error event came
+    bool idle() const;                // between messages: not one byte of the next has been seen
+    void release();  // gives all its memory back, head() too; the next input begins anew. Requires: idle()
 
   private:
     struct State;
-    std::unique_ptr<State> state_;
+    std::unique_ptr<State> state_;  // null while nothing is being parsed: an idle connection holds no parser
     const RequestLimits* limits_;
 };
 
