@@ -37,7 +37,7 @@ MiniReply compose(CentreMode mode, const std::string& good_body, Seconds retry_a
         case CentreMode::close_mid_body:
             return {good.substr(0, good.size() - good_body.size() / 2), true};
         case CentreMode::garbage:
-            return {std::string("\x16\x03\x01 no HTTP \xff\xfe\r\n\r\n{}", 24), true};
+            return {"\x16\x03\x01 no HTTP \xff\xfe\r\n\r\n{}", true};
         case CentreMode::huge_head:
             return {http_reply(200, good_body, many_fields())};
         case CentreMode::interim_flood: {
