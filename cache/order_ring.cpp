@@ -130,6 +130,7 @@ WriteOp OrderRing::clearing(std::size_t part, Eviction cause) {
 
 void OrderRing::sweep(Now now) {
     if (!env_.open()) return;
+    if (parts_[current_].entries > 0) advance(now);
     for (std::size_t back = kOrderParts - 1; back > 0; --back) {
         Part& part = parts_[newest(back)];
         if (part.entries == 0 || !part.closed || now.mono - *part.closed <= retain_) continue;

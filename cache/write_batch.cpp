@@ -103,12 +103,12 @@ bool WriteBatch::add(WriteOp op, bool urgent) {
         map.emplace(owned->key, owned.get());
     }
     queue_.push_back(std::move(owned));
-    if (wait_ == Nanos(0) && job_ == nullptr) {
-        if (urgent || queue_.size() == kBatchFull)
-            timer_->restart(Nanos(0));
-        else if (queue_.size() == 1)
-            timer_->restart(options_.linger);
-    }
+    if (job_ != nullptr) return true;
+    // Somebody waits for an urgent one: it is the next try also while the disk is ill.
+    if (urgent || (wait_ == Nanos(0) && queue_.size() == kBatchFull))
+        timer_->restart(Nanos(0));
+    else if (wait_ == Nanos(0) && queue_.size() == 1 && !waking_)
+        timer_->restart(options_.linger);
     return true;
 }
 
@@ -126,14 +126,18 @@ void WriteBatch::on_full(std::function<std::vector<WriteOp>(int)> make_room) { m
 void WriteBatch::on_commit(std::function<void(const Result<void>&)> told) { told_.push_back(std::move(told)); }
 
 void WriteBatch::wake() {
-    if (wait_ == Nanos(0) && job_ == nullptr && queue_.empty()) timer_->restart(options_.linger);
+    if (waking_ || wait_ != Nanos(0) || job_ != nullptr || !queue_.empty()) return;
+    waking_ = true;  // the first one counts: later ones must not put it off
+    timer_->restart(options_.linger);
 }
 
 void WriteBatch::close_batch() {
     if (job_ != nullptr) return;
     if (!stalled_.empty()) return start(std::exchange(stalled_, {}), false);
+    waking_ = false;
     for (const auto& source : sources_) source();
     timer_->stop();
+    if (queue_.empty() && !health_.ok && drains_.empty()) probe();
     if (queue_.empty()) return tell_drained({});
     Ops ops;
     if (queue_.size() <= kBatchCommitMax) {
@@ -187,6 +191,15 @@ void WriteBatch::finished() {
     succeeded();
 }
 
+// With nothing to write an ill disk would never be found well again.
+void WriteBatch::probe() {
+    auto op = std::make_unique<WriteOp>();
+    op->db = 0;
+    op->key = "probe";
+    op->value = std::to_string(health_.failures);
+    queue_.push_back(std::move(op));
+}
+
 bool WriteBatch::retry_with_room() {
     if (!make_room_ || room_tries_ >= kRoomTriesMax) return false;
     std::vector<WriteOp> freeing = make_room_(room_tries_++);
@@ -198,6 +211,7 @@ bool WriteBatch::retry_with_room() {
 }
 
 void WriteBatch::succeeded() {
+    waking_ = false;
     if (job_ != nullptr) return;  // a callback may have begun the next one
     if (queue_.empty()) {
         for (const auto& source : sources_) source();

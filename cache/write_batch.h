@@ -85,6 +85,7 @@ class WriteBatch {
     void close_batch();
     void start(Ops ops, bool room);
     void finished();
+    void probe();
     bool retry_with_room();
     void succeeded();
     void failed(const Error& error);
@@ -111,6 +112,7 @@ class WriteBatch {
     int room_tries_ = 0;
     Nanos wait_{0};  // of the retry; 0 while healthy
     bool stopped_ = false;
+    bool waking_ = false;  // wake() has armed the timer
     PartHealth health_;
     std::uint64_t pages_used_ = 0;
 };

@@ -1,0 +1,334 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+
+#include "cache/evidence_vault.h"
+#include "cache/journal.h"
+#include "cache/journal_reader.h"
+#include "cache_doubles.h"
+
+using namespace holdfast;
+using namespace holdfast::cachetest;
+
+namespace {
+
+struct Bench {
+    Folder folder;
+    TestLoop loop;
+    InlineOffload offload{loop};
+    int fault = 0;
+    std::unique_ptr<Journal> journal;
+    std::string dir = folder / "journal";
+
+    void open(std::uint64_t segment_bytes = 2000) {
+        journal.reset();
+        JournalOptions o;
+        o.dir = dir;
+        o.segment_bytes = segment_bytes;
+        o.fault = [this] { return fault; };
+        auto opened = Journal::open(o, loop, offload);
+        REQUIRE(opened);
+        journal = std::move(*opened);
+    }
+    Result<void> add(int i) {
+        Result<void> out = fail(Code::internal, Origin::local, "not told");
+        journal->append("note", R"({"n":)" + std::to_string(i) + "}", loop.now().wall,
+                        [&](const Result<void>& r) { out = r; });
+        loop.settle();
+        return out;
+    }
+    void fill(int n) {
+        for (int i = 0; i < n; ++i) REQUIRE(add(i));
+    }
+    JournalVerdict verify() {
+        auto v = journal_verify(dir, {});
+        REQUIRE(v);
+        return *v;
+    }
+    std::vector<std::string> segments() { return *journal_segments(dir); }
+};
+
+}  // namespace
+
+TEST_CASE("journal: entries form one chain over segments and restarts") {
+    Bench b;
+    b.open();
+    b.fill(20);
+    b.open();
+    CHECK(b.journal->opened().cut_bytes == 0);
+    CHECK(b.journal->head().seq == 20);
+    b.fill(20);
+    CHECK(b.segments().size() > 3);
+    const JournalVerdict v = b.verify();
+    CHECK(v.intact);
+    CHECK(v.entries == 40);
+    CHECK(v.head.hash == b.journal->head().hash);
+    const auto tail = journal_tail(b.dir, 15);
+    REQUIRE(tail);
+    REQUIRE(tail->size() == 15);
+    CHECK(parse_journal_line(tail->back())->seq == 40);
+    CHECK(parse_journal_line(tail->front())->seq == 26);
+    std::vector<std::uint64_t> seen;
+    REQUIRE(journal_export(b.dir, 30, [&](std::string_view line) {
+        seen.push_back(parse_journal_line(line)->seq);
+        return seen.size() < 5;
+    }));
+    CHECK(seen == std::vector<std::uint64_t>{31, 32, 33, 34, 35});
+}
+
+TEST_CASE("journal: every changed byte of an entry is found") {
+    Bench b;
+    b.open(1u << 20);
+    b.fill(3);
+    const std::string path = b.segments()[0], good = slurp(path);
+    const std::size_t second_end = good.find('\n', good.find('\n') + 1);
+    for (std::size_t i = 0; i < second_end; ++i) {
+        std::string bad = good;
+        bad[i] = static_cast<char>(bad[i] ^ 1);
+        spit(path, bad);
+        INFO(i);
+        CHECK_FALSE(b.verify().intact);
+    }
+}
+
+TEST_CASE("journal: a removed, repeated or moved entry and a removed segment are found") {
+    Bench b;
+    b.open(1u << 20);
+    b.fill(4);
+    const std::string path = b.segments()[0], good = slurp(path);
+    std::vector<std::string> lines;
+    for (std::size_t at = 0; at < good.size();) {
+        const std::size_t end = good.find('\n', at) + 1;
+        lines.push_back(good.substr(at, end - at));
+        at = end;
+    }
+    REQUIRE(lines.size() == 4);
+    for (const auto& order : {std::vector<int>{0, 2, 3}, {1, 2, 3}, {0, 2, 1, 3}, {0, 1, 1, 2, 3}, {3}}) {
+        std::string bad;
+        for (const int i : order) bad += lines[static_cast<std::size_t>(i)];
+        spit(path, bad);
+        CHECK_FALSE(b.verify().intact);
+    }
+    spit(path, lines[0] + lines[1]);
+    CHECK(b.verify().intact);  // an end that is missing shows only against what state/ remembers
+    const JournalHead head = b.journal->head();
+    CHECK_FALSE(journal_verify(b.dir, head)->intact);
+
+    Bench c;
+    c.open(900);
+    c.fill(20);
+    REQUIRE(c.segments().size() >= 3);
+    for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
+        const std::string segment = c.segments()[i], bytes = slurp(segment);
+        std::filesystem::remove(segment);
+        CHECK_FALSE(c.verify().intact);
+        spit(segment, bytes);
+        CHECK(c.verify().intact);
+    }
+}
+
+TEST_CASE("journal: a damaged tail is cut at the last valid entry and kept beside it") {
+    for (const std::string& damage : {std::string("garbage"), std::string(5000, '\0'), std::string("{\"seq\":6,\"time\n")}) {
+        Bench b;
+        b.open(1u << 20);
+        b.fill(5);
+        b.journal.reset();
+        const std::string path = b.segments().back();
+        std::ofstream(path, std::ios::app | std::ios::binary) << damage;
+        b.open(1u << 20);
+        CHECK(b.journal->opened().cut_bytes == damage.size());
+        CHECK(slurp(b.journal->opened().cut_file) == damage);
+        CHECK(b.journal->head().seq == 5);
+        b.fill(1);
+        CHECK(b.verify().intact);
+        CHECK(b.verify().entries == 6);
+    }
+}
+
+TEST_CASE("journal: a segment cut anywhere keeps every whole entry") {
+    Bench b;
+    b.open(1u << 20);
+    b.fill(3);
+    b.journal.reset();
+    const std::string path = b.segments().back(), good = slurp(path);
+    for (std::size_t keep = 0; keep <= good.size(); keep += 7) {
+        spit(path, good.substr(0, keep));
+        b.open(1u << 20);
+        const auto whole = static_cast<std::uint64_t>(std::count(good.begin(), good.begin() + static_cast<long>(keep), '\n'));
+        CHECK(b.journal->head().seq == whole);
+        b.fill(1);
+        CHECK(b.verify().intact);
+        b.journal.reset();
+        std::filesystem::remove_all(b.dir);
+        std::filesystem::create_directory(b.dir);
+    }
+}
+
+TEST_CASE("journal: a failed write is told, leaves the chain whole, and it recovers by itself") {
+    for (const int error : {ENOSPC, EIO}) {
+        Bench b;
+        b.open();
+        b.fill(2);
+        b.fault = error;
+        const auto refused = b.add(3);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == (error == ENOSPC ? Code::full : Code::io));
+        CHECK_FALSE(b.journal->health().ok);
+        b.journal->append("kept", "{}", b.loop.now().wall);
+        b.loop.advance(300ms);
+        b.fault = 0;
+        b.loop.advance(11s, 10ms);
+        CHECK(b.journal->health().ok);
+        CHECK(b.verify().intact);
+        CHECK(b.verify().entries == 3);
+        CHECK(journal_tail(b.dir, 1)->front().find("\"kept\"") != std::string::npos);
+        b.fill(1);
+        CHECK(b.verify().intact);
+    }
+}
+
+TEST_CASE("journal: a broken disk with nothing to write is found well again") {
+    Bench b;
+    b.open();
+    b.fault = EIO;
+    CHECK_FALSE(b.add(1));
+    b.fault = 0;
+    b.loop.advance(1s);
+    CHECK(b.journal->health().ok);
+    CHECK(journal_tail(b.dir, 1)->front().find("journal-recovered") != std::string::npos);
+}
+
+TEST_CASE("journal: a group is one write, and nothing is confirmed before it") {
+    Bench b;
+    b.open();
+    b.offload.hold = true;
+    int told = 0;
+    for (int i = 0; i < 100; ++i)
+        b.journal->append("note", "{}", b.loop.now().wall, [&](const Result<void>& r) { told += r ? 1 : 0; });
+    b.loop.settle();
+    CHECK(told == 0);
+    CHECK(b.offload.held() == 1);
+    b.offload.release();
+    b.loop.settle();
+    CHECK(told == 100);
+}
+
+TEST_CASE("journal: its queue and its entries have bounds") {
+    Bench b;
+    b.open();
+    b.offload.hold = true;
+    std::size_t refused = 0;
+    for (std::size_t i = 0; i < kJournalQueueMax + 1; ++i)
+        b.journal->append("note", "{}", b.loop.now().wall, [&](const Result<void>& r) { refused += r ? 0 : 1; });
+    b.journal->append("note", std::string(kJournalFieldsMax + 1, ' '), b.loop.now().wall,
+                      [&](const Result<void>& r) { refused += r ? 0 : 1; });
+    b.loop.settle();
+    CHECK(refused == 2);
+}
+
+namespace {
+
+struct VaultBench {
+    Folder folder;
+    TestLoop loop;
+    InlineOffload offload{loop};
+    int fault = 0;
+    std::unique_ptr<EvidenceVault> vault;
+
+    void open(std::uint64_t bytes_max = 1u << 20) {
+        vault.reset();
+        EvidenceOptions o;
+        o.dir = folder / "evidence";
+        o.bytes_max = bytes_max;
+        o.key.fill(4);
+        o.fault = [this] { return fault; };
+        auto opened = EvidenceVault::open(o, loop, offload);
+        REQUIRE(opened);
+        vault = std::move(*opened);
+    }
+    Result<void> keep(std::string_view id, std::string bytes) {
+        Result<void> out = fail(Code::internal, Origin::local, "not told");
+        vault->keep(id, std::move(bytes), loop.now().wall, [&](const Result<void>& r) { out = r; });
+        loop.settle();
+        return out;
+    }
+    Result<std::string> read(std::string_view id) {
+        Result<std::string> out = fail(Code::internal, Origin::local, "not told");
+        vault->read(id, [&](Result<std::string> r) { out = std::move(r); });
+        loop.settle();
+        return out;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("evidence: kept sealed, read back, also after a restart") {
+    VaultBench b;
+    b.open();
+    REQUIRE(b.keep("req-1", "the face"));
+    CHECK(slurp(b.folder / "evidence/req-1.sealed").find("face") == std::string::npos);
+    b.open();
+    CHECK(b.read("req-1") == "the face");
+    CHECK(b.keep("req-1", "again").error().code == Code::exists);
+    CHECK(b.keep("../x", "y").error().code == Code::invalid);
+    CHECK(b.read("req-2").error().code == Code::not_found);
+}
+
+TEST_CASE("evidence: a changed, cut or renamed file does not open") {
+    VaultBench b;
+    b.open();
+    REQUIRE(b.keep("a", "one"));
+    const std::string path = b.folder / "evidence/a.sealed", good = slurp(path);
+    for (std::size_t i = 0; i < good.size(); ++i) {
+        std::string bad = good;
+        bad[i] = static_cast<char>(bad[i] ^ 4);
+        spit(path, bad);
+        CHECK(b.read("a").error().code == Code::corrupt);
+        spit(path, good.substr(0, i));
+        CHECK(b.read("a").error().code == Code::corrupt);
+    }
+    spit(b.folder / "evidence/b.sealed", good);
+    b.open();
+    CHECK(b.read("b").error().code == Code::corrupt);
+}
+
+TEST_CASE("evidence: full refuses, erasing makes room") {
+    VaultBench b;
+    b.open(10'000);
+    REQUIRE(b.keep("a", std::string(5000, 'x')));
+    CHECK_FALSE(b.vault->has_room(5000));
+    CHECK(b.keep("b", std::string(5000, 'x')).error().code == Code::full);
+    b.open(10'000);
+    CHECK(b.keep("b", std::string(5000, 'x')).error().code == Code::full);
+    bool erased = false;
+    b.vault->erase("a", [&](const Result<void>& r) { erased = r.has_value(); });
+    b.loop.settle();
+    CHECK(erased);
+    CHECK(b.vault->bytes() == 0);
+    CHECK(b.keep("b", std::string(5000, 'x')));
+    CHECK_FALSE(std::filesystem::exists(b.folder / "evidence/a.sealed"));
+}
+
+TEST_CASE("evidence: what is over is erased and named, a failed write leaves nothing") {
+    VaultBench b;
+    b.open();
+    REQUIRE(b.keep("old", "1"));
+    b.loop.now_.wall += 23h;
+    REQUIRE(b.keep("new", "2"));
+    b.loop.now_.wall += 2h;
+    std::vector<std::string> erased;
+    b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem& item) { erased.push_back(item.id); });
+    b.loop.settle();
+    CHECK(erased == std::vector<std::string>{"old"});
+    CHECK(b.vault->list().size() == 1);
+    b.fault = ENOSPC;
+    CHECK(b.keep("c", "3").error().code == Code::full);
+    CHECK_FALSE(b.vault->health().ok);
+    CHECK(b.vault->count() == 1);
+    b.fault = 0;
+    CHECK(b.keep("c", "3"));
+    CHECK(b.vault->health().ok);
+}
