@@ -77,6 +77,11 @@ TEST_CASE("load_stats: an interval begins anew, the summary does not") {
     CHECK(live["source"].text() == "live");
     CHECK(live["count"].integer() == 3);
     CHECK(stats.failures() == 1);
+    CHECK_FALSE(second["histogramUs"]);
+    stats.with_histograms();
+    stats.answered({"LOGIN", 200, "live", "pass", ""}, std::chrono::microseconds(20));
+    stats.answered({"LOGIN", 200, "live", "pass", ""}, std::chrono::microseconds(20));
+    CHECK(stats.take_interval(1s, 1s, 0, 0).find(R"("histogramUs":[[20,2]])") != std::string::npos);
 }
 
 TEST_CASE("load_stats: kinds of answers are bounded") {
