@@ -1,4 +1,5 @@
-// How long to wait before a retry: base · 2ⁿ ± 20 %.
+// How long to wait before a retry: base · 2ⁿ ± 20 %. Only the wait: whether there is a retry at all is for the budget,
+// the circuit and the deadline to say.
 #pragma once
 
 #include <cstdint>

@@ -28,7 +28,6 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t n) 
 
 // IMF-fixdate only, "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 §5.6.7): the obsolete forms are not worth a parser here.
 std::optional<WallTime> parse_http_date(std::string_view t) {
-    using namespace std::chrono;
     constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
     if (t.size() != 29 || t.substr(3, 2) != ", " || t[7] != ' ' || t[11] != ' ' || t[16] != ' ' || t[19] != ':' ||
         t[22] != ':' || t.substr(25) != " GMT")
@@ -39,11 +38,12 @@ std::optional<WallTime> parse_http_date(std::string_view t) {
     if (month == std::string_view::npos || month % 3 != 0 || !d || !y || !h || !m || !s || *h > 23 || *m > 59 ||
         *s > 60)
         return std::nullopt;
-    const year_month_day date{year(*y), std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
-                              day(static_cast<unsigned>(*d))};
+    const std::chrono::year_month_day date{std::chrono::year(*y),
+                                           std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
+                                           std::chrono::day(static_cast<unsigned>(*d))};
     // Years whose nanoseconds fit a WallTime.
     if (!date.ok() || *y < 1970 || *y > 2200) return std::nullopt;
-    return WallTime(Nanos(sys_days(date).time_since_epoch()) + hours(*h) + minutes(*m) + seconds(*s));
+    return WallTime(Nanos(std::chrono::sys_days(date).time_since_epoch()) + *h * 1h + *m * 1min + *s * 1s);
 }
 
 CentralReply without_outcome(CallKind kind, FailureKind failure, Code code, std::string detail) {

@@ -1,4 +1,5 @@
 // The head of a request to the centre, built from our own values only: no byte of the client's head is passed on.
+// The body is the client's, byte for byte, and not handled here.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// The keys of [upstream.circuit], with their defaults.
+// The keys of [upstream.circuit], with their defaults, and what is wrong with a set of them. Reading them from TOML is
+// edge/config's.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// A ring of one-second buckets over the last N seconds, the current second included.
+// A ring of one-second buckets over the last N seconds, the current second included. It keeps no sums: who uses it
+// subtracts what it drops.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// W3C Trace Context, level 1: the caller's traceparent read, and a child made for each call to the centre.
+// W3C Trace Context, level 1: the caller's traceparent read, and a child made for each call to the centre. tracestate
+// is not passed on: nothing of the caller's head is.
 #pragma once
 
 #include <array>

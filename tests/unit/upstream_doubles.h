@@ -1,4 +1,5 @@
-// A loop whose time the test moves, and a network of scripted peers in memory, for the I/O half of upstream.
+// A loop whose time the test moves, and a network of scripted peers in memory, for the I/O half of upstream. Not a
+// simulation: nothing is delayed or lost unless a test says so.
 #pragma once
 
 #include <catch2/catch.hpp>
