@@ -1,0 +1,282 @@
+#include "edge/ctl/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+
+#include "edge/base/bytes.h"
+#include "edge/ctl/exit_code.h"
+
+namespace holdfast::ctl {
+namespace {
+
+struct VerbWords {
+    std::string_view verb;
+    std::vector<std::string_view> actions; // empty: none follows
+};
+const std::vector<VerbWords>& words() {
+    static const std::vector<VerbWords> all{
+        {"status", {}},
+        {"degrade", {"on", "off", "auto"}},
+        {"circuit", {"show", "open", "close", "auto"}},
+        {"cache", {"stats", "get", "purge", "revoke"}},
+        {"policy", {"test"}},
+        {"config", {"check", "show", "reload"}},
+        {"journal", {"tail", "verify", "export"}},
+        {"keys", {"sign", "verify"}},
+        {"explain", {}},
+        {"drain", {}},
+        {"undrain", {}},
+        {"state", {"reset"}},
+    };
+    return all;
+}
+
+std::string listed(const std::vector<std::string_view>& all) {
+    std::string out;
+    for (const auto word : all) out += (out.empty() ? "" : ", ") + std::string(word);
+    return out;
+}
+
+std::string unknown(std::string_view what, std::string_view typed, const std::vector<std::string_view>& known) {
+    const auto near = nearest(typed, known);
+    std::string out = fmt::format("holdfastctl: unknown {} \"{}\"\n", what, typed.substr(0, 64));
+    if (!near.empty()) out += fmt::format("did you mean \"{}\"?\n", near);
+    return out + fmt::format("known: {}\n", listed(known));
+}
+
+// Typos in verbs are found before the parser sees them, because its own message names no neighbour. Empty: all is well.
+std::string wrong_verb(const std::vector<std::string>& args) {
+    std::vector<std::string_view> bare;
+    for (std::size_t i = 0; i < args.size() && bare.size() < 2; ++i) {
+        if (args[i] == "--help" || args[i] == "-h") return {};
+        if (args[i] == "--socket" || args[i] == "--timeout")
+            ++i;
+        else if (!args[i].starts_with("-"))
+            bare.push_back(args[i]);
+        else if (!bare.empty())
+            break;
+    }
+    std::vector<std::string_view> verbs;
+    for (const auto& one : words()) verbs.push_back(one.verb);
+    if (bare.empty()) return fmt::format("holdfastctl: a verb is missing\nknown: {}\n", listed(verbs));
+    const auto it =
+        std::find_if(words().begin(), words().end(), [&bare](const VerbWords& w) { return w.verb == bare[0]; });
+    if (it == words().end()) return unknown("verb", bare[0], verbs);
+    if (it->actions.empty()) return {};
+    if (bare.size() < 2) return fmt::format("holdfastctl {}: one of {} must follow\n", it->verb, listed(it->actions));
+    if (std::find(it->actions.begin(), it->actions.end(), bare[1]) == it->actions.end())
+        return unknown(fmt::format("{} verb", it->verb), bare[1], it->actions);
+    return {};
+}
+
+class Parser {
+  public:
+    Parser() : app_("Sees and steers a Holdfast node.", "holdfastctl") {
+        app_.add_option("--socket", c_.socket, "admin socket of the node")->capture_default_str();
+        app_.add_flag("--json", c_.json, "the node's own answer, for scripts");
+        app_.add_option("--timeout", timeout_, "for one request, e.g. 5s");
+        app_.set_version_flag("--version", "holdfastctl " HOLDFAST_VERSION);
+        app_.require_subcommand(1);
+        add_steering();
+        add_memory();
+        add_offline();
+        add_journal();
+        add_rest();
+    }
+
+    CommandLineResult parse(std::vector<std::string> args) {
+        std::reverse(args.begin(), args.end());
+        try {
+            app_.parse(args);
+        } catch (const CLI::CallForHelp&) {
+            const auto chosen = deepest();
+            return {std::nullopt, kDone, chosen->help()};
+        } catch (const CLI::CallForVersion&) {
+            return {std::nullopt, kDone, "holdfastctl " HOLDFAST_VERSION "\n"};
+        } catch (const CLI::ExtrasError& e) {
+            return wrong(extra(e.what()));
+        } catch (const CLI::ParseError& e) {
+            return wrong(fmt::format("{}: {}\n", path(), e.what()));
+        }
+        return finish();
+    }
+
+  private:
+    CLI::App* leaf(CLI::App* parent, const std::string& name, Verb verb, const std::string& help) {
+        auto* app = parent->add_subcommand(name, help);
+        app->fallthrough();
+        app->callback([this, verb] { c_.verb = verb; });
+        return app;
+    }
+    CLI::App* group(const std::string& name, const std::string& help) {
+        auto* app = app_.add_subcommand(name, help);
+        app->fallthrough();
+        app->require_subcommand(1);
+        return app;
+    }
+
+    void add_steering() {
+        leaf(&app_, "status", Verb::status, "how the node stands")->add_flag("--watch", c_.watch, "again every second");
+        auto* degrade = group("degrade", "force degraded or live mode; auto ends it");
+        for (const char* action : {"on", "off", "auto"}) {
+            const std::string help = action == std::string_view("on")    ? "answer without the centre"
+                                     : action == std::string_view("off") ? "always ask the centre"
+                                                                         : "let the circuit decide";
+            auto* app = leaf(degrade, action, Verb::degrade, help);
+            app->add_option("--scene", c_.scene, "this scene only");
+            app->add_flag("--fleet", c_.fleet, "every node of the fleet");
+            app->add_option("--for", for_, "how long, e.g. 30m; default 15m, at most 4h");
+            app->add_option("--reason", c_.reason, "why; goes into the journal")->required();
+        }
+        auto* circuit = group("circuit", "the circuit between the node and the centre");
+        leaf(circuit, "show", Verb::circuit_show, "state, since when and why");
+        for (const char* action : {"open", "close", "auto"}) {
+            auto* app = leaf(circuit, action, Verb::circuit_set,
+                             action == std::string_view("auto") ? "end a forced state" : "force it");
+            app->add_option("--for", for_, "how long, e.g. 10m");
+            app->add_option("--reason", c_.reason, "why; goes into the journal");
+        }
+    }
+
+    void add_memory() {
+        auto* cache = group("cache", "remembered outcomes");
+        leaf(cache, "stats", Verb::cache_stats, "how many, how large, hits and misses");
+        auto* get = leaf(cache, "get", Verb::cache_get, "one record, and whether it would answer");
+        get->add_option("--credential", c_.credential)->required();
+        get->add_option("--subject", c_.subject)->required();
+        get->add_option("--scene", c_.scene)->required();
+        get->add_option("--device", c_.device);
+        leaf(cache, "purge", Verb::cache_purge, "forget all, or one scene")->add_option("--scene", c_.scene);
+        leaf(cache, "revoke", Verb::cache_revoke, "no outcome of before answers for this subject")
+            ->add_option("--subject", c_.subject)
+            ->required();
+    }
+
+    void add_offline() {
+        auto* policy = group("policy", "what would be answered");
+        auto* test =
+            leaf(policy, "test", Verb::policy_test, "which prechecks and which rung would answer; changes nothing");
+        test->add_option("FILE", c_.file, "a verification's body, or {\"credential\",\"client\",\"request\"}")
+            ->required();
+        test->add_option("--credential", c_.credential, "who asks");
+        test->add_option("--client", c_.client, "from which address");
+        auto* config = group("config", "the configuration");
+        leaf(config, "check", Verb::config_check, "every error of a file; needs no node")
+            ->add_option("FILE", c_.file)
+            ->required();
+        leaf(config, "show", Verb::config_show, "what the node runs with")
+            ->add_flag("--origin", c_.origin, "where each value comes from");
+        leaf(config, "reload", Verb::config_reload, "read the file again; all of it or nothing");
+        auto* keys = group("keys", "request signatures; needs no node");
+        for (const bool sign : {true, false}) {
+            auto* app =
+                leaf(keys, sign ? "sign" : "verify", sign ? Verb::keys_sign : Verb::keys_verify,
+                     sign ? "the canonical string and the headers of a request" : "why a signature does not match");
+            app->add_option("FILE", c_.file, "{\"method\",\"target\",\"host\",\"headers\",\"body\" or \"body_base64\"}")
+                ->required();
+            app->add_option("--secret-file", c_.secret_file, "the secret: its bytes less one final newline")
+                ->required();
+            app->add_option(
+                "--at", at_,
+                sign ? "Unix seconds to sign with; default now" : "Unix seconds to judge the age at; default now");
+            if (!sign) continue;
+            app->add_option("--id", c_.id, "SecretId")->required();
+            app->add_option("--nonce", c_.nonce, "default a random one");
+        }
+    }
+
+    void add_journal() {
+        auto* journal = group("journal", "the audit journal");
+        auto* tail = leaf(journal, "tail", Verb::journal_tail, "its last entries");
+        tail->add_option("-n", c_.entries, "how many")->check(CLI::Range(1, 1000))->capture_default_str();
+        tail->add_flag("--follow,-f", c_.follow, "and what comes, until interrupted");
+        auto* verify = leaf(journal, "verify", Verb::journal_verify, "walks the hash chain");
+        verify->add_option("--dir", c_.folder, "of the journal's files, without a node");
+        auto* all = leaf(journal, "export", Verb::journal_export, "every entry, one JSON object a line");
+        all->add_option("--dir", c_.folder, "of the journal's files, without a node");
+        all->add_option("--after", c_.after, "only entries with a higher number");
+    }
+
+    void add_rest() {
+        leaf(&app_, "explain", Verb::explain, "one recent request")
+            ->add_option("REQUEST_ID", c_.request_id)
+            ->required();
+        auto* drain = leaf(&app_, "drain", Verb::drain, "take no new work");
+        drain->add_flag("--wait", c_.wait, "until nothing is in flight");
+        drain->add_option("--wait-limit", wait_limit_, "how long to wait; default 60s");
+        leaf(&app_, "undrain", Verb::undrain, "take work again");
+        leaf(group("state", "the node's small state"), "reset", Verb::state_reset, "begin it anew after damage")
+            ->add_option("--reason", c_.reason, "why; goes into the journal")
+            ->required();
+    }
+
+    CLI::App* deepest() {
+        CLI::App* at = &app_;
+        while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+        return at;
+    }
+    std::string path() {
+        std::string out = "holdfastctl";
+        for (CLI::App* at = &app_; !at->get_subcommands().empty();) {
+            at = at->get_subcommands().front();
+            out += " " + at->get_name();
+        }
+        return out;
+    }
+    CommandLineResult wrong(std::string text) { return {std::nullopt, kWrongUsage, std::move(text)}; }
+
+    std::string extra(std::string_view what) {
+        const auto colon = what.rfind(": ");
+        std::string_view typed = colon == std::string_view::npos ? what : what.substr(colon + 2);
+        typed = typed.substr(0, typed.find_first_of(" ="));
+        std::vector<std::string> names;
+        for (const auto* app : {deepest(), &app_})
+            for (const auto* option : app->get_options())
+                for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+        const std::vector<std::string_view> known(names.begin(), names.end());
+        const auto near = typed.starts_with("-") ? nearest(typed, known) : std::string_view{};
+        std::string out = fmt::format("{}: \"{}\" was not expected\n", path(), typed.substr(0, 64));
+        if (!near.empty()) out += fmt::format("did you mean \"{}\"?\n", near);
+        return out;
+    }
+
+    CommandLineResult finish() {
+        const auto* chosen = deepest();
+        if (c_.verb == Verb::degrade || c_.verb == Verb::circuit_set) c_.action = chosen->get_name();
+        for (const auto& [text, to, name] : {std::tuple{&timeout_, &c_.timeout, "--timeout"},
+                                             std::tuple{&wait_limit_, &c_.wait_limit, "--wait-limit"}}) {
+            if (text->empty()) continue;
+            const auto d = parse_duration(*text);
+            if (!d || *d <= Nanos{})
+                return wrong(fmt::format("{}: {} cannot be \"{}\": a duration such as \"5s\"\n", path(), name, *text));
+            *to = *d;
+        }
+        if (!for_.empty()) {
+            const auto d = parse_duration(for_);
+            if (!d || *d < 1s)
+                return wrong(fmt::format("{}: --for cannot be \"{}\": a duration such as \"30m\"\n", path(), for_));
+            c_.lasts = *d;
+        }
+        if (at_ >= 0) c_.at = at_;
+        return {std::move(c_), kDone, {}};
+    }
+
+    CLI::App app_;
+    CommandLine c_;
+    std::string timeout_, for_, wait_limit_;
+    std::int64_t at_ = -1;
+};
+
+} // namespace
+
+CommandLineResult parse_command_line(const std::vector<std::string>& args) {
+    const bool version = std::find(args.begin(), args.end(), "--version") != args.end();
+    if (!version)
+        if (auto text = wrong_verb(args); !text.empty()) return {std::nullopt, kWrongUsage, std::move(text)};
+    return Parser().parse(args);
+}
+
+} // namespace holdfast::ctl

@@ -1,0 +1,16 @@
+// What holdfastctl ends with; scripts rely on these numbers.
+#pragma once
+
+namespace holdfast::ctl {
+
+enum ExitCode : int {
+    kDone = 0,
+    kRefused = 1,
+    kWrongUsage = 2,
+    kNotReachable = 3,
+    kNoPermission = 4,
+    kTimedOut = 5,
+    kConfigInvalid = 78,
+};
+
+} // namespace holdfast::ctl

@@ -1,0 +1,164 @@
+#include "edge/ctl/session.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "edge/base/bytes.h"
+
+namespace holdfast::ctl {
+namespace {
+
+int exit_code_of(const Error& error) {
+    if (error.code == Code::denied) return kNoPermission;
+    if (error.code == Code::timeout) return kTimedOut;
+    return error.code == Code::too_large ? kRefused : kNotReachable;
+}
+
+int exit_code_of(int status) {
+    if (status == 403) return kNoPermission;
+    if (status == 504) return kTimedOut;
+    return status == 422 ? kConfigInvalid : kRefused;
+}
+
+constexpr int (*kVerbs[])(Session&) = {
+    run_status,       run_degrade,        run_circuit_show,   run_circuit_set,  run_cache_stats, run_cache_get,
+    run_cache_purge,  run_cache_revoke,   run_policy_test,    run_config_check, run_config_show, run_config_reload,
+    run_journal_tail, run_journal_verify, run_journal_export, run_keys_sign,    run_keys_verify, run_explain,
+    run_drain,        run_undrain,        run_state_reset,
+};
+static_assert(std::size(kVerbs) == static_cast<std::size_t>(Verb::state_reset) + 1);
+
+} // namespace
+
+std::optional<std::string> Session::body_of(const Result<AdminAnswer>& answer, int& code) {
+    if (!answer) {
+        code = exit_code_of(answer.error());
+        const bool away = code == kNotReachable;
+        console.complain(
+            fmt::format("holdfastctl: {}{}", away ? "the node is not reachable: " : "", clean(answer.error().detail)));
+        if (away && answer.error().code == Code::refused)
+            console.complain("is holdfast running, and is --socket the admin.socket of its configuration?");
+        if (code == kNoPermission) console.complain("only root and members of the socket's group may steer the node");
+        return std::nullopt;
+    }
+    if (answer->status >= 200 && answer->status < 300) {
+        code = kDone;
+        return answer->body;
+    }
+    code = exit_code_of(answer->status);
+    json::Document refusal;
+    const auto root = refusal.parse(answer->body);
+    if (command.json) console.data(answer->body + "\n");
+    if (root && (*root)["rendered"].text()) {
+        console.complain(*(*root)["rendered"].text());
+    } else if (root && (*root)["message"].text()) {
+        console.complain(fmt::format("holdfastctl: refused: {} ({})", clean(*(*root)["message"].text()),
+                                     clean(text_of((*root)["code"]))));
+    } else {
+        console.complain(fmt::format("holdfastctl: refused with status {}", answer->status));
+    }
+    return std::nullopt;
+}
+
+int Session::show(const Result<AdminAnswer>& answer, const std::function<void(json::Value)>& shown) {
+    int code = kDone;
+    const auto body = body_of(answer, code);
+    if (!body) return code;
+    if (command.json) {
+        console.data(*body);
+        if (!body->ends_with('\n')) console.data("\n");
+        return kDone;
+    }
+    const auto root = document.parse(*body);
+    if (!root) {
+        console.complain(fmt::format("holdfastctl: the node's answer is not JSON: {}", root.error().detail));
+        return kRefused;
+    }
+    shown(*root);
+    return kDone;
+}
+
+int Session::get(std::string_view target, const std::function<void(json::Value)>& shown) {
+    return show(node.get(target), shown);
+}
+int Session::post(std::string_view target, std::string_view body, const std::function<void(json::Value)>& shown) {
+    return show(node.post(target, body), shown);
+}
+
+std::optional<std::string> Session::read_file(const std::string& path, std::size_t bytes_max, int& code) {
+    std::ifstream in(path, std::ios::binary);
+    std::string text;
+    if (in) text.assign(std::istreambuf_iterator<char>(in), {});
+    if (!in.good() && !in.eof()) {
+        console.complain(fmt::format("holdfastctl: {} cannot be read: {}", path, std::strerror(errno)));
+        code = errno == EACCES ? kNoPermission : kWrongUsage;
+        return std::nullopt;
+    }
+    if (text.size() > bytes_max) {
+        console.complain(fmt::format("holdfastctl: {} has more than {}", path, format_size(bytes_max)));
+        code = kWrongUsage;
+        return std::nullopt;
+    }
+    return text;
+}
+
+std::string text_of(json::Value value) {
+    if (!value) return "-";
+    switch (value.kind()) {
+        case json::Kind::string:
+            return std::string(*value.text());
+        case json::Kind::boolean:
+            return *value.boolean() ? "yes" : "no";
+        case json::Kind::number:
+            if (const auto whole = value.integer()) return std::to_string(*whole);
+            return fmt::format("{:.6g}", *value.number());
+        default:
+            return "-";
+    }
+}
+
+std::string seconds_text(json::Value value) {
+    const auto n = value.number();
+    if (!n || *n < 0 || *n > 1e11) return "-";
+    if (*n < 1) return fmt::format("{}ms", std::lround(*n * 1000));
+    const auto whole = static_cast<std::int64_t>(*n);
+    if (whole < 60) return fmt::format("{}s", whole);
+    if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
+    if (whole < 86400) return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
+    return fmt::format("{}d{:02}h", whole / 86400, whole % 86400 / 3600);
+}
+
+std::string bytes_text(json::Value value) {
+    const auto n = value.number();
+    if (!n || *n < 0) return "-";
+    double left = *n;
+    for (const char* unit : {"B", "KiB", "MiB", "GiB"}) {
+        if (left < 1024)
+            return left < 10 && unit[0] != 'B' ? fmt::format("{:.1f}{}", left, unit)
+                                               : fmt::format("{:.0f}{}", left, unit);
+        left /= 1024;
+    }
+    return fmt::format("{:.1f}TiB", left);
+}
+
+int run(const std::vector<std::string>& args, Console& console) {
+    const auto parsed = parse_command_line(args);
+    if (!parsed.command) {
+        if (parsed.exit_code == kDone)
+            console.data(parsed.text);
+        else
+            console.complain(parsed.text);
+        return parsed.exit_code;
+    }
+    Session session(*parsed.command, console);
+    const int code = kVerbs[static_cast<std::size_t>(parsed.command->verb)](session);
+    console.flush();
+    return code;
+}
+
+} // namespace holdfast::ctl

@@ -1,0 +1,130 @@
+// journal: read from the node, or from its files when --dir names them.
+#include <fmt/format.h>
+#include <poll.h>
+
+#include "cache/journal_reader.h"
+#include "edge/ctl/session.h"
+
+namespace holdfast::ctl {
+namespace {
+
+using json::Value;
+
+// A page of entries, shown line by line; the number of the last one goes into `last`.
+void show_page(Session& s, std::string_view page, std::uint64_t& last, std::size_t& shown) {
+    while (!page.empty()) {
+        const auto end = std::min(page.find('\n'), page.size());
+        const std::string_view line = page.substr(0, end);
+        page.remove_prefix(std::min(end + 1, page.size()));
+        if (line.empty()) continue;
+        const auto root = s.document.parse(line);
+        if (!root) continue;
+        last = (*root)["seq"].unsigned_integer().value_or(last);
+        ++shown;
+        if (s.command.json || s.command.verb == Verb::journal_export) {
+            s.console.data(line);
+            s.console.data("\n");
+            continue;
+        }
+        // The fields as the line has them: between their key and the hash of the entry before.
+        const auto from = line.find("\"fields\":");
+        const auto to = line.rfind(",\"prev\"");
+        const auto fields = from != std::string_view::npos && to != std::string_view::npos && to > from
+                                ? line.substr(from + 9, to - from - 9)
+                                : "";
+        s.console.line(fmt::format("{:>6}  {}  {:<20} {}", text_of((*root)["seq"]), text_of((*root)["time"]),
+                                   text_of((*root)["kind"]), fields));
+    }
+}
+
+int export_files(Session& s) {
+    const auto done = journal_export(s.command.folder, s.command.after, [&s](std::string_view line) {
+        s.console.data(line);
+        s.console.data("\n");
+        return true;
+    });
+    if (done) return kDone;
+    s.console.complain(fmt::format("holdfastctl: {}", done.error().detail));
+    return kRefused;
+}
+
+int verify_files(Session& s) {
+    const auto verdict = journal_verify(s.command.folder);
+    if (!verdict) {
+        s.console.complain(fmt::format("holdfastctl: {}", verdict.error().detail));
+        return kRefused;
+    }
+    if (s.command.json) {
+        std::string body;
+        json::Writer w(body);
+        w.begin_object()
+            .member("ok", verdict->intact)
+            .member("entries", verdict->entries)
+            .member("lastSeq", verdict->head.seq);
+        w.member("lastHash", verdict->head.hash);
+        if (!verdict->intact) w.member("problem", verdict->problem);
+        w.end_object();
+        s.console.data(body + "\n");
+    } else if (verdict->intact) {
+        s.console.line(fmt::format("intact: {} entries, the last is {} with hash {}", verdict->entries,
+                                   verdict->head.seq, verdict->head.hash));
+    } else {
+        s.console.complain(fmt::format("NOT intact after {} entries: {}", verdict->entries, clean(verdict->problem)));
+    }
+    return verdict->intact ? kDone : kRefused;
+}
+
+} // namespace
+
+int run_journal_tail(Session& s) {
+    std::uint64_t last = 0;
+    std::string target = fmt::format("{}?n={}", admin::kJournal, s.command.entries);
+    for (;;) {
+        int code = kDone;
+        const auto body = s.body_of(s.node.get(target), code);
+        if (!body) return code;
+        std::size_t shown = 0;
+        show_page(s, *body, last, shown);
+        s.console.flush();
+        if (!s.command.follow) return kDone;
+        target = fmt::format("{}?n={}&after={}", admin::kJournal, admin::kJournalPageMax, last);
+        ::poll(nullptr, 0, 1000);
+    }
+}
+
+int run_journal_verify(Session& s) {
+    if (!s.command.folder.empty()) return verify_files(s);
+    bool intact = true;
+    const auto answer = s.node.get(admin::kJournalVerify);
+    int code = kDone;
+    const auto body = s.body_of(answer, code);
+    if (!body) return code;
+    const auto root = s.document.parse(*body);
+    intact = root && (*root)["ok"].boolean().value_or(false);
+    if (s.command.json)
+        s.console.data(*body + "\n");
+    else if (intact)
+        s.console.line(fmt::format("intact: {} entries, the last is {} with hash {}", text_of((*root)["entries"]),
+                                   text_of((*root)["lastSeq"]), text_of((*root)["lastHash"])));
+    else
+        s.console.complain(
+            fmt::format("NOT intact: {}", root ? clean(text_of((*root)["problem"])) : "the answer is not JSON"));
+    return intact ? kDone : kRefused;
+}
+
+int run_journal_export(Session& s) {
+    if (!s.command.folder.empty()) return export_files(s);
+    for (std::uint64_t last = s.command.after;;) {
+        int code = kDone;
+        const auto body =
+            s.body_of(s.node.get(fmt::format("{}?n={}&after={}", admin::kJournal, admin::kJournalPageMax, last)), code);
+        if (!body) return code;
+        std::size_t shown = 0;
+        const auto before = last;
+        show_page(s, *body, last, shown);
+        // A node that writes while we read is followed to where it is now, not for ever.
+        if (shown < admin::kJournalPageMax || last <= before) return kDone;
+    }
+}
+
+} // namespace holdfast::ctl

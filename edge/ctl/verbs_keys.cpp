@@ -1,0 +1,101 @@
+// keys sign and keys verify: a request described in a file, a secret in another; no node is asked.
+#include <fmt/format.h>
+
+#include "edge/base/bytes.h"
+#include "edge/ctl/keys.h"
+#include "edge/ctl/session.h"
+
+namespace holdfast::ctl {
+namespace {
+
+constexpr std::size_t kNonceBytes = 16;
+constexpr Seconds kWindow{300}; // auth.window of a node that says nothing else
+
+std::optional<DescribedRequest> request_of(Session& s, int& code) {
+    const auto text = s.read_file(s.command.file, admin::kRequestBytesMax, code);
+    if (!text) return std::nullopt;
+    const auto root = s.document.parse(*text);
+    auto request = root ? read_request(*root) : Result<DescribedRequest>(tl::unexpected(root.error()));
+    if (request) return std::move(*request);
+    s.console.complain(fmt::format("holdfastctl: {}: {}", s.command.file, request.error().detail));
+    code = kWrongUsage;
+    return std::nullopt;
+}
+
+std::int64_t now_of(const Session& s) {
+    return s.command.at ? *s.command.at : unix_seconds(WallClock::read());
+}
+
+void show_fields(Session& s, const std::string& canonical, const SignedFields& fields) {
+    if (s.command.json) {
+        std::string body;
+        json::Writer w(body);
+        w.begin_object().member("stringToSign", canonical).key("headers").begin_object();
+        w.member("Authorization", fields.authorization).member("X-Timestamp", fields.timestamp);
+        w.member("X-Nonce", fields.nonce).member("X-Content-SHA256", fields.content_sha256).end_object().end_object();
+        s.console.data(body + "\n");
+        return;
+    }
+    s.console.data("canonical string:\n" + visible(canonical) + "\n");
+    s.console.data(fmt::format("Authorization: {}\nX-Timestamp: {}\nX-Nonce: {}\nX-Content-SHA256: {}\n",
+                               fields.authorization, fields.timestamp, fields.nonce, fields.content_sha256));
+}
+
+void show_verdict(Session& s, const Verdict& verdict) {
+    if (s.command.json) {
+        std::string body;
+        json::Writer w(body);
+        w.begin_object().member("matches", verdict.matches).member("stringToSign", verdict.canonical);
+        w.key("findings").begin_array();
+        for (const auto& finding : verdict.findings) w.string(finding);
+        w.end_array().end_object();
+        s.console.data(body + "\n");
+        return;
+    }
+    if (!verdict.canonical.empty()) s.console.data("canonical string:\n" + visible(verdict.canonical) + "\n");
+    if (verdict.matches)
+        s.console.painted(Paint::good, "the signature matches");
+    else
+        s.console.painted(Paint::bad, "the node would refuse it");
+    for (const auto& finding : verdict.findings) s.console.line(finding);
+}
+
+} // namespace
+
+int run_keys_sign(Session& s) {
+    int code = kDone;
+    const auto request = request_of(s, code);
+    if (!request) return code;
+    const auto secret = s.read_file(s.command.secret_file, kSecretBytesMax + 1, code);
+    if (!secret) return code;
+    std::string nonce = s.command.nonce;
+    if (nonce.empty()) {
+        std::array<std::uint8_t, kNonceBytes> bytes{};
+        random_bytes(bytes);
+        nonce = to_hex(bytes);
+    }
+    const std::string path = request->path(), query = request->query(), host = to_lower(request->host);
+    const SignInput input{request->method, host, path, query, now_of(s), nonce, Sha256::of(request->body)};
+    const auto canonical = string_to_sign(input);
+    if (!canonical || !is_secret_id(s.command.id)) {
+        s.console.complain(canonical ? "holdfastctl: --id must be 1 to 64 of A-Za-z0-9_-"
+                                     : "holdfastctl: the query of target is malformed");
+        return kWrongUsage;
+    }
+    HmacSha256 mac(secret_of(*secret));
+    show_fields(s, *canonical, sign(input, s.command.id, mac));
+    return kDone;
+}
+
+int run_keys_verify(Session& s) {
+    int code = kDone;
+    const auto request = request_of(s, code);
+    if (!request) return code;
+    const auto secret = s.read_file(s.command.secret_file, kSecretBytesMax + 1, code);
+    if (!secret) return code;
+    const auto verdict = judge(*request, *secret, now_of(s), kWindow);
+    show_verdict(s, verdict);
+    return verdict.matches ? kDone : kRefused;
+}
+
+} // namespace holdfast::ctl

@@ -1,0 +1,159 @@
+// status and explain: what an operator looks at first.
+#include <fmt/format.h>
+#include <poll.h>
+
+#include "edge/base/bytes.h"
+#include "edge/ctl/session.h"
+
+namespace holdfast::ctl {
+namespace {
+
+using json::Value;
+
+Paint paint_of(std::string_view verdict) {
+    if (verdict == "ok") return Paint::good;
+    return verdict == "impaired" ? Paint::bad : Paint::warn;
+}
+
+std::string part_text(Value part) {
+    const bool healthy = part["healthy"].boolean().value_or(false);
+    return healthy ? "healthy" : fmt::format("NOT healthy: {}", text_of(part["detail"]));
+}
+
+std::string lease_text(Value lease) {
+    std::string out = text_of(lease["state"]);
+    if (lease["remainingSeconds"]) out += fmt::format(", {} left", seconds_text(lease["remainingSeconds"]));
+    return out;
+}
+
+std::string circuit_text(Value circuit) {
+    std::string out = fmt::format("{} for {}", text_of(circuit["state"]), seconds_text(circuit["sinceSeconds"]));
+    if (const auto reason = circuit["reason"].text(); reason && !reason->empty()) out += fmt::format(" ({})", *reason);
+    if (circuit["retryInSeconds"]) out += fmt::format(", retry in {}", seconds_text(circuit["retryInSeconds"]));
+    if (circuit["forced"]) out += fmt::format(", forced {}", text_of(circuit["forced"]));
+    return out;
+}
+
+void show_overview(Console& console, Value root) {
+    std::vector<std::vector<std::string>> rows;
+    const Value node = root["node"];
+    rows.push_back(
+        {"node", fmt::format("{} ({}), version {}, pid {}, up {}", text_of(node["name"]), text_of(node["region"]),
+                             text_of(node["version"]), text_of(node["pid"]), seconds_text(node["uptimeSeconds"]))});
+    rows.push_back({"mode", text_of(root["mode"]["node"])});
+    for (Value c = root["circuits"].first(); c; c = c.next())
+        rows.push_back({fmt::format("circuit {}", text_of(c["upstream"])), circuit_text(c)});
+    rows.push_back({"lease", lease_text(root["lease"])});
+    const Value cache = root["cache"];
+    rows.push_back({"cache", fmt::format("{}, {} records, {} of {}", part_text(cache), text_of(cache["entries"]),
+                                         bytes_text(cache["bytes"]), bytes_text(cache["sizeBytes"]))});
+    rows.push_back({"state", part_text(root["state"])});
+    rows.push_back(
+        {"journal", fmt::format("{}, {} entries", part_text(root["journal"]), text_of(root["journal"]["entries"]))});
+    const Value clock = root["clock"];
+    rows.push_back(
+        {"clock",
+         fmt::format("{}, {}", clock["synchronised"].boolean().value_or(false) ? "synchronised" : "not synchronised",
+                     clock["trusted"].boolean().value_or(false) ? "trusted" : "not trusted: no cached pass")});
+    const Value load = root["load"];
+    rows.push_back(
+        {"load", fmt::format("{} requests/s, {} degraded/s, {} in flight, {} queued, {} connections",
+                             text_of(load["perSecond"]), text_of(load["degradedPerSecond"]), text_of(load["inFlight"]),
+                             text_of(load["queued"]), text_of(load["connections"]))});
+    rows.push_back({"reconcile", fmt::format("{} pending", text_of(root["reconcile"]["pending"]))});
+    const Value config = root["config"];
+    rows.push_back(
+        {"config",
+         fmt::format("generation {} ({}) from {}{}", text_of(config["generation"]), text_of(config["hash"]),
+                     text_of(config["source"]),
+                     config["lastReloadSuccessful"].boolean().value_or(true) ? "" : ", the last reload FAILED")});
+    console.table({"WHAT", "NOW"}, rows);
+}
+
+void show_lists(Console& console, Value root) {
+    std::vector<std::vector<std::string>> rows;
+    for (Value o = root["mode"]["overrides"].first(); o; o = o.next())
+        rows.push_back({o["scene"] ? text_of(o["scene"]) : text_of(o["scope"]), text_of(o["mode"]),
+                        seconds_text(o["remainingSeconds"]), text_of(o["by"]), text_of(o["reason"])});
+    if (!rows.empty()) {
+        console.line("");
+        console.table({"OVERRIDE", "MODE", "LEFT", "BY", "REASON"}, rows);
+    }
+    rows.clear();
+    for (Value u = root["upstreams"].first(); u; u = u.next())
+        rows.push_back({text_of(u["endpoint"]), text_of(u["weight"]), text_of(u["state"]), text_of(u["inFlight"]),
+                        text_of(u["connections"]), seconds_text(u["p99Seconds"])});
+    if (!rows.empty()) {
+        console.line("");
+        console.table({"ENDPOINT", "WEIGHT", "STATE", "IN FLIGHT", "CONNECTIONS", "P99"}, rows);
+    }
+    rows.clear();
+    for (Value e = root["events"].first(); e; e = e.next())
+        rows.push_back({text_of(e["time"]), text_of(e["kind"]), text_of(e["text"])});
+    if (!rows.empty()) {
+        console.line("");
+        console.table({"LAST EVENTS", "KIND", "WHAT"}, rows);
+    }
+}
+
+void show_attempts(Console& console, Value root) {
+    std::vector<std::vector<std::string>> rows;
+    for (Value p = root["prechecks"].first(); p; p = p.next())
+        rows.push_back({text_of(p["name"]), text_of(p["result"]), text_of(p["detail"])});
+    if (!rows.empty()) {
+        console.line("");
+        console.table({"PRECHECK", "RESULT", "DETAIL"}, rows);
+    }
+    rows.clear();
+    for (Value a = root["attempts"].first(); a; a = a.next())
+        rows.push_back({text_of(a["endpoint"]), text_of(a["startMs"]), text_of(a["tookMs"]), text_of(a["result"]),
+                        text_of(a["status"])});
+    if (!rows.empty()) {
+        console.line("");
+        console.table({"ATTEMPT", "AT MS", "TOOK MS", "RESULT", "STATUS"}, rows);
+    }
+}
+
+} // namespace
+
+int run_status(Session& s) {
+    const auto show = [&s](Value root) {
+        s.console.clear();
+        const std::string verdict = text_of(root["verdict"]);
+        s.console.painted(paint_of(verdict), fmt::format("{}: {}", verdict, text_of(root["summary"])));
+        s.console.line("");
+        show_overview(s.console, root);
+        show_lists(s.console, root);
+    };
+    for (;;) {
+        const int code = s.get(admin::kStatus, show);
+        s.console.flush();
+        if (!s.command.watch || code != kDone) return code;
+        ::poll(nullptr, 0, 1000);
+    }
+}
+
+int run_explain(Session& s) {
+    std::string target(admin::kExplain);
+    append_percent_encoded(target, s.command.request_id);
+    return s.get(target, [&s](Value root) {
+        std::vector<std::vector<std::string>> rows;
+        const auto add = [&rows](const char* what, std::string text) { rows.push_back({what, std::move(text)}); };
+        add("request", fmt::format("{} at {}", text_of(root["requestId"]), text_of(root["time"])));
+        add("asked",
+            fmt::format("{} {} from {}", text_of(root["method"]), text_of(root["target"]), text_of(root["client"])));
+        add("caller", fmt::format("{}, scene {}", text_of(root["credential"]), text_of(root["scene"])));
+        add("auth", fmt::format("{} in {} us", text_of(root["auth"]["result"]), text_of(root["auth"]["micros"])));
+        add("circuit", fmt::format("{}, {}: {}", text_of(root["circuit"]["state"]),
+                                   root["circuit"]["admitted"].boolean().value_or(false) ? "admitted" : "not admitted",
+                                   text_of(root["circuit"]["why"])));
+        add("rung", fmt::format("{} ({})", text_of(root["rung"]), text_of(root["reason"])));
+        add("answer", fmt::format("{} {} from {} {}", text_of(root["status"]), text_of(root["outcome"]),
+                                  text_of(root["source"]), root["code"] ? text_of(root["code"]) : ""));
+        add("took", fmt::format("{} ms", text_of(root["totalMs"])));
+        s.console.table({"WHAT", "HOW"}, rows);
+        show_attempts(s.console, root);
+    });
+}
+
+} // namespace holdfast::ctl

@@ -1,0 +1,139 @@
+// degrade, circuit, drain, undrain, state reset: what changes a node.
+#include <fmt/format.h>
+#include <poll.h>
+
+#include "edge/ctl/session.h"
+
+namespace holdfast::ctl {
+namespace {
+
+using json::Value;
+
+std::string request_of(Session& s, const std::function<void(json::Writer&)>& fill) {
+    std::string body;
+    json::Writer w(body);
+    w.begin_object();
+    fill(w);
+    if (s.command.lasts)
+        w.member("forSeconds", std::int64_t(std::chrono::duration_cast<Seconds>(*s.command.lasts).count()));
+    if (!s.command.reason.empty()) w.member("reason", s.command.reason);
+    w.end_object();
+    return body;
+}
+
+void show_circuits(Console& console, Value root) {
+    std::vector<std::vector<std::string>> rows;
+    for (Value c = root["circuits"].first(); c; c = c.next()) {
+        const Value window = c["window"];
+        rows.push_back(
+            {text_of(c["upstream"]), text_of(c["state"]), fmt::format("{} ago", seconds_text(c["sinceSeconds"])),
+             text_of(c["reason"]), seconds_text(c["retryInSeconds"]),
+             c["forced"] ? fmt::format("{} ({})", text_of(c["forced"]), seconds_text(c["forcedRemainingSeconds"]))
+                         : "-",
+             fmt::format("{} calls, {} failed ({}%), {} slow ({}%), {} subjects, {} connect failures in a row",
+                         text_of(window["calls"]), text_of(window["failures"]), text_of(window["failureRate"]),
+                         text_of(window["slow"]), text_of(window["slowRate"]), text_of(window["subjects"]),
+                         text_of(window["connectFailures"]))});
+    }
+    console.table({"UPSTREAM", "STATE", "SINCE", "WHY", "RETRY IN", "FORCED", "WINDOW"}, rows);
+    for (Value c = root["circuits"].first(); c; c = c.next()) {
+        if (c["throttle"]["active"].boolean().value_or(false))
+            console.line(fmt::format("{}: throttled, a call is let through with probability {}", text_of(c["upstream"]),
+                                     text_of(c["throttle"]["probability"])));
+        if (c["halfOpen"])
+            console.line(fmt::format("{}: {} probes done, {} failed, {} under way", text_of(c["upstream"]),
+                                     text_of(c["halfOpen"]["done"]), text_of(c["halfOpen"]["failed"]),
+                                     text_of(c["halfOpen"]["permitted"])));
+        if (c["ramp"])
+            console.line(fmt::format("{}: recovering, {}% of calls are let through", text_of(c["upstream"]),
+                                     text_of(c["ramp"]["percent"])));
+        if (c["votes"])
+            console.line(fmt::format("{}: {} votes for open of {} needed, {} live nodes", text_of(c["upstream"]),
+                                     text_of(c["votes"]["open"]), text_of(c["votes"]["needed"]),
+                                     text_of(c["votes"]["live"])));
+    }
+}
+
+void show_drain(Console& console, Value root) {
+    const bool draining = root["draining"].boolean().value_or(false);
+    console.line(fmt::format("{}: {} in flight, {} connections", draining ? "draining" : "not draining",
+                             text_of(root["inFlight"]), text_of(root["connections"])));
+}
+
+// Asks until nothing is in flight. A node that ends meanwhile has drained.
+int wait_for_drain(Session& s) {
+    const MonoTime deadline = MonoClock::read() + s.command.wait_limit;
+    for (;;) {
+        const auto answer = s.node.get(admin::kDrain);
+        if (!answer && (answer.error().code == Code::refused || answer.error().code == Code::closed)) {
+            s.console.complain("the node has ended");
+            return kDone;
+        }
+        int code = kDone;
+        const auto body = s.body_of(answer, code);
+        if (!body) return code;
+        const auto root = s.document.parse(*body);
+        if (root && (*root)["done"].boolean().value_or(false)) {
+            if (s.command.json)
+                s.console.data(*body + "\n");
+            else
+                show_drain(s.console, *root);
+            return kDone;
+        }
+        if (MonoClock::read() >= deadline) {
+            s.console.complain(
+                fmt::format("holdfastctl: still not drained after {}", format_duration(s.command.wait_limit)));
+            return kTimedOut;
+        }
+        ::poll(nullptr, 0, 100);
+    }
+}
+
+} // namespace
+
+int run_degrade(Session& s) {
+    const auto& c = s.command;
+    const std::string body = request_of(s, [&c](json::Writer& w) {
+        w.member("mode", c.action == "on" ? "degraded" : c.action == "off" ? "live" : "auto");
+        if (!c.scene.empty()) w.member("scene", c.scene);
+        if (c.fleet) w.member("fleet", true);
+    });
+    return s.post(admin::kDegrade, body, [&s](Value root) {
+        const std::string scope =
+            root["scene"] ? fmt::format("scene {}", text_of(root["scene"])) : text_of(root["scope"]);
+        std::string text = fmt::format("{}: {}", scope, text_of(root["mode"]));
+        if (root["expiresAt"])
+            text += fmt::format(" until {} ({})", text_of(root["expiresAt"]), seconds_text(root["remainingSeconds"]));
+        s.console.line(text);
+    });
+}
+
+int run_circuit_show(Session& s) {
+    return s.get(admin::kCircuit, [&s](Value root) { show_circuits(s.console, root); });
+}
+
+int run_circuit_set(Session& s) {
+    const std::string body = request_of(s, [&s](json::Writer& w) { w.member("action", s.command.action); });
+    return s.post(admin::kCircuit, body, [&s](Value root) { show_circuits(s.console, root); });
+}
+
+int run_drain(Session& s) {
+    if (!s.command.wait) return s.post(admin::kDrain, "{}", [&s](Value root) { show_drain(s.console, root); });
+    int code = kDone;
+    if (!s.body_of(s.node.post(admin::kDrain, "{}"), code)) return code;
+    return wait_for_drain(s);
+}
+
+int run_undrain(Session& s) {
+    return s.post(admin::kUndrain, "{}", [&s](Value root) { show_drain(s.console, root); });
+}
+
+int run_state_reset(Session& s) {
+    return s.post(admin::kStateReset, request_of(s, [](json::Writer&) {}), [&s](Value root) {
+        s.console.line(root["movedAside"]
+                           ? fmt::format("state begins anew; the old one is kept as {}", text_of(root["movedAside"]))
+                           : "state begins anew");
+    });
+}
+
+} // namespace holdfast::ctl
