@@ -1,4 +1,5 @@
-// Work that must not run on the loop: disk commits, fsync, scans, RSA. The work gets values only.
+// Work that must not run on the loop: disk commits, fsync, scans, RSA. The work gets values only, never something that
+// the loop goes on using.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,5 @@
-// PEM files as OpenSSL objects, with errors of one line that name the file. Private to edge/net.
+// PEM files as OpenSSL objects, with errors of one line that name the file. Private to edge/net: everything else sees
+// tls_context.h only.
 #pragma once
 
 #include <openssl/ssl.h>

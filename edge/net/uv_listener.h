@@ -1,4 +1,5 @@
-// The listening side of UvNetwork.
+// The listening side of UvNetwork: hands each accepted socket on as a Stream, and removes its socket file in the end.
+// Binding is UvNetwork's affair.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,5 @@
-// A Stream over a connected TCP or Unix socket of libuv. Made by UvNetwork only.
+// A Stream over a connected TCP or Unix socket of libuv: sends at once what the kernel takes, queues the rest, reads
+// into the loop's shared buffer. Made by UvNetwork only.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-#include "net_contract.h"
+#include "tests/contract/net_contract.h"
 
 #include "edge/net/uv_loop.h"
 #include "edge/net/uv_network.h"

@@ -1,4 +1,5 @@
-// Certificates made on the spot for TLS tests: a CA and leaves with a name and dates, P-256 or RSA.
+// Certificates made on the spot for TLS tests: a CA and leaves with a name and dates, P-256 or RSA. Nothing here is
+// kept: the folder goes with the CA.
 #pragma once
 
 #include <openssl/pem.h>

@@ -1,7 +1,7 @@
 // The fuzz entries over a small fixed corpus, and over that corpus with one byte changed at each place.
 #define HOLDFAST_FUZZ_AS_FUNCTION
-#include "../fuzz/http_parser_fuzz.cpp"
-#include "../fuzz/http_response_fuzz.cpp"
+#include "tests/fuzz/http_parser_fuzz.cpp"
+#include "tests/fuzz/http_response_fuzz.cpp"
 
 #include <catch2/catch.hpp>
 

@@ -2,7 +2,7 @@
 
 #include "edge/net/http_client.h"
 #include "edge/net/http_writer.h"
-#include "net_pair.h"
+#include "tests/unit/net_pair.h"
 
 using namespace holdfast;
 using testing::Events;

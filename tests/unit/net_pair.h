@@ -1,4 +1,5 @@
-// What TLS and client tests share: a loop that is run until something holds, and a recorder of stream events.
+// What TLS and client tests share: a loop that is run until something holds, and a recorder of stream events. For
+// tests over real sockets, hence bounded by real time.
 #pragma once
 
 #include <catch2/catch.hpp>

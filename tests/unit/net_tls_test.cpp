@@ -5,8 +5,8 @@
 
 #include "edge/net/tls.h"
 #include "edge/net/tls_context.h"
-#include "net_certs.h"
-#include "net_pair.h"
+#include "tests/unit/net_certs.h"
+#include "tests/unit/net_pair.h"
 
 using namespace holdfast;
 using testing::Events;

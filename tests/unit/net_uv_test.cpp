@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "edge/net/uv_offload.h"
-#include "net_pair.h"
+#include "tests/unit/net_pair.h"
 
 using namespace holdfast;
 using testing::Events;
@@ -45,7 +45,10 @@ TEST_CASE("uv loop: the lag observer hears how long the callbacks of a turn took
     UvLoop loop;
     Nanos worst{};
     loop.set_lag_observer([&](Nanos lag) { worst = std::max(worst, lag); });
-    auto timer = loop.after(1ms, [] { std::this_thread::sleep_for(20ms); });
+    auto timer = loop.after(1ms, [] {
+        for (const MonoTime end = MonoClock::read() + 20ms; MonoClock::read() < end;) {
+        }
+    });
     loop.run();
     auto quick = loop.after(1ms, [] {});
     loop.run();
