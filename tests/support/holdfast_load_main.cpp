@@ -58,6 +58,7 @@ void declare(CLI::App& app, Options& o) {
     app.add_option("--max-requests", o.terms.requests_max, "0: no limit but the duration")->capture_default_str();
     app.add_option("--timeout", o.timeout, "of one request, from when it was due")->capture_default_str();
     app.add_option("--json-interval", o.report_every, "e.g. 500ms: a JSON line of what happened in it");
+    app.add_flag("--histogram", o.terms.histograms, "latency buckets in each of those lines");
     app.add_option("--seed", o.shape.seed, "of subjects and scenes")->capture_default_str();
 }
 

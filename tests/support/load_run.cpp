@@ -112,6 +112,7 @@ LoadRun::LoadRun(Loop& loop, Dialer& dialer, Target target, LoadShape shape, Loa
 LoadRun::~LoadRun() = default;
 
 void LoadRun::start() {
+    if (terms_.histograms) stats_.with_histograms();
     started_ = reported_ = loop_.now().mono;
     for (std::size_t i = 0; i < terms_.connections; ++i) slots_.push_back(std::make_unique<Slot>(*this));
     timer_ = loop_.after(Nanos(0), [this] { tick(); });

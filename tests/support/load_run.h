@@ -28,6 +28,7 @@ struct LoadTerms {
     std::uint64_t requests_max = 0; // 0: no limit but the duration
     Nanos timeout = 10s;            // of one request, from when it was due
     Nanos report_every{0};          // 0: only the summary
+    bool histograms = false;        // in each report
 };
 
 class LoadRun {

@@ -49,6 +49,14 @@ Nanos LatencyHistogram::quantile(double q) const {
     return max_;
 }
 
+void LatencyHistogram::append_json(std::string& out) const {
+    json::Writer w(out);
+    w.begin_array();
+    for (std::size_t i = 0; i < kBuckets; ++i)
+        if (buckets_[i] != 0) w.begin_array().unsigned_integer(upper_end(i)).unsigned_integer(buckets_[i]).end_array();
+    w.end_array();
+}
+
 void LoadStats::Part::add(const LoadAnswer& answer, Nanos took) {
     latency.add(took);
     failures += answer.status == 0;
@@ -92,6 +100,10 @@ std::string LoadStats::take_interval(Nanos since_start, Nanos span, std::size_t 
     std::string out = fmt::format(R"({{"t":{:.3f},"inFlight":{},"waiting":{},)",
                                   static_cast<double>(since_start.count()) / 1e9, in_flight, waiting);
     interval_.append_members(out, span);
+    if (histograms_) {
+        out += ",\"histogramUs\":";
+        interval_.latency.append_json(out);
+    }
     interval_ = Part{};
     return out + "}";
 }

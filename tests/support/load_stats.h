@@ -24,6 +24,8 @@ class LatencyHistogram {
     Nanos max() const { return max_; }
     // The upper end of the bucket that holds the quantile; zero when empty. Requires: 0 <= q <= 1.
     Nanos quantile(double q) const;
+    // "[[us,count],...]": upper ends of the buckets that are not empty, so that intervals can be added up elsewhere.
+    void append_json(std::string& out) const;
 
   private:
     std::array<std::uint32_t, kBuckets> buckets_{};
@@ -53,6 +55,7 @@ class LoadStats {
 
     // One JSON object without a line end; the interval begins anew. `since_start` and `span` are wall times of the run.
     std::string take_interval(Nanos since_start, Nanos span, std::size_t in_flight, std::size_t waiting);
+    void with_histograms() { histograms_ = true; } // in every interval from now on
     std::string summary(Nanos span) const;
     std::uint64_t answers() const { return total_.latency.count(); }
     std::uint64_t sent_count() const { return total_.sent; }
@@ -70,6 +73,7 @@ class LoadStats {
     };
     Part interval_;
     Part total_;
+    bool histograms_ = false;
 };
 
 } // namespace holdfast
