@@ -41,8 +41,8 @@ std::optional<std::string> fault_of(const CredentialSpec& spec) {
 struct CredentialSet::State {
     // HMAC contexts are rewound by each use, hence mutable through a const set.
     std::unordered_map<std::string, Entry, Hash, std::equal_to<>> by_id;
-    HmacSha256 nobody{"the key of no caller; its result is thrown away"};
-    bool rotating = false; // some id has two active secrets
+    HmacSha256 nobody{random_key()}; // for ids that nobody has; its results are thrown away
+    bool rotating = false;           // some id has two active secrets
 };
 
 CredentialSet::CredentialSet() : state_(std::make_unique<State>()) {}

@@ -4,22 +4,32 @@ namespace holdfast {
 
 std::string_view name(Outcome o) {
     switch (o) {
-        case Outcome::pass: return "pass";
-        case Outcome::fail: return "fail";
-        case Outcome::review: return "review";
-        case Outcome::provisional: return "provisional";
+        case Outcome::pass:
+            return "pass";
+        case Outcome::fail:
+            return "fail";
+        case Outcome::review:
+            return "review";
+        case Outcome::provisional:
+            return "provisional";
     }
     return "review";
 }
 
-std::string_view name(Verdict v) { return name(to_outcome(v)); }
+std::string_view name(Verdict v) {
+    return name(to_outcome(v));
+}
 
 std::string_view name(Source s) {
     switch (s) {
-        case Source::live: return "live";
-        case Source::cache: return "cache";
-        case Source::feature: return "feature";
-        case Source::policy: return "policy";
+        case Source::live:
+            return "live";
+        case Source::cache:
+            return "cache";
+        case Source::feature:
+            return "feature";
+        case Source::policy:
+            return "policy";
     }
     return "policy";
 }
@@ -30,4 +40,4 @@ std::optional<Verdict> parse_verdict(std::string_view text) {
     return std::nullopt;
 }
 
-}  // namespace holdfast
+} // namespace holdfast
