@@ -13,7 +13,8 @@ constexpr std::size_t kUnknownFieldsShown = 64;
 // The name of a member that is not among `known`, or empty.
 std::string unknown_member(json::Value object, std::initializer_list<std::string_view> known) {
     for (json::Value v = object.first(); v; v = v.next())
-        if (std::find(known.begin(), known.end(), v.key()) == known.end()) return std::string(v.key().substr(0, kUnknownFieldsShown));
+        if (std::find(known.begin(), known.end(), v.key()) == known.end())
+            return std::string(v.key().substr(0, kUnknownFieldsShown));
     return {};
 }
 
@@ -56,22 +57,27 @@ void AdminRequest::degrade(Body body) {
         return answer_error(400, "InvalidRequest", "unknown field \"" + unknown + "\"");
     const std::string_view word = body["mode"].text().value_or("");
     const Mode mode = word == "degraded" ? Mode::degraded : word == "live" ? Mode::live : Mode::automatic;
-    if (mode == Mode::automatic && word != "auto") return answer_error(400, "InvalidRequest", "mode must be degraded, live or auto");
+    if (mode == Mode::automatic && word != "auto")
+        return answer_error(400, "InvalidRequest", "mode must be degraded, live or auto");
     if (body["fleet"].boolean().value_or(false))
         return answer_error(400, "unsupported", "--fleet needs coordination.kind = \"etcd\"; this node stands alone");
     const auto span = how_long(body);
     if (!span) return answer_error(400, "InvalidRequest", "forSeconds must be between 1 and 14400");
     const std::string scene(body["scene"].text().value_or("")), reason(body["reason"].text().value_or(""));
     const Scope scope{scene.empty() ? Scope::Kind::node : Scope::Kind::scene, scene};
-    operators_.degrade(mode, scene, *span, reason, then([this, scope, mode, reason] { return order_json(node_, scope, mode, reason); }));
+    operators_.degrade(mode, scene, *span, reason,
+                       then([this, scope, mode, reason] { return order_json(node_, scope, mode, reason); }));
 }
 
 void AdminRequest::circuit(Body body) {
     if (const auto unknown = unknown_member(body, {"action", "fleet", "forSeconds", "reason"}); !unknown.empty())
         return answer_error(400, "InvalidRequest", "unknown field \"" + unknown + "\"");
     const std::string_view word = body["action"].text().value_or("");
-    const CircuitForce force = word == "open" ? CircuitForce::open : word == "close" ? CircuitForce::closed : CircuitForce::none;
-    if (force == CircuitForce::none && word != "auto") return answer_error(400, "InvalidRequest", "action must be open, close or auto");
+    const CircuitForce force = word == "open"    ? CircuitForce::open
+                               : word == "close" ? CircuitForce::closed
+                                                 : CircuitForce::none;
+    if (force == CircuitForce::none && word != "auto")
+        return answer_error(400, "InvalidRequest", "action must be open, close or auto");
     const auto span = how_long(body);
     if (!span) return answer_error(400, "InvalidRequest", "forSeconds must be between 1 and 14400");
     std::string reason(body["reason"].text().value_or(""));
@@ -81,7 +87,8 @@ void AdminRequest::circuit(Body body) {
 
 void AdminRequest::cache_get(Body body) {
     const auto text = [&body](std::string_view key) { return std::string(body[key].text().value_or("")); };
-    const std::string credential = text("credential"), subject = text("subject"), scene = text("scene"), device = text("device");
+    const std::string credential = text("credential"), subject = text("subject"), scene = text("scene"),
+                      device = text("device");
     if (credential.empty() || subject.empty() || scene.empty())
         return answer_error(400, "InvalidRequest", "credential, subject and scene are needed");
     const auto found = node_.parts().storage.outcomes().find({credential, subject, scene, device}, node_.loop().now());
@@ -111,15 +118,18 @@ void AdminRequest::journal() {
     const std::string after_text = query_value("after"), n_text = query_value("n");
     const auto n = n_text.empty() ? std::optional<std::uint64_t>(20) : parse_number(n_text);
     const auto after = after_text.empty() ? std::optional<std::uint64_t>(0) : parse_number(after_text);
-    if (!n || !after || *n > admin::kJournalPageMax) return answer_error(400, "InvalidRequest", "n or after is no number, or n is above 1000");
+    if (!n || !after || *n > admin::kJournalPageMax)
+        return answer_error(400, "InvalidRequest", "n or after is no number, or n is above 1000");
     auto out = std::make_shared<Result<std::string>>(std::string());  // owners: the job and its completion
     auto read = [out, dir = journal->dir(), n = *n, after = *after, tail = after_text.empty()] {
         std::string& text = **out;
         std::size_t left = n;
         if (tail) {
             auto lines = journal_tail(dir, n);
-            if (!lines) *out = tl::unexpected(lines.error());
-            else for (const std::string& line : *lines) text.append(line).push_back('\n');
+            if (!lines)
+                *out = tl::unexpected(lines.error());
+            else
+                for (const std::string& line : *lines) text.append(line).push_back('\n');
             return;
         }
         const auto done = journal_export(dir, after, [&](std::string_view line) {
@@ -139,21 +149,22 @@ void AdminRequest::verify_journal() {
     Journal* journal = node_.parts().storage.journal();
     if (journal == nullptr) return answer_error(503, "io", "the journal is not open");
     auto out = std::make_shared<std::optional<Result<JournalVerdict>>>();  // owners: the job and its completion
-    job_ = node_.offload().run([out, dir = journal->dir(), head = journal->head()] { *out = journal_verify(dir, head); },
-                               [this, out] {
-                                   if (!**out) return answer_error((*out)->error());
-                                   const JournalVerdict& verdict = ***out;
-                                   std::string text;
-                                   json::Writer w(text);
-                                   w.begin_object()
-                                       .member("ok", verdict.intact)
-                                       .member("entries", verdict.entries)
-                                       .member("lastSeq", verdict.head.seq)
-                                       .member("lastHash", verdict.head.hash);
-                                   if (!verdict.problem.empty()) w.member("problem", verdict.problem);
-                                   w.end_object();
-                                   answer(std::move(text));
-                               });
+    job_ =
+        node_.offload().run([out, dir = journal->dir(), head = journal->head()] { *out = journal_verify(dir, head); },
+                            [this, out] {
+                                if (!**out) return answer_error((*out)->error());
+                                const JournalVerdict& verdict = ***out;
+                                std::string text;
+                                json::Writer w(text);
+                                w.begin_object()
+                                    .member("ok", verdict.intact)
+                                    .member("entries", verdict.entries)
+                                    .member("lastSeq", verdict.head.seq)
+                                    .member("lastHash", verdict.head.hash);
+                                if (!verdict.problem.empty()) w.member("problem", verdict.problem);
+                                w.end_object();
+                                answer(std::move(text));
+                            });
 }
 
 }  // namespace holdfast

@@ -26,13 +26,19 @@ Reply json_error(int status, std::string_view code, std::string_view message) {
 int status_of(Code code) {
     switch (code) {
         case Code::invalid:
-        case Code::unsupported: return 400;
-        case Code::denied: return 403;
-        case Code::not_found: return 404;
+        case Code::unsupported:
+            return 400;
+        case Code::denied:
+            return 403;
+        case Code::not_found:
+            return 404;
         case Code::exists:
-        case Code::full: return 409;
-        case Code::timeout: return 504;
-        default: return 503;
+        case Code::full:
+            return 409;
+        case Code::timeout:
+            return 504;
+        default:
+            return 503;
     }
 }
 
@@ -58,15 +64,18 @@ std::optional<Reply> AdminService::read_only(const RequestHead& head) {
     return text_reply(200, node_.metrics().expose(), "text/plain; version=0.0.4; charset=utf-8");
 }
 
-HeadDecision AdminService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, bool shedding) {
+HeadDecision AdminService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer,
+                                   bool shedding) {
     if (auto reply = read_only(head)) return {nullptr, std::move(reply)};
-    if (access_ == Access::read_only) return {nullptr, json_error(404, "NotFound", "this listener has /metrics, /livez and /readyz")};
+    if (access_ == Access::read_only)
+        return {nullptr, json_error(404, "NotFound", "this listener has /metrics, /livez and /readyz")};
     if (shedding) return {nullptr, json_error(503, "Overloaded", "too many admin connections")};
     requests_.push_back(std::make_unique<AdminRequest>(*this, node_, connection, head, peer));
     return {requests_.back().get(), std::nullopt};
 }
 
-AdminRequest::AdminRequest(AdminService& owner, Node& node, Connection& connection, const RequestHead& head, const PeerInfo& peer)
+AdminRequest::AdminRequest(AdminService& owner, Node& node, Connection& connection, const RequestHead& head,
+                           const PeerInfo& peer)
     : owner_(owner),
       node_(node),
       connection_(&connection),
@@ -120,7 +129,8 @@ bool AdminRequest::dispatch_post(Body body) {
     if (path_ == admin::kPolicyTest) return policy_test(body), true;
     if (path_ == admin::kCacheRevoke) {
         if (text("subject").empty()) return answer_error(400, "InvalidRequest", "subject is needed"), true;
-        operators_.revoke(text("subject"), then([this] { return "{\"revokedAt\":\"" + rfc3339(node_.loop().now().wall) + "\"}"; }));
+        operators_.revoke(text("subject"),
+                          then([this] { return "{\"revokedAt\":\"" + rfc3339(node_.loop().now().wall) + "\"}"; }));
         return true;
     }
     if (path_ == admin::kCachePurge) {
@@ -181,7 +191,8 @@ std::string AdminRequest::query_value(std::string_view key) const {
         const std::string_view piece = rest.substr(0, rest.find('&'));
         rest.remove_prefix(std::min(rest.size(), piece.size() + 1));
         const std::size_t equals = piece.find('=');
-        if (equals != std::string_view::npos && piece.substr(0, equals) == key) return std::string(piece.substr(equals + 1));
+        if (equals != std::string_view::npos && piece.substr(0, equals) == key)
+            return std::string(piece.substr(equals + 1));
     }
     return {};
 }

@@ -36,7 +36,8 @@ class AdminService final : public Service {
 // One request of the admin socket, alive until it is answered.
 class AdminRequest final : public RequestHandler {
   public:
-    AdminRequest(AdminService& owner, Node& node, Connection& connection, const RequestHead& head, const PeerInfo& peer);
+    AdminRequest(AdminService& owner, Node& node, Connection& connection, const RequestHead& head,
+                 const PeerInfo& peer);
     ~AdminRequest() override;
     void on_request(std::string body, const Digest& body_sha256, MemoryCharge charge) override;
     void on_client_gone() override;
@@ -77,7 +78,8 @@ std::string circuit_json(Node& node);
 std::string cache_stats_json(Node& node);
 std::string config_json(Node& node);
 std::string drain_json(const Node& node);
-std::string policy_test_json(Node& node, const Credential& credential, std::string_view client, const VerifyRequest& request);
+std::string policy_test_json(Node& node, const Credential& credential, std::string_view client,
+                             const VerifyRequest& request);
 std::string cached_json(Node& node, const OutcomeRecord& record, std::string_view scene);
 
 }  // namespace holdfast

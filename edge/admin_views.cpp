@@ -6,7 +6,9 @@
 namespace holdfast {
 namespace {
 
-double seconds(Nanos d) { return std::chrono::duration<double>(d).count(); }
+double seconds(Nanos d) {
+    return std::chrono::duration<double>(d).count();
+}
 
 std::string_view snake(CircuitState state) {
     return state == CircuitState::closed ? "closed" : state == CircuitState::open ? "open" : "half_open";
@@ -18,7 +20,9 @@ std::string verdict_summary(Node& node, std::string_view& verdict) {
     const StorageHealth health = node.parts().storage.health();
     const bool forced = node.parts().overrides.mode_order("", now) != nullptr;
     if (node.draining()) return verdict = "draining", "draining: no new requests";
-    if (!health.sound) return verdict = "impaired", "state/ is not sound (" + health.unsound_reason + "): no cached pass, no provisional";
+    if (!health.sound)
+        return verdict = "impaired",
+               "state/ is not sound (" + health.unsound_reason + "): no cached pass, no provisional";
     for (const PartHealth* part : {&health.cache, &health.state, &health.journal, &health.evidence})
         if (!part->ok) return verdict = "impaired", "storage: " + part->reason;
     if (forced) return verdict = "degraded", "an operator's order stands";
@@ -70,9 +74,17 @@ void write_circuit(json::Writer& w, Node& node, Now now, bool full) {
             .member("credentials", view.failing_credentials)
             .member("connectFailures", view.connect_failures)
             .end_object();
-        w.key("throttle").begin_object().member("active", view.throttle < 1).member("probability", view.throttle).end_object();
+        w.key("throttle")
+            .begin_object()
+            .member("active", view.throttle < 1)
+            .member("probability", view.throttle)
+            .end_object();
         if (view.state == CircuitState::half_open)
-            w.key("halfOpen").begin_object().member("permitted", view.probes_in_flight).member("done", view.probes_done).end_object();
+            w.key("halfOpen")
+                .begin_object()
+                .member("permitted", view.probes_in_flight)
+                .member("done", view.probes_done)
+                .end_object();
         if (view.ramp) w.key("ramp").begin_object().member("percent", *view.ramp).end_object();
     }
     w.end_object();
@@ -86,7 +98,9 @@ void write_upstreams(json::Writer& w, Node& node) {
             .member("upstream", node.config().upstream.kind)
             .member("endpoint", e.url)
             .member("weight", e.weight)
-            .member("state", e.ejected ? "ejected" : e.addresses == 0 ? "down" : "healthy")
+            .member("state", e.ejected          ? "ejected"
+                             : e.addresses == 0 ? "down"
+                                                : "healthy")
             .member("inFlight", e.busy)
             .member("connections", std::uint64_t(e.busy + e.idle));
         if (status.p99) w.member("p99Seconds", seconds(*status.p99));
@@ -96,7 +110,8 @@ void write_upstreams(json::Writer& w, Node& node) {
     w.end_array();
 }
 
-void write_part(json::Writer& w, std::string_view key, const PartHealth& part, bool also_ok = true, std::string_view why = {}) {
+void write_part(json::Writer& w, std::string_view key, const PartHealth& part, bool also_ok = true,
+                std::string_view why = {}) {
     w.key(key).begin_object().member("healthy", part.ok && also_ok);
     if (!part.ok || !also_ok) w.member("detail", part.ok ? why : std::string_view(part.reason));
 }
@@ -106,7 +121,9 @@ void write_storage(json::Writer& w, Node& node) {
     const StorageHealth health = storage.health();
     const OutcomeStats stats = storage.outcomes().stats();
     write_part(w, "cache", health.cache);
-    w.member("entries", stats.entries).member("bytes", storage.cache_bytes_used()).member("sizeBytes", node.config().cache.size);
+    w.member("entries", stats.entries)
+        .member("bytes", storage.cache_bytes_used())
+        .member("sizeBytes", node.config().cache.size);
     w.end_object();
     write_part(w, "state", health.state, health.sound, health.unsound_reason);
     w.end_object();
@@ -153,7 +170,10 @@ std::string status_json(Node& node) {
         .member("degradedPerSecond", node.rates().degraded)
         .end_object();
     const EvidenceVault* vault = node.parts().storage.evidence();
-    w.key("reconcile").begin_object().member("pending", std::uint64_t(vault == nullptr ? 0 : vault->count())).end_object();
+    w.key("reconcile")
+        .begin_object()
+        .member("pending", std::uint64_t(vault == nullptr ? 0 : vault->count()))
+        .end_object();
     w.key("config").begin_object();
     w.member("hash", config.hash)
         .member("generation", config.generation)

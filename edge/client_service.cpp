@@ -41,7 +41,8 @@ bool is_json(const HeaderList& headers) {
 
 }  // namespace
 
-HeadDecision ClientService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, bool shedding) {
+HeadDecision ClientService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer,
+                                    bool shedding) {
     const std::string_view path = head.raw_path;
     const bool get = head.method == "GET" || head.method == "HEAD";
     if (path == "/healthz")
@@ -57,7 +58,8 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
             return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");
         return begin(connection, head, peer, Exchange::Kind::verify, {});
     }
-    if (path.size() > kVerifications.size() + 1 && path.starts_with(kVerifications) && path[kVerifications.size()] == '/') {
+    if (path.size() > kVerifications.size() + 1 && path.starts_with(kVerifications) &&
+        path[kVerifications.size()] == '/') {
         const std::string_view order_no = path.substr(kVerifications.size() + 1);
         if (!is_order_no(order_no)) return refuse(head, peer, ApiCode::not_found, "no such resource");
         if (head.method != "GET")
@@ -84,13 +86,14 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
     return {&exchanges_.begin(connection, std::move(begin)), std::nullopt};
 }
 
-HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code, std::string_view message,
-                                   Seconds retry_after, std::string_view more_headers) {
+HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code,
+                                   std::string_view message, Seconds retry_after, std::string_view more_headers) {
     const Now now = parts_.loop.now();
     const std::string request_id = make_request_id(now.wall, parts_.rng);
     Reply reply = error_reply(code, message, request_id, retry_after);
     reply.headers += more_headers;
-    if (code == ApiCode::request_expired) reply.headers += "X-Server-Time: " + std::to_string(unix_seconds(now.wall)) + "\r\n";
+    if (code == ApiCode::request_expired)
+        reply.headers += "X-Server-Time: " + std::to_string(unix_seconds(now.wall)) + "\r\n";
     parts_.metrics.refused(kSceneOther, code, Nanos(0));
     if (parts_.access.enabled()) {
         AccessLine line;

@@ -1,5 +1,5 @@
-// The client listener's API: routes, and the first half of authentication, which needs the head alone. What a route does
-// with its body is an Exchange's affair.
+// The client listener's API: routes, and the first half of authentication, which needs the head alone. What a route
+// does with its body is an Exchange's affair.
 #pragma once
 
 #include <string>

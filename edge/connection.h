@@ -21,13 +21,13 @@ class Connection final : public StreamEvents {
   public:
     enum class Phase { handshake, idle, head, body, busy, lingering, closed };
 
-    static constexpr std::size_t kInputMax = 256u << 10;  // bytes read ahead of the request being answered
-    static constexpr std::size_t kQueuedMax = 64u << 10;  // unsent answer bytes above which no request is begun
-    static constexpr std::size_t kDiscardMax = 64u << 10; // a refused body that is read away to keep the connection
+    static constexpr std::size_t kInputMax = 256u << 10;   // bytes read ahead of the request being answered
+    static constexpr std::size_t kQueuedMax = 64u << 10;   // unsent answer bytes above which no request is begun
+    static constexpr std::size_t kDiscardMax = 64u << 10;  // a refused body that is read away to keep the connection
     static constexpr std::size_t kLingerMax = 8u
-                                              << 20; // bytes swallowed after a refusal, so that it is not lost to RST
+                                              << 20;  // bytes swallowed after a refusal, so that it is not lost to RST
     static constexpr Nanos kLingerTime = 2s;
-    static constexpr unsigned kRequestsPerTurn = 16; // pipelined requests taken up before others get their turn
+    static constexpr unsigned kRequestsPerTurn = 16;  // pipelined requests taken up before others get their turn
 
     // `shed`: over the cap; it gets one 503 and is closed.
     Connection(Server& server, std::unique_ptr<Stream> stream, bool shed);
@@ -41,13 +41,13 @@ class Connection final : public StreamEvents {
     void check_deadlines(MonoTime now);
     // Lets a request in flight finish and closes; closes at once when idle.
     void drain();
-    void abandon();      // the Server is going: tells the handler, nothing more
-    void resume_input(); // takes up pipelined input that waits
+    void abandon();       // the Server is going: tells the handler, nothing more
+    void resume_input();  // takes up pipelined input that waits
 
     Phase phase() const { return phase_; }
     MonoTime idle_since() const { return since_; }
     const PeerInfo& peer() const { return stream_->peer(); }
-    std::size_t slot = 0; // index in the Server's table; the Server's own
+    std::size_t slot = 0;  // index in the Server's table; the Server's own
 
     void on_data(std::string_view bytes) override;
     void on_end() override;
@@ -57,7 +57,7 @@ class Connection final : public StreamEvents {
 
   private:
     void consume(std::string_view input);
-    bool step(std::string_view& input); // false: nothing more can be done with the input now
+    bool step(std::string_view& input);  // false: nothing more can be done with the input now
     void take_head();
     void take_body(std::string_view bytes);
     void take_complete();
@@ -81,25 +81,25 @@ class Connection final : public StreamEvents {
     Phase phase_ = Phase::handshake;
     bool shed_;
     bool keep_alive_ = true;
-    bool consuming_ = false; // inside consume(): a reply must not start another
+    bool consuming_ = false;  // inside consume(): a reply must not start another
     bool paused_ = false;
-    bool ended_ = false;    // the peer will send no more
-    bool released_ = false; // idle buffers were given back
+    bool ended_ = false;     // the peer will send no more
+    bool released_ = false;  // idle buffers were given back
     bool draining_ = false;
-    bool first_ = true;       // no request has begun: its head is due from the accept
-    MonoTime since_{};    // when this phase began
-    MonoTime deadline_{}; // when it must be over
+    bool first_ = true;    // no request has begun: its head is due from the accept
+    MonoTime since_{};     // when this phase began
+    MonoTime deadline_{};  // when it must be over
     MonoTime stalled_since_{};
-    std::size_t stalled_at_ = 0; // queued() then; 0: nothing was queued
-    std::string input_;          // read, not yet parsed
+    std::size_t stalled_at_ = 0;  // queued() then; 0: nothing was queued
+    std::string input_;           // read, not yet parsed
     std::string body_;
-    MemoryCharge charge_; // of body_, against limits.memory
-    std::size_t body_seen_ = 0;    // bytes of the body so far, discarded ones too
-    std::size_t hashed_ = 0;       // of body_
-    std::unique_ptr<Sha256> hash_; // only for bodies that come in pieces
+    MemoryCharge charge_;           // of body_, against limits.memory
+    std::size_t body_seen_ = 0;     // bytes of the body so far, discarded ones too
+    std::size_t hashed_ = 0;        // of body_
+    std::unique_ptr<Sha256> hash_;  // only for bodies that come in pieces
     RequestHandler* handler_ = nullptr;
-    std::unique_ptr<Reply> refusal_; // decided by the head; sent when the body has been read away
+    std::unique_ptr<Reply> refusal_;  // decided by the head; sent when the body has been read away
     std::size_t lingered_ = 0;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

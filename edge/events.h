@@ -1,4 +1,5 @@
 // The last things that happened to the node, for `status`: a transition, an order of an operator, a store that failed.
+// Only for a glance: the journal is what counts, and it loses nothing.
 #pragma once
 
 #include <cstdint>

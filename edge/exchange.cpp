@@ -42,17 +42,38 @@ void Exchange::run() {
     for (;;) {
         Next next = Next::done;
         switch (step_) {
-            case Step::authenticate: next = authenticate(); break;
-            case Step::recall: next = recall(); break;
-            case Step::parse: next = parse(); break;
-            case Step::precheck: next = precheck(); break;
-            case Step::join: next = join(); break;
-            case Step::decide: next = decide_now(); break;
-            case Step::ask: next = ask(); break;
-            case Step::audit: next = audit(); break;
-            case Step::answer: next = answer(); break;
-            case Step::account: next = account(); break;
-            case Step::done: break;
+            case Step::authenticate:
+                next = authenticate();
+                break;
+            case Step::recall:
+                next = recall();
+                break;
+            case Step::parse:
+                next = parse();
+                break;
+            case Step::precheck:
+                next = precheck();
+                break;
+            case Step::join:
+                next = join();
+                break;
+            case Step::decide:
+                next = decide_now();
+                break;
+            case Step::ask:
+                next = ask();
+                break;
+            case Step::audit:
+                next = audit();
+                break;
+            case Step::answer:
+                next = answer();
+                break;
+            case Step::account:
+                next = account();
+                break;
+            case Step::done:
+                break;
         }
         if (next == Next::wait) return;
         if (next == Next::done) return owner_.erase_later(*this);
@@ -114,7 +135,8 @@ Exchange::Next Exchange::recall() {
     const auto found = parts_.storage.orders().find(credential_->id, begin_.order_no, now());
     std::optional<RecordedAnswer> recorded;
     if (found) recorded = decode_recorded(found->answer, parts_.document);
-    if (recorded && parts_.storage.outcomes().hidden(recorded->subject, recorded->scene, found->epoch)) recorded.reset();
+    if (recorded && parts_.storage.outcomes().hidden(recorded->subject, recorded->scene, found->epoch))
+        recorded.reset();
     if (leader != nullptr && !(recorded && found->final)) {
         step_ = Step::answer;
         error_.reset();
@@ -124,8 +146,8 @@ Exchange::Next Exchange::recall() {
     if (!recorded) return refuse(ApiCode::not_found, "no such order");
     request_.scene = recorded->scene;
     repeated_ = true;
-    recorded->answer.age = std::chrono::duration_cast<Seconds>(
-        std::max(Nanos(0), Nanos(now().wall - recorded->answer.decided_at)));
+    recorded->answer.age =
+        std::chrono::duration_cast<Seconds>(std::max(Nanos(0), Nanos(now().wall - recorded->answer.decided_at)));
     return answer_with(recorded->answer);
 }
 
@@ -160,7 +182,8 @@ Exchange::Next Exchange::precheck() {
 Exchange::Next Exchange::join() {
     std::string key = credential_->id + '\n' + request_.order_no;
     if (Exchange* leader = owner_.find(key)) {
-        if (leader->digest_ != digest_) return refuse(ApiCode::order_conflict, "this order is in flight with another body");
+        if (leader->digest_ != digest_)
+            return refuse(ApiCode::order_conflict, "this order is in flight with another body");
         if (leader->followers_.size() >= kFollowersMax)
             return refuse(ApiCode::overloaded, "too many requests wait for this order", 1s);
         leader_ = leader;
@@ -181,7 +204,8 @@ Exchange::Next Exchange::join_recorded() {
     if (parts_.storage.outcomes().hidden(request_.subject, request_.scene, found->epoch)) return go(Step::decide);
     auto recorded = decode_recorded(found->answer, parts_.document);
     if (!recorded) return go(Step::decide);
-    recorded->answer.age = std::chrono::duration_cast<Seconds>(std::max(Nanos(0), Nanos(t.wall - recorded->answer.decided_at)));
+    recorded->answer.age =
+        std::chrono::duration_cast<Seconds>(std::max(Nanos(0), Nanos(t.wall - recorded->answer.decided_at)));
     if (found->final) {
         repeated_ = true;
         return answer_with(recorded->answer);

@@ -1,6 +1,6 @@
-// One verification from its head to its answer: a step machine (authenticate, parse, precheck, join, decide, ask, audit,
-// answer, account). It decides nothing by itself: policy's decide() does, and this carries it out. It outlives its
-// client, whose late answer is recorded; Exchanges owns it and erases it.
+// One verification from its head to its answer: a step machine (authenticate, parse, precheck, join, decide, ask,
+// audit, answer, account). It decides nothing by itself: policy's decide() does, and this carries it out. It outlives
+// its client, whose late answer is recorded; Exchanges owns it and erases it.
 #pragma once
 
 #include <memory>

@@ -9,20 +9,31 @@ namespace {
 // RFC 9209: why the centre was not asked, or how it failed.
 std::string_view proxy_status(Reason reason) {
     switch (reason) {
-        case Reason::none: return "";
-        case Reason::forced_degraded: return "holdfast; error=destination_unavailable; details=\"forced degraded\"";
-        case Reason::circuit_open: return "holdfast; error=destination_unavailable; details=\"circuit open\"";
-        case Reason::throttled: return "holdfast; error=connection_limit_reached; details=\"throttled\"";
-        case Reason::call_timeout: return "holdfast; error=http_response_timeout";
-        case Reason::call_unusable: return "holdfast; error=http_protocol_error";
-        case Reason::call_rejected: return "holdfast; error=http_request_denied";
-        case Reason::call_setup: return "holdfast; error=proxy_configuration_error";
-        case Reason::call_not_sent: return "holdfast; error=proxy_internal_error";
+        case Reason::none:
+            return "";
+        case Reason::forced_degraded:
+            return "holdfast; error=destination_unavailable; details=\"forced degraded\"";
+        case Reason::circuit_open:
+            return "holdfast; error=destination_unavailable; details=\"circuit open\"";
+        case Reason::throttled:
+            return "holdfast; error=connection_limit_reached; details=\"throttled\"";
+        case Reason::call_timeout:
+            return "holdfast; error=http_response_timeout";
+        case Reason::call_unusable:
+            return "holdfast; error=http_protocol_error";
+        case Reason::call_rejected:
+            return "holdfast; error=http_request_denied";
+        case Reason::call_setup:
+            return "holdfast; error=proxy_configuration_error";
+        case Reason::call_not_sent:
+            return "holdfast; error=proxy_internal_error";
     }
     return "";
 }
 
-Seconds whole_seconds(Nanos wait) { return std::chrono::ceil<Seconds>(wait); }
+Seconds whole_seconds(Nanos wait) {
+    return std::chrono::ceil<Seconds>(wait);
+}
 
 Reply pending_reply(std::string_view request_id) {
     Reply reply;
@@ -54,8 +65,9 @@ Exchange::Next Exchange::answer() {
             if (!status.empty()) reply.headers.append("Proxy-Status: ").append(status).append("\r\n");
         } else if (answer_) {
             const std::string cache = cache_status(now());
-            reply = answer_reply(*answer_, {trace_.request_id, request_.order_no, request_.scene, cache,
-                                            answer_->degraded() ? status : std::string_view(), begin_.kind == Kind::lookup});
+            reply = answer_reply(*answer_,
+                                 {trace_.request_id, request_.order_no, request_.scene, cache,
+                                  answer_->degraded() ? status : std::string_view(), begin_.kind == Kind::lookup});
         } else {
             reply = pending_reply(trace_.request_id);
         }

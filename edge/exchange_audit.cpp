@@ -46,7 +46,8 @@ Exchange::Next Exchange::audit() {
     };
     parts_.storage.state().put_durable(spend_->key(), spend_->encode(), on_disk);
     vault->keep(trace_.request_id, replay_bytes(), t.wall, on_disk);
-    audit_timer_ = parts_.loop.after(deadline_ - t.mono, [this] { audit_failed("the journal did not take the entry in time"); });
+    audit_timer_ =
+        parts_.loop.after(deadline_ - t.mono, [this] { audit_failed("the journal did not take the entry in time"); });
     return Next::wait;
 }
 
@@ -73,7 +74,9 @@ void Exchange::journal_provisional() {
         .member("subject", parts_.storage.subject_tag(request_.subject))
         .member("bodySha256", to_hex(digest_))
         .member("reason", name(decision_.reason))
-        .member("outageSeconds", std::int64_t(std::chrono::duration_cast<Seconds>(parts_.outages.facts(request_.scene, t).certain).count()))
+        .member(
+            "outageSeconds",
+            std::int64_t(std::chrono::duration_cast<Seconds>(parts_.outages.facts(request_.scene, t).certain).count()))
         .member("evidence", trace_.request_id)
         .end_object();
     // The entry may become durable when this exchange has already answered 503: then a second entry says so.
@@ -81,7 +84,8 @@ void Exchange::journal_provisional() {
         const bool waiting = *alive && step_ == Step::audit;
         if (!waiting) {
             if (written && parts.storage.journal() != nullptr)
-                parts.storage.journal()->append("provisional_withdrawn", "{\"requestId\":\"" + id + "\"}", parts.loop.now().wall);
+                parts.storage.journal()->append("provisional_withdrawn", "{\"requestId\":\"" + id + "\"}",
+                                                parts.loop.now().wall);
             return;
         }
         if (!written) return audit_failed(written.error().detail);
@@ -92,7 +96,8 @@ void Exchange::journal_provisional() {
         answer.outcome = Outcome::provisional;
         answer.source = Source::policy;
         answer.decided_at = now.wall;
-        const Nanos left = scene_->config->policy.provisional.hard_stop - parts.outages.facts(request_.scene, now).since_renewal;
+        const Nanos left =
+            scene_->config->policy.provisional.hard_stop - parts.outages.facts(request_.scene, now).since_renewal;
         answer.expires_at = now.wall + std::max(Nanos(0), left);
         remember_degraded(answer, now);
         answer_with(answer);

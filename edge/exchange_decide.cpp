@@ -12,26 +12,39 @@ namespace {
 
 CallEnd end_of(FailureKind failure) {
     switch (failure) {
-        case FailureKind::timeout: return CallEnd::timeout;
-        case FailureKind::rejected: return CallEnd::rejected;
+        case FailureKind::timeout:
+            return CallEnd::timeout;
+        case FailureKind::rejected:
+            return CallEnd::rejected;
         case FailureKind::overloaded_local:
         case FailureKind::local:
-        case FailureKind::cancelled: return CallEnd::not_sent;
-        default: return CallEnd::unusable;
+        case FailureKind::cancelled:
+            return CallEnd::not_sent;
+        default:
+            return CallEnd::unusable;
     }
 }
 
 std::string_view message_of(const Decision& decision) {
     switch (decision.reason) {
-        case Reason::none: return "the verification could not be made";
-        case Reason::forced_degraded: return "live verification is switched off by the operator, and no degraded answer applies";
-        case Reason::circuit_open: return "the verification service is not reachable, and no degraded answer applies";
-        case Reason::throttled: return "the verification service is overloaded, and no degraded answer applies";
-        case Reason::call_timeout: return "the verification service did not answer in time";
-        case Reason::call_unusable: return "the verification service gave no usable answer";
-        case Reason::call_rejected: return "the verification service refused the request";
-        case Reason::call_setup: return "the verification service refused this gateway";
-        case Reason::call_not_sent: return "the gateway could not ask the verification service";
+        case Reason::none:
+            return "the verification could not be made";
+        case Reason::forced_degraded:
+            return "live verification is switched off by the operator, and no degraded answer applies";
+        case Reason::circuit_open:
+            return "the verification service is not reachable, and no degraded answer applies";
+        case Reason::throttled:
+            return "the verification service is overloaded, and no degraded answer applies";
+        case Reason::call_timeout:
+            return "the verification service did not answer in time";
+        case Reason::call_unusable:
+            return "the verification service gave no usable answer";
+        case Reason::call_rejected:
+            return "the verification service refused the request";
+        case Reason::call_setup:
+            return "the verification service refused this gateway";
+        case Reason::call_not_sent:
+            return "the gateway could not ask the verification service";
     }
     return "the verification could not be made";
 }
@@ -50,11 +63,14 @@ Gate Exchange::admit(Mode mode, Now now) {
     trace_.circuit = name(admission.why);
     permit_ = std::move(admission.permit);
     switch (admission.why) {
-        case Admission::Why::admitted: return Gate::admitted;
+        case Admission::Why::admitted:
+            return Gate::admitted;
         case Admission::Why::open:
-        case Admission::Why::half_open_full: return Gate::open;
+        case Admission::Why::half_open_full:
+            return Gate::open;
         case Admission::Why::ramp:
-        case Admission::Why::throttled: return Gate::throttled;
+        case Admission::Why::throttled:
+            return Gate::throttled;
     }
     return Gate::open;
 }
@@ -84,7 +100,8 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
         (cached_ ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();
     }
     if (cached_) {
-        facts.cached = {true, cached_->outcome.verdict, cached_->age, cached_->has_device, cached_->outcome.max_age, false};
+        facts.cached = {true, cached_->outcome.verdict, cached_->age, cached_->has_device, cached_->outcome.max_age,
+                        false};
         const CentreOutcome& o = cached_->outcome;
         if (policy.ladder.has(Rung::feature) && !o.feature.empty() && !request_.feature.empty())
             similarity_ = similarity(request_.feature, request_.feature_model, o.feature, o.feature_model);
@@ -99,7 +116,8 @@ void Exchange::gather_provisional(Facts& facts, Now now) {
     const BudgetLimits scene_only{policy.provisional.budget_per_minute, kPerSubjectPerHourMax};
     const BudgetLimits both{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
     facts.provisional.scene_budget = parts_.budget.has_room(request_.scene, subject, scene_only, now);
-    facts.provisional.subject_budget = !facts.provisional.scene_budget || parts_.budget.has_room(request_.scene, subject, both, now);
+    facts.provisional.subject_budget =
+        !facts.provisional.scene_budget || parts_.budget.has_room(request_.scene, subject, both, now);
     facts.provisional.journal_ok = parts_.storage.can_answer_provisional();
     EvidenceVault* vault = parts_.storage.evidence();
     facts.provisional.evidence_ok = vault != nullptr && vault->has_room(body_->size() + 1024);
@@ -120,15 +138,20 @@ Exchange::Next Exchange::decide_now() {
 bool Exchange::may_repeat() const {
     if (!prior_ || prior_left_ <= Nanos(0) || decision_.bar != LadderBar::none) return false;
     const auto says = [this](Rung rung) { return decision_.rungs[static_cast<std::size_t>(rung)]; };
-    const auto holds = [](RungSays s) { return s == RungSays::answers || s == RungSays::absent || s == RungSays::not_asked; };
+    const auto holds = [](RungSays s) {
+        return s == RungSays::answers || s == RungSays::absent || s == RungSays::not_asked;
+    };
     switch (prior_->answer.source) {
-        case Source::cache: return holds(says(Rung::cache));
-        case Source::feature: return holds(says(Rung::feature));
+        case Source::cache:
+            return holds(says(Rung::cache));
+        case Source::feature:
+            return holds(says(Rung::feature));
         case Source::policy: {
             const RungSays s = says(Rung::provisional);
             return s == RungSays::answers || s == RungSays::budget_spent || s == RungSays::subject_spent;
         }
-        case Source::live: return false;
+        case Source::live:
+            return false;
     }
     return false;
 }
@@ -140,18 +163,24 @@ Exchange::Next Exchange::carry_out(Now now) {
         return answer_with(prior_->answer);
     }
     switch (decision_.kind) {
-        case Decision::Kind::answer_cached: return answer_cached(now);
-        case Decision::Kind::compare_feature: return compare_feature(now);
-        case Decision::Kind::provisional: trace_.rung = "provisional"; return go(Step::audit);
+        case Decision::Kind::answer_cached:
+            return answer_cached(now);
+        case Decision::Kind::compare_feature:
+            return compare_feature(now);
+        case Decision::Kind::provisional:
+            trace_.rung = "provisional";
+            return go(Step::audit);
         case Decision::Kind::ask:
-        case Decision::Kind::deny: break;
+        case Decision::Kind::deny:
+            break;
     }
     return deny(now);
 }
 
 Exchange::Next Exchange::deny(Now now) {
     Nanos wait = 1s;
-    if (const auto retry = parts_.upstream.circuit().view(now).retry_in; retry && decision_.reason == Reason::circuit_open)
+    if (const auto retry = parts_.upstream.circuit().view(now).retry_in;
+        retry && decision_.reason == Reason::circuit_open)
         wait = std::clamp<Nanos>(*retry, 1s, 30s);
     wait += Nanos(parts_.rng.below(static_cast<std::uint64_t>(std::chrono::nanoseconds(2s).count())));
     return refuse(decision_.code, message_of(decision_), wait);
@@ -159,7 +188,8 @@ Exchange::Next Exchange::deny(Now now) {
 
 Exchange::Next Exchange::answer_cached(Now now) {
     trace_.rung = "cache";
-    const CachedFacts facts{true, cached_->outcome.verdict, cached_->age, cached_->has_device, cached_->outcome.max_age, false};
+    const CachedFacts facts{true, cached_->outcome.verdict, cached_->age, cached_->has_device, cached_->outcome.max_age,
+                            false};
     Answer answer;
     answer.outcome = to_outcome(cached_->outcome.verdict);
     answer.source = Source::cache;
@@ -236,7 +266,8 @@ void Exchange::call_done(CallResult result) {
 }
 
 LiveRecord Exchange::live_record() const {
-    return {credential_->id, request_.subject, request_.scene, request_.device, request_.order_no, digest_, asked_epoch_};
+    return {credential_->id,   request_.subject, request_.scene, request_.device,
+            request_.order_no, digest_,          asked_epoch_};
 }
 
 Answer Exchange::record(const CentreOutcome& outcome, Now now) {

@@ -5,11 +5,13 @@
 
 namespace holdfast {
 
-Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const CentreOutcome& outcome, Now now) {
+Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const CentreOutcome& outcome,
+                     Now now) {
     const SceneRuntime* scene = snapshot.scene(record.scene);
     const ScenePolicy policy = scene == nullptr ? ScenePolicy{} : scene->config->policy;
     Recorded out;
-    const bool memorable = scene != nullptr && scene->max_age > Nanos(0) && outcome.max_age.value_or(Seconds(1)) > Seconds(0);
+    const bool memorable =
+        scene != nullptr && scene->max_age > Nanos(0) && outcome.max_age.value_or(Seconds(1)) > Seconds(0);
     if (memorable) {
         OutcomeRecord memory;
         memory.outcome = outcome;
@@ -17,7 +19,8 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& r
         memory.asked_epoch = record.asked_epoch;
         memory.evidence = record.body;
         const SubjectKey key{record.credential, record.subject, record.scene, record.device};
-        const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), scene->max_age, scene->max_age, now);
+        const PutOutcome put =
+            parts.storage.outcomes().put(key, std::move(memory), scene->max_age, scene->max_age, now);
         out.stored = put == PutOutcome::queued || put == PutOutcome::unchanged;
     }
     Answer& answer = out.answer;

@@ -20,6 +20,7 @@ struct Recorded {
     bool stored = false;  // the memory holds it now (or held the same)
 };
 
-Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const CentreOutcome& outcome, Now now);
+Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const CentreOutcome& outcome,
+                     Now now);
 
 }  // namespace holdfast

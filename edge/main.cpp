@@ -51,7 +51,8 @@ struct Ground {
         bool tls = false;
         for (const Endpoint& endpoint : config.upstream.options.endpoints) tls = tls || endpoint.tls;
         if (tls) {
-            auto made = TlsClientContext::load({config.upstream.ca_file, config.upstream.certificate, config.upstream.key}, now);
+            auto made = TlsClientContext::load(
+                {config.upstream.ca_file, config.upstream.certificate, config.upstream.key}, now);
             if (!made) return tl::unexpected(made.error());
             client_tls = std::move(*made);
         }
@@ -93,7 +94,8 @@ struct AdminListeners {
         if (!admin.socket.empty()) {
             full = std::make_unique<AdminService>(node, AdminService::Access::full);
             socket = std::make_unique<Server>(ground.loop, *full, options, Server::Wrap(), ignore);
-            auto listener = ground.network.listen_unix(admin.socket, 0660, [this](auto s) { socket->accept(std::move(s)); });
+            auto listener =
+                ground.network.listen_unix(admin.socket, 0660, [this](auto s) { socket->accept(std::move(s)); });
             if (!listener) return tl::unexpected(listener.error());
             give_to_group(admin);
             socket->adopt(std::move(*listener));
@@ -111,16 +113,16 @@ struct AdminListeners {
 
 int serve(Config config) {
     log::set_level(config.log.level);
-    if (!config.log.file.empty() && !log::to_file(config.log.file)) return fail_to_start(config.log.file + ": cannot be opened");
+    if (!config.log.file.empty() && !log::to_file(config.log.file))
+        return fail_to_start(config.log.file + ": cannot be opened");
     Ground ground;
     if (auto made = ground.make(config); !made) return fail_to_start(made.error().detail);
     const std::string address = config.listen.address;
     auto node = Node::start(std::move(config), ground.seams());
     if (!node) return fail_to_start(node.error().detail);
     Node& running = **node;
-    ground.loop.set_lag_observer([&running](Nanos lag) {
-        running.metrics().loop_lag().Observe(std::chrono::duration<double>(lag).count());
-    });
+    ground.loop.set_lag_observer(
+        [&running](Nanos lag) { running.metrics().loop_lag().Observe(std::chrono::duration<double>(lag).count()); });
     if (ground.server_tls != nullptr)
         running.metrics().tls_certificate_expiry_seconds().Set(double(unix_seconds(ground.server_tls->not_after())));
     AdminListeners admin;
@@ -129,7 +131,8 @@ int serve(Config config) {
     const auto term = ground.loop.on_signal(SIGTERM, [&] { stop(false); });
     const auto interrupt = ground.loop.on_signal(SIGINT, [&] { stop(true); });
     const auto hangup = ground.loop.on_signal(SIGHUP, [&running] { running.reopen_logs(); });
-    log::info("holdfast {} serves on {} ({})", HOLDFAST_VERSION, address, ground.server_tls != nullptr ? "TLS" : "plain HTTP");
+    log::info("holdfast {} serves on {} ({})", HOLDFAST_VERSION, address,
+              ground.server_tls != nullptr ? "TLS" : "plain HTTP");
     log::flush();
     ground.loop.run();
     ground.loop.set_lag_observer({});

@@ -41,10 +41,14 @@ ServerOptions server_options(const LimitsConfig& limits) {
 
 EvictionCause cause_of(Eviction cause) {
     switch (cause) {
-        case Eviction::expired: return EvictionCause::expired;
-        case Eviction::space: return EvictionCause::full;
-        case Eviction::revoked: return EvictionCause::revoked;
-        case Eviction::purge: return EvictionCause::purged;
+        case Eviction::expired:
+            return EvictionCause::expired;
+        case Eviction::space:
+            return EvictionCause::full;
+        case Eviction::revoked:
+            return EvictionCause::revoked;
+        case Eviction::purge:
+            return EvictionCause::purged;
     }
     return EvictionCause::expired;
 }
@@ -52,7 +56,11 @@ EvictionCause cause_of(Eviction cause) {
 }  // namespace
 
 Node::Node(NodeSeams seams)
-    : seams_(std::move(seams)), started_(seams_.loop.now()), rng_(seams_.seed), overrides_(seams_.boot), outages_(seams_.boot) {}
+    : seams_(std::move(seams)),
+      started_(seams_.loop.now()),
+      rng_(seams_.seed),
+      overrides_(seams_.boot),
+      outages_(seams_.boot) {}
 
 Node::~Node() {
     // Clients first: nothing may begin an exchange any more; then what the exchanges lean on, in reverse.
@@ -66,7 +74,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, NodeSeams seams) {
     if (auto made = node->make_rooms(std::move(config)); !made) return tl::unexpected(made.error());
     node->restore();
     if (auto listening = node->listen(); !listening) return tl::unexpected(listening.error());
-    node->journal("start", fmt::format("{{\"node\":\"{}\",\"config\":\"{}\"}}", node->config().node.name, node->config().hash));
+    node->journal("start",
+                  fmt::format("{{\"node\":\"{}\",\"config\":\"{}\"}}", node->config().node.name, node->config().hash));
     return node;
 }
 
@@ -93,14 +102,15 @@ Result<void> Node::make_rooms(Config config) {
     budget_ = std::make_unique<Budget>(derive(mac, "holdfast budget subjects 1"), seams_.boot);
     make_upstream(c);
     AuthTerms auth{std::chrono::duration_cast<Seconds>(c.auth.window), 0};
-    parts_ = std::make_unique<Parts>(Parts{seams_.loop, rng_, *storage_, *upstream_, *metrics_, *access_, recent_, *nonces_,
-                                           *rates_, overrides_, outages_, *budget_, document_,
+    parts_ = std::make_unique<Parts>(Parts{seams_.loop, rng_, *storage_, *upstream_, *metrics_, *access_, recent_,
+                                           *nonces_, *rates_, overrides_, outages_, *budget_, document_,
                                            derive(mac, "holdfast circuit callers 1"), seams_.boot, snapshot_, auth});
     if (c.limits.in_flight > 0) parts_->in_flight_max = c.limits.in_flight;
     exchanges_ = std::make_unique<Exchanges>(*parts_);
     service_ = std::make_unique<ClientService>(*parts_, *exchanges_);
-    server_ = std::make_unique<Server>(seams_.loop, *service_, server_options(c.limits), seams_.wrap,
-                                       [this](std::string_view reason, const PeerInfo&) { metrics_->http_rejected(reason); });
+    server_ =
+        std::make_unique<Server>(seams_.loop, *service_, server_options(c.limits), seams_.wrap,
+                                 [this](std::string_view reason, const PeerInfo&) { metrics_->http_rejected(reason); });
     return {};
 }
 
@@ -155,7 +165,8 @@ void Node::make_upstream(const Config& config) {
     observers.on_transition = [this](const CircuitTransition& t) { on_transition(t); };
     observers.on_circuit_changed = [this] { save_circuit(); };
     observers.on_ejection = [this](std::size_t endpoint, bool ejected) {
-        const std::string text = fmt::format("{} {}", upstream_->endpoint_url(endpoint), ejected ? "ejected" : "restored");
+        const std::string text =
+            fmt::format("{} {}", upstream_->endpoint_url(endpoint), ejected ? "ejected" : "restored");
         log::warn("upstream: {}", text);
         events_.add(seams_.loop.now().wall, "upstream", text);
     };
@@ -170,8 +181,8 @@ void Node::journal(std::string_view kind, std::string_view fields_json) {
 }
 
 Result<void> Node::listen() {
-    auto listener = seams_.network.listen(config().listen.address,
-                                          [this](std::unique_ptr<Stream> stream) { server_->accept(std::move(stream)); });
+    auto listener = seams_.network.listen(
+        config().listen.address, [this](std::unique_ptr<Stream> stream) { server_->accept(std::move(stream)); });
     if (!listener) return tl::unexpected(listener.error());
     server_->adopt(std::move(*listener));
     ticker_ = seams_.loop.after(kTickEvery, [this] { tick(); });

@@ -22,10 +22,10 @@ struct NodeSeams {
     Network& network;  // listens and resolves
     Dialer& dialer;    // connects to the centre, with TLS where a target asks for it
     Offload& offload;
-    Server::Wrap wrap;                            // TLS on accepted streams; empty: none
-    std::uint64_t seed = 1;                       // of jitter and sampling
-    std::uint64_t boot = 0;                       // boot_id()
-    std::function<bool()> clock_synchronised{};   // empty: taken as synchronised
+    Server::Wrap wrap;                           // TLS on accepted streams; empty: none
+    std::uint64_t seed = 1;                      // of jitter and sampling
+    std::uint64_t boot = 0;                      // boot_id()
+    std::function<bool()> clock_synchronised{};  // empty: taken as synchronised
 };
 
 class Node {

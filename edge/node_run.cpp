@@ -64,7 +64,9 @@ void Node::orders_changed() {
     Circuit& circuit = upstream_->circuit();
     const Override* force = overrides_.force_order(now);
     const CircuitForce wanted = force == nullptr ? CircuitForce::none : force->force;
-    const Forced forced = wanted == CircuitForce::open ? Forced::open : wanted == CircuitForce::closed ? Forced::closed : Forced::none;
+    const Forced forced = wanted == CircuitForce::open     ? Forced::open
+                          : wanted == CircuitForce::closed ? Forced::closed
+                                                           : Forced::none;
     circuit.force(forced, force == nullptr ? now.mono : force->ends, now);
     upstream_->circuit_touched();
     outages_.observe(circuit.state() == CircuitState::closed, overrides_, now, storage_->state());
@@ -75,8 +77,9 @@ void Node::orders_changed() {
 void Node::on_transition(const CircuitTransition& t) {
     metrics_->circuit_transition(t.to);
     metrics_->circuit_state(t.to);
-    const std::string text = fmt::format("{} to {}: {} ({} calls, {} failed, {} slow, {} subjects)", name(t.from), name(t.to),
-                                         name(t.cause), t.counts.calls(), t.counts.failures, t.counts.slow, t.failing_subjects);
+    const std::string text =
+        fmt::format("{} to {}: {} ({} calls, {} failed, {} slow, {} subjects)", name(t.from), name(t.to), name(t.cause),
+                    t.counts.calls(), t.counts.failures, t.counts.slow, t.failing_subjects);
     if (t.to == CircuitState::closed)
         log::info("circuit: {}", text);
     else

@@ -52,16 +52,18 @@ void Operators::order(OverrideRequest request, Done done) {
         node.orders_changed();
         // A renewed order renews the outage that it made: the operator says that it goes on.
         node.parts().outages.renew(node.loop().now(), node.parts().storage.state());
-        const std::string text = key + " = " + std::string(order.mode == Mode::automatic ? name(order.force) : name(order.mode)) +
+        const std::string text = key + " = " +
+                                 std::string(order.mode == Mode::automatic ? name(order.force) : name(order.mode)) +
                                  " by " + this_copy.who_ + ": " + order.reason;
         log::warn("operator: {}", text);
         node.events().add(node.loop().now().wall, "override", text);
         finish({});
     };
-    journal_then("override", entry, [&state = parts.storage.state(), key, text, stand, done](Result<void> written) mutable {
-        if (!written) return done(written);
-        state.put_durable(key, text, [stand, done](Result<void> stored) mutable { stand(stored, done); });
-    });
+    journal_then("override", entry,
+                 [&state = parts.storage.state(), key, text, stand, done](Result<void> written) mutable {
+                     if (!written) return done(written);
+                     state.put_durable(key, text, [stand, done](Result<void> stored) mutable { stand(stored, done); });
+                 });
 }
 
 void Operators::clear(const Scope& scope, bool circuit, const std::string& reason, Done done) {

@@ -1,4 +1,5 @@
-// What an exchange works with: the node's rooms, borrowed. The Node owns them all and outlives every exchange.
+// What an exchange works with: the node's rooms, borrowed.
+// The Node owns them all and outlives every exchange; nothing here is made or ended by an exchange.
 #pragma once
 
 #include <memory>
@@ -35,14 +36,14 @@ struct Parts {
     Overrides& overrides;
     Outages& outages;
     Budget& budget;
-    json::Document& document;       // scratch of the loop thread
-    SipKey caller_key{};            // of the circuit's hashes of subjects and credentials
+    json::Document& document;  // scratch of the loop thread
+    SipKey caller_key{};       // of the circuit's hashes of subjects and credentials
     std::uint64_t boot = 0;
     std::shared_ptr<Snapshot> snapshot;  // owners: the node, and exchanges in flight
     AuthTerms auth;
-    bool clock_trusted = true;      // false: no cached pass
-    bool draining = false;  // not ready any more; requests are still served
-    bool refusing = false;  // and now they are not: 503 Draining
+    bool clock_trusted = true;           // false: no cached pass
+    bool draining = false;               // not ready any more; requests are still served
+    bool refusing = false;               // and now they are not: 503 Draining
     std::uint64_t degraded_answers = 0;  // given since start
     std::size_t in_flight_max = 20'000;
 };

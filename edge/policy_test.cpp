@@ -8,24 +8,32 @@ namespace {
 
 std::string_view word(PrecheckRow::Says says) {
     switch (says) {
-        case PrecheckRow::Says::passes: return "pass";
-        case PrecheckRow::Says::denies: return "deny";
-        case PrecheckRow::Says::not_for_scene: return "skip";
+        case PrecheckRow::Says::passes:
+            return "pass";
+        case PrecheckRow::Says::denies:
+            return "deny";
+        case PrecheckRow::Says::not_for_scene:
+            return "skip";
     }
     return "skip";
 }
 
 std::string_view answer_word(Decision::Kind kind) {
     switch (kind) {
-        case Decision::Kind::answer_cached: return "cache";
-        case Decision::Kind::compare_feature: return "feature";
-        case Decision::Kind::provisional: return "provisional";
-        default: return "deny";
+        case Decision::Kind::answer_cached:
+            return "cache";
+        case Decision::Kind::compare_feature:
+            return "feature";
+        case Decision::Kind::provisional:
+            return "provisional";
+        default:
+            return "deny";
     }
 }
 
 // The facts of a centre that cannot be asked, for the ladder's view.
-Facts degraded_facts(Node& node, const Credential& credential, const VerifyRequest& request, const ScenePolicy& policy) {
+Facts degraded_facts(Node& node, const Credential& credential, const VerifyRequest& request,
+                     const ScenePolicy& policy) {
     Parts& parts = node.parts();
     const Now now = node.loop().now();
     Facts facts;
@@ -36,17 +44,21 @@ Facts degraded_facts(Node& node, const Credential& credential, const VerifyReque
     facts.clock_trusted = parts.clock_trusted;
     facts.state_sound = parts.storage.state().sound();
     facts.terms = request.terms;
-    const auto found = parts.storage.outcomes().find({credential.id, request.subject, request.scene, request.device}, now);
+    const auto found =
+        parts.storage.outcomes().find({credential.id, request.subject, request.scene, request.device}, now);
     if (found) {
         facts.cached = {true, found->outcome.verdict, found->age, found->has_device, found->outcome.max_age, false};
-        const bool comparable = similarity(request.feature, request.feature_model, found->outcome.feature, found->outcome.feature_model).has_value();
+        const bool comparable =
+            similarity(request.feature, request.feature_model, found->outcome.feature, found->outcome.feature_model)
+                .has_value();
         facts.feature = {!found->outcome.feature.empty(), found->age, comparable};
     }
     const std::uint64_t subject = parts.budget.subject_hash(credential.id, request.scene, request.subject);
     const BudgetLimits limits{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
     const EvidenceVault* vault = parts.storage.evidence();
     const bool room = parts.budget.has_room(request.scene, subject, limits, now);
-    facts.provisional = {room, room, parts.storage.can_answer_provisional(), vault != nullptr && vault->has_room(64u << 10)};
+    facts.provisional = {room, room, parts.storage.can_answer_provisional(),
+                         vault != nullptr && vault->has_room(64u << 10)};
     return facts;
 }
 
@@ -67,7 +79,8 @@ void write_ladder(json::Writer& w, const Decision& decision, const ScenePolicy& 
 
 }  // namespace
 
-std::string policy_test_json(Node& node, const Credential& credential, std::string_view client, const VerifyRequest& request) {
+std::string policy_test_json(Node& node, const Credential& credential, std::string_view client,
+                             const VerifyRequest& request) {
     const Now now = node.loop().now();
     const Snapshot& snapshot = *node.parts().snapshot;
     const auto rows = snapshot.prechecks.explain({request, credential, client}, now, node.parts().rates);

@@ -16,9 +16,9 @@ inline constexpr std::size_t kRecentMax = 4096;
 inline constexpr std::size_t kTracedAttemptsMax = 3;
 
 struct AttemptTrace {
-    std::string_view endpoint;    // a view of the configuration's text, which outlives the ring
-    std::string_view result;      // a literal: "ok", "timeout", …
-    std::uint32_t started_ms = 0; // after the request began
+    std::string_view endpoint;     // a view of the configuration's text, which outlives the ring
+    std::string_view result;       // a literal: "ok", "timeout", …
+    std::uint32_t started_ms = 0;  // after the request began
     std::uint32_t duration_ms = 0;
 };
 
@@ -27,8 +27,8 @@ struct RequestTrace {
     WallTime began{};
     std::uint32_t duration_us = 0;
     int status = 0;
-    std::string_view auth = "not reached"; // literals: what each step said
-    std::string precheck = "not reached";  // the rule's name when one denied
+    std::string_view auth = "not reached";  // literals: what each step said
+    std::string precheck = "not reached";   // the rule's name when one denied
     std::string_view circuit = "not asked";
     std::string_view mode = "auto";
     std::string_view rung = "none";
@@ -48,11 +48,11 @@ class Recent {
     const RequestTrace* find(std::string_view request_id) const;
 
   private:
-    std::vector<RequestTrace> traces_; // a ring once it holds kRecentMax
+    std::vector<RequestTrace> traces_;  // a ring once it holds kRecentMax
     std::size_t next_ = 0;
 };
 
 // The trace as the JSON that the admin socket answers.
 std::string to_json(const RequestTrace& trace);
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -3,7 +3,9 @@
 namespace holdfast {
 namespace {
 
-std::int64_t millis(WallTime t) { return std::chrono::floor<Millis>(t.time_since_epoch()).count(); }
+std::int64_t millis(WallTime t) {
+    return std::chrono::floor<Millis>(t.time_since_epoch()).count();
+}
 
 std::optional<WallTime> time_of(json::Value v) {
     const auto ms = v.integer();
@@ -48,7 +50,13 @@ std::optional<RecordedAnswer> decode_recorded(std::string_view text, json::Docum
     const auto scene = v["scene"].text(), subject = v["subject"].text();
     if (!outcome || !source || !decided || !expires || !scene || !subject) return std::nullopt;
     RecordedAnswer out;
-    out.answer = {*outcome, *source, v["score"].number(), *decided, *expires, Seconds(0), std::string(v["id"].text().value_or(""))};
+    out.answer = {*outcome,
+                  *source,
+                  v["score"].number(),
+                  *decided,
+                  *expires,
+                  Seconds(0),
+                  std::string(v["id"].text().value_or(""))};
     out.scene = *scene;
     out.subject = *subject;
     return out;

@@ -1,5 +1,5 @@
-// What the order ledger keeps of an answer: enough to give it again, word for word, and to know whom a revocation hides.
-// JSON inside the ledger's sealed record, so the subject in it lies on no disk in clear.
+// What the order ledger keeps of an answer: enough to give it again, word for word, and to know whom a revocation
+// hides. JSON inside the ledger's sealed record, so the subject in it lies on no disk in clear.
 #pragma once
 
 #include <optional>

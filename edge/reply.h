@@ -13,10 +13,10 @@ namespace holdfast {
 
 struct Reply {
     int status = 200;
-    std::string_view content_type = "application/json"; // a literal
-    std::string headers;                                // further header lines, each with its CRLF; values checked
+    std::string_view content_type = "application/json";  // a literal
+    std::string headers;                                 // further header lines, each with its CRLF; values checked
     std::string body;
-    bool close = false; // end the connection after it
+    bool close = false;  // end the connection after it
 };
 
 // A refusal as JSON (SPEC: errors). `retry_after` above zero adds the header; jitter is the caller's.
@@ -27,8 +27,8 @@ Reply error_reply(ApiCode code, std::string_view message, std::string_view reque
 // `final_answer` false adds "final":false, for a degraded answer that is asked for again.
 struct AnswerContext {
     std::string_view request_id, order_no, scene, cache_status, proxy_status;
-    bool show_final = false; // GET of a recorded order tells whether it is final
+    bool show_final = false;  // GET of a recorded order tells whether it is final
 };
 Reply answer_reply(const Answer& answer, const AnswerContext& context);
 
-} // namespace holdfast
+}  // namespace holdfast

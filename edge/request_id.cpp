@@ -4,8 +4,7 @@ namespace holdfast {
 
 std::string make_request_id(WallTime now, Rng& rng) {
     constexpr std::string_view kHex = "0123456789abcdef";
-    const auto millis = static_cast<std::uint64_t>(
-        std::chrono::floor<Millis>(now.time_since_epoch()).count());
+    const auto millis = static_cast<std::uint64_t>(std::chrono::floor<Millis>(now.time_since_epoch()).count());
     const std::uint64_t random = rng.next();
     std::string out = "req-";
     out.reserve(kRequestIdBytes);

@@ -13,4 +13,4 @@ inline constexpr std::size_t kRequestIdBytes = 28;
 
 std::string make_request_id(WallTime now, Rng& rng);
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -117,10 +117,16 @@ Server::Counts Server::counts() const {
     Counts out;
     for (const auto& c : connections_) {
         switch (c->phase()) {
-            case Connection::Phase::handshake: ++out.handshake; break;
-            case Connection::Phase::idle: ++out.idle; break;
-            case Connection::Phase::closed: break;
-            default: ++out.active;
+            case Connection::Phase::handshake:
+                ++out.handshake;
+                break;
+            case Connection::Phase::idle:
+                ++out.idle;
+                break;
+            case Connection::Phase::closed:
+                break;
+            default:
+                ++out.active;
         }
     }
     return out;

@@ -1,5 +1,5 @@
-// A listener and its connections: accepts, keeps the caps, sweeps the deadlines, and is the one place where a Connection
-// is erased. The client listener and the admin listeners are three of these.
+// A listener and its connections: accepts, keeps the caps, sweeps the deadlines, and is the one place where a
+// Connection is erased. The client listener and the admin listeners are three of these.
 #pragma once
 
 #include <functional>
@@ -90,8 +90,8 @@ class Server {
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::vector<std::unique_ptr<Connection>> connections_;
     std::unordered_map<std::string, std::size_t> per_prefix_;  // only with connections_per_prefix
-    std::vector<Connection*> closed_;   // to be erased at the end of this turn
-    std::vector<Connection*> waiting_;  // with input to take up
+    std::vector<Connection*> closed_;                          // to be erased at the end of this turn
+    std::vector<Connection*> waiting_;                         // with input to take up
     std::unique_ptr<Timer> sweeper_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: the Server, and its deferred calls
     bool scheduled_ = false;

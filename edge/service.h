@@ -40,4 +40,4 @@ class Service {
                                  bool shedding) = 0;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

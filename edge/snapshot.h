@@ -1,4 +1,5 @@
 // Everything that a configuration makes, swapped whole on a reload: an exchange keeps the one it began with.
+// Immutable but for the value sets of prechecks, which follow their files.
 #pragma once
 
 #include <memory>

@@ -40,4 +40,4 @@ std::optional<Verdict> parse_verdict(std::string_view text) {
     return std::nullopt;
 }
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -1,4 +1,5 @@
-// The nouns of a verification: what is asked, what the centre says, what is answered. Values only.
+// The nouns of a verification: what is asked, what the centre says, what is answered.
+// Values only, shared by every layer above; how they are judged is decision.h.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ inline Outcome to_outcome(Verdict v) {
 // The caller's own limits on a degraded answer; they only tighten.
 struct Terms {
     std::optional<Seconds> max_age;
-    bool degraded = true; // false: no degraded answer at all
+    bool degraded = true;  // false: no degraded answer at all
 };
 
 // The body of POST /v1/verifications, validated. Texts are owned: the request outlives its buffers. The evidence itself
@@ -40,12 +41,12 @@ struct VerifyRequest {
     std::string order_no;
     std::string scene;
     std::string subject;
-    std::string device; // empty: none
+    std::string device;  // empty: none
     bool has_image = false;
-    std::string image_type;      // "jpeg" or "png" by its magic bytes; empty without an image
-    std::size_t image_bytes = 0; // decoded
-    std::vector<float> feature;  // empty: none; else 64 to 1024 finite values
-    std::string feature_model;   // evidence.featureModel; empty: not given
+    std::string image_type;       // "jpeg" or "png" by its magic bytes; empty without an image
+    std::size_t image_bytes = 0;  // decoded
+    std::vector<float> feature;   // empty: none; else 64 to 1024 finite values
+    std::string feature_model;    // evidence.featureModel; empty: not given
     std::vector<std::pair<std::string, std::string>> attributes;
     Terms terms;
 
@@ -62,8 +63,8 @@ struct CentreOutcome {
     Verdict verdict = Verdict::review;
     std::optional<double> score;
     std::string verification_id;
-    std::optional<Seconds> max_age; // the centre's grant for reuse; 0 means never
-    std::vector<float> feature;     // the enrolled feature, when the centre gave one
+    std::optional<Seconds> max_age;  // the centre's grant for reuse; 0 means never
+    std::vector<float> feature;      // the enrolled feature, when the centre gave one
     std::string feature_model;
 };
 
@@ -72,7 +73,7 @@ struct SubjectKey {
     std::string_view credential;
     std::string_view subject;
     std::string_view scene;
-    std::string_view device; // empty: none
+    std::string_view device;  // empty: none
 };
 
 // An answer to a caller, before it is written as JSON.
@@ -87,4 +88,4 @@ struct Answer {
     bool degraded() const { return source != Source::live; }
 };
 
-} // namespace holdfast
+}  // namespace holdfast

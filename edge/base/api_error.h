@@ -1,5 +1,5 @@
-// The closed set of refusals that a caller can get: HTTP status and machine-readable code (SPEC: errors). One table; the
-// edge writes it, prechecks and limits choose from it.
+// The closed set of refusals that a caller can get: HTTP status and machine-readable code (SPEC: errors). One table;
+// the edge writes it, prechecks and limits choose from it.
 #pragma once
 
 #include <array>
@@ -43,34 +43,23 @@ struct ApiCodeText {
 };
 
 inline constexpr std::array<ApiCodeText, static_cast<std::size_t>(ApiCode::count_)> kApiCodes{{
-    {400, "InvalidRequest"},
-    {401, "MissingCredential"},
-    {401, "InvalidSignature"},
-    {401, "RequestExpired"},
-    {401, "NonceReplayed"},
-    {403, "SceneForbidden"},
-    {403, "PrecheckDenied"},
-    {404, "NotFound"},
-    {405, "MethodNotAllowed"},
-    {408, "RequestTimeout"},
-    {409, "OrderConflict"},
-    {413, "BodyTooLarge"},
-    {414, "UriTooLong"},
-    {415, "UnsupportedMediaType"},
-    {417, "ExpectationFailed"},
-    {421, "MisdirectedRequest"},
-    {429, "RateLimited"},
-    {431, "HeadersTooLarge"},
-    {501, "InvalidRequest"},
-    {505, "InvalidRequest"},
-    {500, "InternalError"},
-    {502, "UpstreamInvalidResponse"},
-    {504, "UpstreamTimeout"},
-    {503, "VerificationUnavailable"},
-    {503, "Overloaded"},
-    {503, "Draining"},
+    {400, "InvalidRequest"},    {401, "MissingCredential"},
+    {401, "InvalidSignature"},  {401, "RequestExpired"},
+    {401, "NonceReplayed"},     {403, "SceneForbidden"},
+    {403, "PrecheckDenied"},    {404, "NotFound"},
+    {405, "MethodNotAllowed"},  {408, "RequestTimeout"},
+    {409, "OrderConflict"},     {413, "BodyTooLarge"},
+    {414, "UriTooLong"},        {415, "UnsupportedMediaType"},
+    {417, "ExpectationFailed"}, {421, "MisdirectedRequest"},
+    {429, "RateLimited"},       {431, "HeadersTooLarge"},
+    {501, "InvalidRequest"},    {505, "InvalidRequest"},
+    {500, "InternalError"},     {502, "UpstreamInvalidResponse"},
+    {504, "UpstreamTimeout"},   {503, "VerificationUnavailable"},
+    {503, "Overloaded"},        {503, "Draining"},
 }};
 
-inline const ApiCodeText& text_of(ApiCode code) { return kApiCodes[static_cast<std::size_t>(code)]; }
+inline const ApiCodeText& text_of(ApiCode code) {
+    return kApiCodes[static_cast<std::size_t>(code)];
+}
 
 }  // namespace holdfast

@@ -38,7 +38,9 @@ constexpr std::array<bool, 256> bytes_of(std::string_view extra) {
 constexpr auto kUnreserved = bytes_of("-._~");
 constexpr auto kToken = bytes_of("!#$%&'*+-.^_`|~");
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 struct SizeUnit {
     std::string_view name;

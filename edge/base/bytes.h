@@ -1,4 +1,5 @@
-// Text forms of bytes: hex, percent (RFC 3986 §2.1), base64 (RFC 4648 §4, padded); size literals; edit distance.
+// Text forms of bytes: hex, percent (RFC 3986 section 2.1), base64 (RFC 4648 section 4, padded); size literals; UTF-8;
+// edit distance. Not for cryptography (crypto.h) nor for JSON (json.h).
 #pragma once
 
 #include <cstddef>
@@ -12,8 +13,12 @@
 namespace holdfast {
 
 using ByteSpan = std::span<const std::uint8_t>;
-inline ByteSpan as_bytes(std::string_view s) { return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()}; }
-inline std::string_view as_text(ByteSpan b) { return {reinterpret_cast<const char*>(b.data()), b.size()}; }
+inline ByteSpan as_bytes(std::string_view s) {
+    return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()};
+}
+inline std::string_view as_text(ByteSpan b) {
+    return {reinterpret_cast<const char*>(b.data()), b.size()};
+}
 
 void append_hex(std::string& out, ByteSpan bytes);  // lower case
 std::string to_hex(ByteSpan bytes);

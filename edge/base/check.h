@@ -6,5 +6,6 @@ namespace holdfast {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line) noexcept;
 }
 
-#define HF_CHECK(condition) \
-    (__builtin_expect(!!(condition), 1) ? static_cast<void>(0) : ::holdfast::check_failed(#condition, __FILE__, __LINE__))
+#define HF_CHECK(condition)                                    \
+    (__builtin_expect(!!(condition), 1) ? static_cast<void>(0) \
+                                        : ::holdfast::check_failed(#condition, __FILE__, __LINE__))

@@ -28,8 +28,12 @@ const EVP_CIPHER* aes_gcm() {
     return cipher;
 }
 
-const unsigned char* bytes_of(std::string_view s) { return reinterpret_cast<const unsigned char*>(s.data()); }
-unsigned char* bytes_of(std::string& s) { return reinterpret_cast<unsigned char*>(s.data()); }
+const unsigned char* bytes_of(std::string_view s) {
+    return reinterpret_cast<const unsigned char*>(s.data());
+}
+unsigned char* bytes_of(std::string& s) {
+    return reinterpret_cast<unsigned char*>(s.data());
+}
 
 constexpr std::size_t kIv = 12, kTag = 16;
 
@@ -50,7 +54,9 @@ Sha256::Sha256() : state_(std::make_unique<State>()) {}
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
-void Sha256::reset() { state_->begun = false; }
+void Sha256::reset() {
+    state_->begun = false;
+}
 
 void Sha256::update(std::string_view bytes) {
     state_->begin();

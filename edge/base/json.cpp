@@ -4,9 +4,7 @@
 #include <simdjson.h>
 
 #include <array>
-#include <cmath>
 
-#include "edge/base/bytes.h"
 #include "edge/base/check.h"
 
 namespace holdfast::json {
@@ -28,7 +26,9 @@ struct Node {
     std::string_view text;
 };
 
-tl::unexpected<Error> bad(std::string detail) { return fail(Code::invalid, Origin::client, std::move(detail)); }
+tl::unexpected<Error> bad(std::string detail) {
+    return fail(Code::invalid, Origin::client, std::move(detail));
+}
 
 }  // namespace
 
@@ -67,8 +67,10 @@ Result<bool> Document::State::add(simdjson::dom::element element, std::string_vi
     node.key = key;
     using simdjson::dom::element_type;
     switch (element.type()) {
-        case element_type::OBJECT: return add_object(element.get_object().value_unsafe(), at, depth);
-        case element_type::ARRAY: return add_array(element.get_array().value_unsafe(), at, depth);
+        case element_type::OBJECT:
+            return add_object(element.get_object().value_unsafe(), at, depth);
+        case element_type::ARRAY:
+            return add_array(element.get_array().value_unsafe(), at, depth);
         case element_type::STRING:
             node.kind = Kind::string;
             node.text = element.get_string().value_unsafe();
@@ -77,8 +79,11 @@ Result<bool> Document::State::add(simdjson::dom::element element, std::string_vi
             node.kind = Kind::boolean;
             node.flag = element.get_bool().value_unsafe();
             return true;
-        case element_type::NULL_VALUE: return true;
-        default: add_number(element, node); return true;
+        case element_type::NULL_VALUE:
+            return true;
+        default:
+            add_number(element, node);
+            return true;
     }
 }
 
@@ -88,7 +93,8 @@ Result<bool> Document::State::add_object(simdjson::dom::object object, std::uint
     for (auto member : object) {
         if (++count > kMembersMax) return bad(fmt::format("more than {} members in one object", kMembersMax));
         for (std::uint32_t seen = previous == kNone ? kNone : at + 1; seen != kNone; seen = nodes[seen].after)
-            if (nodes[seen].key == member.key) return bad(fmt::format("duplicate key \"{}\"", member.key.substr(0, 64)));
+            if (nodes[seen].key == member.key)
+                return bad(fmt::format("duplicate key \"{}\"", member.key.substr(0, 64)));
         const auto child = static_cast<std::uint32_t>(nodes.size());
         if (previous != kNone) nodes[previous].after = child;
         if (auto added = add(member.value, member.key, depth + 1); !added) return added;
@@ -142,9 +148,13 @@ Result<Value> Document::parse(std::string_view text) {
     return Value(this, 0);
 }
 
-Value Document::root() const { return state_->nodes.empty() ? Value() : Value(this, 0); }
+Value Document::root() const {
+    return state_->nodes.empty() ? Value() : Value(this, 0);
+}
 
-Kind Value::kind() const { return doc_->state_->nodes[at_].kind; }
+Kind Value::kind() const {
+    return doc_->state_->nodes[at_].kind;
+}
 
 Value Value::first() const {
     if (doc_ == nullptr || doc_->state_->nodes[at_].children == 0) return {};
@@ -163,7 +173,9 @@ Value Value::operator[](std::string_view key) const {
     return {};
 }
 
-std::string_view Value::key() const { return doc_ == nullptr ? std::string_view() : doc_->state_->nodes[at_].key; }
+std::string_view Value::key() const {
+    return doc_ == nullptr ? std::string_view() : doc_->state_->nodes[at_].key;
+}
 
 std::optional<std::string_view> Value::text() const {
     if (!is(Kind::string)) return std::nullopt;
@@ -192,147 +204,8 @@ std::optional<bool> Value::boolean() const {
     return doc_->state_->nodes[at_].flag;
 }
 
-std::size_t Value::size() const { return doc_ == nullptr ? 0 : doc_->state_->nodes[at_].children; }
-
-// --- writing -------------------------------------------------------------------------------------------------------
-
-namespace {
-
-// Text that may stand between quotes as it is.
-bool is_plain(std::string_view text) {
-    for (char c : text) {
-        const auto b = static_cast<unsigned char>(c);
-        if (b < 0x20 || b == '"' || b == '\\' || b >= 0x7f) return false;
-    }
-    return true;
-}
-
-void append_escaped(std::string& out, std::string_view text) {
-    for (char c : text) {
-        const auto b = static_cast<unsigned char>(c);
-        switch (c) {
-            case '"': out += "\\\""; break;
-            case '\\': out += "\\\\"; break;
-            case '\n': out += "\\n"; break;
-            case '\r': out += "\\r"; break;
-            case '\t': out += "\\t"; break;
-            default:
-                if (b < 0x20 || b == 0x7f)
-                    fmt::format_to(std::back_inserter(out), "\\u{:04x}", b);
-                else
-                    out.push_back(c);
-        }
-    }
-}
-
-}  // namespace
-
-void append_quoted(std::string& out, std::string_view text) {
-    out.push_back('"');
-    if (is_plain(text)) {
-        out += text;
-    } else if (is_utf8(text)) {
-        append_escaped(out, text);
-    } else {
-        for (char c : text) {
-            if (static_cast<unsigned char>(c) < 0x80)
-                append_escaped(out, {&c, 1});
-            else
-                out += "\xef\xbf\xbd";
-        }
-    }
-    out.push_back('"');
-}
-
-void Writer::separate() {
-    if (comma_) out_.push_back(',');
-    comma_ = true;
-}
-Writer& Writer::begin_object() {
-    separate();
-    out_.push_back('{');
-    comma_ = false;
-    return *this;
-}
-Writer& Writer::end_object() {
-    out_.push_back('}');
-    comma_ = true;
-    return *this;
-}
-Writer& Writer::begin_array() {
-    separate();
-    out_.push_back('[');
-    comma_ = false;
-    return *this;
-}
-Writer& Writer::end_array() {
-    out_.push_back(']');
-    comma_ = true;
-    return *this;
-}
-Writer& Writer::key(std::string_view name) {
-    separate();
-    append_quoted(out_, name);
-    out_.push_back(':');
-    comma_ = false;
-    return *this;
-}
-Writer& Writer::string(std::string_view text) {
-    separate();
-    append_quoted(out_, text);
-    return *this;
-}
-Writer& Writer::integer(std::int64_t v) {
-    separate();
-    const fmt::format_int text(v);
-    out_.append(text.data(), text.size());
-    return *this;
-}
-Writer& Writer::unsigned_integer(std::uint64_t v) {
-    separate();
-    const fmt::format_int text(v);
-    out_.append(text.data(), text.size());
-    return *this;
-}
-Writer& Writer::number(double v) {
-    if (!std::isfinite(v)) return null();
-    separate();
-    fmt::format_to(std::back_inserter(out_), "{}", v);
-    return *this;
-}
-Writer& Writer::boolean(bool v) { return raw(v ? "true" : "false"); }
-Writer& Writer::null() { return raw("null"); }
-Writer& Writer::raw(std::string_view json) {
-    separate();
-    out_ += json;
-    return *this;
-}
-
-// Depth is bounded by kDepthMax, which parsing enforced.
-void copy(Writer& to, Value from) {
-    switch (from.kind()) {
-        case Kind::null: to.null(); return;
-        case Kind::boolean: to.boolean(*from.boolean()); return;
-        case Kind::string: to.string(*from.text()); return;
-        case Kind::number:
-            if (const auto n = from.integer())
-                to.integer(*n);
-            else if (const auto u = from.unsigned_integer())
-                to.unsigned_integer(*u);
-            else
-                to.number(*from.number());
-            return;
-        case Kind::object:
-            to.begin_object();
-            for (Value v = from.first(); v; v = v.next()) copy(to.key(v.key()), v);
-            to.end_object();
-            return;
-        case Kind::array:
-            to.begin_array();
-            for (Value v = from.first(); v; v = v.next()) copy(to, v);
-            to.end_array();
-            return;
-    }
+std::size_t Value::size() const {
+    return doc_ == nullptr ? 0 : doc_->state_->nodes[at_].children;
 }
 
 }  // namespace holdfast::json

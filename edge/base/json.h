@@ -1,5 +1,6 @@
-// JSON (RFC 8259) read strictly and written plainly. Reading: valid UTF-8, no duplicate keys, at most kDepthMax deep and
-// kNodesMax values; one flat table of values, no recursion for the caller, no exceptions. Writing: one escaping writer.
+// JSON (RFC 8259) read strictly and written plainly. Reading: valid UTF-8, no duplicate keys, at most kDepthMax deep
+// and kNodesMax values; one flat table of values, no recursion for the caller, no exceptions. Writing: one escaping
+// writer.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,8 @@ class Value {
     Value next() const;
     std::string_view key() const;  // of a member; empty in an array and for the root
     std::optional<std::string_view> text() const;
-    std::optional<double> number() const;             // always finite
-    std::optional<std::int64_t> integer() const;      // only when written without fraction and exponent, and in range
+    std::optional<double> number() const;         // always finite
+    std::optional<std::int64_t> integer() const;  // only when written without fraction and exponent, and in range
     std::optional<std::uint64_t> unsigned_integer() const;
     std::optional<bool> boolean() const;
     std::size_t size() const;  // children; 0 for a scalar

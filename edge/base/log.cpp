@@ -31,10 +31,14 @@ State& state() {
 
 spdlog::level::level_enum to_spdlog(Level level) {
     switch (level) {
-        case Level::debug: return spdlog::level::debug;
-        case Level::info: return spdlog::level::info;
-        case Level::warn: return spdlog::level::warn;
-        case Level::error: return spdlog::level::err;
+        case Level::debug:
+            return spdlog::level::debug;
+        case Level::info:
+            return spdlog::level::info;
+        case Level::warn:
+            return spdlog::level::warn;
+        case Level::error:
+            return spdlog::level::err;
     }
     return spdlog::level::info;
 }
@@ -46,11 +50,14 @@ void set_level(Level level) {
     state().logger->set_level(to_spdlog(level));
 }
 
-bool enabled(Level level) { return level >= state().level; }
+bool enabled(Level level) {
+    return level >= state().level;
+}
 
 bool to_file(const std::string& path) {
     try {
-        auto logger = std::make_shared<spdlog::logger>("ops", std::make_shared<spdlog::sinks::basic_file_sink_st>(path));
+        auto logger =
+            std::make_shared<spdlog::logger>("ops", std::make_shared<spdlog::sinks::basic_file_sink_st>(path));
         logger->set_pattern(kPattern, spdlog::pattern_time_type::utc);
         logger->set_level(to_spdlog(state().level));
         logger->flush_on(spdlog::level::err);
@@ -66,8 +73,12 @@ void reopen() {
     if (!state().path.empty()) to_file(state().path);
 }
 
-void flush() { state().logger->flush(); }
-void write(Level level, std::string_view line) { state().logger->log(to_spdlog(level), line); }
+void flush() {
+    state().logger->flush();
+}
+void write(Level level, std::string_view line) {
+    state().logger->log(to_spdlog(level), line);
+}
 
 std::string escape(std::string_view bytes, std::size_t max) {
     std::string out;

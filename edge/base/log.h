@@ -1,6 +1,7 @@
 // The operations log: one sentence a line for people, on standard error (journald adds the time) or a file, behind
-// spdlog with synchronous single-threaded sinks. Never a subject, a secret, a signature or raw bytes: escape() what came
-// from outside. Repeated trouble goes through a LogLimit, so that a flood is a counter and not a disk full of lines.
+// spdlog with synchronous single-threaded sinks. Never a subject, a secret, a signature or raw bytes: escape() what
+// came from outside. Repeated trouble goes through a LogLimit, so that a flood is a counter and not a disk full of
+// lines.
 #pragma once
 
 #include <fmt/format.h>

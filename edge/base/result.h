@@ -22,10 +22,10 @@ enum class Code {
     unavailable,  // the peer answered that it cannot (5xx)
     not_found,
     exists,
-    denied,       // permission or policy
-    full,         // a bounded thing is full, or the disk is
-    corrupt,      // stored bytes that do not verify
-    io,           // the operating system failed us
+    denied,   // permission or policy
+    full,     // a bounded thing is full, or the disk is
+    corrupt,  // stored bytes that do not verify
+    io,       // the operating system failed us
     internal,
 };
 

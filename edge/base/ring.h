@@ -1,4 +1,5 @@
-// A queue of at most `capacity` items over one allocation. Full is an answer, never a growth.
+// A queue of at most `capacity` items over one allocation, oldest first out.
+// Full is an answer, never a growth: who pushes decides what to do about it.
 #pragma once
 
 #include <cstddef>

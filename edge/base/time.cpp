@@ -20,8 +20,13 @@ struct Unit {
     Nanos one;
 };
 // Longest first, so that formatting picks the shortest literal.
-constexpr std::array<Unit, 7> kUnits{{{"d", 24h}, {"h", 1h}, {"m", 1min}, {"s", 1s}, {"ms", 1ms},
-                                      {"us", std::chrono::microseconds(1)}, {"ns", Nanos(1)}}};
+constexpr std::array<Unit, 7> kUnits{{{"d", 24h},
+                                      {"h", 1h},
+                                      {"m", 1min},
+                                      {"s", 1s},
+                                      {"ms", 1ms},
+                                      {"us", std::chrono::microseconds(1)},
+                                      {"ns", Nanos(1)}}};
 
 bool digits(std::string_view text, std::size_t at, std::size_t n, int& out) {
     if (at + n > text.size()) return false;
@@ -35,8 +40,12 @@ bool digits(std::string_view text, std::size_t at, std::size_t n, int& out) {
 
 }  // namespace
 
-MonoTime MonoClock::read() { return MonoTime(read_clock(CLOCK_BOOTTIME)); }
-WallTime WallClock::read() { return WallTime(read_clock(CLOCK_REALTIME)); }
+MonoTime MonoClock::read() {
+    return MonoTime(read_clock(CLOCK_BOOTTIME));
+}
+WallTime WallClock::read() {
+    return WallTime(read_clock(CLOCK_REALTIME));
+}
 
 std::string rfc3339(WallTime t) {
     const auto seconds = std::chrono::floor<Seconds>(t.time_since_epoch());
@@ -62,7 +71,8 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
     if (at < text.size() && text[at] == '.') {
         Nanos unit = 100ms;
         const std::size_t first = ++at;
-        for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10) fraction += unit * (text[at] - '0');
+        for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10)
+            fraction += unit * (text[at] - '0');
         if (at == first) return std::nullopt;
     }
     if (at + 1 != text.size() || text[at] != 'Z') return std::nullopt;

@@ -49,8 +49,12 @@ struct Now {
 };
 
 // Seconds since the Unix epoch, rounded down.
-inline std::int64_t unix_seconds(WallTime t) { return std::chrono::floor<Seconds>(t.time_since_epoch()).count(); }
-inline WallTime from_unix_seconds(std::int64_t s) { return WallTime(Seconds(s)); }
+inline std::int64_t unix_seconds(WallTime t) {
+    return std::chrono::floor<Seconds>(t.time_since_epoch()).count();
+}
+inline WallTime from_unix_seconds(std::int64_t s) {
+    return WallTime(Seconds(s));
+}
 
 // RFC 3339 in UTC with milliseconds, e.g. 2026-01-02T03:04:05.678Z: always 24 bytes for years 0001 to 9999.
 std::string rfc3339(WallTime t);
@@ -63,6 +67,7 @@ std::uint64_t boot_id();
 
 // Literals of the configuration: "250ms", "5s", "15m", "6h", "1d". Nothing for any other text or on overflow.
 std::optional<Nanos> parse_duration(std::string_view text);
-std::string format_duration(Nanos d);  // the shortest literal that parses back to d (ns precision shows as e.g. "1500us")
+std::string format_duration(
+    Nanos d);  // the shortest literal that parses back to d (ns precision shows as e.g. "1500us")
 
 }  // namespace holdfast

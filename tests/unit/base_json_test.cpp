@@ -6,7 +6,8 @@ using namespace holdfast;
 
 TEST_CASE("json: a document answers by path") {
     json::Document doc;
-    auto root = doc.parse(R"({"a":{"b":"x\u00e9"},"n":-3,"u":18446744073709551615,"d":1.5,"t":true,"z":null,"l":[1,2]})");
+    auto root =
+        doc.parse(R"({"a":{"b":"x\u00e9"},"n":-3,"u":18446744073709551615,"d":1.5,"t":true,"z":null,"l":[1,2]})");
     REQUIRE(root);
     CHECK((*root)["a"]["b"].text() == "x\xc3\xa9");
     CHECK((*root)["n"].integer() == -3);
@@ -32,7 +33,8 @@ TEST_CASE("json: what is not strict JSON is refused, and the detail names it") {
     CHECK(detail(std::string(40, '[') + std::string(40, ']')) == "nested deeper than 32");
     CHECK(detail("{\"a\":\"\xff\"}") == "not UTF-8");
     CHECK(detail("\xef\xbb\xbf{}") == "byte order mark");
-    for (const char* text : {"", "{", "{} x", "{'a':1}", "{\"a\":NaN}", "{\"a\":01}", "[1,]", "\"\\ud800\"", "{\"a\":1e999999}"})
+    for (const char* text :
+         {"", "{", "{} x", "{'a':1}", "{\"a\":NaN}", "{\"a\":01}", "[1,]", "\"\\ud800\"", "{\"a\":1e999999}"})
         CHECK(detail(text) != "accepted");
     std::string many = "[0";
     for (int i = 0; i < 5000; ++i) many += ",0";
@@ -47,7 +49,10 @@ TEST_CASE("json: thirty-two levels are accepted") {
 TEST_CASE("json: what is written reads back") {
     std::string out;
     json::Writer w(out);
-    w.begin_object().member("s", "a\"\\\n\x01\xc3\xa9").member("bad", std::string_view("\xff!")).member("i", std::int64_t(-5));
+    w.begin_object()
+        .member("s", "a\"\\\n\x01\xc3\xa9")
+        .member("bad", std::string_view("\xff!"))
+        .member("i", std::int64_t(-5));
     w.key("l").begin_array().number(0.1).boolean(false).null().begin_object().end_object().end_array().end_object();
     json::Document doc;
     auto root = doc.parse(out);

@@ -1,8 +1,8 @@
-#include <catch2/catch.hpp>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <cstring>
 #include <iostream>
@@ -49,7 +49,7 @@ struct Bench {
     }
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("batch: many writes are one commit, the last of a key wins") {
     Bench b;
@@ -203,7 +203,7 @@ StorageOptions real_options(const Folder& folder) {
     }
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("storage: a kill -9 under load loses nothing older than a hundred milliseconds") {
     Folder folder;
@@ -286,5 +286,6 @@ TEST_CASE("storage: what a pair of puts and a get cost", "[.bench]") {
     }
     find_cost = cpu(CLOCK_THREAD_CPUTIME_ID) - from;
     std::cout << "pairs/s " << kTotal / seconds << ", loop thread " << put_cost / kTotal << " us a pair, all threads "
-              << spent / kTotal << " us a pair (the test's own polling included), find " << find_cost / kTotal << " us\n";
+              << spent / kTotal << " us a pair (the test's own polling included), find " << find_cost / kTotal
+              << " us\n";
 }

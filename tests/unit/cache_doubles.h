@@ -44,7 +44,7 @@ class TestLoop final : public Loop {
         return t;
     }
     void defer(std::function<void()> f) override { deferred_.push_back(std::move(f)); }
-    void post(std::function<void()> f) {  // from any thread
+    void post(std::function<void()> f) { // from any thread
         const std::lock_guard lock(mutex_);
         posted_.push_back(std::move(f));
         wake_.notify_one();
@@ -99,7 +99,9 @@ class TestLoop final : public Loop {
 
   private:
     struct TestTimer final : Timer {
-        TestTimer(TestLoop& l, std::function<void()> f) : loop(l), callback(std::move(f)) { loop.timers_.push_back(this); }
+        TestTimer(TestLoop& l, std::function<void()> f) : loop(l), callback(std::move(f)) {
+            loop.timers_.push_back(this);
+        }
         ~TestTimer() override { loop.timers_.remove(this); }
         void restart(Nanos delay) override {
             at = loop.now_.mono + std::max(delay, Nanos(0));
@@ -186,4 +188,4 @@ inline void spit(const std::string& path, const std::string& bytes) {
     std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
-}  // namespace holdfast::cachetest
+} // namespace holdfast::cachetest

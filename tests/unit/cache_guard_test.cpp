@@ -1,5 +1,5 @@
-#include <catch2/catch.hpp>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <filesystem>
 
@@ -29,7 +29,9 @@ GuardOptions options_for(const std::string& dir) {
     return o;
 }
 
-std::string key_of(std::size_t i) { return "key-" + std::to_string(1000 + i); }
+std::string key_of(std::size_t i) {
+    return "key-" + std::to_string(1000 + i);
+}
 
 void fill(GuardedEnv& env) {
     SecretKey key;
@@ -88,7 +90,7 @@ bool moved(const std::string& dir) {
     return false;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("guard: a clean end and a crash both come back whole") {
     for (const bool clean : {true, false}) {

@@ -24,7 +24,7 @@ OutcomeRecord sample() {
     return r;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("record: an outcome comes back as it was sealed") {
     Codec codec(kKey, 1);
@@ -121,10 +121,10 @@ TEST_CASE("record: no clock makes a record younger") {
         return record_age(decided, boot, {decided.mono + mono, decided.wall + wall}, high);
     };
     CHECK(age(here, 10s, 10s) == 10s);
-    CHECK(age(here, 10s, 9500ms) == 10s);   // wall set back a little
-    CHECK_FALSE(age(here, 10s, -2s));       // wall before the record: from the future
-    CHECK(age(here, 10s, 1h) == 1h);        // wall set forward
-    CHECK_FALSE(age(here, -1s, 10s));       // impossible within a boot
+    CHECK(age(here, 10s, 9500ms) == 10s); // wall set back a little
+    CHECK_FALSE(age(here, 10s, -2s));     // wall before the record: from the future
+    CHECK(age(here, 10s, 1h) == 1h);      // wall set forward
+    CHECK_FALSE(age(here, -1s, 10s));     // impossible within a boot
     CHECK(age(elsewhere, -900s, 10s) == 10s);
     CHECK(age(elsewhere, -900s, 10s, decided.wall + 1h) == 1h);
     CHECK_FALSE(age(elsewhere, 5s, -10s));

@@ -1,6 +1,6 @@
-#include <catch2/catch.hpp>
 #include <signal.h>
 #include <sys/resource.h>
+#include <catch2/catch.hpp>
 
 #include <cerrno>
 #include <cstring>
@@ -21,7 +21,7 @@ struct Bench {
     Folder folder;
     TestLoop loop;
     InlineOffload offload{loop};
-    int fault = 0;  // errno that every commit fails with
+    int fault = 0; // errno that every commit fails with
     StorageObserver observer;
     std::vector<bool> health;
     std::unique_ptr<StateEnv> env;
@@ -70,7 +70,7 @@ struct Bench {
     }
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("state: a confirmed value survives a crash at once") {
     Bench b;
@@ -213,7 +213,7 @@ TEST_CASE("nonces: while they cannot be made durable the next start has a floor"
     b.use_nonces(10);
     b.loop.advance(60ms);
     CHECK_FALSE(b.nonces->durable());
-    b.fault = 0;  // the disk is well only after the crash
+    b.fault = 0; // the disk is well only after the crash
     b.crash();
     b.open();
     REQUIRE(b.nonces->replay_floor());

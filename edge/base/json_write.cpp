@@ -1,0 +1,169 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "edge/base/bytes.h"
+#include "edge/base/json.h"
+
+namespace holdfast::json {
+
+namespace {
+
+// Text that may stand between quotes as it is.
+bool is_plain(std::string_view text) {
+    for (char c : text) {
+        const auto b = static_cast<unsigned char>(c);
+        if (b < 0x20 || b == '"' || b == '\\' || b >= 0x7f) return false;
+    }
+    return true;
+}
+
+void append_escaped(std::string& out, std::string_view text) {
+    for (char c : text) {
+        const auto b = static_cast<unsigned char>(c);
+        switch (c) {
+            case '"':
+                out += "\\\"";
+                break;
+            case '\\':
+                out += "\\\\";
+                break;
+            case '\n':
+                out += "\\n";
+                break;
+            case '\r':
+                out += "\\r";
+                break;
+            case '\t':
+                out += "\\t";
+                break;
+            default:
+                if (b < 0x20 || b == 0x7f)
+                    fmt::format_to(std::back_inserter(out), "\\u{:04x}", b);
+                else
+                    out.push_back(c);
+        }
+    }
+}
+
+}  // namespace
+
+void append_quoted(std::string& out, std::string_view text) {
+    out.push_back('"');
+    if (is_plain(text)) {
+        out += text;
+    } else if (is_utf8(text)) {
+        append_escaped(out, text);
+    } else {
+        for (char c : text) {
+            if (static_cast<unsigned char>(c) < 0x80)
+                append_escaped(out, {&c, 1});
+            else
+                out += "\xef\xbf\xbd";
+        }
+    }
+    out.push_back('"');
+}
+
+void Writer::separate() {
+    if (comma_) out_.push_back(',');
+    comma_ = true;
+}
+Writer& Writer::begin_object() {
+    separate();
+    out_.push_back('{');
+    comma_ = false;
+    return *this;
+}
+Writer& Writer::end_object() {
+    out_.push_back('}');
+    comma_ = true;
+    return *this;
+}
+Writer& Writer::begin_array() {
+    separate();
+    out_.push_back('[');
+    comma_ = false;
+    return *this;
+}
+Writer& Writer::end_array() {
+    out_.push_back(']');
+    comma_ = true;
+    return *this;
+}
+Writer& Writer::key(std::string_view name) {
+    separate();
+    append_quoted(out_, name);
+    out_.push_back(':');
+    comma_ = false;
+    return *this;
+}
+Writer& Writer::string(std::string_view text) {
+    separate();
+    append_quoted(out_, text);
+    return *this;
+}
+Writer& Writer::integer(std::int64_t v) {
+    separate();
+    const fmt::format_int text(v);
+    out_.append(text.data(), text.size());
+    return *this;
+}
+Writer& Writer::unsigned_integer(std::uint64_t v) {
+    separate();
+    const fmt::format_int text(v);
+    out_.append(text.data(), text.size());
+    return *this;
+}
+Writer& Writer::number(double v) {
+    if (!std::isfinite(v)) return null();
+    separate();
+    fmt::format_to(std::back_inserter(out_), "{}", v);
+    return *this;
+}
+Writer& Writer::boolean(bool v) {
+    return raw(v ? "true" : "false");
+}
+Writer& Writer::null() {
+    return raw("null");
+}
+Writer& Writer::raw(std::string_view json) {
+    separate();
+    out_ += json;
+    return *this;
+}
+
+// Depth is bounded by kDepthMax, which parsing enforced.
+void copy(Writer& to, Value from) {
+    switch (from.kind()) {
+        case Kind::null:
+            to.null();
+            return;
+        case Kind::boolean:
+            to.boolean(*from.boolean());
+            return;
+        case Kind::string:
+            to.string(*from.text());
+            return;
+        case Kind::number:
+            if (const auto n = from.integer())
+                to.integer(*n);
+            else if (const auto u = from.unsigned_integer())
+                to.unsigned_integer(*u);
+            else
+                to.number(*from.number());
+            return;
+        case Kind::object:
+            to.begin_object();
+            for (Value v = from.first(); v; v = v.next()) copy(to.key(v.key()), v);
+            to.end_object();
+            return;
+        case Kind::array:
+            to.begin_array();
+            for (Value v = from.first(); v; v = v.next()) copy(to, v);
+            to.end_array();
+            return;
+    }
+}
+
+}  // namespace holdfast::json

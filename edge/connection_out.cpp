@@ -1,0 +1,185 @@
+// The outgoing half of a Connection: answers, refusals, and how it ends.
+#include "edge/base/check.h"
+#include "edge/connection.h"
+#include "edge/net/http_writer.h"
+#include "edge/server.h"
+
+namespace holdfast {
+namespace {
+
+constexpr Nanos kRateGrace = 5s;  // before the minimum rate of a body is asked for
+
+ApiCode code_of(int status) {
+    switch (status) {
+        case 405:
+            return ApiCode::method_not_allowed;
+        case 408:
+            return ApiCode::request_timeout;
+        case 413:
+            return ApiCode::body_too_large;
+        case 414:
+            return ApiCode::uri_too_long;
+        case 417:
+            return ApiCode::expectation_failed;
+        case 431:
+            return ApiCode::headers_too_large;
+        case 501:
+            return ApiCode::not_implemented;
+        case 503:
+            return ApiCode::overloaded;
+        case 505:
+            return ApiCode::http_version;
+        default:
+            return ApiCode::invalid_request;
+    }
+}
+
+}  // namespace
+
+void Connection::reply(Reply reply) {
+    HF_CHECK(phase_ == Phase::busy);
+    handler_ = nullptr;
+    send(std::move(reply));
+    if (phase_ == Phase::idle && !consuming_) {
+        if (ended_ && input_.empty()) return close("");
+        if (!input_.empty() || paused_) server_.resume_later(*this);
+    }
+}
+
+void Connection::send(Reply reply) {
+    drop_body();
+    const bool alive = keep_alive_ && !reply.close && !draining_ && !server_.draining();
+    std::string& head = server_.scratch();
+    head.clear();
+    const ResponseSpec spec{reply.status, reply.content_type, reply.body.size(), alive};
+    begin_response(head, spec, server_.date());
+    head += reply.headers;
+    end_head(head);
+    const bool to_head = parser_.head().method == "HEAD";
+    stream_->write(head, to_head ? std::string_view() : std::string_view(reply.body));
+    if (alive) return begin_idle();
+    linger();
+}
+
+void Connection::reject(int status, std::string_view reason, std::string_view message) {
+    server_.count_reject(reason, stream_->peer());
+    drop_handler();
+    refusal_.reset();
+    Reply reply = error_reply(code_of(status), message, {}, status == 503 ? Seconds(1) : Seconds(0));
+    reply.close = true;
+    drop_body();
+    const ResponseSpec spec{reply.status, reply.content_type, reply.body.size(), false};
+    std::string& head = server_.scratch();
+    head.clear();
+    begin_response(head, spec, server_.date());
+    head += reply.headers;
+    end_head(head);
+    stream_->write(head, reply.body);
+    linger();
+}
+
+// After the last answer: end our side, and swallow what still comes, so that the answer is not lost to a reset.
+void Connection::linger() {
+    enter(Phase::lingering, kLingerTime);
+    input_ = std::string();
+    if (paused_) {
+        paused_ = false;
+        stream_->resume();
+    }
+    stream_->shutdown();
+    if (ended_ && stream_->queued() == 0) close("");
+}
+
+void Connection::on_end() {
+    ended_ = true;
+    if (phase_ == Phase::busy || phase_ == Phase::closed) return;  // the answer may still be read
+    if (phase_ == Phase::lingering && stream_->queued() > 0) return;
+    close("");
+}
+
+void Connection::on_drained() {
+    stalled_at_ = 0;
+    if (phase_ == Phase::lingering && ended_) return close("");
+    if (phase_ != Phase::closed && (!input_.empty() || paused_)) server_.resume_later(*this);
+}
+
+void Connection::on_failed(const Error& error) {
+    close(phase_ == Phase::handshake && error.code != Code::closed ? "tls" : "");
+}
+
+void Connection::drain() {
+    draining_ = true;
+    if (phase_ == Phase::idle || phase_ == Phase::handshake) close("");
+}
+
+void Connection::close(std::string_view reason) {
+    if (phase_ == Phase::closed) return;
+    if (!reason.empty()) server_.count_reject(reason, stream_->peer());
+    drop_handler();
+    phase_ = Phase::closed;
+    server_.erase_later(*this);
+}
+
+void Connection::abandon() {
+    drop_handler();
+    phase_ = Phase::closed;
+}
+
+void Connection::drop_handler() {
+    RequestHandler* handler = handler_;
+    handler_ = nullptr;
+    if (handler != nullptr) handler->on_client_gone();
+}
+
+void Connection::drop_body() {
+    charge_.give_back();
+    body_ = std::string();
+    hash_.reset();
+    hashed_ = 0;
+}
+
+bool Connection::body_too_slow(MonoTime now) const {
+    const Nanos past = now - since_ - kRateGrace;
+    if (phase_ != Phase::body || past <= Nanos(0)) return false;
+    const double due = std::chrono::duration<double>(past).count() * double(server_.options().body_rate_min);
+    return double(body_seen_) < due;
+}
+
+void Connection::time_out() {
+    switch (phase_) {
+        case Phase::handshake:
+            return close("timeout_handshake");
+        case Phase::idle:
+            return close(parser_.idle() ? "" : "timeout_idle");
+        case Phase::head:
+            return reject(408, "timeout_header", "the request head did not come in time");
+        case Phase::body:
+            return reject(408, "timeout_body", "the request body did not come in time");
+        case Phase::lingering:
+            return close("");
+        case Phase::busy:
+        case Phase::closed:
+            return;
+    }
+}
+
+void Connection::check_deadlines(MonoTime now) {
+    if (phase_ == Phase::closed) return;
+    if (now >= deadline_ || body_too_slow(now)) return time_out();
+    const std::size_t queued = stream_->queued();
+    if (queued == 0) {
+        stalled_at_ = 0;
+    } else if (stalled_at_ == 0 || queued < stalled_at_) {
+        stalled_at_ = queued;
+        stalled_since_ = now;
+    } else if (now - stalled_since_ >= server_.options().write_stall_timeout) {
+        return close("timeout_write");
+    }
+    if (phase_ == Phase::idle && !released_ && now - since_ >= 1s) {
+        released_ = true;
+        if (parser_.idle()) parser_.release();
+        stream_->release_buffers();
+    }
+}
+
+}  // namespace holdfast
