@@ -36,6 +36,13 @@ std::optional<std::string> fault_of(const CredentialSpec& spec) {
     return std::nullopt;
 }
 
+// Keys the work done for ids that nobody has; nobody can sign under it.
+std::string random_key() {
+    std::string out(32, '\0');
+    random_bytes({reinterpret_cast<std::uint8_t*>(out.data()), out.size()});
+    return out;
+}
+
 } // namespace
 
 struct CredentialSet::State {
