@@ -56,8 +56,8 @@ Facts degraded_facts(Node& node, const Credential& credential, const VerifyReque
     const std::uint64_t subject = parts.budget.subject_hash(credential.id, request.scene, request.subject);
     const BudgetLimits limits{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
     const EvidenceVault* vault = parts.storage.evidence();
-    const bool room = parts.budget.has_room(request.scene, subject, limits, now);
-    facts.provisional = {room, room, parts.storage.can_answer_provisional(),
+    facts.provisional = {parts.budget.has_scene_room(request.scene, limits, now),
+                         parts.budget.has_subject_room(subject, limits, now), parts.storage.can_answer_provisional(),
                          vault != nullptr && vault->has_room(64u << 10)};
     return facts;
 }

@@ -7,7 +7,12 @@
 namespace holdfast {
 
 Server::Server(Loop& loop, Service& service, ServerOptions options, Wrap wrap, OnReject on_reject)
-    : loop_(loop), service_(service), options_(options), wrap_(std::move(wrap)), on_reject_(std::move(on_reject)) {
+    : loop_(loop),
+      service_(service),
+      options_(options),
+      wrap_(std::move(wrap)),
+      on_reject_(std::move(on_reject)),
+      rng_(static_cast<std::uint64_t>(loop.now().wall.time_since_epoch().count())) {
     sweeper_ = loop_.after(kSweepEvery, [this] { sweep(); });
 }
 

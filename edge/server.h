@@ -14,6 +14,7 @@
 #include "edge/net/http_writer.h"
 #include "edge/net/loop.h"
 #include "edge/net/stream.h"
+#include "edge/request_id.h"
 #include "edge/service.h"
 
 namespace holdfast {
@@ -69,6 +70,7 @@ class Server {
     const ServerOptions& options() const { return options_; }
     std::string& scratch() { return scratch_; }
     std::string_view date() { return date_.text(loop_.now().wall); }
+    std::string next_request_id() { return make_request_id(loop_.now().wall, rng_); }  // of refusals below a service
     const MemoryCount& memory() const { return memory_; }
     void erase_later(Connection& connection);
     void resume_later(Connection& connection);
@@ -98,6 +100,7 @@ class Server {
     bool lame_duck_ = false;
     MemoryCount memory_ = std::make_shared<std::size_t>(0);
     std::string scratch_;
+    Rng rng_;
     HttpDate date_;
 };
 

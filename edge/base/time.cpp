@@ -63,6 +63,7 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
                        digits(text, 11, 2, hour) && digits(text, 14, 2, minute) && digits(text, 17, 2, second) &&
                        text[4] == '-' && text[7] == '-' && text[10] == 'T' && text[13] == ':' && text[16] == ':';
     if (!shape || hour > 23 || minute > 59 || second > 59) return std::nullopt;
+    if (year < 1678 || year > 2261) return std::nullopt;  // what 64 bits of nanoseconds hold
     const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(unsigned(month)),
                                            std::chrono::day(unsigned(day))};
     if (!date.ok()) return std::nullopt;
