@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         encode_order(order, again);
         if (again != bytes || order.answer.size() > kOrderAnswerMax) std::abort();
     }
-    if (codec.open("key", RecordKind::value, bytes)) std::abort();  // nobody guesses a tag
+    if (codec.open("key", RecordKind::value, bytes)) std::abort(); // nobody guesses a tag
     Format format;
     (void)decode_format(bytes, Codec::key_check(key), format);
     (void)parse_journal_line(bytes);
