@@ -14,8 +14,8 @@
 namespace holdfast {
 namespace {
 
-// The open file, shared by the log and the write that is under way off the loop: whichever ends last closes it. The lock
-// keeps the last write of the destructor behind that one.
+// The open file, shared by the log and the write that is under way off the loop: whichever ends last closes it. The
+// lock keeps the last write of the destructor behind that one.
 struct File {
     static constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY;
     std::mutex lock;
@@ -53,7 +53,8 @@ struct File {
 Result<std::shared_ptr<File>> open_file(const std::string& path) {
     const int fd = ::open(path.c_str(), File::kFlags, 0640);
     if (fd < 0)
-        return fail(Code::io, Origin::local, fmt::format("access log {} cannot be opened: {}", path, std::strerror(errno)));
+        return fail(Code::io, Origin::local,
+                    fmt::format("access log {} cannot be opened: {}", path, std::strerror(errno)));
     auto file = std::make_shared<File>();
     file->fd = fd;
     return file;
@@ -80,7 +81,8 @@ void append_line(std::string& out, const AccessLine& line) {
     text_member(json, "reason", line.reason);
     text_member(json, "circuit", line.circuit);
     json.member("attempts", line.attempts);
-    json.member("latencyMicros", static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::microseconds>(line.latency).count()));
+    json.member("latencyMicros",
+                static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::microseconds>(line.latency).count()));
     json.member("bytesIn", line.bytes_in).member("bytesOut", line.bytes_out).end_object();
     out += '\n';
 }
@@ -168,7 +170,8 @@ AccessLog::AccessLog(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 AccessLog::~AccessLog() {
     state_->writing.reset();
-    if (state_->file && state_->size() > 0) state_->file->write_all(std::string_view(state_->waiting).substr(state_->begin));
+    if (state_->file && state_->size() > 0)
+        state_->file->write_all(std::string_view(state_->waiting).substr(state_->begin));
 }
 
 Result<std::unique_ptr<AccessLog>> AccessLog::open(std::string path, Loop& loop, Offload& offload) {
@@ -181,7 +184,9 @@ Result<std::unique_ptr<AccessLog>> AccessLog::open(std::string path, Loop& loop,
     return std::unique_ptr<AccessLog>(new AccessLog(std::move(state)));
 }
 
-bool AccessLog::enabled() const { return state_->file != nullptr; }
+bool AccessLog::enabled() const {
+    return state_->file != nullptr;
+}
 
 void AccessLog::write(const AccessLine& line) {
     State& s = *state_;
@@ -211,7 +216,11 @@ Result<void> AccessLog::reopen() {
     return {};
 }
 
-std::uint64_t AccessLog::dropped() const { return state_->dropped; }
-std::size_t AccessLog::buffered() const { return state_->size() + state_->under_way; }
+std::uint64_t AccessLog::dropped() const {
+    return state_->dropped;
+}
+std::size_t AccessLog::buffered() const {
+    return state_->size() + state_->under_way;
+}
 
 }  // namespace holdfast

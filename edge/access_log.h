@@ -1,7 +1,7 @@
 // One JSON line per request to a file. Lines gather in a bounded buffer and are written off the loop; when the disk is
-// slow or full the oldest lines leave and are counted: serving never waits for this log. A file that was rotated away is
-// noticed at the next write. Not the audit journal
-// (cache/journal.h), which loses nothing. Never holds a subject, a device, a secret, a signature or evidence.
+// slow or full the oldest lines leave and are counted: serving never waits for this log. A file that was rotated away
+// is noticed at the next write. Not the audit journal (cache/journal.h), which loses nothing. Never holds a subject, a
+// device, a secret, a signature or evidence.
 #pragma once
 
 #include <cstdint>
@@ -20,17 +20,17 @@ namespace holdfast {
 struct AccessLine {
     WallTime time{};
     std::string_view request_id;
-    std::string_view client; // address
+    std::string_view client;  // address
     std::string_view method;
-    std::string_view route;      // the route's pattern, e.g. "/v1/verifications": never the raw target
-    std::string_view credential; // id, once it is known and configured
+    std::string_view route;       // the route's pattern, e.g. "/v1/verifications": never the raw target
+    std::string_view credential;  // id, once it is known and configured
     std::string_view scene;
     std::string_view outcome;
     std::string_view source;
-    std::string_view code;    // of SPEC's errors; empty: none
-    std::string_view rung;    // which rung answered
-    std::string_view reason;  // why the centre was not asked, or what failed: closed set
-    std::string_view circuit; // "closed", "half_open", "open"
+    std::string_view code;     // of SPEC's errors; empty: none
+    std::string_view rung;     // which rung answered
+    std::string_view reason;   // why the centre was not asked, or what failed: closed set
+    std::string_view circuit;  // "closed", "half_open", "open"
     int status = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
@@ -40,13 +40,13 @@ struct AccessLine {
 
 class AccessLog {
   public:
-    static constexpr std::size_t kBufferMax = 4u << 20;   // bytes that wait for the disk
-    static constexpr std::size_t kFlushBytes = 64u << 10; // written at once from here on, not at the next tick
+    static constexpr std::size_t kBufferMax = 4u << 20;    // bytes that wait for the disk
+    static constexpr std::size_t kFlushBytes = 64u << 10;  // written at once from here on, not at the next tick
     static constexpr Nanos kFlushEvery = 500ms;
 
     // An empty path is a log that is off. Fails when the file cannot be opened for appending (created 0640).
     static Result<std::unique_ptr<AccessLog>> open(std::string path, Loop& loop, Offload& offload);
-    ~AccessLog(); // writes what is buffered, once
+    ~AccessLog();  // writes what is buffered, once
     AccessLog(const AccessLog&) = delete;
     AccessLog& operator=(const AccessLog&) = delete;
 
@@ -55,8 +55,8 @@ class AccessLog {
     // After a rotation: the file of that name is opened anew before the next lines are written. Fails, and keeps the
     // old file, when it cannot be.
     Result<void> reopen();
-    std::uint64_t dropped() const; // lines lost so far
-    std::size_t buffered() const;  // bytes that wait
+    std::uint64_t dropped() const;  // lines lost so far
+    std::size_t buffered() const;   // bytes that wait
 
   private:
     struct State;
@@ -64,4 +64,4 @@ class AccessLog {
     std::unique_ptr<State> state_;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -105,7 +105,7 @@ ConfigOutcome unreadable(const std::string& path, std::string why) {
     return out;
 }
 
-} // namespace
+}  // namespace
 
 const SceneConfig* Config::scene(std::string_view name) const {
     for (const auto& one : scenes)
@@ -160,4 +160,4 @@ ConfigOutcome load_config(const std::string& path, const ConfigEnvironment& env)
     return parse_config(text, path, env);
 }
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -20,8 +20,8 @@ void check_address(ConfigCheck& c, const std::string& key, const std::string& te
 
 void check_tls(ConfigCheck& c) {
     const auto& listen = c.draft.config.listen;
-    if (c.is_mentioned("listen.certificate") != c.is_mentioned("listen.key") &&
-        listen.certificate.empty() != listen.key.empty()) {
+    if (c.is_unread("listen.certificate") || c.is_unread("listen.key")) return;
+    if (listen.certificate.empty() != listen.key.empty()) {
         const bool no_key = listen.key.empty();
         c.problems.error(c.at(no_key ? "listen.certificate" : "listen.key"),
                          no_key ? "listen.certificate without listen.key" : "listen.key without listen.certificate",
@@ -29,7 +29,7 @@ void check_tls(ConfigCheck& c) {
         return;
     }
     const auto address = parse_listen_address(listen.address);
-    if (!c.is_mentioned("listen.certificate") && address && !address->loopback)
+    if (!listen.tls() && address && !address->loopback)
         c.problems.error(c.at("listen.address"), "plain HTTP on an address that is not loopback",
                          "listen.certificate and listen.key, or an address such as \"127.0.0.1:8080\"");
 }
@@ -50,7 +50,7 @@ void check_limits(ConfigCheck& c) {
             fmt::format("raise LimitNOFILE (ulimit -n) to {} or more, or lower limits.connections", wanted));
 }
 
-} // namespace
+}  // namespace
 
 std::optional<ListenAddress> parse_listen_address(std::string_view text) {
     const auto colon = text.rfind(':');
@@ -83,4 +83,4 @@ void check_node(ConfigCheck& c) {
     config.upstream.options.region = config.node.region;
 }
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -12,19 +12,19 @@ struct ConfigCheck {
     Draft& draft;
     const ConfigText& text;
     const ConfigEnvironment& env;
-    std::string folder; // of the configuration file: where relative names of files are looked up
+    std::string folder;  // of the configuration file: where relative names of files are looked up
     ConfigProblems& problems;
 
     TextPlace at(const std::string& key) const { return text.place_of(key); }
     bool is_given(const std::string& key) const { return text.given.contains(key); }
-    // Also when its value could not be read: then one error is enough.
-    bool is_mentioned(const std::string& key) const { return is_given(key) || text.tables.contains(key); }
+    // It is there, but its value could not be read: that error is enough.
+    bool is_unread(const std::string& key) const { return !is_given(key) && text.tables.contains(key); }
 };
 
 void check_node(ConfigCheck& c);
 void check_upstream(ConfigCheck& c);
-void check_policy(ConfigCheck& c); // credentials, prechecks, scenes
-void check_files(ConfigCheck& c);  // reads secrets, opens certificates and sets; only when env.check_files
+void check_policy(ConfigCheck& c);  // credentials, prechecks, scenes
+void check_files(ConfigCheck& c);   // reads secrets, opens certificates and sets; only when env.check_files
 
 // The file that a relative name stands for: beside the configuration file, or, for a secret, in $CREDENTIALS_DIRECTORY.
 std::string resolve_file(const ConfigCheck& c, const std::string& name, bool secret);
@@ -37,4 +37,4 @@ struct ListenAddress {
 };
 std::optional<ListenAddress> parse_listen_address(std::string_view text);
 
-} // namespace holdfast
+}  // namespace holdfast

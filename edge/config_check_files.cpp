@@ -112,7 +112,7 @@ void check_certificates(ConfigCheck& c) {
                          made.error().detail);
 }
 
-} // namespace
+}  // namespace
 
 std::string resolve_file(const ConfigCheck& c, const std::string& name, bool secret) {
     if (name.empty() || name.front() == '/') return name;
@@ -134,4 +134,4 @@ void check_files(ConfigCheck& c) {
         c.problems.error(c.at("node.data_dir"), fmt::format("node.data_dir: {} is not a folder", data_dir), "a folder");
 }
 
-} // namespace holdfast
+}  // namespace holdfast

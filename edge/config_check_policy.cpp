@@ -86,16 +86,27 @@ bool means_something(std::string_view leaf, std::string_view kind) {
     return true;
 }
 
+// Keys of other kinds are errors, unless they only repeat their default; as defaults they are not part of the effective
+// configuration.
 void check_precheck_keys(ConfigCheck& c, const std::string& key) {
     const auto kind_given = c.text.given.find(key + ".kind");
     const std::string kind = kind_given == c.text.given.end() ? "attribute" : kind_given->second.value.text;
     for (const auto& option : policy_options()) {
-        if (option.section() != "precheck[]") continue;
+        if (option.section() != "precheck[]" || means_something(option.leaf(), kind)) continue;
         const std::string own = fmt::format("{}.{}", key, option.leaf());
-        if (!c.is_given(own) || means_something(option.leaf(), kind)) continue;
-        c.problems.error(c.at(own), fmt::format("{} means nothing for kind = \"{}\"", own, kind),
-                         "only keys of the rule's own kind");
+        const auto given = c.text.given.find(own);
+        if (given != c.text.given.end() &&
+            (option.fallback == nullptr || to_toml(given->second.value) != to_toml(fallback_of(option))))
+            c.problems.error(given->second.place, fmt::format("{} means nothing for kind = \"{}\"", own, kind),
+                             "only keys of the rule's own kind");
+        std::erase_if(c.draft.config.settings, [&own](const Config::Setting& setting) { return setting.key == own; });
     }
+}
+
+bool has_unread(const ConfigCheck& c, const std::string& key) {
+    return std::any_of(policy_options().begin(), policy_options().end(), [&c, &key](const Option& option) {
+        return option.section() == "precheck[]" && c.is_unread(fmt::format("{}.{}", key, option.leaf()));
+    });
 }
 
 void check_prechecks(ConfigCheck& c) {
@@ -103,7 +114,7 @@ void check_prechecks(ConfigCheck& c) {
     for (std::size_t i = 0; i < rules.size(); ++i) {
         const std::string key = fmt::format("precheck[{}]", i);
         check_scene_names(c, key + ".scenes", rules[i].scenes, true);
-        if (!c.is_given(key + ".name")) continue;
+        if (!c.is_given(key + ".name") || has_unread(c, key)) continue;
         check_precheck_keys(c, key);
         for (std::size_t j = 0; j < i; ++j)
             if (rules[j].name == rules[i].name)
@@ -146,7 +157,7 @@ void check_scenes(ConfigCheck& c) {
     }
 }
 
-} // namespace
+}  // namespace
 
 void check_policy(ConfigCheck& c) {
     check_credentials(c);
@@ -154,4 +165,4 @@ void check_policy(ConfigCheck& c) {
     check_scenes(c);
 }
 
-} // namespace holdfast
+}  // namespace holdfast

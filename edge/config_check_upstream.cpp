@@ -34,7 +34,9 @@ void check_weights(ConfigCheck& c) {
     std::size_t given = 0;
     double sum = 0;
     for (std::size_t i = 0; i < endpoints.size(); ++i) {
-        const bool is_given = c.is_mentioned(fmt::format("upstream.endpoint[{}].weight", i));
+        const std::string key = fmt::format("upstream.endpoint[{}].weight", i);
+        if (c.is_unread(key)) return;
+        const bool is_given = c.is_given(key);
         given += is_given ? 1 : 0;
         if (!is_given) endpoints[i].weight = 100.0 / static_cast<double>(endpoints.size());
         sum += endpoints[i].weight;
@@ -42,7 +44,7 @@ void check_weights(ConfigCheck& c) {
     if (given == 0 || endpoints.size() < 2) return;
     for (std::size_t i = 0; i < endpoints.size() && given < endpoints.size(); ++i) {
         const std::string key = fmt::format("upstream.endpoint[{}]", i);
-        if (c.is_mentioned(key + ".weight")) continue;
+        if (c.is_given(key + ".weight")) continue;
         c.problems.error(c.at(key), fmt::format("{} has no weight, others have one", key),
                          "a weight for every endpoint, or for none");
         return;
@@ -60,7 +62,7 @@ std::string circuit_key(const std::string& key) {
     return "upstream.circuit." + key;
 }
 
-} // namespace
+}  // namespace
 
 void check_upstream(ConfigCheck& c) {
     auto& upstream = c.draft.config.upstream;
@@ -101,4 +103,4 @@ void check_upstream(ConfigCheck& c) {
     }
 }
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -15,7 +15,7 @@ std::string heading(const std::string& section) {
     return fmt::format("[{}]", section);
 }
 
-} // namespace
+}  // namespace
 
 std::string dump_config(const Config& config) {
     std::string out = fmt::format("# {} ({})\n", config.source, config.hash);
@@ -57,4 +57,4 @@ std::vector<std::string> restart_needed(const Config& running, const Config& wan
     return out;
 }
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -10,7 +10,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kExcerptMax = 160; // characters of a line that are shown
+constexpr std::size_t kExcerptMax = 160;  // characters of a line that are shown
 constexpr std::array<std::string_view, 5> kSecretWords{"secret", "passw", "token", "private", "credential"};
 
 // Whether a value after '=' on this line may be a secret that somebody wrote into the file: a key that sounds like one
@@ -53,7 +53,7 @@ void cut(std::vector<ConfigProblem>& problems, const std::string& file) {
     problems.push_back(std::move(rest));
 }
 
-} // namespace
+}  // namespace
 
 ConfigProblems::ConfigProblems(std::string_view text, std::string file) : file_(std::move(file)) {
     while (!text.empty()) {
@@ -117,4 +117,4 @@ std::string render_all(const ConfigOutcome& outcome) {
     return out;
 }
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -11,7 +11,7 @@
 namespace holdfast {
 
 struct TextPlace {
-    unsigned line = 0, column = 0; // from 1; 0: nowhere in the file
+    unsigned line = 0, column = 0;  // from 1; 0: nowhere in the file
 };
 
 class ConfigProblems {
@@ -32,4 +32,4 @@ class ConfigProblems {
     std::vector<ConfigProblem> errors_, warnings_;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

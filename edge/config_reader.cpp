@@ -10,8 +10,8 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kBrokenLinesMax = 8;    // left out and read on, before giving up
-constexpr std::size_t kChildrenShownMax = 12; // of a table, in "expected one of …"
+constexpr std::size_t kBrokenLinesMax = 8;     // left out and read on, before giving up
+constexpr std::size_t kChildrenShownMax = 12;  // of a table, in "expected one of …"
 
 TextPlace place_of(const toml::source_position& at) {
     return {at.line, at.column};
@@ -134,6 +134,8 @@ class Walk {
     // The nearest neighbour, else the table that has a key of this name.
     static std::string suggestion(std::string_view typed, const std::vector<std::string_view>& children) {
         if (const auto near = nearest(typed, children); !near.empty()) return fmt::format("did you mean {}?", near);
+        for (const auto child : children)
+            if (typed.size() >= 3 && child.starts_with(typed)) return fmt::format("did you mean {}?", child);
         for (const auto& option : options()) {
             const auto dot = option.path.rfind('.');
             if (option.path.substr(dot + 1) != typed) continue;
@@ -191,7 +193,7 @@ Parsed parse(std::string_view toml, ConfigProblems& problems) {
     }
 }
 
-} // namespace
+}  // namespace
 
 TextPlace ConfigText::place_of(const std::string& key) const {
     if (const auto it = given.find(key); it != given.end()) return it->second.place;
@@ -211,4 +213,4 @@ ConfigText read_config_text(std::string_view toml, ConfigProblems& problems) {
     return out;
 }
 
-} // namespace holdfast
+}  // namespace holdfast

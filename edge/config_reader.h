@@ -20,18 +20,18 @@ struct ConfigText {
     struct Given {
         const Option* option = nullptr;
         OptionValue value;
-        TextPlace place; // of the value
+        TextPlace place;  // of the value
     };
-    std::unordered_map<std::string, Given> given;      // by key: "limits.body_bytes", "credential[0].id"
-    std::unordered_map<std::string, TextPlace> tables; // by path: "limits", "credential[0]", "scene.LOGIN"
+    std::unordered_map<std::string, Given> given;       // by key: "limits.body_bytes", "credential[0].id"
+    std::unordered_map<std::string, TextPlace> tables;  // by path: "limits", "credential[0]", "scene.LOGIN"
     std::size_t credentials = 0, endpoints = 0, prechecks = 0;
     std::vector<std::string> scenes;
-    bool whole = true; // false: a broken line was left out, so a missing key proves nothing
+    bool whole = true;  // false: a broken line was left out, so a missing key proves nothing
 
-    TextPlace place_of(const std::string& key) const; // of the value, else of the nearest table above it
+    TextPlace place_of(const std::string& key) const;  // of the value, else of the nearest table above it
 };
 
 // Reports what it cannot read and goes on.
 ConfigText read_config_text(std::string_view toml, ConfigProblems& problems);
 
-} // namespace holdfast
+}  // namespace holdfast

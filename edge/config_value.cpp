@@ -112,7 +112,7 @@ class Reader {
             case OptionKind::number:
                 if (!node.is_number()) return wrong(node);
                 out.number = *node.value<double>();
-                return std::isfinite(out.number) ? true : wrong(node);
+                return finite(out.number, node);
             case OptionKind::size:
             case OptionKind::duration:
                 return fill_literal(out, node);
@@ -128,6 +128,12 @@ class Reader {
                 // A NUL would end the name of a file early; no text of ours needs one.
                 return out.text.find('\0') == std::string::npos ? true : malformed(node, out.text);
         }
+    }
+
+    bool finite(double v, const toml::node& node) {
+        if (std::isfinite(v)) return true;
+        problems_.error(place_of(node), fmt::format("{} is not finite", key_), expectation(option_));
+        return false;
     }
 
     bool fill_integer(OptionValue& out, const toml::node& node) {
@@ -192,7 +198,7 @@ class Reader {
     ConfigProblems& problems_;
 };
 
-} // namespace
+}  // namespace
 
 TextPlace place_of(const toml::node& node) {
     return {node.source().begin.line, node.source().begin.column};
@@ -203,4 +209,4 @@ std::optional<OptionValue> read_value(const Option& option, const std::string& k
     return Reader(option, key, problems).read(node);
 }
 
-} // namespace holdfast
+}  // namespace holdfast

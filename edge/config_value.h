@@ -16,4 +16,4 @@ TextPlace place_of(const toml::node& node);
 std::optional<OptionValue> read_value(const Option& option, const std::string& key, const toml::node& node,
                                       ConfigProblems& problems);
 
-} // namespace holdfast
+}  // namespace holdfast

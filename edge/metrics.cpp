@@ -11,7 +11,9 @@
 namespace holdfast {
 namespace {
 
-double seconds(Nanos d) { return std::chrono::duration<double>(d).count(); }
+double seconds(Nanos d) {
+    return std::chrono::duration<double>(d).count();
+}
 
 template <typename T>
 std::size_t index(T value) {
@@ -37,8 +39,8 @@ void Metrics::make_plain() {
     series_capped_ = s.capped;
     lease_valid_ = &s.plain_gauge("holdfast_lease_valid", "1 while this node trusts the central circuit.");
     lease_remaining_seconds_ = &s.plain_gauge("holdfast_lease_remaining_seconds", "For how long it still does.");
-    override_remaining_seconds_ =
-        &s.plain_gauge("holdfast_override_remaining_seconds", "Of the operator's override that ends last; 0 without one.");
+    override_remaining_seconds_ = &s.plain_gauge("holdfast_override_remaining_seconds",
+                                                 "Of the operator's override that ends last; 0 without one.");
     cache_entries_ = &s.plain_gauge("holdfast_cache_entries", "Outcomes in the cache.");
     cache_bytes_ = &s.plain_gauge("holdfast_cache_bytes", "Bytes of the cache in use.");
     cache_hits_ = &s.plain_counter("holdfast_cache_hits_total", "Look-ups that found a record.");
@@ -53,7 +55,8 @@ void Metrics::make_plain() {
     tls_reload_failures_ = &s.plain_counter("holdfast_tls_reload_failures_total", "Certificates not adopted.");
     tls_certificate_expiry_seconds_ =
         &s.plain_gauge("holdfast_tls_certificate_expiry_seconds", "End of the certificate, Unix time; 0 without TLS.");
-    log_lines_suppressed_ = &s.plain_counter("holdfast_log_suppressed_total", "Lines of the log held back by its limit.");
+    log_lines_suppressed_ =
+        &s.plain_counter("holdfast_log_suppressed_total", "Lines of the log held back by its limit.");
     access_lines_dropped_ = &s.plain_counter("holdfast_access_log_dropped_total", "Lines of the access log lost.");
     requests_in_flight_ = &s.plain_gauge("holdfast_requests_in_flight", "Requests not yet answered.");
     upstream_in_flight_ = &s.plain_gauge("holdfast_upstream_in_flight", "Tries of the centre under way.");
@@ -72,8 +75,12 @@ void Metrics::adopt(const MetricLabels& labels) {
 SceneIndex Metrics::scene(std::string_view name) const {
     return static_cast<SceneIndex>(found(series_->scene_index, name, kSceneOther));
 }
-std::size_t Metrics::endpoint(std::string_view url) const { return found(series_->endpoint_index, url, 0); }
-std::size_t Metrics::rule(std::string_view name) const { return found(series_->rule_index, name, 0); }
+std::size_t Metrics::endpoint(std::string_view url) const {
+    return found(series_->endpoint_index, url, 0);
+}
+std::size_t Metrics::rule(std::string_view name) const {
+    return found(series_->rule_index, name, 0);
+}
 
 void Metrics::answered(SceneIndex scene, Source source, Outcome outcome, Nanos took) {
     HF_CHECK(scene < series_->scenes.size() && index(source) < kSources && index(outcome) < kOutcomes);
@@ -112,8 +119,12 @@ void Metrics::upstream_call(std::size_t endpoint, FailureKind result, Nanos took
     series_->endpoints[endpoint].took->Observe(seconds(took));
 }
 
-void Metrics::upstream_retried() { series_->retried->Increment(); }
-void Metrics::circuit_state(CircuitState state) { series_->circuit_state->Set(static_cast<double>(state)); }
+void Metrics::upstream_retried() {
+    series_->retried->Increment();
+}
+void Metrics::circuit_state(CircuitState state) {
+    series_->circuit_state->Set(static_cast<double>(state));
+}
 void Metrics::circuit_transition(CircuitState to) {
     HF_CHECK(index(to) < kCircuitStates);
     series_->to[index(to)]->Increment();

@@ -20,8 +20,8 @@
 
 namespace holdfast {
 
-enum class CircuitState : std::uint8_t; // upstream/circuit.h
-enum class FailureKind : std::uint8_t;  // upstream/central_codec.h
+enum class CircuitState : std::uint8_t;  // upstream/circuit.h
+enum class FailureKind : std::uint8_t;   // upstream/central_codec.h
 
 enum class EvictionCause : std::uint8_t { expired, full, revoked, purged, damaged, count_ };
 enum class ConnectionState : std::uint8_t { handshake, idle, active, admin, count_ };
@@ -29,10 +29,10 @@ enum class StoreName : std::uint8_t { cache, state, journal, count_ };
 
 // What the labels may be: taken from the configuration at start and again after each reload.
 struct MetricLabels {
-    std::string upstream = "central";   // the kind
-    std::vector<std::string> scenes;    // configured scenes
-    std::vector<std::string> endpoints; // "https://host:port", as in the configuration
-    std::vector<std::string> rules;     // names of prechecks, those built in included
+    std::string upstream = "central";    // the kind
+    std::vector<std::string> scenes;     // configured scenes
+    std::vector<std::string> endpoints;  // "https://host:port", as in the configuration
+    std::vector<std::string> rules;      // names of prechecks, those built in included
 };
 
 // Index of a scene; kSceneOther stands for requests whose scene is not known or not configured.
@@ -41,7 +41,7 @@ inline constexpr SceneIndex kSceneOther = 0;
 
 class Metrics {
   public:
-    static constexpr std::size_t kSeriesMax = 1000; // of one metric; beyond it values are counted under "other"
+    static constexpr std::size_t kSeriesMax = 1000;  // of one metric; beyond it values are counted under "other"
 
     explicit Metrics(const MetricLabels& labels);
     ~Metrics();
@@ -69,9 +69,9 @@ class Metrics {
     void upstream_retried();
     void circuit_state(CircuitState state);
     void circuit_transition(CircuitState to);
-    void mode(SceneIndex scene, int mode); // 0 auto, 1 degraded, 2 live
+    void mode(SceneIndex scene, int mode);  // 0 auto, 1 degraded, 2 live
     void evicted(EvictionCause cause, std::uint64_t n = 1);
-    void journalled(std::string_view kind); // one of kJournalKinds, else "other"
+    void journalled(std::string_view kind);  // one of kJournalKinds, else "other"
     void connections(ConnectionState state, double n);
     void store_up(StoreName store, bool up);
     void config_info(std::string_view hash, std::uint64_t generation, std::string_view source);
@@ -89,10 +89,10 @@ class Metrics {
     prometheus::Gauge& reconcile_pending() { return *reconcile_pending_; }
     prometheus::Gauge& config_last_reload_successful() { return *config_last_reload_successful_; }
     prometheus::Counter& tls_reload_failures() { return *tls_reload_failures_; }
-    prometheus::Gauge& tls_certificate_expiry_seconds() { return *tls_certificate_expiry_seconds_; } // Unix time
+    prometheus::Gauge& tls_certificate_expiry_seconds() { return *tls_certificate_expiry_seconds_; }  // Unix time
     prometheus::Counter& log_lines_suppressed() { return *log_lines_suppressed_; }
     prometheus::Counter& access_lines_dropped() { return *access_lines_dropped_; }
-    prometheus::Counter& series_capped() { return *series_capped_; } // labels folded into "other"
+    prometheus::Counter& series_capped() { return *series_capped_; }  // labels folded into "other"
     prometheus::Gauge& requests_in_flight() { return *requests_in_flight_; }
     prometheus::Gauge& upstream_in_flight() { return *upstream_in_flight_; }
     prometheus::Gauge& upstream_queued() { return *upstream_queued_; }
@@ -164,7 +164,9 @@ inline constexpr std::array<std::string_view, 28> kRejectLabels{"framing",
 
 // The closed set of holdfast_journal_entries_total{kind}.
 inline constexpr std::array<std::string_view, 15> kJournalKinds{
-    "start",      "stop",  "provisional", "provisional_withdrawn", "reconciled", "erased",      "override", "circuit",
-    "revocation", "purge", "config",      "drain",      "state_reset", "damage",   "other"};
+    "start",       "stop",   "provisional", "provisional_withdrawn",
+    "reconciled",  "erased", "override",    "circuit",
+    "revocation",  "purge",  "config",      "drain",
+    "state_reset", "damage", "other"};
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -10,21 +10,23 @@ using prometheus::BuildGauge;
 using prometheus::BuildHistogram;
 using prometheus::Histogram;
 
-const Histogram::BucketBoundaries kRequestBuckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5};
+const Histogram::BucketBoundaries kRequestBuckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                  0.1,    0.25,  0.5,    1,     2,    3,     5};
 
 // Errors that a request can get once its scene is known; the others are counted under the scene "other".
 constexpr ApiCode kSceneCodes[] = {
-    ApiCode::scene_forbidden,  ApiCode::precheck_denied,         ApiCode::rate_limited, ApiCode::order_conflict,
-    ApiCode::internal_error,   ApiCode::upstream_invalid_response, ApiCode::upstream_timeout,
-    ApiCode::verification_unavailable, ApiCode::overloaded,      ApiCode::draining,     ApiCode::request_timeout,
+    ApiCode::scene_forbidden,  ApiCode::precheck_denied,          ApiCode::rate_limited,
+    ApiCode::order_conflict,   ApiCode::internal_error,           ApiCode::upstream_invalid_response,
+    ApiCode::upstream_timeout, ApiCode::verification_unavailable, ApiCode::overloaded,
+    ApiCode::draining,         ApiCode::request_timeout,
 };
 struct Foreseen {
     Source source;
     Outcome outcome;
 };
 constexpr Foreseen kAnswers[] = {
-    {Source::live, Outcome::pass},   {Source::live, Outcome::fail},      {Source::live, Outcome::review},
-    {Source::cache, Outcome::pass},  {Source::cache, Outcome::fail},     {Source::cache, Outcome::review},
+    {Source::live, Outcome::pass},    {Source::live, Outcome::fail},      {Source::live, Outcome::review},
+    {Source::cache, Outcome::pass},   {Source::cache, Outcome::fail},     {Source::cache, Outcome::review},
     {Source::feature, Outcome::pass}, {Source::feature, Outcome::review}, {Source::policy, Outcome::provisional},
 };
 constexpr std::size_t kSceneSeries = std::size(kSceneCodes) + std::size(kAnswers);
@@ -47,17 +49,29 @@ constexpr ApiCode kAuthCodes[] = {ApiCode::invalid_request, ApiCode::missing_cre
 Metrics::Series::Series(std::string upstream_kind)
     : upstream(std::move(upstream_kind)),
       requests(BuildCounter().Name("holdfast_requests_total").Help("Verifications answered.").Register(registry)),
-      denied(BuildCounter().Name("holdfast_precheck_denied_total").Help("Requests denied by a precheck.").Register(registry)),
-      auth_failures(BuildCounter().Name("holdfast_auth_failures_total").Help("Callers not authenticated.").Register(registry)),
+      denied(BuildCounter()
+                 .Name("holdfast_precheck_denied_total")
+                 .Help("Requests denied by a precheck.")
+                 .Register(registry)),
+      auth_failures(
+          BuildCounter().Name("holdfast_auth_failures_total").Help("Callers not authenticated.").Register(registry)),
       rejects(BuildCounter()
                   .Name("holdfast_http_rejects_total")
                   .Help("Messages refused and connections closed before a request was understood.")
                   .Register(registry)),
       calls(BuildCounter().Name("holdfast_upstream_calls_total").Help("Tries of the centre.").Register(registry)),
-      retries(BuildCounter().Name("holdfast_upstream_retries_total").Help("Tries after a first one.").Register(registry)),
-      transitions(BuildCounter().Name("holdfast_circuit_transitions_total").Help("Changes of the circuit.").Register(registry)),
-      evictions(BuildCounter().Name("holdfast_cache_evictions_total").Help("Records that left the cache.").Register(registry)),
-      journal(BuildCounter().Name("holdfast_journal_entries_total").Help("Entries of the audit journal.").Register(registry)),
+      retries(
+          BuildCounter().Name("holdfast_upstream_retries_total").Help("Tries after a first one.").Register(registry)),
+      transitions(
+          BuildCounter().Name("holdfast_circuit_transitions_total").Help("Changes of the circuit.").Register(registry)),
+      evictions(BuildCounter()
+                    .Name("holdfast_cache_evictions_total")
+                    .Help("Records that left the cache.")
+                    .Register(registry)),
+      journal(BuildCounter()
+                  .Name("holdfast_journal_entries_total")
+                  .Help("Entries of the audit journal.")
+                  .Register(registry)),
       request_took(BuildHistogram()
                        .Name("holdfast_request_duration_seconds")
                        .Help("From the whole request to its answer.")
@@ -65,7 +79,8 @@ Metrics::Series::Series(std::string upstream_kind)
       call_took(BuildHistogram().Name("holdfast_upstream_duration_seconds").Help("Of one try.").Register(registry)),
       circuit(BuildGauge().Name("holdfast_circuit_state").Help("0 closed, 1 half-open, 2 open.").Register(registry)),
       mode(BuildGauge().Name("holdfast_mode").Help("0 auto, 1 degraded, 2 live.").Register(registry)),
-      connections(BuildGauge().Name("holdfast_connections").Help("Connections of clients and operators.").Register(registry)),
+      connections(
+          BuildGauge().Name("holdfast_connections").Help("Connections of clients and operators.").Register(registry)),
       stores(BuildGauge().Name("holdfast_store_up").Help("1 when this part of the storage works.").Register(registry)),
       config_info(BuildGauge().Name("holdfast_config_info").Help("The configuration in force.").Register(registry)),
       build_info(BuildGauge().Name("holdfast_build_info").Help("The program.").Register(registry)) {
@@ -73,7 +88,8 @@ Metrics::Series::Series(std::string upstream_kind)
     add_scene("other");
     add_endpoint("other");
     add_rule("other");
-    for (const auto code : kAuthCodes) auth[index(code)] = &auth_failures.Add({{"code", std::string(text_of(code).code)}});
+    for (const auto code : kAuthCodes)
+        auth[index(code)] = &auth_failures.Add({{"code", std::string(text_of(code).code)}});
     for (std::size_t i = 0; i < kRejectLabels.size(); ++i) {
         rejected[i] = &rejects.Add({{"reason", std::string(kRejectLabels[i])}});
         reject_index.emplace(kRejectLabels[i], i);
@@ -82,7 +98,8 @@ Metrics::Series::Series(std::string upstream_kind)
         journalled[i] = &journal.Add({{"kind", std::string(kJournalKinds[i])}});
         journal_index.emplace(kJournalKinds[i], i);
     }
-    for (std::size_t i = 0; i < evicted.size(); ++i) evicted[i] = &evictions.Add({{"cause", std::string(kEvictionNames[i])}});
+    for (std::size_t i = 0; i < evicted.size(); ++i)
+        evicted[i] = &evictions.Add({{"cause", std::string(kEvictionNames[i])}});
     for (std::size_t i = 0; i < connection.size(); ++i)
         connection[i] = &connections.Add({{"state", std::string(kConnectionNames[i])}});
     for (std::size_t i = 0; i < store.size(); ++i) store[i] = &stores.Add({{"store", std::string(kStoreNames[i])}});

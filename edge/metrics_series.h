@@ -54,7 +54,8 @@ struct Metrics::Series {
 
     Counter& plain_counter(const char* name, const char* help);
     Gauge& plain_gauge(const char* name, const char* help);
-    Histogram& plain_histogram(const char* name, const char* help, const prometheus::Histogram::BucketBoundaries& buckets);
+    Histogram& plain_histogram(const char* name, const char* help,
+                               const prometheus::Histogram::BucketBoundaries& buckets);
 
     prometheus::Registry registry;
     std::string upstream;

@@ -59,7 +59,7 @@ bool is_number(OptionKind kind) {
            kind == OptionKind::duration;
 }
 
-} // namespace
+}  // namespace
 
 std::string_view described(OptionKind kind) {
     switch (kind) {
@@ -267,4 +267,4 @@ bool within_bounds(const Option& option, const OptionValue& v) {
     }
 }
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -16,27 +16,27 @@ namespace holdfast {
 
 enum class OptionKind : std::uint8_t {
     text,
-    path,        // of something the node makes or serves: taken as it is
-    input_file,  // of a file it reads: a relative name is looked up beside the configuration file
-    secret_file, // likewise, but first in $CREDENTIALS_DIRECTORY
-    choice,      // one of `choices`
+    path,         // of something the node makes or serves: taken as it is
+    input_file,   // of a file it reads: a relative name is looked up beside the configuration file
+    secret_file,  // likewise, but first in $CREDENTIALS_DIRECTORY
+    choice,       // one of `choices`
     boolean,
     integer,
     number,
-    size,     // string, "4MiB"
-    duration, // string, "250ms"
-    texts,    // list of strings
-    integers, // list of integers
-    lists,    // table of lists of strings
+    size,      // string, "4MiB"
+    duration,  // string, "250ms"
+    texts,     // list of strings
+    integers,  // list of integers
+    lists,     // table of lists of strings
 };
-std::string_view described(OptionKind kind); // "a duration such as \"250ms\""
+std::string_view described(OptionKind kind);  // "a duration such as \"250ms\""
 
 struct OptionValue {
     OptionKind kind = OptionKind::text;
     std::string text;
     bool flag = false;
-    std::uint64_t whole = 0; // integers and sizes
-    double number = 0;       // numbers, and whole as a number
+    std::uint64_t whole = 0;  // integers and sizes
+    double number = 0;        // numbers, and whole as a number
     Nanos duration{};
     std::vector<std::string> texts;
     std::vector<std::uint64_t> integers;
@@ -52,13 +52,13 @@ struct Draft {
         std::string secret, previous;
     };
     Config config;
-    std::size_t at = 0; // of [[credential]], [[precheck]], [[upstream.endpoint]] or [scene.*]
+    std::size_t at = 0;  // of [[credential]], [[precheck]], [[upstream.endpoint]] or [scene.*]
     std::vector<CredentialFiles> credential_files;
 };
 
 struct Bounds {
     double min = 0;
-    double max = 0; // bytes, nanoseconds or plain, both included; for lists: how many entries; for texts: bytes
+    double max = 0;  // bytes, nanoseconds or plain, both included; for lists: how many entries; for texts: bytes
 };
 
 struct Option {
@@ -69,9 +69,9 @@ struct Option {
     const char* fallback = nullptr;
     Bounds bounds;
     Reload reload = Reload::hot;
-    std::string_view doc; // one sentence
+    std::string_view doc;  // one sentence
     void (*apply)(Draft& draft, const OptionValue& value) = nullptr;
-    std::string_view choices = {}; // "a|b|c"
+    std::string_view choices = {};  // "a|b|c"
     bool required = false;
 
     // The table that the key stands in: "limits", "credential[]", "scene.*", "upstream.circuit"; and the rest of the
@@ -90,8 +90,8 @@ bool is_option_table(std::string_view prefix);
 OptionValue fallback_of(const Option& option);
 // The value as TOML, in its shortest form.
 std::string to_toml(const OptionValue& value);
-std::string toml_string(std::string_view text); // quoted
-std::string toml_key(std::string_view name);    // quoted where it must be
+std::string toml_string(std::string_view text);  // quoted
+std::string toml_key(std::string_view name);     // quoted where it must be
 // "between 1KiB and 16MiB" in the option's own unit; empty when nothing is to be said.
 std::string bounds_text(const Option& option);
 bool within_bounds(const Option& option, const OptionValue& value);
@@ -101,4 +101,4 @@ std::span<const Option> node_options();
 std::span<const Option> upstream_options();
 std::span<const Option> policy_options();
 
-} // namespace holdfast
+}  // namespace holdfast

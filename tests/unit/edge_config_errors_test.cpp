@@ -1,0 +1,335 @@
+// Bad configurations and exactly what an operator reads about them.
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "edge/config.h"
+#include "edge/config_check.h"
+#include "tests/support/config_folder.h"
+
+using namespace holdfast;
+using holdfast::support::ConfigFolder;
+
+namespace {
+
+// The shortest file with more lines at its end; what is said about it, under the name "f".
+std::string said(const std::string& more, const std::string& whole = ConfigFolder::shortest()) {
+    ConfigEnvironment env;
+    env.check_files = false;
+    const auto outcome = parse_config(whole + more, "f", env);
+    CHECK(outcome.config.has_value() == outcome.errors.empty());
+    return render_all(outcome);
+}
+
+std::string shortest_with(const std::string& from, const std::string& to) {
+    std::string out = ConfigFolder::shortest();
+    const auto at = out.find(from);
+    REQUIRE(at != std::string::npos);
+    return out.replace(at, from.size(), to);
+}
+
+// The first line of what is said.
+std::string first(const std::string& text) {
+    return text.substr(0, text.find('\n'));
+}
+
+std::string said_about(const ConfigOutcome& outcome, const ConfigFolder& folder) {
+    std::string text = render_all(outcome);
+    const std::string prefix = folder.file("");
+    for (std::size_t at; (at = text.find(prefix)) != std::string::npos;) text.erase(at, prefix.size());
+    return text;
+}
+
+}  // namespace
+
+TEST_CASE("config errors: all of a file in one run, each with its line, a caret and what was expected") {
+    CHECK(said("[limits]\n"
+               "body_byte = \"4MiB\"\n"
+               "header_bytes = 16384\n"
+               "header_timeout = \"soon\"\n"
+               "  connections = 0\n"
+               "[auth]\n"
+               "window = true\n"
+               "[clok]\n"
+               "require_sync = true\n") ==
+          "f:15:1: error: unknown key limits.body_byte\n"
+          "  15 | body_byte = \"4MiB\"\n"
+          "     | ^\n"
+          "  expected one of body_bytes, header_bytes, connections, handshake_timeout, header_timeout, body_timeout, "
+          "body_rate_min, write_stall_timeout, keepalive_timeout, connections_per_prefix, memory, in_flight\n"
+          "  did you mean body_bytes?\n"
+          "f:16:16: error: limits.header_bytes is a whole number\n"
+          "  16 | header_bytes = 16384\n"
+          "     |                ^\n"
+          "  expected a size in quotes, such as \"512B\", \"16KiB\", \"4MiB\", 1KiB to 256KiB\n"
+          "  did you mean \"16KiB\"?\n"
+          "f:17:18: error: limits.header_timeout cannot be \"soon\"\n"
+          "  17 | header_timeout = \"soon\"\n"
+          "     |                  ^\n"
+          "  expected a duration in quotes, such as \"250ms\", \"10s\", \"15m\", \"6h\", 100ms to 5m\n"
+          "f:18:17: error: limits.connections is out of bounds\n"
+          "  18 |   connections = 0\n"
+          "     |                 ^\n"
+          "  expected 1 to 1000000\n"
+          "f:20:10: error: auth.window is true or false\n"
+          "  20 | window = true\n"
+          "     |          ^\n"
+          "  expected a duration in quotes, such as \"250ms\", \"10s\", \"15m\", \"6h\", 1s to 1h\n"
+          "f:21:2: error: unknown key clok\n"
+          "  21 | [clok]\n"
+          "     |  ^\n"
+          "  did you mean clock?\n");
+}
+
+TEST_CASE("config errors: a key in the wrong table is told its own") {
+    CHECK(said("body_bytes = \"4MiB\"\n").find("  did you mean body_bytes in [limits]?\n") != std::string::npos);
+    CHECK(said("secret_file = \"x\"\n").find("  did you mean secret_file in [[credential]]?\n") != std::string::npos);
+}
+
+TEST_CASE("config errors: broken lines are all shown, and nothing is made of what is left") {
+    CHECK(said("[limits]\nconnections 5\nbody_bytes = \"4MiB\nheader_bytes = 7\n") ==
+          "f:15:13: error: Error while parsing key-value pair: expected '=', saw '5'\n"
+          "  15 | connections 5\n"
+          "     |             ^\n"
+          "f:16:19: error: Error while parsing string: unescaped control characters other than TAB (U+0009) are "
+          "explicitly prohibited\n"
+          "  16 | body_bytes = \"4MiB\n"
+          "     |                   ^\n"
+          "f:17:16: error: limits.header_bytes is a whole number\n"
+          "  17 | header_bytes = 7\n"
+          "     |                ^\n"
+          "  expected a size in quotes, such as \"512B\", \"16KiB\", \"4MiB\", 1KiB to 256KiB\n"
+          "  did you mean \"7B\"?\n");
+    CHECK(first(said("[limits\n")).rfind("f:14:", 0) == 0);
+    CHECK(first(said("a = [1,\n")).rfind("f:", 0) == 0);
+}
+
+TEST_CASE("config errors: an empty file lists everything that a node cannot do without") {
+    CHECK(said("", "") ==
+          "f: error: node.data_dir is missing\n"
+          "  expected folder of cache/, state/ and journal/\n"
+          "f: error: listen.address is missing\n"
+          "  expected where clients connect: IP:port or [IPv6]:port\n"
+          "f: error: cache.key_file is missing\n"
+          "  expected exactly 32 bytes, never trimmed; keys the record index and seals the records\n"
+          "f: error: there is no [[upstream.endpoint]]\n"
+          "  expected at least one, with its url\n"
+          "f: error: there is no [[credential]]: nobody could call\n"
+          "  expected at least one, with id, secret_file and scenes\n"
+          "f: error: there is no [scene.NAME]\n"
+          "  expected at least one\n");
+}
+
+TEST_CASE("config errors: what belongs together is checked together") {
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {said("[[credential]]\nid = \"app\"\nsecret_file = \"x\"\nscenes = [\"LOGIM\"]\n"),
+         "f:15:6: error: credential[1].id is there twice"},
+        {said("[[credential]]\nid = \"b\"\nsecret_file = \"x\"\nscenes = [\"LOGIM\"]\n"),
+         "f:17:10: error: credential[1].scenes: there is no [scene.LOGIM]"},
+        {said("[[credential]]\nid = \"b c\"\nsecret_file = \"x\"\nscenes = [\"LOGIN\"]\n"),
+         "f:15:6: error: credential[1].id has other characters"},
+        {said("[[credential]]\nid = \"b\"\nscenes = [\"LOGIN\"]\n"),
+         "f:14:1: error: credential[1].secret_file is missing"},
+        {said("[[credential]]\nid = \"b\"\nsecret_file = \"x\"\nscenes = [\"LOGIN\"]\nrate.burst = 3\n"),
+         "f:18:1: error: credential[1].rate has no per_second"},
+        {said("", shortest_with("127.0.0.1:0", "0.0.0.0:8443")),
+         "f:2:11: error: plain HTTP on an address that is not loopback"},
+        {said("", shortest_with("127.0.0.1:0", "localhost:8443")),
+         "f:2:11: error: listen.address cannot be \"localhost:8443\""},
+        {said("", shortest_with("127.0.0.1:0", "127.0.0.1:70000")),
+         "f:2:11: error: listen.address cannot be \"127.0.0.1:70000\""},
+        {said("", shortest_with("[node]", "certificate = \"cert.pem\"\n[node]")),
+         "f:3:15: error: listen.certificate without listen.key"},
+        {said("", shortest_with("[node]", "certificate = \"\"\nkey = \"key.pem\"\n[node]")),
+         "f:4:7: error: listen.key without listen.certificate"},
+        {said("", shortest_with("http://127.0.0.1:9000", "http://10.0.0.1:9000")),
+         "f:12:7: error: upstream.endpoint[0].url: "},
+        {said("[[upstream.endpoint]]\nurl = \"https://b\"\nweight = 90\n"),
+         "f:11:1: error: upstream.endpoint[0] has no weight, others have one"},
+        {said("[upstream]\ntimeout_min = \"4s\"\n"),
+         "f:15:15: error: upstream.timeout_min is above upstream.timeout_max"},
+        {said("[upstream.circuit]\nopen_wait = \"200s\"\n"),
+         "f:14:1: error: upstream.circuit.open_wait_max: must not be below open_wait"},
+        {said("[upstream.circuit]\nrecovery_ramp = { steps = [50, 10] }\n"),
+         "f:15:27: error: upstream.circuit.recovery_ramp.steps: must rise from step to step"},
+        {said("[limits]\nmemory = \"2MiB\"\n"), "f:15:10: error: limits.memory is less than one request body"},
+        {said("[auth]\nwindow = \"1500ms\"\n"), "f:15:10: error: auth.window is not in whole seconds"},
+        {said("[coordination]\nkind = \"etcd\"\n"), "f:15:8: error: coordination.kind = \"etcd\" is not in this build"},
+        {said("[upstream]\nkind = \"alipay\"\n"), "f:15:8: error: upstream.kind = \"alipay\" is not in this build"},
+        {said("[upstream.alipay]\napp_id = \"1\"\n"), "f:14:11: error: upstream.alipay is not in this build"},
+    };
+    for (const auto& [text, begin] : cases) CHECK(text.substr(0, begin.size()) == begin);
+    CHECK(said("[[credential]]\nid = \"b\"\nsecret_file = \"x\"\nscenes = [\"LOGIM\"]\n")
+              .find("did you mean \"LOGIN\"?") != std::string::npos);
+    std::string two = ConfigFolder::shortest();
+    two.replace(two.find("[scene.LOGIN]"), 13,
+                "weight = 50\n[[upstream.endpoint]]\nurl = \"https://b\"\nweight = 40\n[scene.LOGIN]");
+    CHECK(first(said("", two)) == "f:16:10: error: the weights of all endpoints add up to 90");
+}
+
+TEST_CASE("config errors: scenes and their ladders") {
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {"degrade = [\"cash\"]\n", "f:14:11: error: scene.LOGIN.degrade cannot hold \"cash\""},
+        {"degrade = [\"cache\", \"cache\"]\ncache.max_age = \"1m\"\n",
+         "f:14:11: error: scene.LOGIN.degrade holds \"cache\" twice"},
+        {"degrade = [\"cache\"]\n", "f:13:1: error: scene.LOGIN.cache.max_age: the rung needs it"},
+        {"degrade = [\"feature\"]\n", "f:13:1: error: scene.LOGIN.feature.max_age: the rung needs it"},
+        {"degrade = [\"provisional\"]\n",
+         "f:13:1: error: scene.LOGIN.provisional.budget_per_minute: the rung needs it"},
+        {"cache = { max_age = \"1m\", overrun = 26 }\n", "f:14:37: error: scene.LOGIN.cache.overrun is out of bounds"},
+        {"feature = { max_age = \"1m\", threshold = 1.5 }\n",
+         "f:14:41: error: scene.LOGIN.feature.threshold is out of bounds"},
+        {"feature = { max_age = \"1m\", threshold = nan }\n",
+         "f:14:41: error: scene.LOGIN.feature.threshold is not finite"},
+        {"require_device = \"true\"\n", "f:14:18: error: scene.LOGIN.require_device is a string"},
+        {"[scene.\"a b\"]\n", "f:14:1: error: scene.\"a b\" cannot be a scene"},
+    };
+    for (const auto& [more, line] : cases) CHECK(first(said(more)) == line);
+}
+
+TEST_CASE("config errors: prechecks") {
+    const auto rule = [](const std::string& lines) { return said("[[precheck]]\n" + lines); };
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {rule("name = \"a\"\n"), "f:15:8: error: precheck a: needs attribute"},
+        {rule("name = \"a\"\nattribute = \"x\"\n"), "f:15:8: error: precheck a: needs allow or deny"},
+        {rule("name = \"a\"\nkind = \"rat\"\n"), "f:16:8: error: precheck[0].kind cannot be \"rat\""},
+        {rule("name = \"a\"\nkind = \"rate\"\nrate = { per_second = 1 }\ndeny = [\"x\"]\n"),
+         "f:18:8: error: precheck[0].deny means nothing for kind = \"rate\""},
+        {rule("name = \"a\"\nkind = \"rate\"\n"),
+         "f:15:8: error: precheck a: rate: per_second must be above 0 and burst at least 1"},
+        {rule("name = \"a\"\nkind = \"residency\"\nregions = { r = [\"JP\"] }\n"),
+         "f:15:8: error: precheck a needs node.region"},
+        {rule("name = \"a\"\nattribute = \"x\"\nallow = [\"y\"]\nscenes = [\"*\", \"PAY\"]\n"),
+         "f:18:10: error: precheck[0].scenes: there is no [scene.PAY]"},
+        {rule("name = \"a\"\nattribute = \"x\"\nallow = [\"y\"]\n[[precheck]]\nname = \"a\"\nattribute = \"x\"\nallow "
+              "= [\"y\"]\n"),
+         "f:19:8: error: precheck[1].name is there twice"},
+        {rule("attribute = \"x\"\nallow = \"y\"\n"), "f:14:1: error: precheck[0].name is missing"},
+    };
+    for (const auto& [text, line] : cases) CHECK(first(text) == line);
+    CHECK(rule("name = \"a\"\nkind = \"rat\"\n").find("  did you mean \"rate\"?\n") != std::string::npos);
+}
+
+TEST_CASE("config errors: no message shows what may be a secret") {
+    const auto text = said("[[credential]]\nid = \"b\"\nsecret = \"hunter2\"\nscenes = [\"LOGIN\"]\n");
+    CHECK(text.find("hunter2") == std::string::npos);
+    CHECK(text.find("f:16:1: error: unknown key credential[1].secret\n  16 | secret = ...\n") != std::string::npos);
+    CHECK(text.find("did you mean secret_file?") != std::string::npos);
+}
+
+TEST_CASE("config errors: secrets and keys that cannot serve") {
+    const ConfigFolder folder;
+    folder.write("app.secret", "short\n");
+    folder.write("cache.key", std::string(32, 'k') + "\n");
+    CHECK(said_about(folder.load(ConfigFolder::shortest()), folder) ==
+          "holdfast.toml:7:15: error: credential[0].secret_file: the secret has 5 bytes\n"
+          "  7 | secret_file = \"app.secret\"\n"
+          "    |               ^\n"
+          "  expected 16 to 4096 bytes, one final newline not counted\n"
+          "holdfast.toml:10:12: error: cache.key_file: cache.key has 33 bytes\n"
+          "  10 | key_file = \"cache.key\"\n"
+          "     |            ^\n"
+          "  expected exactly 32 bytes, a final newline counted\n"
+          "  head -c 32 /dev/urandom > cache.key\n");
+    std::filesystem::remove(folder.file("app.secret"));
+    CHECK(first(said_about(folder.load(ConfigFolder::shortest()), folder)) ==
+          "holdfast.toml:7:15: error: credential[0].secret_file: app.secret: No such file or directory");
+}
+
+TEST_CASE("config errors: a secret that everybody can read is a warning") {
+    const ConfigFolder folder;
+    REQUIRE(::chmod(folder.file("app.secret").c_str(), 0644) == 0);
+    const auto outcome = folder.load(ConfigFolder::shortest());
+    CHECK(outcome.config);
+    CHECK(said_about(outcome, folder) ==
+          "holdfast.toml:7:15: warning: credential[0].secret_file: everybody can read app.secret\n"
+          "  7 | secret_file = \"app.secret\"\n"
+          "    |               ^\n"
+          "  chmod o-rwx app.secret\n");
+}
+
+TEST_CASE("config errors: what works but is hardly meant is a warning") {
+    CHECK(first(said("[upstream.circuit]\nminimum_calls = 101\n")) ==
+          "f:15:17: warning: upstream.circuit.minimum_calls: is above the window's size: the circuit never opens by a "
+          "rate");
+    ConfigEnvironment env;
+    env.check_files = false;
+    env.descriptors_max = 1024;
+    const auto outcome = parse_config(ConfigFolder::shortest(), "f", env);
+    REQUIRE(outcome.config);
+    REQUIRE(outcome.warnings.size() == 1);
+    CHECK(outcome.warnings[0].message ==
+          "limits.connections and upstream.connections need 10320 descriptors, the process may open 1024");
+}
+
+TEST_CASE("config errors: a certificate and a key that do not belong together") {
+    const ConfigFolder folder;
+    const auto make = [&folder](const std::string& name) {
+        const std::string command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout " +
+                                    folder.file(name + ".key") + " -out " + folder.file(name + ".pem") + " 2>/dev/null";
+        REQUIRE(std::system(command.c_str()) == 0);
+    };
+    make("a");
+    make("b");
+    const auto with = [](const std::string& cert, const std::string& key) {
+        return shortest_with("[node]", "certificate = \"" + cert + "\"\nkey = \"" + key + "\"\n[node]");
+    };
+    CHECK(folder.load(with("a.pem", "a.key")).config);
+    const auto mixed = folder.load(with("a.pem", "b.key"));
+    REQUIRE(mixed.errors.size() == 1);
+    CHECK(mixed.errors[0].line == 3);
+    CHECK(mixed.errors[0].message.find(folder.file("")) != std::string::npos);
+    CHECK(folder.load(with("nowhere.pem", "a.key")).errors.size() == 1);
+}
+
+TEST_CASE("config errors: sets are read before a rule relies on them") {
+    const ConfigFolder folder;
+    const std::string rule = "[[precheck]]\nname = \"denied\"\nkind = \"subject\"\ndeny_file = \"denied.txt\"\n";
+    CHECK(first(said_about(folder.load(ConfigFolder::shortest() + rule), folder)) ==
+          "holdfast.toml:17:13: error: precheck[0].deny_file: denied.txt: No such file or directory");
+    folder.write("denied.txt", "mallory\n# a comment\neve\n");
+    const auto outcome = folder.load(ConfigFolder::shortest() + rule);
+    REQUIRE(outcome.config);
+    CHECK(outcome.config->prechecks[0].deny.file == folder.file("denied.txt"));
+    folder.write("denied.txt", "mallory\n\xff\n");
+    CHECK(folder.load(ConfigFolder::shortest() + rule).errors.size() == 1);
+}
+
+TEST_CASE("config errors: a hundred are shown, the rest is counted") {
+    std::string many = "[limits]\n";
+    for (int i = 0; i < 250; ++i) many += "zz" + std::to_string(i) + " = 1\n";
+    ConfigEnvironment env;
+    env.check_files = false;
+    const auto outcome = parse_config(ConfigFolder::shortest() + many, "f", env);
+    REQUIRE(outcome.errors.size() == kProblemsMax);
+    CHECK(render(outcome.errors.back()) == "f: error: and 151 more\n");
+}
+
+TEST_CASE("config errors: limits of the file itself") {
+    const ConfigFolder folder;
+    CHECK(render_all(load_config(folder.file("nothing.toml"))) ==
+          folder.file("nothing.toml") + ": error: cannot be opened: No such file or directory\n");
+    CHECK(first(render_all(parse_config(std::string(kConfigBytesMax + 1, '#'), "f", {}))) ==
+          "f: error: has more than 4194304 bytes");
+    CHECK(first(said("name = \"\xff\"\n")).rfind("f:", 0) == 0);
+    std::string endpoints;
+    for (std::size_t i = 0; i < kEndpointsMax; ++i)
+        endpoints += "[[upstream.endpoint]]\nurl = \"https://h" + std::to_string(i) + "\"\n";
+    CHECK(said(endpoints).find("error: too many [[upstream.endpoint]]\n") != std::string::npos);
+}
+
+TEST_CASE("config errors: addresses to listen on") {
+    for (const char* good : {"127.0.0.1:0", "0.0.0.0:8443", "[::1]:9000", "[::]:65535"}) {
+        INFO(good);
+        CHECK(parse_listen_address(good));
+    }
+    CHECK(parse_listen_address("[::1]:9000")->loopback);
+    CHECK_FALSE(parse_listen_address("0.0.0.0:1")->loopback);
+    for (const char* bad :
+         {"", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:1x", "127.0.0.1:-1", "127.0.0.1:+1", "::1:80",
+          "[127.0.0.1]:80", "[]:80", "host:80", "1.2.3:80", "127.0.0.1:65536", " 127.0.0.1:80"}) {
+        INFO(bad);
+        CHECK_FALSE(parse_listen_address(bad));
+    }
+}
