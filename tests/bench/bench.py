@@ -12,7 +12,7 @@ import cases, counts, host, inputs, peers
 PAIRS = {"whole": "nginx-lua", "degraded": "nginx", "idle": "nginx", "counts": "nginx-lua", "calls": "nginx-lua"}
 IDLE_CONNECTIONS = 5000
 REFERENCE_INSTRUCTIONS = 124000                   # nginx+Lua, measured on another day; only shown
-REPEATS_MAX = 2                                   # of a run that the rest of the machine disturbed
+REPEATS_MAX = 2                                   # of a run that broke, or that the rest of the machine disturbed
 
 
 def span(values, form="{:.1f}"):
@@ -24,10 +24,10 @@ def span(values, form="{:.1f}"):
 
 
 class Book:
-    """Figures by measure, peer and round, and why a run is missing."""
+    """Figures by measure, peer and round; why a round is missing; every run that was spoiled, also when repeated."""
 
     def __init__(self, path):
-        self.runs, self.broken = {}, {}
+        self.runs, self.broken, self.spoiled = {}, {}, []
         self.out = open(path, "a")
 
     def add(self, measure, peer, number, figures):
@@ -47,27 +47,32 @@ class Book:
 
 
 def attempt(book, got, measure, peer, number):
-    """One run; again when others took more than a tenth of the proxy's core, or stalled the bare timer loop."""
+    """One run; again when it broke, or others took a tenth of the proxy's core, or stalled the bare timer loop."""
     run = {"whole": lambda: cases.whole_job(peer, got.seconds),
            "degraded": lambda: cases.degraded(peer, got.seconds),
            "idle": lambda: cases.idle(peer, IDLE_CONNECTIONS),
            "counts": lambda: counts.instructions(peer, got.callgrind_seconds),
            "calls": lambda: counts.system_calls(peer)}[measure]
-    best = None
-    try:
-        for _ in range(1 + REPEATS_MAX):
-            host.wait_quiet(got.quiet_wait)
+    best, why = None, None
+    for _ in range(1 + REPEATS_MAX):
+        host.wait_quiet(got.quiet_wait)
+        try:
             figures = run()
-            disturbed = figures.get("core0_others", 0) > 0.10 or figures.get("noise_late", 0) > 0
-            rank = (figures.get("noise_late", 0), figures.get("core0_others", 0))
-            if best is None or rank < best[0]:
-                best = (rank, figures)
-            if not disturbed:
-                break
-        book.add(measure, peer, number, best[1])
-    except host.Broken as why:
+        except host.Broken as broken:
+            why = broken
+            book.spoiled.append(f"round {number}, {measure}, {peer}: {why}")
+            print(f"{number} {measure} {peer} BROKEN: {why}", file=sys.stderr, flush=True)
+            continue
+        disturbed = figures.get("core0_others", 0) > 0.10 or figures.get("noise_late", 0) > 0
+        rank = (figures.get("noise_late", 0), figures.get("core0_others", 0))
+        if best is None or rank < best[0]:
+            best = (rank, figures)
+        if not disturbed:
+            break
+    if best is None:
         book.broken[measure, peer] = str(why)
-        print(f"{number} {measure} {peer} BROKEN: {why}", file=sys.stderr, flush=True)
+    else:
+        book.add(measure, peer, number, best[1])
 
 
 def rows(book):
@@ -108,6 +113,7 @@ def report(book):
     lines.append("")
     lines.append("Medians (least–most of the rounds); a ratio is taken within its round. "
                  f"Instructions of nginx+Lua on the reference day: {REFERENCE_INSTRUCTIONS:,}.")
+    lines += [f"Spoiled run, {one}" for one in book.spoiled]
     for measure, peer in book.runs:
         one = book.runs[measure, peer]
         if measure == "calls":
