@@ -1,8 +1,5 @@
 // Bad configurations and exactly what an operator reads about them.
-#include <sys/stat.h>
-
 #include <catch2/catch.hpp>
-#include <cstdlib>
 
 #include "edge/config.h"
 #include "edge/config_check.h"
@@ -32,13 +29,6 @@ std::string shortest_with(const std::string& from, const std::string& to) {
 // The first line of what is said.
 std::string first(const std::string& text) {
     return text.substr(0, text.find('\n'));
-}
-
-std::string said_about(const ConfigOutcome& outcome, const ConfigFolder& folder) {
-    std::string text = render_all(outcome);
-    const std::string prefix = folder.file("");
-    for (std::size_t at; (at = text.find(prefix)) != std::string::npos;) text.erase(at, prefix.size());
-    return text;
 }
 
 }  // namespace
@@ -218,37 +208,6 @@ TEST_CASE("config errors: no message shows what may be a secret") {
     CHECK(text.find("did you mean secret_file?") != std::string::npos);
 }
 
-TEST_CASE("config errors: secrets and keys that cannot serve") {
-    const ConfigFolder folder;
-    folder.write("app.secret", "short\n");
-    folder.write("cache.key", std::string(32, 'k') + "\n");
-    CHECK(said_about(folder.load(ConfigFolder::shortest()), folder) ==
-          "holdfast.toml:7:15: error: credential[0].secret_file: the secret has 5 bytes\n"
-          "  7 | secret_file = \"app.secret\"\n"
-          "    |               ^\n"
-          "  expected 16 to 4096 bytes, one final newline not counted\n"
-          "holdfast.toml:10:12: error: cache.key_file: cache.key has 33 bytes\n"
-          "  10 | key_file = \"cache.key\"\n"
-          "     |            ^\n"
-          "  expected exactly 32 bytes, a final newline counted\n"
-          "  head -c 32 /dev/urandom > cache.key\n");
-    std::filesystem::remove(folder.file("app.secret"));
-    CHECK(first(said_about(folder.load(ConfigFolder::shortest()), folder)) ==
-          "holdfast.toml:7:15: error: credential[0].secret_file: app.secret: No such file or directory");
-}
-
-TEST_CASE("config errors: a secret that everybody can read is a warning") {
-    const ConfigFolder folder;
-    REQUIRE(::chmod(folder.file("app.secret").c_str(), 0644) == 0);
-    const auto outcome = folder.load(ConfigFolder::shortest());
-    CHECK(outcome.config);
-    CHECK(said_about(outcome, folder) ==
-          "holdfast.toml:7:15: warning: credential[0].secret_file: everybody can read app.secret\n"
-          "  7 | secret_file = \"app.secret\"\n"
-          "    |               ^\n"
-          "  chmod o-rwx app.secret\n");
-}
-
 TEST_CASE("config errors: what works but is hardly meant is a warning") {
     CHECK(first(said("[upstream.circuit]\nminimum_calls = 101\n")) ==
           "f:15:17: warning: upstream.circuit.minimum_calls: is above the window's size: the circuit never opens by a "
@@ -263,39 +222,6 @@ TEST_CASE("config errors: what works but is hardly meant is a warning") {
           "limits.connections and upstream.connections need 10320 descriptors, the process may open 1024");
 }
 
-TEST_CASE("config errors: a certificate and a key that do not belong together") {
-    const ConfigFolder folder;
-    const auto make = [&folder](const std::string& name) {
-        const std::string command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout " +
-                                    folder.file(name + ".key") + " -out " + folder.file(name + ".pem") + " 2>/dev/null";
-        REQUIRE(std::system(command.c_str()) == 0);
-    };
-    make("a");
-    make("b");
-    const auto with = [](const std::string& cert, const std::string& key) {
-        return shortest_with("[node]", "certificate = \"" + cert + "\"\nkey = \"" + key + "\"\n[node]");
-    };
-    CHECK(folder.load(with("a.pem", "a.key")).config);
-    const auto mixed = folder.load(with("a.pem", "b.key"));
-    REQUIRE(mixed.errors.size() == 1);
-    CHECK(mixed.errors[0].line == 3);
-    CHECK(mixed.errors[0].message.find(folder.file("")) != std::string::npos);
-    CHECK(folder.load(with("nowhere.pem", "a.key")).errors.size() == 1);
-}
-
-TEST_CASE("config errors: sets are read before a rule relies on them") {
-    const ConfigFolder folder;
-    const std::string rule = "[[precheck]]\nname = \"denied\"\nkind = \"subject\"\ndeny_file = \"denied.txt\"\n";
-    CHECK(first(said_about(folder.load(ConfigFolder::shortest() + rule), folder)) ==
-          "holdfast.toml:17:13: error: precheck[0].deny_file: denied.txt: No such file or directory");
-    folder.write("denied.txt", "mallory\n# a comment\neve\n");
-    const auto outcome = folder.load(ConfigFolder::shortest() + rule);
-    REQUIRE(outcome.config);
-    CHECK(outcome.config->prechecks[0].deny.file == folder.file("denied.txt"));
-    folder.write("denied.txt", "mallory\n\xff\n");
-    CHECK(folder.load(ConfigFolder::shortest() + rule).errors.size() == 1);
-}
-
 TEST_CASE("config errors: a hundred are shown, the rest is counted") {
     std::string many = "[limits]\n";
     for (int i = 0; i < 250; ++i) many += "zz" + std::to_string(i) + " = 1\n";
@@ -304,19 +230,6 @@ TEST_CASE("config errors: a hundred are shown, the rest is counted") {
     const auto outcome = parse_config(ConfigFolder::shortest() + many, "f", env);
     REQUIRE(outcome.errors.size() == kProblemsMax);
     CHECK(render(outcome.errors.back()) == "f: error: and 151 more\n");
-}
-
-TEST_CASE("config errors: limits of the file itself") {
-    const ConfigFolder folder;
-    CHECK(render_all(load_config(folder.file("nothing.toml"))) ==
-          folder.file("nothing.toml") + ": error: cannot be opened: No such file or directory\n");
-    CHECK(first(render_all(parse_config(std::string(kConfigBytesMax + 1, '#'), "f", {}))) ==
-          "f: error: has more than 4194304 bytes");
-    CHECK(first(said("name = \"\xff\"\n")).rfind("f:", 0) == 0);
-    std::string endpoints;
-    for (std::size_t i = 0; i < kEndpointsMax; ++i)
-        endpoints += "[[upstream.endpoint]]\nurl = \"https://h" + std::to_string(i) + "\"\n";
-    CHECK(said(endpoints).find("error: too many [[upstream.endpoint]]\n") != std::string::npos);
 }
 
 TEST_CASE("config errors: addresses to listen on") {
