@@ -28,7 +28,7 @@ struct Ground {
     ResponseLimits limits;
     std::unique_ptr<HttpClient> client;
     std::unique_ptr<Pending> dialling;
-    std::string last; // "200 <body>", or the error's code
+    std::string last;  // "200 <body>", or the error's code
 
     explicit Ground(std::uint64_t seed = 1)
         : net(world, seed), host(net, view, kNode), central(net, "127.0.1.1:9000", seed) {}
@@ -66,7 +66,7 @@ struct Ground {
     }
 };
 
-} // namespace
+}  // namespace
 
 TEST_CASE("sim_central: a healthy centre answers each subject its verdict, and tells of the call") {
     Ground ground;
@@ -150,7 +150,7 @@ TEST_CASE("sim_central: a black hole swallows new connections, a refusal turns t
     CHECK(ground.ask("a", Ground::body("ann")).empty());
     ground.client.reset();
     ground.connect();
-    REQUIRE(ground.client); // accepted, and never served
+    REQUIRE(ground.client);  // accepted, and never served
     CHECK(ground.ask("b", Ground::body("ann")).empty());
     ground.client.reset();
     ground.central.set_mode(CentreMode::refuse);
@@ -224,7 +224,7 @@ struct Loaded {
     }
 };
 
-} // namespace
+}  // namespace
 
 TEST_CASE("load_run: an open loop keeps its rate whatever the answers take, and ends by itself") {
     LoadTerms terms;
@@ -288,6 +288,25 @@ TEST_CASE("load_run: what is never answered is a timeout, what cannot connect is
         CHECK(loaded.run->stats().failures() == 100);
         CHECK(loaded.run->summary().find(code) != std::string::npos);
     }
+}
+
+TEST_CASE("load_run: a run that grows opens connections only as it needs them") {
+    LoadTerms terms;
+    terms.rate = 100;
+    terms.connections = 200;
+    terms.duration = 4s;
+    terms.grow = true;
+    Loaded loaded(terms);
+    loaded.ground.world.run_for(2s);
+    CHECK(loaded.ground.net.stats().dials < 20);
+    CentrePlan slow;
+    slow.latency_min = slow.latency_max = 1s;
+    loaded.ground.central.apply(slow);
+    loaded.ground.world.run_for(10s);
+    CHECK(loaded.done);
+    CHECK(loaded.run->stats().answers() == 400);
+    CHECK(loaded.ground.net.stats().dials > 80);
+    CHECK(loaded.ground.net.stats().dials < 130);
 }
 
 TEST_CASE("load_run: it rides out a reset and dials anew") {

@@ -54,6 +54,7 @@ void declare(CLI::App& app, Options& o) {
         ->check(CLI::Range(0.0, 1.0));
     app.add_option("--rate", o.terms.rate, "requests a second, open loop; 0: closed loop")->capture_default_str();
     app.add_option("--connections", o.terms.connections)->capture_default_str();
+    app.add_flag("--grow", o.terms.grow, "open connections as requests need them, not all at the start");
     app.add_option("--duration", o.duration)->capture_default_str();
     app.add_option("--max-requests", o.terms.requests_max, "0: no limit but the duration")->capture_default_str();
     app.add_option("--timeout", o.timeout, "of one request, from when it was due")->capture_default_str();
@@ -146,7 +147,7 @@ int run(const Options& o, const Target& target, TlsClientContext* tls) {
     return load.stats().answers() > load.stats().failures() ? 0 : 1;
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) {
     CLI::App app(kAbout, "holdfast-load");

@@ -9,8 +9,9 @@ namespace {
 
 constexpr Nanos kTick = 1ms;
 constexpr Nanos kRedialWait = 50ms;
+constexpr std::size_t kSpareConnections = 4;  // of a run that grows
 
-} // namespace
+}  // namespace
 
 // One keep-alive connection: dials when it has none, sends one request at a time, and gives up what takes too long.
 class LoadRun::Slot {
@@ -19,6 +20,7 @@ class LoadRun::Slot {
 
     bool free() const { return !busy_ && client_ != nullptr && client_->usable(); }
     bool busy() const { return busy_; }
+    bool open() const { return busy_ || dial_ != nullptr || free(); }
     void keep_connected(MonoTime now);
     void send(MonoTime due, Now now);
     void expire(MonoTime now);
@@ -31,7 +33,7 @@ class LoadRun::Slot {
     LoadRun& run_;
     std::unique_ptr<Pending> dial_;
     std::unique_ptr<HttpClient> client_;
-    MonoTime dial_at_{}; // not before
+    MonoTime dial_at_{};  // not before
     MonoTime dial_until_{};
     bool busy_ = false;
     MonoTime due_{};
@@ -52,7 +54,7 @@ void LoadRun::Slot::keep_connected(MonoTime now) {
 }
 
 void LoadRun::Slot::dialled(Result<std::unique_ptr<Stream>> stream) {
-    run_.loop_.defer([held = std::shared_ptr<Pending>(std::move(dial_))] {}); // not destroyed inside its own callback
+    run_.loop_.defer([held = std::shared_ptr<Pending>(std::move(dial_))] {});  // not destroyed inside its own callback
     if (!stream) {
         dial_at_ = run_.loop_.now().mono + kRedialWait;
         return;
@@ -187,9 +189,20 @@ void LoadRun::report(bool last) {
     reported_ = now;
 }
 
-void LoadRun::tick() {
+void LoadRun::keep_connections() {
     const MonoTime now = loop_.now().mono;
-    for (const auto& slot : slots_) slot->keep_connected(now);
+    auto open = static_cast<std::size_t>(
+        std::count_if(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->open(); }));
+    const std::size_t wanted = terms_.grow ? in_flight() + due_.size() + kSpareConnections : slots_.size();
+    for (const auto& slot : slots_) {
+        if (!slot->open() && open >= wanted) continue;
+        open += !slot->open();
+        slot->keep_connected(now);
+    }
+}
+
+void LoadRun::tick() {
+    keep_connections();
     arrivals();
     give_out();
     expire();
@@ -202,4 +215,4 @@ void LoadRun::tick() {
     if (!std::exchange(over_, true)) done_();
 }
 
-} // namespace holdfast
+}  // namespace holdfast

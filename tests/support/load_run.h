@@ -23,17 +23,18 @@ struct LoadTerms {
     static constexpr Nanos kDurationMax = 1h;
 
     std::size_t connections = 16;
-    double rate = 0; // requests a second; 0: closed loop
+    double rate = 0;  // requests a second; 0: closed loop
     Nanos duration = 10s;
-    std::uint64_t requests_max = 0; // 0: no limit but the duration
-    Nanos timeout = 10s;            // of one request, from when it was due
-    Nanos report_every{0};          // 0: only the summary
-    bool histograms = false;        // in each report
+    std::uint64_t requests_max = 0;  // 0: no limit but the duration
+    Nanos timeout = 10s;             // of one request, from when it was due
+    Nanos report_every{0};           // 0: only the summary
+    bool histograms = false;         // in each report
+    bool grow = false;               // connections are opened as requests need them, not all at once
 };
 
 class LoadRun {
   public:
-    static constexpr std::size_t kBacklogMax = 100'000; // due and not yet sent
+    static constexpr std::size_t kBacklogMax = 100'000;  // due and not yet sent
     using Report = std::function<void(const std::string& json)>;
 
     // Calls `done` once, when everything sent is answered or given up. Requires: all but shape and terms outlive it.
@@ -48,10 +49,11 @@ class LoadRun {
     std::string summary() const { return stats_.summary(loop_.now().mono - started_); }
 
   private:
-    class Slot; // one connection
+    class Slot;  // one connection
     void tick();
+    void keep_connections();
     void arrivals();
-    bool give(Slot& slot); // false: nothing is left to send now
+    bool give(Slot& slot);  // false: nothing is left to send now
     void give_out();
     void expire();
     void report(bool last);
@@ -70,7 +72,7 @@ class LoadRun {
     ResponseLimits limits_;
     json::Document document_;
     std::vector<std::unique_ptr<Slot>> slots_;
-    std::deque<MonoTime> due_; // of arrivals that wait for a connection
+    std::deque<MonoTime> due_;  // of arrivals that wait for a connection
     std::unique_ptr<Timer> timer_;
     MonoTime started_{};
     MonoTime reported_{};
@@ -78,4 +80,4 @@ class LoadRun {
     bool over_ = false;
 };
 
-} // namespace holdfast
+}  // namespace holdfast
