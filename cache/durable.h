@@ -17,10 +17,10 @@ using Durable = std::function<void(Result<void>)>;
 // How one part (cache, state, journal, evidence) is, for status and metrics.
 struct PartHealth {
     bool ok = true;
-    std::string reason;                    // one sentence; empty while ok
-    std::uint64_t failures = 0;            // failed commits since start
-    std::uint64_t refused = 0;             // writes refused because a bounded queue was full
-    std::uint64_t queued = 0;              // writes waiting for their commit
+    std::string reason;         // one sentence; empty while ok
+    std::uint64_t failures = 0; // failed commits since start
+    std::uint64_t refused = 0;  // writes refused because a bounded queue was full
+    std::uint64_t queued = 0;   // writes waiting for their commit
 };
 
 // Why records left the cache: the values of holdfast_cache_evictions_total{cause}.
@@ -29,9 +29,9 @@ std::string_view name(Eviction cause);
 
 // Told on the loop. Every one may be empty.
 struct StorageObserver {
-    std::function<void(Nanos)> commit_duration;                  // each commit of cache/ and state/
+    std::function<void(Nanos)> commit_duration; // each commit of cache/ and state/
     std::function<void(Eviction, std::uint64_t records)> evicted;
-    std::function<void(bool ok, const std::string& part, const std::string& reason)> health;  // each transition
+    std::function<void(bool ok, const std::string& part, const std::string& reason)> health; // each transition
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -30,20 +30,20 @@ std::optional<Meta> read_meta(int fd, std::uint64_t at) {
     if (::pread(fd, raw.data(), raw.size(), static_cast<off_t>(at)) != static_cast<ssize_t>(raw.size()))
         return std::nullopt;
     wire::Reader r({raw.data(), raw.size()});
-    r.u64();  // page number
+    r.u64(); // page number
     r.u16();
     const std::uint16_t flags = r.u16();
     r.u32();
     Meta m;
     m.magic = r.u32();
     m.version = r.u32();
-    r.u64();  // address
-    r.u64();  // map size
+    r.u64(); // address
+    r.u64(); // map size
     const auto tree = [&r](std::uint32_t& pad) {
         pad = r.u32();
-        r.u32();               // flags, depth
-        r.bytes(4 * 8);        // pages of three kinds, entries
-        return r.u64();        // root
+        r.u32();        // flags, depth
+        r.bytes(4 * 8); // pages of three kinds, entries
+        return r.u64(); // root
     };
     std::uint32_t unused = 0;
     m.free_root = tree(m.page_bytes);
@@ -58,7 +58,7 @@ bool root_fits(std::uint64_t root, const Meta& m, std::uint64_t file_bytes) {
     return root == kNoPage || (root >= 2 && root <= m.last_page && (root + 1) * m.page_bytes <= file_bytes);
 }
 
-}  // namespace
+} // namespace
 
 MetaCheck check_meta(const std::string& data_file, std::string& why) {
     files::Fd fd(::open(data_file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -95,4 +95,4 @@ MetaCheck check_meta(const std::string& data_file, std::string& why) {
     return MetaCheck::sound;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -96,9 +96,12 @@ int walk(const ScanRequest& q) {
     const auto bytes = txn->get(0, kFormatKey);
     if (!bytes) return kForeign;
     switch (decode_format(*bytes, q.key_check, format)) {
-        case FormatCheck::good: break;
-        case FormatCheck::foreign: return kForeign;
-        case FormatCheck::other_key: return kOtherKey;
+        case FormatCheck::good:
+            break;
+        case FormatCheck::foreign:
+            return kForeign;
+        case FormatCheck::other_key:
+            return kOtherKey;
     }
     if (!free_list_is_sound(*txn, (*env)->last_page())) return kDamaged;
     for (std::size_t db = 0; db < q.dbs.size(); ++db)
@@ -112,7 +115,7 @@ int walk(const ScanRequest& q) {
     const rlimit none{0, 0};
     setrlimit(RLIMIT_CORE, &none);
     if (const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC); null >= 0) {
-        ::dup2(null, 1);  // LMDB's assertions and a sanitizer's reports about damage are no news to anyone
+        ::dup2(null, 1); // LMDB's assertions and a sanitizer's reports about damage are no news to anyone
         ::dup2(null, 2);
     }
     ::alarm(static_cast<unsigned>(std::max<std::int64_t>(1, std::chrono::ceil<Seconds>(q.limit).count())));
@@ -126,15 +129,20 @@ ScanReport report_of(int status) {
         return {ScanVerdict::damaged, fmt::format("reading it ends in signal {}", sig)};
     }
     switch (WEXITSTATUS(status)) {
-        case kSound: return {ScanVerdict::sound, ""};
-        case kForeign: return {ScanVerdict::foreign, "it is of another format"};
-        case kOtherKey: return {ScanVerdict::other_key, "it was sealed under another key_file"};
-        case kDamaged: return {ScanVerdict::damaged, "its entries do not verify"};
-        default: return {ScanVerdict::damaged, "reading it fails"};
+        case kSound:
+            return {ScanVerdict::sound, ""};
+        case kForeign:
+            return {ScanVerdict::foreign, "it is of another format"};
+        case kOtherKey:
+            return {ScanVerdict::other_key, "it was sealed under another key_file"};
+        case kDamaged:
+            return {ScanVerdict::damaged, "its entries do not verify"};
+        default:
+            return {ScanVerdict::damaged, "reading it fails"};
     }
 }
 
-}  // namespace
+} // namespace
 
 std::string encode_format(const Format& format) {
     std::string out(kFormatMagic);
@@ -163,8 +171,7 @@ FormatCheck decode_format(std::string_view bytes, const std::array<char, 16>& ke
 ScanReport scan_environment(const ScanRequest& request) {
     const pid_t pid = ::fork();
     if (pid == 0) child(request);
-    if (pid < 0)
-        return {ScanVerdict::damaged, fmt::format("no process to read it in: {}", std::strerror(errno))};
+    if (pid < 0) return {ScanVerdict::damaged, fmt::format("no process to read it in: {}", std::strerror(errno))};
     int status = 0;
     // The child's own alarm bounds this.
     while (::waitpid(pid, &status, 0) < 0)
@@ -172,4 +179,4 @@ ScanReport scan_environment(const ScanRequest& request) {
     return report_of(status);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

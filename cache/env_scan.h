@@ -15,31 +15,31 @@ namespace holdfast {
 
 // What the file's two meta pages say, read as bytes, without LMDB.
 enum class MetaCheck {
-    missing,     // no file
+    missing, // no file
     sound,
-    suspicious,  // sound, but the file is shorter than its last page: only a walk can tell
-    damaged,     // empty, cut within the metas, no valid meta, or roots beyond the end
-    foreign,     // of another version of LMDB or another page size
+    suspicious, // sound, but the file is shorter than its last page: only a walk can tell
+    damaged,    // empty, cut within the metas, no valid meta, or roots beyond the end
+    foreign,    // of another version of LMDB or another page size
 };
 MetaCheck check_meta(const std::string& data_file, std::string& why);
 
 // Walks of the same databases differ in depth.
 enum class ScanDepth {
-    quick,  // the names, the format record, the free pages, first and last entry of each database
-    full,   // every entry: order, framing, seal, and that there are as many as the database says
+    quick, // the names, the format record, the free pages, first and last entry of each database
+    full,  // every entry: order, framing, seal, and that there are as many as the database says
 };
 
 enum class ScanVerdict {
     sound,
-    damaged,    // the child died, hung, or found a wrong entry
-    foreign,    // another format, or databases that are not ours
-    other_key,  // ours, but sealed under another key
+    damaged,   // the child died, hung, or found a wrong entry
+    foreign,   // another format, or databases that are not ours
+    other_key, // ours, but sealed under another key
 };
 
 struct ScanRequest {
     std::string dir;
     std::uint64_t map_bytes = 0;
-    std::vector<std::string> dbs;  // the first is the one with the format record
+    std::vector<std::string> dbs; // the first is the one with the format record
     std::array<char, 16> key_check{};
     ScanDepth depth = ScanDepth::quick;
     Nanos limit = 60s;
@@ -50,7 +50,7 @@ struct ScanRequest {
 
 struct ScanReport {
     ScanVerdict verdict = ScanVerdict::damaged;
-    std::string why;  // for the log; empty when sound
+    std::string why; // for the log; empty when sound
 };
 
 // Requires: nobody has the environment open. Blocks for at most `limit`: at start only.
@@ -69,4 +69,4 @@ enum class FormatCheck { good, foreign, other_key };
 std::string encode_format(const Format& format);
 FormatCheck decode_format(std::string_view bytes, const std::array<char, 16>& key_check, Format& out);
 
-}  // namespace holdfast
+} // namespace holdfast

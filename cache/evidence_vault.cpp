@@ -21,8 +21,9 @@ constexpr std::string_view kMagic = "HFEV";
 constexpr std::string_view kSuffix = ".sealed";
 
 bool is_id(std::string_view id) {
-    return !id.empty() && id.size() <= 64 &&
-           std::all_of(id.begin(), id.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
+    return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '_' || c == '-';
+    });
 }
 
 // A file: magic, version, kept_at (bound), then the sealed bytes.
@@ -55,13 +56,13 @@ struct Work {
     Result<std::string> read;
 };
 
-}  // namespace
+} // namespace
 
 struct EvidenceVault::State {
     State(Loop& l, Offload& o) : loop(l), offload(o) {}
     struct Item {
         EvidenceItem item;
-        bool busy = false;  // being written or erased: not listed, not read
+        bool busy = false; // being written or erased: not listed, not read
     };
     Loop& loop;
     Offload& offload;
@@ -69,7 +70,7 @@ struct EvidenceVault::State {
     std::map<std::string, Item, std::less<>> items;
     std::uint64_t bytes = 0;
     PartHealth health;
-    std::map<std::uint64_t, std::unique_ptr<OffloadHandle>> running;  // at most an item each
+    std::map<std::uint64_t, std::unique_ptr<OffloadHandle>> running; // at most an item each
     std::uint64_t next = 0;
     std::vector<std::function<void()>> drains;
 
@@ -161,7 +162,7 @@ void EvidenceVault::keep(std::string_view id, std::string bytes, WallTime now, D
     const std::uint64_t size = bytes.size() + kHeaderBytes + AesGcm::kOverhead;
     s.items[std::string(id)] = {{std::string(id), now, size}, true};
     s.bytes += size;
-    const auto work = std::make_shared<Work>();  // owners: the work, then its callback
+    const auto work = std::make_shared<Work>(); // owners: the work, then its callback
     const std::string name(id);
     s.run(
         [work, name, now, bytes = std::move(bytes), path = s.path(id), key = s.options.key, fault = s.options.fault] {
@@ -186,7 +187,7 @@ void EvidenceVault::read(std::string_view id, std::function<void(Result<std::str
         s.loop.defer([done = std::move(done)] { done(fail(Code::not_found, Origin::store, "no such evidence")); });
         return;
     }
-    const auto work = std::make_shared<Work>();  // owners: the work, then its callback
+    const auto work = std::make_shared<Work>(); // owners: the work, then its callback
     s.run(
         [work, name = std::string(id), path = s.path(id), key = s.options.key] {
             auto file = files::read_file(path, kItemBytesMax);
@@ -205,7 +206,7 @@ void EvidenceVault::erase(std::string_view id, Durable done) {
         return;
     }
     it->second.busy = true;
-    const auto work = std::make_shared<Work>();  // owners: the work, then its callback
+    const auto work = std::make_shared<Work>(); // owners: the work, then its callback
     s.run(
         [work, path = s.path(id)] {
             if (::unlink(path.c_str()) != 0 && errno != ENOENT)
@@ -241,8 +242,12 @@ std::vector<EvidenceItem> EvidenceVault::list() const {
     return out;
 }
 
-std::uint64_t EvidenceVault::bytes() const { return state_->bytes; }
-std::size_t EvidenceVault::count() const { return state_->items.size(); }
+std::uint64_t EvidenceVault::bytes() const {
+    return state_->bytes;
+}
+std::size_t EvidenceVault::count() const {
+    return state_->items.size();
+}
 PartHealth EvidenceVault::health() const {
     PartHealth out = state_->health;
     out.queued = state_->running.size();
@@ -256,4 +261,4 @@ void EvidenceVault::drain(std::function<void()> done) {
         state_->drains.push_back(std::move(done));
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -19,17 +19,17 @@ namespace holdfast {
 inline constexpr std::size_t kEvidenceItemsMax = 100'000;
 
 struct EvidenceOptions {
-    std::string dir;  // journal/evidence, made when missing, 0700
+    std::string dir; // journal/evidence, made when missing, 0700
     std::uint64_t bytes_max = 1ull << 30;
     Nanos retain = 24h;
     std::array<std::uint8_t, 32> key{};
-    std::function<int()> fault;  // tests: not 0 is the errno to fail a write with
+    std::function<int()> fault; // tests: not 0 is the errno to fail a write with
 };
 
 struct EvidenceItem {
     std::string id;
     WallTime kept_at;
-    std::uint64_t bytes = 0;  // of the file
+    std::uint64_t bytes = 0; // of the file
 };
 
 class EvidenceVault {
@@ -45,7 +45,7 @@ class EvidenceVault {
     // Erases what is older than `retain`, at most kErasePerSweep a call; `erased` names each, to be journalled.
     static constexpr std::size_t kErasePerSweep = 64;
     void sweep(WallTime now, std::function<void(const EvidenceItem&)> erased);
-    std::vector<EvidenceItem> list() const;  // oldest first
+    std::vector<EvidenceItem> list() const; // oldest first
     std::uint64_t bytes() const;
     std::size_t count() const;
     PartHealth health() const;
@@ -58,4 +58,4 @@ class EvidenceVault {
     std::unique_ptr<State> state_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -104,4 +104,4 @@ std::uint64_t size_of(const std::string& path) {
     return ::stat(path.c_str(), &st) == 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
 }
 
-}  // namespace holdfast::files
+} // namespace holdfast::files

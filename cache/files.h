@@ -31,7 +31,7 @@ class Fd {
 
 // full for no space and file size limits, not_found, exists, denied, else io; the detail names the path.
 Error error_of(int errno_value, std::string_view what, const std::string& path);
-Result<void> make_dir(const std::string& path);  // 0700, parents too; fine when it is there
+Result<void> make_dir(const std::string& path); // 0700, parents too; fine when it is there
 Result<void> sync_dir(const std::string& path);
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max);
 // Writes a new file, syncs it and its folder. Requires: no such file; on failure none is left behind.
@@ -39,6 +39,6 @@ Result<void> write_new_file(const std::string& path, std::string_view bytes);
 Result<void> write_all(int fd, std::string_view bytes, const std::string& path);
 std::string parent_of(const std::string& path);
 bool exists(const std::string& path);
-std::uint64_t size_of(const std::string& path);  // 0 when missing
+std::uint64_t size_of(const std::string& path); // 0 when missing
 
-}  // namespace holdfast::files
+} // namespace holdfast::files

@@ -17,7 +17,9 @@ namespace holdfast {
 namespace {
 
 // "guard 1 boot=<16 hex> doubt=<0|1>\n": fixed length, so that the flag is rewritten in place.
-std::string guard_line(bool doubted) { return fmt::format("guard 1 boot={:016x} doubt={}\n", boot_id(), doubted ? 1 : 0); }
+std::string guard_line(bool doubted) {
+    return fmt::format("guard 1 boot={:016x} doubt={}\n", boot_id(), doubted ? 1 : 0);
+}
 constexpr std::size_t kGuardBytes = 8 + 5 + 16 + 7 + 2;
 constexpr off_t kDoubtAt = kGuardBytes - 2;
 
@@ -25,7 +27,8 @@ Result<files::Fd> take_lock(const std::string& path, const std::string& dir) {
     files::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd) return tl::unexpected(files::error_of(errno, "make", path));
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
-        return fail(Code::exists, Origin::store, fmt::format("{} is in use by another process (it holds {})", dir, path));
+        return fail(Code::exists, Origin::store,
+                    fmt::format("{} is in use by another process (it holds {})", dir, path));
     return fd;
 }
 
@@ -36,11 +39,11 @@ void drop_oldest_bad(const std::string& dir) {
     std::error_code ec;
     for (const auto& entry : fs::directory_iterator(files::parent_of(dir), ec))
         if (entry.path().filename().string().rfind(prefix, 0) == 0) bad.push_back(entry.path().string());
-    std::sort(bad.begin(), bad.end());  // the time in the name has a fixed width
+    std::sort(bad.begin(), bad.end()); // the time in the name has a fixed width
     for (std::size_t i = 0; i + kBadKept < bad.size(); ++i) fs::remove_all(bad[i], ec);
 }
 
-}  // namespace
+} // namespace
 
 Result<std::unique_ptr<GuardedEnv>> GuardedEnv::open(GuardOptions options, WallTime now) {
     std::unique_ptr<GuardedEnv> out(new GuardedEnv);
@@ -88,9 +91,11 @@ Result<void> GuardedEnv::inspect(const GuardOptions& o, WallTime now) {
             fresh_ = true;
             return {};
         case MetaCheck::damaged:
-        case MetaCheck::foreign: return move_aside(o, why, now);
+        case MetaCheck::foreign:
+            return move_aside(o, why, now);
         case MetaCheck::sound:
-        case MetaCheck::suspicious: break;
+        case MetaCheck::suspicious:
+            break;
     }
     ScanRequest request{o.dir, o.map_bytes, o.dbs, Codec::key_check(o.key)};
     request.depth = crashed_ || o.always_full || meta == MetaCheck::suspicious ? ScanDepth::full : ScanDepth::quick;
@@ -178,7 +183,7 @@ void GuardedEnv::write_doubt(bool set) {
 }
 
 Result<void> GuardedEnv::mark_clean() {
-    if (held_ || doubting_) return {};  // the next start must know
+    if (held_ || doubting_) return {}; // the next start must know
     if (::unlink(guard_path_.c_str()) != 0 && errno != ENOENT)
         return tl::unexpected(files::error_of(errno, "remove", guard_path_));
     return files::sync_dir(files::parent_of(guard_path_));
@@ -186,4 +191,4 @@ Result<void> GuardedEnv::mark_clean() {
 
 GuardedEnv::~GuardedEnv() = default;
 
-}  // namespace holdfast
+} // namespace holdfast

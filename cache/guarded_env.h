@@ -22,7 +22,7 @@
 
 namespace holdfast {
 
-inline constexpr std::size_t kBadKept = 3;  // folders moved aside that are kept, the newest
+inline constexpr std::size_t kBadKept = 3; // folders moved aside that are kept, the newest
 
 struct GuardOptions {
     std::string dir;
@@ -30,9 +30,10 @@ struct GuardOptions {
     std::vector<std::string> dbs;
     std::array<std::uint8_t, 32> key{};
     Nanos scan_limit = 60s;
-    // The identity that the environment must have, and gets when it is begun anew: another one is moved aside. 0: its own.
+    // The identity that the environment must have, and gets when it is begun anew: another one is moved aside. 0: its
+    // own.
     std::uint64_t generation = 0;
-    bool always_full = false;  // walk everything at each start, not only after a crash
+    bool always_full = false; // walk everything at each start, not only after a crash
     std::function<bool(std::uint64_t generation, std::size_t db, std::string_view key, std::string_view value)> verify;
     std::function<int()> fault;
 };
@@ -46,12 +47,12 @@ class GuardedEnv {
 
     const std::shared_ptr<lmdb::Env>& env() const { return env_; }
     std::uint64_t generation() const { return generation_; }
-    bool fresh() const { return fresh_; }              // begun anew, for whichever reason
-    bool moved_aside() const { return moved_aside_; }  // because what was there is no good
-    bool crashed() const { return crashed_; }          // the last run left its guard
-    bool rebooted() const { return rebooted_; }        // ... and the machine has been started since
-    bool doubted() const { return doubted_; }          // ... and it had set doubt()
-    const std::string& note() const { return note_; }  // one sentence for the log when something was done; else empty
+    bool fresh() const { return fresh_; }             // begun anew, for whichever reason
+    bool moved_aside() const { return moved_aside_; } // because what was there is no good
+    bool crashed() const { return crashed_; }         // the last run left its guard
+    bool rebooted() const { return rebooted_; }       // ... and the machine has been started since
+    bool doubted() const { return doubted_; }         // ... and it had set doubt()
+    const std::string& note() const { return note_; } // one sentence for the log when something was done; else empty
 
     // After a commit that failed the guard says, rewritten in place (which works on a full disk), that writes may be
     // missing; after one that worked, while nothing holds the doubt, that none are. On any thread.
@@ -70,14 +71,14 @@ class GuardedEnv {
     Result<void> write_guard();
     void write_doubt(bool set);
 
-    std::shared_ptr<lmdb::Env> env_;  // owners: this, the batch that writes it, and a commit under way
+    std::shared_ptr<lmdb::Env> env_; // owners: this, the batch that writes it, and a commit under way
     files::Fd lock_, guard_;
     std::string guard_path_;
     std::uint64_t generation_ = 0;
     bool fresh_ = false, moved_aside_ = false, crashed_ = false, rebooted_ = false, doubted_ = false;
     std::string note_, why_aside_;
     std::atomic<bool> held_ = false;
-    std::atomic<bool> doubting_ = false;  // what the guard says
+    std::atomic<bool> doubting_ = false; // what the guard says
 };
 
-}  // namespace holdfast
+} // namespace holdfast

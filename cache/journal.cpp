@@ -9,13 +9,13 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kGroupMax = 512;  // entries written together
+constexpr std::size_t kGroupMax = 512; // entries written together
 constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;
 
 struct Group {
     std::shared_ptr<SegmentWriter> writer;
     std::vector<JournalEntry> entries;
-    JournalHead head;  // before; of the last entry afterwards
+    JournalHead head; // before; of the last entry afterwards
     Result<void> result;
 };
 
@@ -27,7 +27,7 @@ void write_group(Group& g) {
     if (g.result) g.head = std::move(head);
 }
 
-}  // namespace
+} // namespace
 
 struct Journal::State {
     State(Loop& l, Offload& o) : loop(l), offload(o) {}
@@ -35,12 +35,12 @@ struct Journal::State {
     Offload& offload;
     JournalOptions options;
     std::function<void(const JournalHead&)> on_head;
-    std::shared_ptr<SegmentWriter> writer;  // owners: this and the job under way
+    std::shared_ptr<SegmentWriter> writer; // owners: this and the job under way
     JournalHead head;
     JournalOpened opened;
     PartHealth health;
     std::vector<JournalEntry> queue;
-    std::shared_ptr<Group> group;  // under way; owners: this and the job
+    std::shared_ptr<Group> group; // under way; owners: this and the job
     std::unique_ptr<OffloadHandle> handle, spent;
     std::unique_ptr<Timer> timer;
     std::vector<Durable> drains;
@@ -140,9 +140,15 @@ void Journal::drain(Durable done) {
     if (!state_->group) state_->timer->restart(Nanos(0));
 }
 
-const JournalHead& Journal::head() const { return state_->head; }
-const JournalOpened& Journal::opened() const { return state_->opened; }
-const std::string& Journal::dir() const { return state_->options.dir; }
+const JournalHead& Journal::head() const {
+    return state_->head;
+}
+const JournalOpened& Journal::opened() const {
+    return state_->opened;
+}
+const std::string& Journal::dir() const {
+    return state_->options.dir;
+}
 
 PartHealth Journal::health() const {
     PartHealth out = state_->health;
@@ -150,4 +156,4 @@ PartHealth Journal::health() const {
     return out;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -20,17 +20,17 @@
 namespace holdfast {
 
 inline constexpr std::uint64_t kJournalSegmentBytes = 64ull << 20;
-inline constexpr std::size_t kJournalQueueMax = 8192;            // entries waiting
-inline constexpr std::size_t kJournalFieldsMax = 16u << 10;      // bytes of one entry's fields
+inline constexpr std::size_t kJournalQueueMax = 8192;       // entries waiting
+inline constexpr std::size_t kJournalFieldsMax = 16u << 10; // bytes of one entry's fields
 inline constexpr std::string_view kJournalZeroHash = "0000000000000000000000000000000000000000000000000000000000000000";
 
 struct JournalHead {
-    std::uint64_t seq = 0;  // of the last durable entry; 0: none yet
+    std::uint64_t seq = 0; // of the last durable entry; 0: none yet
     std::string hash = std::string(kJournalZeroHash);
 };
 
 struct JournalOptions {
-    std::string dir;  // made when missing, 0700
+    std::string dir; // made when missing, 0700
     std::uint64_t segment_bytes = kJournalSegmentBytes;
     // Tests: called before each group is written; not 0 is the errno to fail with.
     std::function<int()> fault;
@@ -38,8 +38,8 @@ struct JournalOptions {
 
 // What opening found; each sentence belongs into the log and as an entry into the journal.
 struct JournalOpened {
-    std::uint64_t cut_bytes = 0;  // of a damaged tail
-    std::string cut_file;         // where they are kept; empty: nothing was cut
+    std::uint64_t cut_bytes = 0; // of a damaged tail
+    std::string cut_file;        // where they are kept; empty: nothing was cut
 };
 
 class Journal {
@@ -47,9 +47,9 @@ class Journal {
     static Result<std::unique_ptr<Journal>> open(JournalOptions options, Loop& loop, Offload& offload,
                                                  std::function<void(const JournalHead&)> on_head = {});
     ~Journal();
-    // Queues an entry; `fields_json` is one JSON object. `done` (may be empty) is told when it is on disk, or that it is
-    // not: then it is not in the journal and the caller must not act as if it were. Entries without `done` are retried
-    // while the queue has room.
+    // Queues an entry; `fields_json` is one JSON object. `done` (may be empty) is told when it is on disk, or that it
+    // is not: then it is not in the journal and the caller must not act as if it were. Entries without `done` are
+    // retried while the queue has room.
     void append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done = {});
     // `done` when all that is queued now is on disk, or cannot be.
     void drain(Durable done);
@@ -64,4 +64,4 @@ class Journal {
     std::unique_ptr<State> state_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

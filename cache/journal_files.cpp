@@ -16,9 +16,11 @@ namespace {
 // A segment may exceed its size by the last group, and a foreign file must not fill the memory.
 constexpr std::size_t kSegmentReadMax = 512u << 20;
 
-}  // namespace
+} // namespace
 
-std::string segment_name(std::uint64_t first_seq) { return fmt::format("journal-{:020}.jsonl", first_seq); }
+std::string segment_name(std::uint64_t first_seq) {
+    return fmt::format("journal-{:020}.jsonl", first_seq);
+}
 
 bool is_segment_name(std::string_view name) {
     return name.size() == 34 && name.substr(0, 8) == "journal-" && name.substr(28) == ".jsonl" &&
@@ -106,7 +108,7 @@ Result<void> SegmentWriter::begin_segment(std::uint64_t first_seq) {
     fd_ = std::move(fd);
     path_ = path;
     bytes_ = 0;
-    dirty_ = true;  // of an attempt that failed before, there may be something in it
+    dirty_ = true; // of an attempt that failed before, there may be something in it
     return {};
 }
 
@@ -136,4 +138,4 @@ Result<void> SegmentWriter::write(std::string_view lines, std::uint64_t first_se
     return done;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

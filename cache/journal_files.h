@@ -46,8 +46,8 @@ class SegmentWriter {
     std::function<int()> fault_;
     files::Fd fd_;
     std::string path_;
-    std::uint64_t bytes_ = 0;  // of the segment that are good; what lies beyond is cut before the next write
-    bool dirty_ = false;       // a write failed: something may lie beyond
+    std::uint64_t bytes_ = 0; // of the segment that are good; what lies beyond is cut before the next write
+    bool dirty_ = false;      // a write failed: something may lie beyond
 };
 
-}  // namespace holdfast
+} // namespace holdfast

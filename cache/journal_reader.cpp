@@ -29,7 +29,7 @@ bool each_line(std::string_view text, Each each) {
     return false;
 }
 
-}  // namespace
+} // namespace
 
 std::optional<JournalLine> parse_journal_line(std::string_view line) {
     // Fixed ends: ,"prev":"<64>","hash":"<64>"} - so that no JSON parser is asked about bytes that do not verify.
@@ -81,8 +81,10 @@ Result<JournalVerdict> journal_verify(const std::string& dir, const std::optiona
             const auto line = parse_journal_line(bytes);
             if (!line) return problem(n, "the entry was changed: its hash is wrong");
             if (line->seq != v.head.seq + 1)
-                return problem(n, fmt::format("entry {} is missing: {} follows {}", v.head.seq + 1, line->seq, v.head.seq));
-            if (line->prev != v.head.hash) return problem(n, "the chain is broken: it does not follow the entry before it");
+                return problem(
+                    n, fmt::format("entry {} is missing: {} follows {}", v.head.seq + 1, line->seq, v.head.seq));
+            if (line->prev != v.head.hash)
+                return problem(n, "the chain is broken: it does not follow the entry before it");
             if (expected && line->seq == expected->seq) {
                 if (line->hash != expected->hash) return problem(n, "the entry is not the one that state/ remembers");
                 expected_seen = true;
@@ -143,4 +145,4 @@ Result<void> journal_export(const std::string& dir, std::uint64_t after,
     return {};
 }
 
-}  // namespace holdfast
+} // namespace holdfast

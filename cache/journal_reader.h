@@ -1,5 +1,5 @@
-// Reading and verifying the journal's files: synchronous, for an Offload job or a tool; never on the loop. Safe beside a
-// running Journal: a line that is being written is taken as the end.
+// Reading and verifying the journal's files: synchronous, for an Offload job or a tool; never on the loop. Safe beside
+// a running Journal: a line that is being written is taken as the end.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace holdfast {
 
 struct JournalLine {
     std::uint64_t seq = 0;
-    std::string_view text;  // the whole line without its newline
+    std::string_view text; // the whole line without its newline
     std::string_view prev, hash;
 };
 
@@ -25,9 +25,9 @@ std::optional<JournalLine> parse_journal_line(std::string_view line);
 
 struct JournalVerdict {
     bool intact = false;
-    std::uint64_t entries = 0;   // that verified
-    JournalHead head;            // of the last entry that verified
-    std::string problem;         // what, in which file, at which line; empty while intact
+    std::uint64_t entries = 0; // that verified
+    JournalHead head;          // of the last entry that verified
+    std::string problem;       // what, in which file, at which line; empty while intact
 };
 
 // Segment files, oldest first.
@@ -41,4 +41,4 @@ Result<std::vector<std::string>> journal_tail(const std::string& dir, std::size_
 Result<void> journal_export(const std::string& dir, std::uint64_t after,
                             const std::function<bool(std::string_view line)>& each);
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -11,31 +11,41 @@
 namespace holdfast::lmdb {
 namespace {
 
-MDB_val val(std::string_view s) { return {s.size(), const_cast<char*>(s.data())}; }
-std::string_view view(const MDB_val& v) { return {static_cast<const char*>(v.mv_data), v.mv_size}; }
+MDB_val val(std::string_view s) {
+    return {s.size(), const_cast<char*>(s.data())};
+}
+std::string_view view(const MDB_val& v) {
+    return {static_cast<const char*>(v.mv_data), v.mv_size};
+}
 
 Code code_of(int rc) {
     switch (rc) {
         case MDB_MAP_FULL:
-        case MDB_TXN_FULL: return Code::too_large;
+        case MDB_TXN_FULL:
+            return Code::too_large;
         case ENOSPC:
         case EDQUOT:
-        case EFBIG: return Code::full;
+        case EFBIG:
+            return Code::full;
         case MDB_CORRUPTED:
         case MDB_PAGE_NOTFOUND:
         case MDB_CURSOR_FULL:
         case MDB_PANIC:
         case MDB_BAD_TXN:
-        case MDB_INVALID: return Code::corrupt;
+        case MDB_INVALID:
+            return Code::corrupt;
         case MDB_VERSION_MISMATCH:
-        case MDB_INCOMPATIBLE: return Code::unsupported;
+        case MDB_INCOMPATIBLE:
+            return Code::unsupported;
         case EAGAIN:
-        case EBUSY: return Code::exists;
-        default: return rc > 0 ? Code::io : Code::internal;
+        case EBUSY:
+            return Code::exists;
+        default:
+            return rc > 0 ? Code::io : Code::internal;
     }
 }
 
-}  // namespace
+} // namespace
 
 Error error_of(int rc, std::string_view what) {
     return Error{code_of(rc), Origin::store, false, fmt::format("{}: {}", what, mdb_strerror(rc))};
@@ -60,14 +70,22 @@ bool Cursor::move(int op) {
     return true;
 }
 
-bool Cursor::first() { return move(MDB_FIRST); }
-bool Cursor::next() { return move(MDB_NEXT); }
-bool Cursor::last() { return move(MDB_LAST); }
+bool Cursor::first() {
+    return move(MDB_FIRST);
+}
+bool Cursor::next() {
+    return move(MDB_NEXT);
+}
+bool Cursor::last() {
+    return move(MDB_LAST);
+}
 bool Cursor::seek(std::string_view key) {
     key_ = key;
     return move(MDB_SET_RANGE);
 }
-int Cursor::erase() { return mdb_cursor_del(cursor_, 0); }
+int Cursor::erase() {
+    return mdb_cursor_del(cursor_, 0);
+}
 
 Txn::Txn(Txn&& o) noexcept : env_(o.env_), txn_(std::exchange(o.txn_, nullptr)), shared_(o.shared_) {}
 
@@ -104,7 +122,9 @@ int Txn::erase(Db db, std::string_view key) {
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int Txn::clear(Db db) { return mdb_drop(txn_, env_->handles_[db], 0); }
+int Txn::clear(Db db) {
+    return mdb_drop(txn_, env_->handles_[db], 0);
+}
 
 Cursor Txn::cursor(Db db) const {
     MDB_cursor* c = nullptr;
@@ -114,13 +134,13 @@ Cursor Txn::cursor(Db db) const {
 
 Cursor Txn::main_cursor() const {
     MDB_cursor* c = nullptr;
-    if (mdb_cursor_open(txn_, 1, &c) != 0) c = nullptr;  // MAIN_DBI
+    if (mdb_cursor_open(txn_, 1, &c) != 0) c = nullptr; // MAIN_DBI
     return Cursor(c);
 }
 
 Cursor Txn::free_cursor() const {
     MDB_cursor* c = nullptr;
-    if (mdb_cursor_open(txn_, 0, &c) != 0) c = nullptr;  // FREE_DBI
+    if (mdb_cursor_open(txn_, 0, &c) != 0) c = nullptr; // FREE_DBI
     return Cursor(c);
 }
 
@@ -182,7 +202,7 @@ Result<void> Env::open_dbs() {
         }
         handles_.push_back(handle);
     }
-    rc = mdb_txn_commit(txn);  // of a read-only one too: its handles then stay open
+    rc = mdb_txn_commit(txn); // of a read-only one too: its handles then stay open
     if (rc != 0) return tl::unexpected(error_of(rc, "begin in " + options_.dir));
     return {};
 }
@@ -223,4 +243,4 @@ std::uint64_t Env::last_page() const {
     return info.me_last_pgno;
 }
 
-}  // namespace holdfast::lmdb
+} // namespace holdfast::lmdb

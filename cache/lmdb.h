@@ -20,20 +20,20 @@ struct MDB_cursor;
 
 namespace holdfast::lmdb {
 
-// Every failure has its own Code, so that callers choose by it: map full too_large · no space or a file size limit full ·
-// other errors of the system io · damage corrupt · another version or format unsupported · held by another process
+// Every failure has its own Code, so that callers choose by it: map full too_large · no space or a file size limit full
+// · other errors of the system io · damage corrupt · another version or format unsupported · held by another process
 // exists · anything else internal.
 Error error_of(int rc, std::string_view what);
 
 struct EnvOptions {
-    std::string dir;             // exists
+    std::string dir;              // exists
     std::uint64_t map_bytes = 0;  // fixed for the life of the environment
-    std::vector<std::string> dbs;  // made when missing; their index is what Db means below
-    bool scan_only = false;        // read-only, without the lock file, nothing made: for a scan before the real opening
-    std::function<int()> fault;    // tests: called before each commit; not 0 is the error to fail with
+    std::vector<std::string> dbs; // made when missing; their index is what Db means below
+    bool scan_only = false;       // read-only, without the lock file, nothing made: for a scan before the real opening
+    std::function<int()> fault;   // tests: called before each commit; not 0 is the error to fail with
 };
 
-using Db = unsigned;  // index into EnvOptions::dbs
+using Db = unsigned; // index into EnvOptions::dbs
 
 class Env;
 
@@ -45,10 +45,10 @@ class Cursor {
     bool first();
     bool next();
     bool last();
-    bool seek(std::string_view key);  // the first entry not below key
+    bool seek(std::string_view key); // the first entry not below key
     std::string_view key() const { return key_; }
     std::string_view value() const { return value_; }
-    int erase();  // the current entry; next() then gives the one after it
+    int erase(); // the current entry; next() then gives the one after it
     int error() const { return error_; }
 
   private:
@@ -63,26 +63,26 @@ class Cursor {
 class Txn {
   public:
     Txn(Txn&& o) noexcept;
-    ~Txn();  // aborts, or for the loop's read transaction resets
+    ~Txn(); // aborts, or for the loop's read transaction resets
     std::optional<std::string_view> get(Db db, std::string_view key) const;
     // 0 or an error code for error_of().
     int put(Db db, std::string_view key, std::string_view value);
-    int append(Db db, std::string_view key, std::string_view value);  // faster when key is above all others
-    int erase(Db db, std::string_view key);                           // 0 also when it was not there
-    int clear(Db db);                                                 // drops all entries
+    int append(Db db, std::string_view key, std::string_view value); // faster when key is above all others
+    int erase(Db db, std::string_view key);                          // 0 also when it was not there
+    int clear(Db db);                                                // drops all entries
     Cursor cursor(Db db) const;
-    Cursor main_cursor() const;  // over the names of the databases
-    Cursor free_cursor() const;  // over LMDB's list of free pages
+    Cursor main_cursor() const; // over the names of the databases
+    Cursor free_cursor() const; // over LMDB's list of free pages
     std::uint64_t entries(Db db) const;
-    std::uint64_t pages() const;  // in use by all databases, as seen inside this transaction
-    Result<void> commit();        // once
+    std::uint64_t pages() const; // in use by all databases, as seen inside this transaction
+    Result<void> commit();       // once
 
   private:
     friend class Env;
     Txn(Env& env, MDB_txn* txn, bool shared) : env_(&env), txn_(txn), shared_(shared) {}
     Env* env_;
     MDB_txn* txn_;
-    bool shared_;  // the loop's read transaction: reset, not aborted
+    bool shared_; // the loop's read transaction: reset, not aborted
 };
 
 class Env {
@@ -94,8 +94,8 @@ class Env {
     Result<Txn> write();
     // The loop's one read transaction, renewed; at most one at a time. Nothing when a damaged lock table refuses it.
     Result<Txn> read();
-    int check_readers();  // frees slots of dead processes; how many
-    Result<void> sync();  // everything to disk, slow
+    int check_readers(); // frees slots of dead processes; how many
+    Result<void> sync(); // everything to disk, slow
     std::size_t page_bytes() const { return page_bytes_; }
     std::uint64_t last_page() const;
     const EnvOptions& options() const { return options_; }
@@ -112,4 +112,4 @@ class Env {
     std::vector<unsigned> handles_;
 };
 
-}  // namespace holdfast::lmdb
+} // namespace holdfast::lmdb

@@ -23,7 +23,7 @@ bool same_answer(const OutcomeRecord& a, const OutcomeRecord& b) {
            a.outcome.feature_model == b.outcome.feature_model && a.outcome.feature == b.outcome.feature;
 }
 
-}  // namespace
+} // namespace
 
 LmdbOutcomeStore::LmdbOutcomeStore(CacheEnv& env, Revocations& revocations) : env_(env), revocations_(revocations) {
     if (!env_.open()) return;
@@ -87,9 +87,14 @@ std::optional<OutcomeRecord> LmdbOutcomeStore::find(const SubjectKey& key, Now n
             }
             ++stats_.damaged;
             break;
-        case Found::hidden: ++stats_.hidden; break;
-        case Found::damaged: ++stats_.damaged; break;
-        case Found::none: break;
+        case Found::hidden:
+            ++stats_.hidden;
+            break;
+        case Found::damaged:
+            ++stats_.damaged;
+            break;
+        case Found::none:
+            break;
     }
     ++stats_.misses;
     return std::nullopt;
@@ -105,8 +110,8 @@ PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Na
     const OutcomeKey stored = env_.codec().outcome_key(key);
     const std::uint32_t scene_tag = tag_of(key.scene);
     if (revocations_.hidden(view_of(stored).substr(0, 16), scene_tag, record.asked_epoch)) return PutOutcome::hidden;
-    if (max_age > Nanos(0) && look(stored, scene_tag, now, scratch_) == Found::record &&
-        scratch_.age < max_age / 10 && same_answer(scratch_, record))
+    if (max_age > Nanos(0) && look(stored, scene_tag, now, scratch_) == Found::record && scratch_.age < max_age / 10 &&
+        same_answer(scratch_, record))
         return PutOutcome::unchanged;
     WriteOp op;
     op.db = kOutcomes;
@@ -136,7 +141,7 @@ void LmdbOutcomeStore::revoke(std::string_view subject, Now now, Durable done) {
 void LmdbOutcomeStore::erase_revoked(const SubjectHash& subject, std::uint64_t epoch) {
     WriteOp op;
     op.kind = WriteOp::Kind::task;
-    const auto count = std::make_shared<std::uint64_t>(0);  // owners: the work, then its callback
+    const auto count = std::make_shared<std::uint64_t>(0); // owners: the work, then its callback
     op.task = [subject, epoch, count](lmdb::Txn& txn) {
         *count = 0;
         const std::string_view prefix = view_of(subject);
@@ -188,4 +193,4 @@ int walk_outcomes(lmdb::Txn& txn, const WalkRequest& q, WalkReport& report) {
     return c.error();
 }
 
-}  // namespace holdfast
+} // namespace holdfast

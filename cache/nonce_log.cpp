@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cache/nonce_state.h"
 #include "cache/store_env.h"
 #include "cache/wire.h"
 #include "edge/base/log.h"
-#include "cache/nonce_state.h"
 
 namespace holdfast {
 namespace {
@@ -23,7 +23,7 @@ std::uint64_t sequence_of(std::string_view key) {
     return out;
 }
 
-}  // namespace
+} // namespace
 
 void NonceLog::State::close() {
     while (!waiting.empty()) {
@@ -96,8 +96,7 @@ void NonceLog::append(const NonceFingerprint& nonce, WallTime expires) {
     s.env.batch().wake();
 }
 
-void NonceLog::replay(WallTime now,
-                      const std::function<void(const NonceFingerprint&, WallTime expires)>& each) const {
+void NonceLog::replay(WallTime now, const std::function<void(const NonceFingerprint&, WallTime expires)>& each) const {
     const std::uint64_t damaged = state_->env.load(kNonces, [&](std::string_view, std::string_view plain) {
         wire::Reader r(plain);
         while (!r.done() && r.ok()) {
@@ -123,16 +122,22 @@ void NonceLog::State::distrust() {
     hold(kDoubtHold);
 }
 
-void NonceLog::distrust() { state_->distrust(); }
+void NonceLog::distrust() {
+    state_->distrust();
+}
 
-std::optional<WallTime> NonceLog::replay_floor() const { return state_->floor; }
+std::optional<WallTime> NonceLog::replay_floor() const {
+    return state_->floor;
+}
 
 bool NonceLog::durable() const {
     const State& s = *state_;
     return s.env.open() && s.env.batch().health().ok && s.env.loop().now().wall > s.lost_until;
 }
 
-std::uint64_t NonceLog::lost() const { return state_->lost; }
+std::uint64_t NonceLog::lost() const {
+    return state_->lost;
+}
 
 int trim_nonces(lmdb::Txn& txn, std::int64_t now_seconds, std::size_t erase_max) {
     lmdb::Cursor c = txn.cursor(kNonces);
@@ -145,4 +150,4 @@ int trim_nonces(lmdb::Txn& txn, std::int64_t now_seconds, std::size_t erase_max)
     return c.error();
 }
 
-}  // namespace holdfast
+} // namespace holdfast

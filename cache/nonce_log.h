@@ -34,7 +34,7 @@ class NonceLog {
     void distrust();
     // False while nonces of the current window are not durable beyond the ordinary delay.
     bool durable() const;
-    std::uint64_t lost() const;  // nonces never written since start
+    std::uint64_t lost() const; // nonces never written since start
 
   private:
     friend class Sweeper;
@@ -42,4 +42,4 @@ class NonceLog {
     std::unique_ptr<State> state_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

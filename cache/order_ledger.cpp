@@ -15,7 +15,9 @@ OrderLedger::OrderLedger(CacheEnv& env, Nanos retain)
     : state_(std::make_unique<State>(State{env, retain, OrderRing(env, retain)})) {}
 OrderLedger::~OrderLedger() = default;
 
-OrderRing& OrderLedger::ring() { return state_->ring; }
+OrderRing& OrderLedger::ring() {
+    return state_->ring;
+}
 
 std::optional<OrderRecord> OrderLedger::find(std::string_view credential, std::string_view order_no, Now now) {
     State& s = *state_;
@@ -41,7 +43,7 @@ std::optional<OrderRecord> OrderLedger::find(std::string_view credential, std::s
         if (!value) continue;
         if (!s.env.codec().open_order(key, *value, record)) continue;
         const auto age = record_age(record.decided, record.boot, now, record.decided.wall);
-        if (!age || *age > s.retain) return std::nullopt;  // older ones lie in older parts
+        if (!age || *age > s.retain) return std::nullopt; // older ones lie in older parts
         record.age = *age;
         return record;
     }
@@ -65,6 +67,8 @@ bool OrderLedger::put(std::string_view credential, std::string_view order_no, Or
     return true;
 }
 
-std::uint64_t OrderLedger::entries() const { return state_->ring.entries(); }
+std::uint64_t OrderLedger::entries() const {
+    return state_->ring.entries();
+}
 
-}  // namespace holdfast
+} // namespace holdfast

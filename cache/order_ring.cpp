@@ -10,13 +10,15 @@ namespace {
 
 // Six stretches make up the retention; with the one that is written and one to spare that is the ring.
 constexpr int kSpansPerRetain = static_cast<int>(kOrderParts) - 2;
-constexpr std::uint64_t kOrderBytes = 300;  // an order with its share of page, about: for sizes only
+constexpr std::uint64_t kOrderBytes = 300; // an order with its share of page, about: for sizes only
 constexpr std::size_t kFilterBitsPerOrder = 10;
 constexpr std::size_t kFilterBitsMax = 64u << 20;
 
-std::string part_key(std::size_t part) { return "orders" + std::to_string(part); }
+std::string part_key(std::size_t part) {
+    return "orders" + std::to_string(part);
+}
 
-}  // namespace
+} // namespace
 
 void OrderFilter::add(const OrderKey& key) {
     for (int i = 0; i < kProbes; ++i) {
@@ -156,7 +158,7 @@ std::vector<WriteOp> OrderRing::make_room() {
 void OrderRing::added(std::size_t part, const OrderKey& key, std::size_t bytes) {
     filters_[part].add(key);
     ++parts_[part].entries;
-    parts_[part].bytes += (bytes + 48) * 3 / 2;  // pages of random keys are two thirds full
+    parts_[part].bytes += (bytes + 48) * 3 / 2; // pages of random keys are two thirds full
 }
 
 std::uint64_t OrderRing::entries() const {
@@ -165,4 +167,4 @@ std::uint64_t OrderRing::entries() const {
     return sum;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -1,7 +1,7 @@
 // The ring of databases that orders live in: one is written, the others hold earlier stretches of time. It turns when
 // its stretch is over or the database has its share of the space, and clears the oldest before writing into it: that is
-// how orders leave, expired or, when space is short, before. A filter in memory for each database keeps the look-up of a
-// new order, which is in none of them, from asking all.
+// how orders leave, expired or, when space is short, before. A filter in memory for each database keeps the look-up of
+// a new order, which is in none of them, from asking all.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ class OrderFilter {
     explicit OrderFilter(std::size_t bits) : words_(bits / 64 + 1) {}
     void add(const OrderKey& key);
     bool may_hold(const OrderKey& key) const;
-    void clear();             // empty, and known to be
+    void clear(); // empty, and known to be
     void distrust() { known_ = false; }
 
   private:
@@ -35,7 +35,7 @@ class OrderRing {
     OrderRing(CacheEnv& env, Nanos retain);
     // The database `back` steps before the one that is written.
     std::size_t newest(std::size_t back) const { return (current_ + kOrderParts - back) % kOrderParts; }
-    void advance(Now now);  // turns when it is time
+    void advance(Now now); // turns when it is time
     // Queues the clearing of databases whose every order is over.
     void sweep(Now now);
     // What frees space now: the clearing of the oldest database that holds something, at last of the current one.
@@ -46,11 +46,11 @@ class OrderRing {
 
   private:
     struct Part {
-        std::uint64_t serial = 0;   // 0: never used
-        WallTime opened;            // by the wall clock, for after a restart
-        std::optional<MonoTime> closed;  // when writing moved on; nothing for the current one
-        std::uint64_t entries = 0;  // on disk and queued
-        std::uint64_t bytes = 0;    // of keys and values put since it was opened, about
+        std::uint64_t serial = 0;       // 0: never used
+        WallTime opened;                // by the wall clock, for after a restart
+        std::optional<MonoTime> closed; // when writing moved on; nothing for the current one
+        std::uint64_t entries = 0;      // on disk and queued
+        std::uint64_t bytes = 0;        // of keys and values put since it was opened, about
     };
     void load(Now now);
     void turn(Now now);
@@ -59,11 +59,11 @@ class OrderRing {
 
     CacheEnv& env_;
     Nanos retain_, span_;
-    std::uint64_t bytes_max_;  // of one database
+    std::uint64_t bytes_max_; // of one database
     std::array<Part, kOrderParts> parts_;
     std::vector<OrderFilter> filters_;
     std::size_t current_ = 0;
     MonoTime opened_{};
 };
 
-}  // namespace holdfast
+} // namespace holdfast

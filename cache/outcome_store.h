@@ -26,26 +26,26 @@ struct OutcomeRecord {
     // OutcomeStore::epoch() as it was when the call to the centre began. A revocation or purge raises the epoch and
     // hides every record asked before it, whatever the clocks say.
     std::uint64_t asked_epoch = 0;
-    Digest evidence{};     // SHA-256 of the request's body
-    std::string scene;     // filled in by the store from the key
-    bool has_device = false;  // likewise
+    Digest evidence{};       // SHA-256 of the request's body
+    std::string scene;       // filled in by the store from the key
+    bool has_device = false; // likewise
     // Filled in by find(): the largest age that either clock, or the newest wall time the store has seen, gives.
     Nanos age{0};
 };
 
 enum class PutOutcome {
     queued,
-    unchanged,  // an equal outcome younger than a tenth of its max_age is there; nothing is written
-    hidden,     // revoked or purged since it was asked: nothing is written
-    refused,    // the queue is full, or there is no cache
+    unchanged, // an equal outcome younger than a tenth of its max_age is there; nothing is written
+    hidden,    // revoked or purged since it was asked: nothing is written
+    refused,   // the queue is full, or there is no cache
 };
 
 struct OutcomeStats {
-    std::uint64_t entries = 0;  // outcomes on disk
-    std::uint64_t bytes = 0;    // pages of the environment in use, orders included
+    std::uint64_t entries = 0; // outcomes on disk
+    std::uint64_t bytes = 0;   // pages of the environment in use, orders included
     std::uint64_t hits = 0, misses = 0;
-    std::uint64_t hidden = 0;   // found, but revoked, purged or from the future
-    std::uint64_t damaged = 0;  // found, but did not verify
+    std::uint64_t hidden = 0;  // found, but revoked, purged or from the future
+    std::uint64_t damaged = 0; // found, but did not verify
 };
 
 class OutcomeStore {
@@ -70,4 +70,4 @@ class OutcomeStore {
 
 inline constexpr Nanos kOutcomeKeepMax = 7 * 24h;
 
-}  // namespace holdfast
+} // namespace holdfast

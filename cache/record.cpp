@@ -17,7 +17,9 @@ std::array<char, 16> half(const Digest& d) {
     return out;
 }
 
-std::string_view text_of(const SecretKey& k) { return {reinterpret_cast<const char*>(k.data()), k.size()}; }
+std::string_view text_of(const SecretKey& k) {
+    return {reinterpret_cast<const char*>(k.data()), k.size()};
+}
 
 HmacSha256 mac_for(std::span<const std::uint8_t, 32> master, std::string_view label) {
     return HmacSha256(text_of(derive_key(master, label)));
@@ -34,7 +36,7 @@ void append_header(std::string& out, const RecordHeader& h) {
     w.u32(h.key_number);
 }
 
-}  // namespace
+} // namespace
 
 std::optional<RecordHeader> read_header(std::string_view value) {
     wire::Reader r(value);
@@ -82,7 +84,9 @@ Codec::Codec(std::span<const std::uint8_t, 32> master, std::uint64_t generation)
       scene_mac_(mac_for(master, "scene")),
       key_number_(static_cast<std::uint32_t>(random_u64())) {}
 
-SubjectHash Codec::subject_hash(std::string_view subject) { return half(subject_mac_.of(subject)); }
+SubjectHash Codec::subject_hash(std::string_view subject) {
+    return half(subject_mac_.of(subject));
+}
 
 std::uint32_t Codec::scene_tag(std::string_view scene) {
     const Digest d = scene_mac_.of(scene);
@@ -182,4 +186,4 @@ bool Codec::open_order(const OrderKey& key, std::string_view value, OrderRecord&
     return plain && decode_order(*plain, out);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

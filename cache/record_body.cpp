@@ -40,7 +40,7 @@ bool sane(const Now& t) {
     return wall >= -kMax && wall <= kMax && mono >= -kMax && mono <= kMax;
 }
 
-}  // namespace
+} // namespace
 
 void encode_outcome(const OutcomeRecord& record, std::string& out) {
     const CentreOutcome& o = record.outcome;
@@ -108,4 +108,4 @@ bool decode_order(std::string_view plain, OrderRecord& out) {
     return r.done() && final <= 1 && sane(out.decided);
 }
 
-}  // namespace holdfast
+} // namespace holdfast

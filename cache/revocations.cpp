@@ -17,11 +17,11 @@ std::string scene_key(std::uint32_t tag) {
     return out;
 }
 
-}  // namespace
+} // namespace
 
 std::size_t Revocations::Hash::operator()(const SubjectHash& h) const {
     std::size_t out;
-    std::memcpy(&out, h.data(), sizeof out);  // already a keyed hash
+    std::memcpy(&out, h.data(), sizeof out); // already a keyed hash
     return out;
 }
 
@@ -154,4 +154,4 @@ void Revocations::sweep(WallTime now) {
     }
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -1,9 +1,9 @@
 // What must no longer be answered: revoked subjects and purged scenes. Every revocation and purge raises one epoch; a
-// record is stamped with the epoch at which its call began, and is hidden when a later one applies to it. Clocks have no
-// say in that. Held in memory whole, durable in state/.
+// record is stamped with the epoch at which its call began, and is hidden when a later one applies to it. Clocks have
+// no say in that. Held in memory whole, durable in state/.
 //
-// Bounded: the oldest entries give way to `floor`, below which every record is hidden. That hides more than was revoked,
-// never less; with the ordinary retention nothing is that old.
+// Bounded: the oldest entries give way to `floor`, below which every record is hidden. That hides more than was
+// revoked, never less; with the ordinary retention nothing is that old.
 #pragma once
 
 #include <cstdint>
@@ -21,12 +21,12 @@
 namespace holdfast {
 
 inline constexpr std::size_t kRevocationsMax = 100'000;
-inline constexpr std::size_t kPurgesMax = 256;  // scenes
+inline constexpr std::size_t kPurgesMax = 256; // scenes
 
 // What the sweeper takes along: values only.
 struct PurgeView {
     std::uint64_t floor = 0;
-    std::vector<std::pair<std::uint32_t, std::uint64_t>> scenes;  // tag, epoch
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> scenes; // tag, epoch
 };
 
 class Revocations {
@@ -36,7 +36,7 @@ class Revocations {
     std::uint64_t epoch() const { return epoch_; }
     // Hides at once and for as long as the process lives; on an error `done` is told, and writing goes on being tried.
     void revoke(const SubjectHash& subject, Now now, Durable done);
-    void purge(std::optional<std::uint32_t> scene_tag, Now now, Durable done);  // nothing: all scenes
+    void purge(std::optional<std::uint32_t> scene_tag, Now now, Durable done); // nothing: all scenes
     bool hidden(std::string_view subject_hash, std::uint32_t scene_tag, std::uint64_t asked_epoch) const;
     PurgeView purges() const;
     std::size_t size() const { return subjects_.size(); }
@@ -60,11 +60,11 @@ class Revocations {
 
     StateEnv& env_;
     std::unordered_map<SubjectHash, Entry, Hash> subjects_;
-    std::map<std::uint64_t, SubjectHash> by_epoch_;  // of subjects_, oldest first
+    std::map<std::uint64_t, SubjectHash> by_epoch_; // of subjects_, oldest first
     std::map<std::uint32_t, Entry> scenes_;
     std::uint64_t epoch_ = 1;
     std::uint64_t floor_ = 0;
     std::uint64_t damaged_ = 0;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

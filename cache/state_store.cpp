@@ -9,8 +9,8 @@ namespace holdfast {
 
 struct StateStore::State {
     struct Entry {
-        std::optional<std::string> value;  // nothing: erased
-        std::uint64_t serial = 0;          // of the write that made it
+        std::optional<std::string> value; // nothing: erased
+        std::uint64_t serial = 0;         // of the write that made it
     };
     StateEnv& env;
     std::map<std::string, Entry, std::less<>> values{};
@@ -94,13 +94,19 @@ void StateStore::State::write(std::string_view name, std::optional<std::string_v
 }
 
 void StateStore::put_durable(std::string_view name, std::string_view bytes, Durable done) {
-    state_->write(name, bytes, done ? std::move(done) : [](const Result<void>&) {});
+    state_->write(
+        name, bytes, done ? std::move(done) : [](const Result<void>&) {});
 }
-void StateStore::put_soon(std::string_view name, std::string_view bytes) { state_->write(name, bytes, {}); }
+void StateStore::put_soon(std::string_view name, std::string_view bytes) {
+    state_->write(name, bytes, {});
+}
 void StateStore::erase(std::string_view name, Durable done) {
-    state_->write(name, std::nullopt, done ? std::move(done) : [](const Result<void>&) {});
+    state_->write(
+        name, std::nullopt, done ? std::move(done) : [](const Result<void>&) {});
 }
-void StateStore::erase_soon(std::string_view name) { state_->write(name, std::nullopt, {}); }
+void StateStore::erase_soon(std::string_view name) {
+    state_->write(name, std::nullopt, {});
+}
 
 std::optional<std::string> StateStore::get(std::string_view name) const {
     const auto it = state_->values.find(name);
@@ -116,8 +122,12 @@ std::vector<std::pair<std::string, std::string>> StateStore::list(std::string_vi
     return out;
 }
 
-bool StateStore::sound() const { return state_->sound; }
-const std::string& StateStore::unsound_reason() const { return state_->reason; }
+bool StateStore::sound() const {
+    return state_->sound;
+}
+const std::string& StateStore::unsound_reason() const {
+    return state_->reason;
+}
 
 void StateStore::declare_unsound(std::string_view reason) {
     State& s = *state_;
@@ -149,4 +159,4 @@ void StateStore::reset_sound(std::string_view reason, Durable done) {
         s.answer(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -1,6 +1,6 @@
-// Small values that must outlive a restart: overrides, budgets, the circuit's snapshot, the outage, the epoch. Names are
-// chosen by their owners ("override/node", "budget/LOGIN"). All values are held in memory as well, so reading costs a
-// map lookup; each is sealed on disk, so a damaged one is missing, never wrong.
+// Small values that must outlive a restart: overrides, budgets, the circuit's snapshot, the outage, the epoch. Names
+// are chosen by their owners ("override/node", "budget/LOGIN"). All values are held in memory as well, so reading costs
+// a map lookup; each is sealed on disk, so a damaged one is missing, never wrong.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 
 namespace holdfast {
 
-inline constexpr std::size_t kStateNameMax = 200;            // bytes
-inline constexpr std::size_t kStateValueMax = 64u << 10;     // bytes
+inline constexpr std::size_t kStateNameMax = 200;        // bytes
+inline constexpr std::size_t kStateValueMax = 64u << 10; // bytes
 inline constexpr std::size_t kStateEntriesMax = 100'000;
 
 class StateEnv;
@@ -33,7 +33,7 @@ class StateStore {
     void erase(std::string_view name, Durable done);
     void erase_soon(std::string_view name);
     std::optional<std::string> get(std::string_view name) const;
-    std::vector<std::pair<std::string, std::string>> list(std::string_view prefix) const;  // by name
+    std::vector<std::pair<std::string, std::string>> list(std::string_view prefix) const; // by name
 
     // False: what the node knew is lost (damage, another key), so cached pass and provisional are off until
     // reset_sound(). Survives restarts.
@@ -49,4 +49,4 @@ class StateStore {
     std::unique_ptr<State> state_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

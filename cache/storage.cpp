@@ -13,7 +13,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::string_view kHeadName = "journal.head";  // in state/: seq, space, hash
+constexpr std::string_view kHeadName = "journal.head"; // in state/: seq, space, hash
 
 std::optional<JournalHead> parse_head(const std::optional<std::string>& text) {
     if (!text || text->size() < 66 || (*text)[text->size() - 65] != ' ') return std::nullopt;
@@ -34,7 +34,7 @@ StoreEnvOptions env_options(const StorageOptions& o, std::string part, std::uint
     return out;
 }
 
-}  // namespace
+} // namespace
 
 struct Storage::State {
     State(StorageOptions o, Loop& l, Offload& off, StorageObserver ob)
@@ -58,7 +58,7 @@ struct Storage::State {
     Offload& offload;
     StorageObserver observer;
     StateEnv state_env;
-    CacheEnv cache_env;  // bound to the identity of state/: without its revocations it must not be believed
+    CacheEnv cache_env; // bound to the identity of state/: without its revocations it must not be believed
     Revocations revocations;
     LmdbOutcomeStore outcomes;
     OrderLedger orders;
@@ -131,9 +131,8 @@ void Storage::State::drain_envs(std::function<void(Result<void>)> done) {
     if (!state_env.open()) return close(tl::unexpected(state_env.error()), std::move(done));
     state_env.batch().drain([this, done = std::move(done)](const Result<void>& first) {
         if (!cache_env.open()) return close(first, done);
-        cache_env.batch().drain([this, first, done](const Result<void>& second) {
-            close(first ? second : first, done);
-        });
+        cache_env.batch().drain(
+            [this, first, done](const Result<void>& second) { close(first ? second : first, done); });
     });
 }
 
@@ -144,7 +143,7 @@ void Storage::State::close(const Result<void>& drained, std::function<void(Resul
         done(drained);
         return;
     }
-    const auto result = std::make_shared<Result<void>>();  // owners: the work, then its callback
+    const auto result = std::make_shared<Result<void>>(); // owners: the work, then its callback
     std::vector<std::shared_ptr<lmdb::Env>> envs;
     if (state_env.open()) envs.push_back(state_env.guarded().env());
     if (cache_env.open()) envs.push_back(cache_env.guarded().env());
@@ -177,13 +176,27 @@ Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options, Loop& loo
 Storage::Storage(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Storage::~Storage() = default;
 
-OutcomeStore& Storage::outcomes() { return state_->outcomes; }
-OrderLedger& Storage::orders() { return state_->orders; }
-StateStore& Storage::state() { return state_->values; }
-NonceLog& Storage::nonces() { return state_->nonces; }
-Journal* Storage::journal() { return state_->journal.get(); }
-EvidenceVault* Storage::evidence() { return state_->evidence.get(); }
-std::uint64_t Storage::cache_bytes_used() const { return state_->outcomes.stats().bytes; }
+OutcomeStore& Storage::outcomes() {
+    return state_->outcomes;
+}
+OrderLedger& Storage::orders() {
+    return state_->orders;
+}
+StateStore& Storage::state() {
+    return state_->values;
+}
+NonceLog& Storage::nonces() {
+    return state_->nonces;
+}
+Journal* Storage::journal() {
+    return state_->journal.get();
+}
+EvidenceVault* Storage::evidence() {
+    return state_->evidence.get();
+}
+std::uint64_t Storage::cache_bytes_used() const {
+    return state_->outcomes.stats().bytes;
+}
 
 std::string Storage::subject_tag(std::string_view subject) {
     const SubjectHash hash = state_->state_env.codec().subject_hash(subject);
@@ -222,4 +235,4 @@ void Storage::drain(std::function<void(Result<void>)> done) {
         after_journal({});
 }
 
-}  // namespace holdfast
+} // namespace holdfast

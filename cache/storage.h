@@ -25,21 +25,21 @@ namespace holdfast {
 
 struct StorageOptions {
     std::string data_dir;
-    std::array<std::uint8_t, 32> key{};       // the bytes of cache.key_file
-    std::uint64_t cache_bytes = 1ull << 30;   // cache.size
+    std::array<std::uint8_t, 32> key{};     // the bytes of cache.key_file
+    std::uint64_t cache_bytes = 1ull << 30; // cache.size
     std::uint64_t state_bytes = 1ull << 29;
     Nanos orders_retain = 6h;
     std::uint64_t reconcile_bytes = 1ull << 30;
     Nanos reconcile_retain = 24h;
-    Nanos scan_limit = 60s;  // for the scan of a damaged-looking environment
+    Nanos scan_limit = 60s; // for the scan of a damaged-looking environment
 };
 
 struct StorageHealth {
     PartHealth cache, state, journal, evidence;
-    bool sound = true;           // of state/
+    bool sound = true; // of state/
     std::string unsound_reason;
     bool nonces_durable = true;
-    std::vector<std::string> notes;  // what opening found and did: moved aside, cut, begun anew
+    std::vector<std::string> notes; // what opening found and did: moved aside, cut, begun anew
 };
 
 class Storage {
@@ -54,8 +54,8 @@ class Storage {
     OrderLedger& orders();
     StateStore& state();
     NonceLog& nonces();
-    Journal* journal();          // nothing when it could not be opened
-    EvidenceVault* evidence();   // likewise
+    Journal* journal();        // nothing when it could not be opened
+    EvidenceVault* evidence(); // likewise
     // Hex of the keyed hash that stands for a subject in the journal.
     std::string subject_tag(std::string_view subject);
     StorageHealth health() const;
@@ -71,4 +71,4 @@ class Storage {
     std::unique_ptr<State> state_;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

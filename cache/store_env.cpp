@@ -35,7 +35,7 @@ auto verifier(const SecretKey& key, bool cache) {
     };
 }
 
-}  // namespace
+} // namespace
 
 StoreEnv::StoreEnv(StoreEnvOptions o, Loop& loop, Offload& offload, const StorageObserver& observer,
                    std::vector<std::string> dbs, bool always_full)
@@ -108,4 +108,4 @@ CacheEnv::CacheEnv(StoreEnvOptions options, Loop& loop, Offload& offload, const 
 StateEnv::StateEnv(StoreEnvOptions options, Loop& loop, Offload& offload, const StorageObserver& observer)
     : StoreEnv(std::move(options), loop, offload, observer, {"meta", "values", "revocations", "nonces"}, true) {}
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -18,17 +18,17 @@
 
 namespace holdfast {
 
-inline constexpr lmdb::Db kCacheMeta = 0, kOutcomes = 1, kOrders = 2;  // kOrders and the kOrderParts - 1 after it
+inline constexpr lmdb::Db kCacheMeta = 0, kOutcomes = 1, kOrders = 2; // kOrders and the kOrderParts - 1 after it
 inline constexpr std::size_t kOrderParts = 8;
 inline constexpr lmdb::Db kStateMeta = 0, kValues = 1, kRevocations = 2, kNonces = 3;
 
 struct StoreEnvOptions {
     std::string dir;
-    std::string part;  // "cache" or "state"
+    std::string part; // "cache" or "state"
     std::uint64_t bytes = 0;
     SecretKey key{};
     Nanos scan_limit = 60s;
-    std::uint64_t generation = 0;  // see GuardOptions
+    std::uint64_t generation = 0; // see GuardOptions
     std::function<int()> fault;
     Nanos linger = kBatchLinger;
 };
@@ -39,10 +39,10 @@ class StoreEnv {
              std::vector<std::string> dbs, bool always_full);
 
     bool open() const { return batch_ != nullptr; }
-    const Error& error() const { return error_; }  // why not
-    GuardedEnv& guarded() { return *guarded_; }    // Requires: open()
-    WriteBatch& batch() { return *batch_; }        // Requires: open()
-    lmdb::Env& env() { return *batch_->env(); }    // Requires: open()
+    const Error& error() const { return error_; } // why not
+    GuardedEnv& guarded() { return *guarded_; }   // Requires: open()
+    WriteBatch& batch() { return *batch_; }       // Requires: open()
+    lmdb::Env& env() { return *batch_->env(); }   // Requires: open()
     Codec& codec() { return codec_; }
     std::uint64_t bytes_max() const { return bytes_max_; }
     Loop& loop() { return loop_; }
@@ -59,7 +59,7 @@ class StoreEnv {
     Loop& loop_;
     const StorageObserver& observer_;
     std::uint64_t bytes_max_;
-    std::shared_ptr<GuardedEnv> guarded_;  // owners: this, and the batch, whose work tells it about failures
+    std::shared_ptr<GuardedEnv> guarded_; // owners: this, and the batch, whose work tells it about failures
     std::unique_ptr<WriteBatch> batch_;
     Codec codec_;
     Error error_;
@@ -75,4 +75,4 @@ class StateEnv : public StoreEnv {
     StateEnv(StoreEnvOptions options, Loop& loop, Offload& offload, const StorageObserver& observer);
 };
 
-}  // namespace holdfast
+} // namespace holdfast

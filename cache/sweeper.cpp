@@ -10,7 +10,7 @@ namespace {
 constexpr int kExpiredStep = static_cast<int>(kOrderParts);
 constexpr int kAnyStep = kExpiredStep + 1;
 
-}  // namespace
+} // namespace
 
 Sweeper::Sweeper(CacheEnv& cache, StateEnv& state, OrderLedger& orders, NonceLog& nonces, Revocations& revocations)
     : cache_(cache), state_(state), orders_(orders), nonces_(nonces), revocations_(revocations) {
@@ -30,7 +30,7 @@ WriteOp Sweeper::walk(std::size_t visit, std::size_t erase, bool everything) {
     request.now_seconds = unix_seconds(cache_.loop().now().wall);
     request.purges = revocations_.purges();
     request.everything = everything;
-    const auto report = std::make_shared<WalkReport>();  // owners: the work, then its callback
+    const auto report = std::make_shared<WalkReport>(); // owners: the work, then its callback
     WriteOp op;
     op.kind = WriteOp::Kind::task;
     op.task = [request = std::move(request), report](lmdb::Txn& txn) { return walk_outcomes(txn, request, *report); };
@@ -80,4 +80,4 @@ std::vector<WriteOp> Sweeper::make_room(int attempt) {
     return out;
 }
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -16,18 +16,18 @@
 namespace holdfast {
 
 inline constexpr Nanos kSweepEvery = 250ms;
-inline constexpr Nanos kSweepIdle = 1s;  // after a whole walk that found nothing
-inline constexpr std::size_t kSweepVisitMax = 4096;  // outcomes looked at in a tick
-inline constexpr std::size_t kSweepEraseMax = 1024;  // outcomes erased in a tick
-inline constexpr std::size_t kRoomEraseMax = 8192;   // outcomes erased by a step that makes room
-inline constexpr std::size_t kNonceEraseMax = 64;    // values of the nonce log erased in a tick
-inline constexpr Nanos kReadersEvery = 1min;         // check of LMDB's table of readers
+inline constexpr Nanos kSweepIdle = 1s;             // after a whole walk that found nothing
+inline constexpr std::size_t kSweepVisitMax = 4096; // outcomes looked at in a tick
+inline constexpr std::size_t kSweepEraseMax = 1024; // outcomes erased in a tick
+inline constexpr std::size_t kRoomEraseMax = 8192;  // outcomes erased by a step that makes room
+inline constexpr std::size_t kNonceEraseMax = 64;   // values of the nonce log erased in a tick
+inline constexpr Nanos kReadersEvery = 1min;        // check of LMDB's table of readers
 
 class Sweeper {
   public:
     Sweeper(CacheEnv& cache, StateEnv& state, OrderLedger& orders, NonceLog& nonces, Revocations& revocations);
     void tick();
-    std::uint64_t laps() const { return laps_; }  // whole walks over the outcomes
+    std::uint64_t laps() const { return laps_; } // whole walks over the outcomes
 
   private:
     WriteOp walk(std::size_t visit, std::size_t erase, bool everything);
@@ -39,7 +39,7 @@ class Sweeper {
     NonceLog& nonces_;
     Revocations& revocations_;
     std::unique_ptr<Timer> timer_;
-    std::string from_;  // where the next walk begins
+    std::string from_; // where the next walk begins
     bool walking_ = false;
     bool busy_ = true;
     bool trimming_ = false;
@@ -47,4 +47,4 @@ class Sweeper {
     MonoTime readers_{};
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -21,7 +21,7 @@ class Writer {
     void u64(std::uint64_t v) { raw(&v, sizeof v); }
     void i64(std::int64_t v) { raw(&v, sizeof v); }
     void f64(double v) { raw(&v, sizeof v); }
-    void text(std::string_view t) {  // 32-bit length, so that no two lists of texts look alike
+    void text(std::string_view t) { // 32-bit length, so that no two lists of texts look alike
         u32(static_cast<std::uint32_t>(t.size()));
         out_.append(t);
     }
@@ -70,4 +70,4 @@ class Reader {
     bool ok_ = true;
 };
 
-}  // namespace holdfast::wire
+} // namespace holdfast::wire

@@ -8,22 +8,12 @@
 
 namespace holdfast {
 
-std::string_view name(Eviction cause) {
-    switch (cause) {
-        case Eviction::expired: return "expired";
-        case Eviction::space: return "space";
-        case Eviction::revoked: return "revoked";
-        case Eviction::purge: return "purge";
-    }
-    return "expired";
-}
-
 struct WriteBatch::Job {
     std::shared_ptr<lmdb::Env> env;
     Ops ops;
     std::uint64_t bytes_max = 0;
     std::function<void(bool)> after_commit;
-    bool room = false;  // frees space for a batch that did not fit: its own limit does not apply
+    bool room = false; // frees space for a batch that did not fit: its own limit does not apply
     Result<void> result;
     std::uint64_t pages = 0;
     Nanos took{0};
@@ -33,16 +23,23 @@ namespace {
 
 int apply(lmdb::Txn& txn, const WriteOp& op) {
     switch (op.kind) {
-        case WriteOp::Kind::put: return txn.put(op.db, op.key, op.value);
-        case WriteOp::Kind::append: return txn.append(op.db, op.key, op.value);
-        case WriteOp::Kind::erase: return txn.erase(op.db, op.key);
-        case WriteOp::Kind::clear: return txn.clear(op.db);
-        case WriteOp::Kind::task: return op.task(txn);
+        case WriteOp::Kind::put:
+            return txn.put(op.db, op.key, op.value);
+        case WriteOp::Kind::append:
+            return txn.append(op.db, op.key, op.value);
+        case WriteOp::Kind::erase:
+            return txn.erase(op.db, op.key);
+        case WriteOp::Kind::clear:
+            return txn.clear(op.db);
+        case WriteOp::Kind::task:
+            return op.task(txn);
     }
     return 0;
 }
 
-bool ordered(const WriteOp& op) { return op.kind == WriteOp::Kind::clear || op.kind == WriteOp::Kind::task; }
+bool ordered(const WriteOp& op) {
+    return op.kind == WriteOp::Kind::clear || op.kind == WriteOp::Kind::task;
+}
 
 // By database and key, which makes neighbouring puts touch the same pages; a clear or a task keeps its place.
 void sort_runs(std::vector<const WriteOp*>& ops) {
@@ -56,7 +53,7 @@ void sort_runs(std::vector<const WriteOp*>& ops) {
     }
 }
 
-}  // namespace
+} // namespace
 
 WriteBatch::WriteBatch(std::shared_ptr<lmdb::Env> env, Loop& loop, Offload& offload, BatchOptions options,
                        const StorageObserver& observer)
@@ -99,7 +96,7 @@ bool WriteBatch::add(WriteOp op, bool urgent) {
         pending_[owned->db].clear();
     } else if (owned->kind != WriteOp::Kind::task) {
         auto& map = pending_[owned->db];
-        map.erase(owned->key);  // the map's key must live in the newest op
+        map.erase(owned->key); // the map's key must live in the newest op
         map.emplace(owned->key, owned.get());
     }
     queue_.push_back(std::move(owned));
@@ -121,13 +118,19 @@ void WriteBatch::each_pending(lmdb::Db db, const std::function<void(const WriteO
     for (const auto& [key, op] : pending_[db]) each(*op);
 }
 
-void WriteBatch::on_close(std::function<void()> source) { sources_.push_back(std::move(source)); }
-void WriteBatch::on_full(std::function<std::vector<WriteOp>(int)> make_room) { make_room_ = std::move(make_room); }
-void WriteBatch::on_commit(std::function<void(const Result<void>&)> told) { told_.push_back(std::move(told)); }
+void WriteBatch::on_close(std::function<void()> source) {
+    sources_.push_back(std::move(source));
+}
+void WriteBatch::on_full(std::function<std::vector<WriteOp>(int)> make_room) {
+    make_room_ = std::move(make_room);
+}
+void WriteBatch::on_commit(std::function<void(const Result<void>&)> told) {
+    told_.push_back(std::move(told));
+}
 
 void WriteBatch::wake() {
     if (waking_ || wait_ != Nanos(0) || job_ != nullptr || !queue_.empty()) return;
-    waking_ = true;  // the first one counts: later ones must not put it off
+    waking_ = true; // the first one counts: later ones must not put it off
     timer_->restart(options_.linger);
 }
 
@@ -165,8 +168,8 @@ void WriteBatch::start(Ops ops, bool room) {
 void WriteBatch::finished() {
     spent_ = std::move(handle_);
     const std::shared_ptr<Job> job = std::exchange(job_, nullptr);
-    const bool writes = std::any_of(job->ops.begin(), job->ops.end(),
-                                    [](const auto& op) { return op->kind != WriteOp::Kind::task; });
+    const bool writes =
+        std::any_of(job->ops.begin(), job->ops.end(), [](const auto& op) { return op->kind != WriteOp::Kind::task; });
     if (writes && observer_.commit_duration) observer_.commit_duration(job->took);
     if (job->result) pages_used_ = job->pages;
     if (job->room) {
@@ -212,7 +215,7 @@ bool WriteBatch::retry_with_room() {
 
 void WriteBatch::succeeded() {
     waking_ = false;
-    if (job_ != nullptr) return;  // a callback may have begun the next one
+    if (job_ != nullptr) return; // a callback may have begun the next one
     if (queue_.empty()) {
         for (const auto& source : sources_) source();
         if (queue_.empty()) return tell_drained({});
@@ -267,7 +270,9 @@ void WriteBatch::tell_drained(Result<void> result) {
     for (const Durable& done : std::exchange(drains_, {})) done(result);
 }
 
-void WriteBatch::stop() { stopped_ = true; }
+void WriteBatch::stop() {
+    stopped_ = true;
+}
 
 PartHealth WriteBatch::health() const {
     PartHealth out = health_;
@@ -275,6 +280,8 @@ PartHealth WriteBatch::health() const {
     return out;
 }
 
-std::uint64_t WriteBatch::pages_used() const { return pages_used_; }
+std::uint64_t WriteBatch::pages_used() const {
+    return pages_used_;
+}
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -21,11 +21,11 @@
 
 namespace holdfast {
 
-inline constexpr std::size_t kBatchQueueMax = 65'536;   // writes waiting
-inline constexpr std::size_t kBatchCommitMax = 8'192;   // writes in one commit
-inline constexpr std::size_t kBatchFull = 1'024;        // closes a batch at once
-inline constexpr Nanos kBatchLinger = 20ms;             // else it is closed this long after its first write
-inline constexpr int kRoomTriesMax = 16;                // calls of make_room for one batch
+inline constexpr std::size_t kBatchQueueMax = 65'536; // writes waiting
+inline constexpr std::size_t kBatchCommitMax = 8'192; // writes in one commit
+inline constexpr std::size_t kBatchFull = 1'024;      // closes a batch at once
+inline constexpr Nanos kBatchLinger = 20ms;           // else it is closed this long after its first write
+inline constexpr int kRoomTriesMax = 16;              // calls of make_room for one batch
 inline constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;
 
 struct WriteOp {
@@ -34,16 +34,17 @@ struct WriteOp {
     lmdb::Db db = 0;
     std::string key;
     std::string value;
-    // Runs inside the write transaction, after the puts queued before it: values only, off the loop. 0 or an error code.
+    // Runs inside the write transaction, after the puts queued before it: values only, off the loop. 0 or an error
+    // code.
     std::function<int(lmdb::Txn&)> task;
     Durable done;
 };
 
 struct BatchOptions {
-    std::uint64_t bytes_max = 0;  // pages in use beyond this count as a full map, so that eviction itself has room
-    std::string part;             // "cache" or "state", for health
+    std::uint64_t bytes_max = 0; // pages in use beyond this count as a full map, so that eviction itself has room
+    std::string part;            // "cache" or "state", for health
     Nanos linger = kBatchLinger;
-    std::function<void(bool ok)> after_commit;  // after each, on the thread that made it: values only
+    std::function<void(bool ok)> after_commit; // after each, on the thread that made it: values only
 };
 
 class WriteBatch {
@@ -52,7 +53,8 @@ class WriteBatch {
                const StorageObserver& observer);
     ~WriteBatch();
 
-    // False when the queue is full or the batch is stopped; `op.done` is then not called. `urgent` closes the batch now.
+    // False when the queue is full or the batch is stopped; `op.done` is then not called. `urgent` closes the batch
+    // now.
     [[nodiscard]] bool add(WriteOp op, bool urgent = false);
     // The queued write of this key that is not yet on disk, or nothing. Valid until control returns to the loop.
     const WriteOp* pending(lmdb::Db db, std::string_view key) const;
@@ -74,12 +76,12 @@ class WriteBatch {
     void stop();
 
     PartHealth health() const;
-    std::uint64_t pages_used() const;  // of the environment, after the last commit
+    std::uint64_t pages_used() const; // of the environment, after the last commit
     std::uint64_t bytes_used() const { return pages_used() * env_->page_bytes(); }
     const std::shared_ptr<lmdb::Env>& env() const { return env_; }
 
   private:
-    struct Job;  // owned by this and by the work under way, which may outlive us
+    struct Job; // owned by this and by the work under way, which may outlive us
     using Ops = std::vector<std::unique_ptr<WriteOp>>;
     static void work(Job& job);
     void close_batch();
@@ -93,28 +95,28 @@ class WriteBatch {
     void set_health(bool ok, std::string reason);
     void tell_drained(Result<void> result);
 
-    std::shared_ptr<lmdb::Env> env_;  // owners: this, the reading stores, and a commit under way
+    std::shared_ptr<lmdb::Env> env_; // owners: this, the reading stores, and a commit under way
     Loop& loop_;
     Offload& offload_;
     BatchOptions options_;
     const StorageObserver& observer_;
     Ops queue_;
-    std::vector<std::unordered_map<std::string_view, const WriteOp*>> pending_;  // by database; keys live in the op
-    std::shared_ptr<Job> job_;                                                   // under way; owners: this and the work
+    std::vector<std::unordered_map<std::string_view, const WriteOp*>> pending_; // by database; keys live in the op
+    std::shared_ptr<Job> job_;                                                  // under way; owners: this and the work
     std::unique_ptr<OffloadHandle> handle_;
-    std::unique_ptr<OffloadHandle> spent_;  // of the last job: not destroyed inside its own callback
-    Ops stalled_;  // failed, to be committed again before the queue
+    std::unique_ptr<OffloadHandle> spent_; // of the last job: not destroyed inside its own callback
+    Ops stalled_;                          // failed, to be committed again before the queue
     std::unique_ptr<Timer> timer_;
     std::vector<std::function<void()>> sources_;
     std::function<std::vector<WriteOp>(int)> make_room_;
     std::vector<std::function<void(const Result<void>&)>> told_;
     std::vector<Durable> drains_;
     int room_tries_ = 0;
-    Nanos wait_{0};  // of the retry; 0 while healthy
+    Nanos wait_{0}; // of the retry; 0 while healthy
     bool stopped_ = false;
-    bool waking_ = false;  // wake() has armed the timer
+    bool waking_ = false; // wake() has armed the timer
     PartHealth health_;
     std::uint64_t pages_used_ = 0;
 };
 
-}  // namespace holdfast
+} // namespace holdfast

@@ -9,7 +9,7 @@
 
 #include "cache/storage.h"
 #include "cache/write_batch.h"
-#include "cache_doubles.h"
+#include "tests/unit/cache_doubles.h"
 
 using namespace holdfast;
 using namespace holdfast::cachetest;

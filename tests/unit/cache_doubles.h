@@ -1,4 +1,5 @@
-// A loop whose time the test moves, Offloads that run at once or on threads, and a folder that is gone afterwards.
+// A loop whose time the test moves, Offloads that run at once or on threads, and a folder that is gone afterwards. For
+// the tests of cache/ only.
 #pragma once
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include "cache/guarded_env.h"
 #include "cache/record.h"
-#include "cache_doubles.h"
+#include "tests/unit/cache_doubles.h"
 #include "edge/base/rng.h"
 
 using namespace holdfast;

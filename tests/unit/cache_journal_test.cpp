@@ -7,7 +7,7 @@
 
 #include "cache/journal.h"
 #include "cache/journal_reader.h"
-#include "cache_doubles.h"
+#include "tests/unit/cache_doubles.h"
 
 using namespace holdfast;
 using namespace holdfast::cachetest;

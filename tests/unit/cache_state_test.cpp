@@ -10,7 +10,7 @@
 #include "cache/revocations.h"
 #include "cache/state_store.h"
 #include "cache/store_env.h"
-#include "cache_doubles.h"
+#include "tests/unit/cache_doubles.h"
 
 using namespace holdfast;
 using namespace holdfast::cachetest;

@@ -1,4 +1,4 @@
-#include "cache_storage_bench.h"
+#include "tests/unit/cache_storage_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::cachetest;

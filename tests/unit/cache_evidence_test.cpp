@@ -1,0 +1,114 @@
+#include <catch2/catch.hpp>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "cache/evidence_vault.h"
+#include "tests/unit/cache_doubles.h"
+
+using namespace holdfast;
+using namespace holdfast::cachetest;
+
+namespace {
+
+struct VaultBench {
+    Folder folder;
+    TestLoop loop;
+    InlineOffload offload{loop};
+    int fault = 0;
+    std::unique_ptr<EvidenceVault> vault;
+
+    void open(std::uint64_t bytes_max = 1u << 20) {
+        vault.reset();
+        EvidenceOptions o;
+        o.dir = folder / "evidence";
+        o.bytes_max = bytes_max;
+        o.key.fill(4);
+        o.fault = [this] { return fault; };
+        auto opened = EvidenceVault::open(o, loop, offload);
+        REQUIRE(opened);
+        vault = std::move(*opened);
+    }
+    Result<void> keep(std::string_view id, std::string bytes) {
+        Result<void> out = fail(Code::internal, Origin::local, "not told");
+        vault->keep(id, std::move(bytes), loop.now().wall, [&](const Result<void>& r) { out = r; });
+        loop.settle();
+        return out;
+    }
+    Result<std::string> read(std::string_view id) {
+        Result<std::string> out = fail(Code::internal, Origin::local, "not told");
+        vault->read(id, [&](Result<std::string> r) { out = std::move(r); });
+        loop.settle();
+        return out;
+    }
+};
+
+} // namespace
+
+TEST_CASE("evidence: kept sealed, read back, also after a restart") {
+    VaultBench b;
+    b.open();
+    REQUIRE(b.keep("req-1", "the face"));
+    CHECK(slurp(b.folder / "evidence/req-1.sealed").find("face") == std::string::npos);
+    b.open();
+    CHECK(b.read("req-1") == "the face");
+    CHECK(b.keep("req-1", "again").error().code == Code::exists);
+    CHECK(b.keep("../x", "y").error().code == Code::invalid);
+    CHECK(b.read("req-2").error().code == Code::not_found);
+}
+
+TEST_CASE("evidence: a changed, cut or renamed file does not open") {
+    VaultBench b;
+    b.open();
+    REQUIRE(b.keep("a", "one"));
+    const std::string path = b.folder / "evidence/a.sealed", good = slurp(path);
+    for (std::size_t i = 0; i < good.size(); ++i) {
+        std::string bad = good;
+        bad[i] = static_cast<char>(bad[i] ^ 4);
+        spit(path, bad);
+        CHECK(b.read("a").error().code == Code::corrupt);
+        spit(path, good.substr(0, i));
+        CHECK(b.read("a").error().code == Code::corrupt);
+    }
+    spit(b.folder / "evidence/b.sealed", good);
+    b.open();
+    CHECK(b.read("b").error().code == Code::corrupt);
+}
+
+TEST_CASE("evidence: full refuses, erasing makes room") {
+    VaultBench b;
+    b.open(10'000);
+    REQUIRE(b.keep("a", std::string(5000, 'x')));
+    CHECK_FALSE(b.vault->has_room(5000));
+    CHECK(b.keep("b", std::string(5000, 'x')).error().code == Code::full);
+    b.open(10'000);
+    CHECK(b.keep("b", std::string(5000, 'x')).error().code == Code::full);
+    bool erased = false;
+    b.vault->erase("a", [&](const Result<void>& r) { erased = r.has_value(); });
+    b.loop.settle();
+    CHECK(erased);
+    CHECK(b.vault->bytes() == 0);
+    CHECK(b.keep("b", std::string(5000, 'x')));
+    CHECK_FALSE(std::filesystem::exists(b.folder / "evidence/a.sealed"));
+}
+
+TEST_CASE("evidence: what is over is erased and named, a failed write leaves nothing") {
+    VaultBench b;
+    b.open();
+    REQUIRE(b.keep("old", "1"));
+    b.loop.now_.wall += 23h;
+    REQUIRE(b.keep("new", "2"));
+    b.loop.now_.wall += 2h;
+    std::vector<std::string> erased;
+    b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem& item) { erased.push_back(item.id); });
+    b.loop.settle();
+    CHECK(erased == std::vector<std::string>{"old"});
+    CHECK(b.vault->list().size() == 1);
+    b.fault = ENOSPC;
+    CHECK(b.keep("c", "3").error().code == Code::full);
+    CHECK_FALSE(b.vault->health().ok);
+    CHECK(b.vault->count() == 1);
+    b.fault = 0;
+    CHECK(b.keep("c", "3"));
+    CHECK(b.vault->health().ok);
+}
