@@ -6,6 +6,7 @@ namespace holdfast {
 
 Exchanges::~Exchanges() {
     *alive_ = false;
+    exchanges_.clear();  // while the table of leaders is still there: each takes itself out of it
 }
 
 Exchange& Exchanges::begin(Connection& client, Exchange::Begin begin) {
