@@ -28,7 +28,8 @@ struct Arguments {
 
 bool kernel_clock_synchronised() {
     timex t{};
-    return ::adjtimex(&t) != TIME_ERROR && (t.status & STA_UNSYNC) == 0;
+    const int state = ::adjtimex(&t);
+    return state >= 0 && state != TIME_ERROR && (t.status & STA_UNSYNC) == 0;  // a clock that cannot be asked is not
 }
 
 int fail_to_start(const std::string& why) {
@@ -85,6 +86,13 @@ struct AdminListeners {
     std::unique_ptr<AdminService> full, read_only;
     std::unique_ptr<Server> socket, tcp;
 
+    // The servers first: what they abandon belongs to the services.
+    void close() {
+        socket.reset();
+        tcp.reset();
+        full.reset();
+        read_only.reset();
+    }
     Result<void> open(Ground& ground, Node& node) {
         const AdminConfig& admin = node.config().admin;
         ServerOptions options;
@@ -121,12 +129,13 @@ int serve(Config config) {
     auto node = Node::start(std::move(config), ground.seams());
     if (!node) return fail_to_start(node.error().detail);
     Node& running = **node;
-    ground.loop.set_lag_observer(
-        [&running](Nanos lag) { running.metrics().loop_lag().Observe(std::chrono::duration<double>(lag).count()); });
     if (ground.server_tls != nullptr)
         running.metrics().tls_certificate_expiry_seconds().Set(double(unix_seconds(ground.server_tls->not_after())));
     AdminListeners admin;
     if (auto opened = admin.open(ground, running); !opened) return fail_to_start(opened.error().detail);
+    // From here on the node lives until the observer is taken away below.
+    ground.loop.set_lag_observer(
+        [&running](Nanos lag) { running.metrics().loop_lag().Observe(std::chrono::duration<double>(lag).count()); });
     const auto stop = [&](bool quick) { running.shut_down(quick, [&ground] { ground.loop.stop(); }); };
     const auto term = ground.loop.on_signal(SIGTERM, [&] { stop(false); });
     const auto interrupt = ground.loop.on_signal(SIGINT, [&] { stop(true); });
@@ -136,7 +145,7 @@ int serve(Config config) {
     log::flush();
     ground.loop.run();
     ground.loop.set_lag_observer({});
-    admin = {};
+    admin.close();
     node->reset();
     log::info("stopped");
     log::flush();
