@@ -131,7 +131,7 @@ Result<AdminAnswer> receive(Connection& connection) {
     }
 }
 
-} // namespace
+}  // namespace
 
 Result<AdminAnswer> AdminClient::ask(std::string_view method, std::string_view target, std::string_view body) {
     Connection connection(limit_);
@@ -145,4 +145,4 @@ Result<AdminAnswer> AdminClient::ask(std::string_view method, std::string_view t
     return receive(connection);
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

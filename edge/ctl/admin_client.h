@@ -94,4 +94,4 @@ class AdminClient {
     Nanos limit_;
 };
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

@@ -14,7 +14,7 @@ namespace {
 
 struct VerbWords {
     std::string_view verb;
-    std::vector<std::string_view> actions; // empty: none follows
+    std::vector<std::string_view> actions;  // empty: none follows
 };
 const std::vector<VerbWords>& words() {
     static const std::vector<VerbWords> all{
@@ -40,8 +40,17 @@ std::string listed(const std::vector<std::string_view>& all) {
     return out;
 }
 
+// The nearest by edit distance; two letters that changed places count as two edits, so a word of the same beginning may
+// be that far away.
+std::string_view closest(std::string_view typed, const std::vector<std::string_view>& known) {
+    if (const auto near = nearest(typed, known); !near.empty()) return near;
+    for (const auto word : known)
+        if (!typed.empty() && word.front() == typed.front() && edit_distance(typed, word) <= 2) return word;
+    return {};
+}
+
 std::string unknown(std::string_view what, std::string_view typed, const std::vector<std::string_view>& known) {
-    const auto near = nearest(typed, known);
+    const auto near = closest(typed, known);
     std::string out = fmt::format("holdfastctl: unknown {} \"{}\"\n", what, typed.substr(0, 64));
     if (!near.empty()) out += fmt::format("did you mean \"{}\"?\n", near);
     return out + fmt::format("known: {}\n", listed(known));
@@ -231,6 +240,8 @@ class Parser {
     std::string extra(std::string_view what) {
         const auto colon = what.rfind(": ");
         std::string_view typed = colon == std::string_view::npos ? what : what.substr(colon + 2);
+        // The parser lists what is left over from the back; an option among it is what was mistyped.
+        if (const auto dashes = typed.find("--"); dashes != std::string_view::npos) typed.remove_prefix(dashes);
         typed = typed.substr(0, typed.find_first_of(" ="));
         std::vector<std::string> names;
         for (const auto* app : {deepest(), &app_})
@@ -270,7 +281,7 @@ class Parser {
     std::int64_t at_ = -1;
 };
 
-} // namespace
+}  // namespace
 
 CommandLineResult parse_command_line(const std::vector<std::string>& args) {
     const bool version = std::find(args.begin(), args.end(), "--version") != args.end();
@@ -279,4 +290,4 @@ CommandLineResult parse_command_line(const std::vector<std::string>& args) {
     return Parser().parse(args);
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

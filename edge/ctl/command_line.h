@@ -39,26 +39,26 @@ struct CommandLine {
     Verb verb = Verb::status;
     std::string socket = "/run/holdfast/admin.sock";
     bool json = false;
-    Nanos timeout = 5s; // of one request
+    Nanos timeout = 5s;  // of one request
 
-    std::string action; // degrade: on, off, auto; circuit: open, close, auto
+    std::string action;  // degrade: on, off, auto; circuit: open, close, auto
     std::string scene, reason, credential, subject, device, client;
     std::string file, secret_file, folder, id, request_id, nonce;
-    std::optional<Nanos> lasts;     // --for
-    std::optional<std::int64_t> at; // Unix seconds, for keys
-    std::uint64_t entries = 20;     // journal tail
-    std::uint64_t after = 0;        // journal export
-    Nanos wait_limit = 60s;         // drain --wait
+    std::optional<Nanos> lasts;      // --for
+    std::optional<std::int64_t> at;  // Unix seconds, for keys
+    std::uint64_t entries = 20;      // journal tail
+    std::uint64_t after = 0;         // journal export
+    Nanos wait_limit = 60s;          // drain --wait
     bool fleet = false, watch = false, follow = false, wait = false, origin = false;
 };
 
 struct CommandLineResult {
     std::optional<CommandLine> command;
-    int exit_code = 0; // when there is no command: 0 after --help and --version, else kWrongUsage
-    std::string text;  // help, version or the complaint
+    int exit_code = 0;  // when there is no command: 0 after --help and --version, else kWrongUsage
+    std::string text;   // help, version or the complaint
 };
 
 // `args` without the program's name.
 CommandLineResult parse_command_line(const std::vector<std::string>& args);
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

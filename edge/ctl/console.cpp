@@ -32,7 +32,7 @@ struct TableHolder {
     ~TableHolder() { scols_unref_table(table); }
 };
 
-} // namespace
+}  // namespace
 
 std::string clean(std::string_view text) {
     if (!is_utf8(text)) {
@@ -108,4 +108,4 @@ void Console::table(const std::vector<std::string>& heads, const std::vector<std
     std::free(text);
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

@@ -14,20 +14,20 @@ enum class Paint { plain, good, bad, warn };
 class Console {
   public:
     struct Options {
-        bool terminal = false; // of standard output
+        bool terminal = false;  // of standard output
         bool colour = false;
-        std::size_t width = 0; // of the terminal; 0: no limit
+        std::size_t width = 0;  // of the terminal; 0: no limit
     };
     Console(std::FILE* out, std::FILE* err, Options options) : out_(out), err_(err), options_(options) {}
     static Options options_of_process();
 
-    void data(std::string_view text);                 // as it is
-    void line(std::string_view text);                 // cleaned, with a newline
-    void painted(Paint paint, std::string_view text); // likewise, in colour where that is wanted
-    void complain(std::string_view text);             // standard error, with a newline
+    void data(std::string_view text);                  // as it is
+    void line(std::string_view text);                  // cleaned, with a newline
+    void painted(Paint paint, std::string_view text);  // likewise, in colour where that is wanted
+    void complain(std::string_view text);              // standard error, with a newline
     // Columns as wide as they need; the last one is cut to the terminal.
     void table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows);
-    void clear(); // of the screen; nothing when it is no terminal
+    void clear();  // of the screen; nothing when it is no terminal
     void flush();
     bool terminal() const { return options_.terminal; }
 
@@ -40,4 +40,4 @@ class Console {
 // Without control characters: they could move a terminal's cursor or change its title. Newlines and tabs become blanks.
 std::string clean(std::string_view text);
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

@@ -13,4 +13,4 @@ enum ExitCode : int {
     kConfigInvalid = 78,
 };
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

@@ -73,7 +73,7 @@ std::vector<Mistake> mistakes(const DescribedRequest& request, const Lines& righ
     return out;
 }
 
-} // namespace
+}  // namespace
 
 std::optional<std::string> explain_mismatch(const DescribedRequest& request, const Claim& claim,
                                             const std::string& secret_file_bytes) {
@@ -104,4 +104,4 @@ std::optional<std::string> explain_mismatch(const DescribedRequest& request, con
     return std::nullopt;
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

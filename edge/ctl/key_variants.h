@@ -13,4 +13,4 @@ namespace holdfast::ctl {
 std::optional<std::string> explain_mismatch(const DescribedRequest& request, const Claim& claim,
                                             const std::string& secret_file_bytes);
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

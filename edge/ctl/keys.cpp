@@ -73,7 +73,7 @@ SignedHead head_of(const DescribedRequest& r, const std::string& path, const std
             r.header("x-content-sha256")};
 }
 
-} // namespace
+}  // namespace
 
 std::string DescribedRequest::query() const {
     const auto mark = target.find('?');
@@ -122,8 +122,9 @@ std::string secret_of(std::string bytes) {
     return bytes;
 }
 
-Verdict judge(const DescribedRequest& request, const std::string& secret_file_bytes, std::int64_t now, Seconds window) {
-    Verdict out;
+KeyVerdict judge(const DescribedRequest& request, const std::string& secret_file_bytes, std::int64_t now,
+                 Seconds window) {
+    KeyVerdict out;
     const std::string path = request.path(), query = request.query();
     const SignedHead head = head_of(request, path, query);
     // The age is judged apart, so that an old request still shows its canonical string.
@@ -160,4 +161,4 @@ Verdict judge(const DescribedRequest& request, const std::string& secret_file_by
     return out;
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

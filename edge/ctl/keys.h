@@ -21,7 +21,7 @@ struct DescribedRequest {
     std::string method, target, host;
     std::vector<std::pair<std::string, std::string>> headers;
     std::string body;
-    std::string theirs; // the caller's own canonical string; empty: not told
+    std::string theirs;  // the caller's own canonical string; empty: not told
 
     std::string path() const { return target.substr(0, target.find('?')); }
     std::string query() const;
@@ -32,15 +32,16 @@ Result<DescribedRequest> read_request(json::Value root);
 // "POSTedge…\n…" with each newline shown as \n and a line break.
 std::string visible(std::string_view canonical);
 
-struct Verdict {
+struct KeyVerdict {
     bool matches = false;
-    std::string canonical;             // as the node builds it; empty when a header is malformed
-    std::vector<std::string> findings; // sentences: what is wrong, most telling first
+    std::string canonical;              // as the node builds it; empty when a header is malformed
+    std::vector<std::string> findings;  // sentences: what is wrong, most telling first
 };
 // `now` judges the age; `window` as in auth.window.
-Verdict judge(const DescribedRequest& request, const std::string& secret_file_bytes, std::int64_t now, Seconds window);
+KeyVerdict judge(const DescribedRequest& request, const std::string& secret_file_bytes, std::int64_t now,
+                 Seconds window);
 
 // The bytes of a secret file less one final newline.
 std::string secret_of(std::string bytes);
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

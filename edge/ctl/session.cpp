@@ -33,7 +33,7 @@ constexpr int (*kVerbs[])(Session&) = {
 };
 static_assert(std::size(kVerbs) == static_cast<std::size_t>(Verb::state_reset) + 1);
 
-} // namespace
+}  // namespace
 
 std::optional<std::string> Session::body_of(const Result<AdminAnswer>& answer, int& code) {
     if (!answer) {
@@ -161,4 +161,4 @@ int run(const std::vector<std::string>& args, Console& console) {
     return code;
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

@@ -18,7 +18,7 @@ struct Session {
     const CommandLine& command;
     Console& console;
     AdminClient node;
-    json::Document document; // of the last answer
+    json::Document document;  // of the last answer
 
     Session(const CommandLine& c, Console& to) : command(c), console(to), node(c.socket, c.timeout) {}
 
@@ -36,8 +36,8 @@ struct Session {
 
 // Pieces of an answer as text: "-" when it is not there.
 std::string text_of(json::Value value);
-std::string seconds_text(json::Value value); // "1m30s"
-std::string bytes_text(json::Value value);   // "3.2MiB"
+std::string seconds_text(json::Value value);  // "1m30s"
+std::string bytes_text(json::Value value);    // "3.2MiB"
 
 // Runs one command line; 0 or another ExitCode. `args` without the program's name.
 int run(const std::vector<std::string>& args, Console& console);
@@ -65,4 +65,4 @@ int run_journal_export(Session& s);
 int run_keys_sign(Session& s);
 int run_keys_verify(Session& s);
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

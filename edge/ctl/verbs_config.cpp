@@ -37,7 +37,7 @@ void show_origins(Session& s, const std::string& body) {
     s.console.table({"KEY", "VALUE", "ORIGIN", "CHANGE"}, rows);
 }
 
-} // namespace
+}  // namespace
 
 int run_config_check(Session& s) {
     const auto outcome = load_config(s.command.file);
@@ -80,4 +80,4 @@ int run_config_reload(Session& s) {
     });
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

@@ -74,7 +74,7 @@ int verify_files(Session& s) {
     return verdict->intact ? kDone : kRefused;
 }
 
-} // namespace
+}  // namespace
 
 int run_journal_tail(Session& s) {
     std::uint64_t last = 0;
@@ -127,4 +127,4 @@ int run_journal_export(Session& s) {
     }
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

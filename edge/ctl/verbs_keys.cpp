@@ -9,7 +9,7 @@ namespace holdfast::ctl {
 namespace {
 
 constexpr std::size_t kNonceBytes = 16;
-constexpr Seconds kWindow{300}; // auth.window of a node that says nothing else
+constexpr Seconds kWindow{300};  // auth.window of a node that says nothing else
 
 std::optional<DescribedRequest> request_of(Session& s, int& code) {
     const auto text = s.read_file(s.command.file, admin::kRequestBytesMax, code);
@@ -41,7 +41,7 @@ void show_fields(Session& s, const std::string& canonical, const SignedFields& f
                                fields.authorization, fields.timestamp, fields.nonce, fields.content_sha256));
 }
 
-void show_verdict(Session& s, const Verdict& verdict) {
+void show_verdict(Session& s, const KeyVerdict& verdict) {
     if (s.command.json) {
         std::string body;
         json::Writer w(body);
@@ -60,7 +60,7 @@ void show_verdict(Session& s, const Verdict& verdict) {
     for (const auto& finding : verdict.findings) s.console.line(finding);
 }
 
-} // namespace
+}  // namespace
 
 int run_keys_sign(Session& s) {
     int code = kDone;
@@ -98,4 +98,4 @@ int run_keys_verify(Session& s) {
     return verdict.matches ? kDone : kRefused;
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

@@ -63,7 +63,7 @@ void show_policy(Console& console, Value root) {
     if (!rows.empty()) console.table({"RUNG", "ANSWERS", "WHY"}, rows);
 }
 
-} // namespace
+}  // namespace
 
 int run_cache_stats(Session& s) {
     return s.get(admin::kCacheStats, [&s](Value root) {
@@ -134,4 +134,4 @@ int run_policy_test(Session& s) {
     return s.post(admin::kPolicyTest, *body, [&s](Value root) { show_policy(s.console, root); });
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

@@ -114,7 +114,7 @@ void show_attempts(Console& console, Value root) {
     }
 }
 
-} // namespace
+}  // namespace
 
 int run_status(Session& s) {
     const auto show = [&s](Value root) {
@@ -156,4 +156,4 @@ int run_explain(Session& s) {
     });
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

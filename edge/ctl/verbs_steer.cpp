@@ -89,7 +89,7 @@ int wait_for_drain(Session& s) {
     }
 }
 
-} // namespace
+}  // namespace
 
 int run_degrade(Session& s) {
     const auto& c = s.command;
@@ -136,4 +136,4 @@ int run_state_reset(Session& s) {
     });
 }
 
-} // namespace holdfast::ctl
+}  // namespace holdfast::ctl

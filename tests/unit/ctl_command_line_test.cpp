@@ -1,0 +1,108 @@
+#include "edge/ctl/command_line.h"
+
+#include <catch2/catch.hpp>
+
+#include "edge/ctl/exit_code.h"
+#include "tests/support/ctl_run.h"
+
+using namespace holdfast;
+using namespace holdfast::ctl;
+using holdfast::support::run_ctl;
+
+namespace {
+
+CommandLine parsed(const std::vector<std::string>& args) {
+    const auto result = parse_command_line(args);
+    INFO(result.text);
+    REQUIRE(result.command);
+    return *result.command;
+}
+
+}  // namespace
+
+TEST_CASE("ctl: every verb is understood") {
+    const std::vector<std::pair<std::vector<std::string>, Verb>> all{
+        {{"status"}, Verb::status},
+        {{"degrade", "on", "--reason", "r"}, Verb::degrade},
+        {{"circuit", "show"}, Verb::circuit_show},
+        {{"circuit", "open"}, Verb::circuit_set},
+        {{"cache", "stats"}, Verb::cache_stats},
+        {{"cache", "get", "--credential", "c", "--subject", "s", "--scene", "n"}, Verb::cache_get},
+        {{"cache", "purge"}, Verb::cache_purge},
+        {{"cache", "revoke", "--subject", "s"}, Verb::cache_revoke},
+        {{"policy", "test", "f.json"}, Verb::policy_test},
+        {{"config", "check", "f.toml"}, Verb::config_check},
+        {{"config", "show", "--origin"}, Verb::config_show},
+        {{"config", "reload"}, Verb::config_reload},
+        {{"journal", "tail", "-n", "5"}, Verb::journal_tail},
+        {{"journal", "verify"}, Verb::journal_verify},
+        {{"journal", "export"}, Verb::journal_export},
+        {{"keys", "sign", "f", "--secret-file", "s", "--id", "i"}, Verb::keys_sign},
+        {{"keys", "verify", "f", "--secret-file", "s"}, Verb::keys_verify},
+        {{"explain", "req-1"}, Verb::explain},
+        {{"drain", "--wait"}, Verb::drain},
+        {{"undrain"}, Verb::undrain},
+        {{"state", "reset", "--reason", "r"}, Verb::state_reset},
+    };
+    CHECK(all.size() == static_cast<std::size_t>(Verb::state_reset) + 1);
+    for (const auto& [args, verb] : all) CHECK(parsed(args).verb == verb);
+}
+
+TEST_CASE("ctl: options reach their verb, and those of the program stand anywhere") {
+    const auto on =
+        parsed({"degrade", "on", "--scene", "PAYMENT", "--for", "30m", "--fleet", "--reason", "the centre is moved"});
+    CHECK(on.action == "on");
+    CHECK(on.scene == "PAYMENT");
+    CHECK(on.lasts == Nanos(30min));
+    CHECK(on.fleet);
+    CHECK(on.reason == "the centre is moved");
+    for (const auto& args :
+         std::vector<std::vector<std::string>>{{"--socket", "/s", "--json", "--timeout", "250ms", "status"},
+                                               {"status", "--socket", "/s", "--json", "--timeout", "250ms"}}) {
+        const auto c = parsed(args);
+        CHECK(c.socket == "/s");
+        CHECK(c.json);
+        CHECK(c.timeout == 250ms);
+    }
+    CHECK(parsed({"status"}).socket == "/run/holdfast/admin.sock");
+    CHECK(parsed({"status"}).timeout == 5s);
+    CHECK(parsed({"journal", "tail"}).entries == 20);
+    CHECK(parsed({"journal", "tail", "-n", "7", "--follow"}).entries == 7);
+}
+
+TEST_CASE("ctl: wrong usage exits 2 and says what was meant") {
+    const std::vector<std::pair<std::vector<std::string>, std::string>> all{
+        {{"statsu"}, "holdfastctl: unknown verb \"statsu\"\ndid you mean \"status\"?\n"},
+        {{"--json", "--socket", "/s", "degarde", "on"},
+         "holdfastctl: unknown verb \"degarde\"\ndid you mean \"degrade\"?\n"},
+        {{"circuit", "opne"}, "holdfastctl: unknown circuit verb \"opne\"\ndid you mean \"open\"?\n"},
+        {{"circuit"}, "holdfastctl circuit: one of show, open, close, auto must follow\n"},
+        {{"degrade", "--reason", "on"}, "holdfastctl degrade: one of on, off, auto must follow\n"},
+        {{}, "holdfastctl: a verb is missing\n"},
+        {{"degrade", "on"}, "holdfastctl degrade on: --reason is required\n"},
+        {{"degrade", "on", "--reson", "x", "--reason", "y"},
+         "holdfastctl degrade on: \"--reson\" was not expected\ndid you mean \"--reason\"?\n"},
+        {{"status", "--wacth"}, "holdfastctl status: \"--wacth\" was not expected\ndid you mean \"--watch\"?\n"},
+        {{"status", "now"}, "holdfastctl status: \"now\" was not expected\n"},
+        {{"degrade", "on", "--for", "soon", "--reason", "x"}, "holdfastctl degrade on: --for cannot be \"soon\""},
+        {{"degrade", "on", "--for", "0s", "--reason", "x"}, "holdfastctl degrade on: --for cannot be \"0s\""},
+        {{"status", "--timeout", "0s"}, "holdfastctl status: --timeout cannot be \"0s\""},
+        {{"journal", "tail", "-n", "0"}, "holdfastctl journal tail: "},
+        {{"explain"}, "holdfastctl explain: REQUEST_ID is required\n"},
+    };
+    for (const auto& [args, begin] : all) {
+        const auto ran = run_ctl(args);
+        CHECK(ran.code == kWrongUsage);
+        CHECK(ran.out == "");
+        CHECK(ran.err.substr(0, begin.size()) == begin);
+    }
+}
+
+TEST_CASE("ctl: help and version are data, and no failure") {
+    const auto help = run_ctl({"degrade", "on", "--help"});
+    CHECK(help.code == kDone);
+    CHECK(help.out.find("--scene") != std::string::npos);
+    CHECK(help.err.empty());
+    CHECK(run_ctl({"--help"}).out.find("circuit") != std::string::npos);
+    CHECK(run_ctl({"--version"}).out == "holdfastctl " HOLDFAST_VERSION "\n");
+}

@@ -1,0 +1,231 @@
+// What a script sees of holdfastctl: exit codes and streams, against a real Unix socket.
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "edge/admin_paths.h"
+#include "edge/ctl/exit_code.h"
+#include "tests/support/ctl_run.h"
+#include "tests/support/scripted_admin.h"
+
+using namespace holdfast;
+using namespace holdfast::ctl;
+using holdfast::support::Ran;
+using holdfast::support::run_ctl;
+using holdfast::support::ScriptedAdmin;
+
+namespace {
+
+Ran ask(ScriptedAdmin& node, std::vector<std::string> args) {
+    args.insert(args.end(), {"--socket", node.path()});
+    return run_ctl(args);
+}
+
+std::string refusal(int status) {
+    return ScriptedAdmin::answer(status, "{\"code\":\"SomeCode\",\"message\":\"because of reasons\"}");
+}
+
+}  // namespace
+
+TEST_CASE("ctl: each kind of answer has its exit code") {
+    const std::vector<std::pair<int, int>> codes{{200, kDone},         {400, kRefused},  {404, kRefused},
+                                                 {403, kNoPermission}, {409, kRefused},  {422, kConfigInvalid},
+                                                 {503, kRefused},      {504, kTimedOut}, {500, kRefused}};
+    for (const auto& [status, code] : codes) {
+        ScriptedAdmin node({status == 200 ? ScriptedAdmin::answer(200, "{\"purged\":3}") : refusal(status)});
+        const auto ran = ask(node, {"cache", "purge"});
+        INFO(status << " " << ran.err);
+        CHECK(ran.code == code);
+        CHECK(ran.out == (status == 200 ? "3 records forgotten\n" : ""));
+        CHECK((status == 200) == ran.err.empty());
+        if (status != 200) CHECK(ran.err.find("because of reasons (SomeCode)") != std::string::npos);
+    }
+}
+
+TEST_CASE("ctl: a node that is not there is 3, and the operator is told where to look") {
+    const auto ran = run_ctl({"status", "--socket", "/nowhere/admin.sock"});
+    CHECK(ran.code == kNotReachable);
+    CHECK(ran.out.empty());
+    CHECK(ran.err ==
+          "holdfastctl: the node is not reachable: /nowhere/admin.sock: No such file or directory\n"
+          "is holdfast running, and is --socket the admin.socket of its configuration?\n");
+    CHECK(run_ctl({"status", "--socket", std::string(200, 'x')}).code == kNotReachable);
+}
+
+TEST_CASE("ctl: a socket that nobody listens on is 3") {
+    std::string path;
+    {
+        ScriptedAdmin node({""});
+        path = node.path() + ".kept";
+        std::filesystem::create_hard_link(node.path(), std::filesystem::temp_directory_path() / "holdfast-kept.sock");
+    }
+    const auto kept = std::filesystem::temp_directory_path() / "holdfast-kept.sock";
+    CHECK(run_ctl({"status", "--socket", kept.string()}).code == kNotReachable);
+    std::filesystem::remove(kept);
+}
+
+TEST_CASE("ctl: a node that closes, cuts its answer short or speaks nonsense is 3") {
+    for (const std::string& answer : {std::string(), std::string("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"pur"),
+                                      std::string("hello\r\n\r\n")}) {
+        ScriptedAdmin node({answer});
+        const auto ran = ask(node, {"cache", "purge"});
+        INFO(ran.err);
+        CHECK(ran.code == kNotReachable);
+        CHECK(ran.out.empty());
+    }
+}
+
+TEST_CASE("ctl: a node that does not answer in time is 5") {
+    ScriptedAdmin node({"hang"});
+    const auto began = MonoClock::read();
+    const auto ran = ask(node, {"status", "--timeout", "150ms"});
+    CHECK(ran.code == kTimedOut);
+    CHECK(ran.err == "holdfastctl: no answer within 150ms\n");
+    CHECK(MonoClock::read() - began < 3s);
+}
+
+TEST_CASE("ctl: a socket that may not be opened is 4") {
+    if (::geteuid() == 0) return;  // root may open everything
+    ScriptedAdmin node({ScriptedAdmin::answer(200, "{}")});
+    REQUIRE(::chmod(node.path().c_str(), 0) == 0);
+    CHECK(ask(node, {"status"}).code == kNoPermission);
+}
+
+TEST_CASE("ctl: an answer above the limit is refused, not swallowed") {
+    ScriptedAdmin node(
+        {"HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(admin::kAnswerBytesMax + 1) + "\r\n\r\n"});
+    const auto ran = ask(node, {"status"});
+    CHECK(ran.code == kRefused);
+    CHECK(ran.err == "holdfastctl: the answer is too large\n");
+}
+
+TEST_CASE("ctl: a chunked answer is one answer") {
+    ScriptedAdmin node(
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n{\"purge\r\n5\r\nd\":4}\r\n0\r\n\r\n"});
+    CHECK(ask(node, {"cache", "purge"}).out == "4 records forgotten\n");
+}
+
+TEST_CASE("ctl: with --json standard output is the node's answer, byte for byte") {
+    const std::string body = "{\"verdict\":\"ok\",  \"extra\": [1,2]}";
+    ScriptedAdmin node({ScriptedAdmin::answer(200, body)});
+    const auto ran = ask(node, {"status", "--json"});
+    CHECK(ran.code == kDone);
+    CHECK(ran.out == body + "\n");
+    CHECK(ran.err.empty());
+    ScriptedAdmin refused({refusal(409)});
+    const auto no = ask(refused, {"drain", "--json"});
+    CHECK(no.code == kRefused);
+    CHECK(no.out == "{\"code\":\"SomeCode\",\"message\":\"because of reasons\"}\n");
+}
+
+TEST_CASE("ctl: what is asked of the node") {
+    const std::vector<std::tuple<std::vector<std::string>, std::string, std::string>> all{
+        {{"degrade", "on", "--scene", "PAYMENT", "--for", "30m", "--reason", "a \"b\""},
+         "POST /v1/degrade ",
+         R"({"mode":"degraded","scene":"PAYMENT","forSeconds":1800,"reason":"a \"b\""})"},
+        {{"degrade", "off", "--reason", "r"}, "POST /v1/degrade ", R"({"mode":"live","reason":"r"})"},
+        {{"degrade", "auto", "--fleet", "--reason", "r"},
+         "POST /v1/degrade ",
+         R"({"mode":"auto","fleet":true,"reason":"r"})"},
+        {{"circuit", "show"}, "GET /v1/circuit ", ""},
+        {{"circuit", "open", "--for", "10m"}, "POST /v1/circuit ", R"({"action":"open","forSeconds":600})"},
+        {{"cache", "stats"}, "GET /v1/cache/stats ", ""},
+        {{"cache", "get", "--credential", "c", "--subject", "s", "--scene", "n", "--device", "d"},
+         "POST /v1/cache/get ",
+         R"({"credential":"c","subject":"s","scene":"n","device":"d"})"},
+        {{"cache", "revoke", "--subject", "s"}, "POST /v1/cache/revoke ", R"({"subject":"s"})"},
+        {{"config", "reload"}, "POST /v1/config/reload ", "{}"},
+        {{"config", "show"}, "GET /v1/config ", ""},
+        {{"journal", "tail", "-n", "3"}, "GET /v1/journal?n=3 ", ""},
+        {{"journal", "export", "--after", "9"}, "GET /v1/journal?n=1000&after=9 ", ""},
+        {{"explain", "req/../x?y"}, "GET /v1/explain/req%2F..%2Fx%3Fy ", ""},
+        {{"undrain"}, "POST /v1/undrain ", "{}"},
+        {{"state", "reset", "--reason", "r"}, "POST /v1/state/reset ", R"({"reason":"r"})"},
+    };
+    for (const auto& [args, line, body] : all) {
+        ScriptedAdmin node({ScriptedAdmin::answer(200, "{}")});
+        const auto ran = ask(node, args);
+        INFO(line << " " << ran.err);
+        CHECK(ran.code == kDone);
+        const auto asked = node.asked();
+        REQUIRE(asked.size() == 1);
+        CHECK(asked[0].substr(0, line.size()) == line);
+        CHECK(asked[0].substr(asked[0].find("\r\n\r\n") + 4) == body);
+    }
+}
+
+TEST_CASE("ctl: drain --wait asks until nothing is in flight") {
+    const auto state = [](int in_flight, bool done) {
+        return ScriptedAdmin::answer(200, "{\"draining\":true,\"inFlight\":" + std::to_string(in_flight) +
+                                              ",\"connections\":0,\"done\":" + (done ? "true" : "false") + "}");
+    };
+    ScriptedAdmin node({state(2, false), state(1, false), state(0, true)});
+    const auto ran = ask(node, {"drain", "--wait"});
+    CHECK(ran.code == kDone);
+    CHECK(ran.out == "draining: 0 in flight, 0 connections\n");
+    CHECK(node.asked().size() == 3);
+    ScriptedAdmin stuck({state(1, false)});
+    CHECK(ask(stuck, {"drain", "--wait", "--wait-limit", "200ms"}).code == kTimedOut);
+}
+
+TEST_CASE("ctl: what watches ends when the node does") {
+    ScriptedAdmin node({ScriptedAdmin::answer(200, "{\"verdict\":\"ok\",\"summary\":\"fine\"}"), ""});
+    const auto ran = ask(node, {"status", "--watch"});
+    CHECK(ran.code == kNotReachable);
+    CHECK(ran.out.rfind("ok: fine\n", 0) == 0);
+    const std::string entry =
+        R"({"seq":7,"time":"2026-01-02T03:04:05.678Z","kind":"override","fields":{"mode":"live"},"prev":"00","hash":"11"})";
+    ScriptedAdmin journal({ScriptedAdmin::answer(200, entry + "\n"), ScriptedAdmin::answer(200, ""), ""});
+    const auto tail = ask(journal, {"journal", "tail", "--follow"});
+    CHECK(tail.code == kNotReachable);
+    CHECK(tail.out == "     7  2026-01-02T03:04:05.678Z  override             {\"mode\":\"live\"}\n");
+    REQUIRE(journal.asked().size() == 3);
+    CHECK(journal.asked()[1].rfind("GET /v1/journal?n=1000&after=7 ", 0) == 0);
+}
+
+TEST_CASE("ctl: journal verify refuses a broken chain") {
+    ScriptedAdmin good({ScriptedAdmin::answer(200, R"({"ok":true,"entries":3,"lastSeq":3,"lastHash":"ab"})")});
+    const auto ok = ask(good, {"journal", "verify"});
+    CHECK(ok.code == kDone);
+    CHECK(ok.out == "intact: 3 entries, the last is 3 with hash ab\n");
+    ScriptedAdmin bad({ScriptedAdmin::answer(200, R"({"ok":false,"entries":1,"problem":"entry 2 was edited"})")});
+    const auto no = ask(bad, {"journal", "verify"});
+    CHECK(no.code == kRefused);
+    CHECK(no.err == "NOT intact: entry 2 was edited\n");
+}
+
+TEST_CASE("ctl: a reload that fails shows the errors as they are and is 78") {
+    ScriptedAdmin node({ScriptedAdmin::answer(
+        422, R"({"code":"ConfigurationInvalid","message":"m","rendered":"f:1:1: error: x\n  1 | y\n"})")});
+    const auto ran = ask(node, {"config", "reload"});
+    CHECK(ran.code == kConfigInvalid);
+    CHECK(ran.err == "f:1:1: error: x\n  1 | y\n");
+    ScriptedAdmin good(
+        {ScriptedAdmin::answer(200, R"({"generation":4,"hash":"ab","restartNeeded":["node.name"],"warnings":["w"]})")});
+    const auto done = ask(good, {"config", "reload"});
+    CHECK(done.code == kDone);
+    CHECK(done.out == "generation 4 (ab) is in force\n");
+    CHECK(done.err == "warning: w\nneeds a restart: node.name\n");
+}
+
+TEST_CASE("ctl: what a node says cannot steer the terminal") {
+    ScriptedAdmin node({ScriptedAdmin::answer(200, R"({"verdict":"ok","summary":"a\u001b[2Jb\u009b\u0007\nc"})")});
+    const auto ran = ask(node, {"status"});
+    CHECK(ran.out.rfind("ok: a?[2Jb?? c\n", 0) == 0);
+    ScriptedAdmin refused({ScriptedAdmin::answer(409, R"({"code":"x","message":"\u001b]0;title\u0007"})")});
+    CHECK(ask(refused, {"undrain"}).err.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("ctl: colour is for terminals") {
+    ScriptedAdmin node({ScriptedAdmin::answer(200, R"({"verdict":"ok","summary":"fine"})")});
+    Console::Options terminal;
+    terminal.terminal = true;
+    terminal.colour = true;
+    terminal.width = 80;
+    CHECK(run_ctl({"status", "--socket", node.path()}, terminal).out.find("\x1b[32mok: fine\x1b[0m\n") !=
+          std::string::npos);
+    terminal.colour = false;
+    const auto plain = run_ctl({"status", "--socket", node.path()}, terminal).out;
+    CHECK(plain.find("\x1b[32m") == std::string::npos);
+}

@@ -1,0 +1,149 @@
+// What holdfastctl does without a node, and how answers look.
+#include <catch2/catch.hpp>
+
+#include "edge/base/crypto.h"
+#include "edge/ctl/exit_code.h"
+#include "tests/support/config_folder.h"
+#include "tests/support/ctl_run.h"
+#include "tests/support/scripted_admin.h"
+
+using namespace holdfast;
+using namespace holdfast::ctl;
+using holdfast::support::ConfigFolder;
+using holdfast::support::run_ctl;
+using holdfast::support::ScriptedAdmin;
+
+namespace {
+
+// A journal of `entries` in one segment, chained as its format says.
+std::string journal_lines(std::size_t entries) {
+    std::string prev(64, '0'), out;
+    for (std::size_t i = 1; i <= entries; ++i) {
+        const std::string line = "{\"seq\":" + std::to_string(i) +
+                                 ",\"time\":\"2026-01-02T03:04:05.678Z\",\"kind\":\"start\",\"fields\":{},\"prev\":\"" +
+                                 prev + "\"";
+        prev = to_hex(Sha256::of(line));
+        out += line + ",\"hash\":\"" + prev + "\"}\n";
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("ctl: config check needs no node, and its exit code is the answer") {
+    const ConfigFolder folder;
+    const auto good = folder.write("good.toml", ConfigFolder::shortest());
+    const auto ok = run_ctl({"config", "check", good, "--socket", "/nowhere"});
+    CHECK(ok.code == kDone);
+    CHECK(ok.out == good + ": the configuration is valid\n");
+    const auto bad = folder.write("bad.toml", ConfigFolder::shortest() + "[limits]\nbody_byte = 1\nmemory = 2\n");
+    const auto no = run_ctl({"config", "check", bad});
+    CHECK(no.code == kConfigInvalid);
+    CHECK(no.out.empty());
+    CHECK(no.err.find(bad + ":15:1: error: unknown key limits.body_byte\n  15 | body_byte = 1\n     | ^\n") == 0);
+    CHECK(no.err.find(bad + ":16:10: error: limits.memory is a whole number\n") != std::string::npos);
+    const auto json = run_ctl({"config", "check", bad, "--json"});
+    CHECK(json.code == kConfigInvalid);
+    CHECK(json.err.empty());
+    json::Document document;
+    const auto root = document.parse(json.out);
+    REQUIRE(root);
+    CHECK((*root)["ok"].boolean() == false);
+    CHECK((*root)["errors"].size() == 2);
+    CHECK((*root)["errors"].first()["line"].integer() == 15);
+    CHECK(run_ctl({"config", "check", folder.file("none.toml")}).code == kConfigInvalid);
+}
+
+TEST_CASE("ctl: the journal's files are verified and exported without a node") {
+    const ConfigFolder folder;
+    const std::string dir = folder.file("journal");
+    std::filesystem::create_directory(dir);
+    const std::string name = "journal/journal-00000000000000000001.jsonl";
+    folder.write(name, journal_lines(3));
+    const auto verified = run_ctl({"journal", "verify", "--dir", dir});
+    INFO(verified.err << verified.out);
+    CHECK(verified.code == kDone);
+    CHECK(run_ctl({"journal", "export", "--dir", dir}).out == journal_lines(3));
+    const auto rest = run_ctl({"journal", "export", "--dir", dir, "--after", "2"}).out;
+    CHECK(rest.rfind("{\"seq\":3,", 0) == 0);
+    std::string edited = journal_lines(3);
+    edited.replace(edited.find("\"start\"", 150), 7, "\"other\"");
+    folder.write(name, edited);
+    const auto broken = run_ctl({"journal", "verify", "--dir", dir});
+    CHECK(broken.code == kRefused);
+    CHECK(broken.err.rfind("NOT intact after 1 entries: ", 0) == 0);
+    CHECK(run_ctl({"journal", "verify", "--dir", dir, "--json"}).out.find("\"ok\":false") != std::string::npos);
+    CHECK(run_ctl({"journal", "verify", "--dir", folder.file("none")}).code == kRefused);
+}
+
+TEST_CASE("ctl: a policy test takes a whole file, or a body and who asks") {
+    const ConfigFolder folder;
+    const std::string answer =
+        R"({"allowed":false,"code":"PrecheckDenied","message":"residency","prechecks":[{"name":"residency","result":"deny","detail":"country"}],)"
+        R"("live":{"admitted":true,"why":"closed"},"degraded":{"answer":"deny","why":"no rung","rungs":[{"rung":"cache","answers":false,"why":"no record"}]}})";
+    ScriptedAdmin node({ScriptedAdmin::answer(200, answer)});
+    const std::string whole = R"({"credential":"app","request":{"orderNo":"1","evidence":{"image":"aGk="}}})";
+    const auto ran = run_ctl({"policy", "test", folder.write("w.json", whole), "--socket", node.path()});
+    CHECK(ran.code == kDone);
+    CHECK(ran.out.rfind("refused: PrecheckDenied residency\n", 0) == 0);
+    CHECK(ran.out.find("centre: would be asked (closed)\n") != std::string::npos);
+    CHECK(ran.out.find("degraded: deny (no rung)\n") != std::string::npos);
+    const auto body = folder.write("b.json", R"({"orderNo":"1"})");
+    CHECK(run_ctl({"policy", "test", body, "--credential", "app", "--client", "192.0.2.1", "--socket", node.path()})
+              .code == kDone);
+    const auto asked = node.asked();
+    REQUIRE(asked.size() == 2);
+    CHECK(asked[0].substr(asked[0].find("\r\n\r\n") + 4) == whole);
+    CHECK(asked[1].substr(asked[1].find("\r\n\r\n") + 4) ==
+          R"({"credential":"app","client":"192.0.2.1","request":{"orderNo":"1"}})");
+    CHECK(run_ctl({"policy", "test", body, "--socket", node.path()}).code == kWrongUsage);
+    CHECK(run_ctl({"policy", "test", folder.write("n", "[1]"), "--socket", node.path()}).code == kWrongUsage);
+    CHECK(run_ctl({"policy", "test", folder.write("d", R"({"a":1,"a":2})"), "--socket", node.path()}).code ==
+          kWrongUsage);
+    CHECK(node.asked().size() == 2);
+}
+
+TEST_CASE("ctl: status shows a verdict, then everything that matters") {
+    const std::string status =
+        R"({"verdict":"degraded","summary":"the circuit is open; answering from memory",)"
+        R"("node":{"name":"pop-1","region":"ap","version":"0.1.0","pid":7,"startedAt":"x","uptimeSeconds":3700},)"
+        R"("mode":{"node":"auto","overrides":[{"scope":"scene","scene":"PAYMENT","mode":"degraded","reason":"move","by":"uid 0","remainingSeconds":61}]},)"
+        R"("circuits":[{"upstream":"central","state":"open","sinceSeconds":12,"reason":"failure_rate","retryInSeconds":3}],)"
+        R"("lease":{"kind":"local","state":"local"},"cache":{"entries":12,"bytes":1048576,"sizeBytes":1073741824,"healthy":true},)"
+        R"("state":{"healthy":false,"detail":"moved aside"},"journal":{"healthy":true,"entries":9},"clock":{"synchronised":true,"trusted":true},)"
+        R"("upstreams":[{"endpoint":"https://a:8443","weight":90,"state":"ejected","inFlight":0,"connections":2,"p99Seconds":0.12}],)"
+        R"("load":{"connections":5,"inFlight":1,"queued":0,"perSecond":10.5,"degradedPerSecond":10},"reconcile":{"pending":4},)"
+        R"("config":{"hash":"ab","generation":1,"source":"/etc/x.toml","lastReloadSuccessful":true},)"
+        R"("events":[{"time":"t","kind":"circuit","text":"opened"}]})";
+    ScriptedAdmin node({ScriptedAdmin::answer(200, status)});
+    const auto ran = run_ctl({"status", "--socket", node.path()});
+    INFO(ran.out);
+    CHECK(ran.code == kDone);
+    CHECK(ran.out.rfind("degraded: the circuit is open; answering from memory\n", 0) == 0);
+    for (const char* piece : {"pop-1 (ap), version 0.1.0, pid 7, up 1h01m", "open for 12s (failure_rate), retry in 3s",
+                              "healthy, 12 records, 1.0MiB of 1.0GiB", "NOT healthy: moved aside",
+                              "PAYMENT  degraded 1m01s uid 0 move", "4 pending", "https://a:8443", "120ms", "opened"}) {
+        INFO(piece);
+        CHECK(ran.out.find(piece) != std::string::npos);
+    }
+}
+
+TEST_CASE("ctl: tables fit the terminal, and are whole elsewhere") {
+    const std::string lines =
+        R"({"key":"listen.address","value":"\"127.0.0.1:0\"","origin":"/etc/holdfast/holdfast.toml:2","reload":"restart"})";
+    ScriptedAdmin node({ScriptedAdmin::answer(200, lines + "\n")});
+    const auto pipe = run_ctl({"config", "show", "--origin", "--socket", node.path()});
+    CHECK(pipe.out.find("listen.address \"127.0.0.1:0\" /etc/holdfast/holdfast.toml:2 restart") != std::string::npos);
+    Console::Options narrow;
+    narrow.terminal = true;
+    narrow.width = 40;
+    std::string line;
+    for (const char c : run_ctl({"config", "show", "--origin", "--socket", node.path()}, narrow).out + "\n") {
+        if (c != '\n') {
+            line += c;
+            continue;
+        }
+        CHECK(line.size() <= 80);
+        line.clear();
+    }
+}
