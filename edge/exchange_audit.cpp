@@ -7,6 +7,22 @@
 #include "edge/exchanges.h"
 
 namespace holdfast {
+namespace {
+
+// The evidence of a provisional answer that was not given. While it is still being written this does nothing: the end
+// of the writing calls it again. What cannot be erased now is erased when its time is over.
+void erase_withheld(Parts& parts, const std::string& id) {
+    EvidenceVault* vault = parts.storage.evidence();
+    if (vault == nullptr) return;
+    vault->erase(id, [&parts, id](Result<void> erased) {
+        if (!erased || parts.storage.journal() == nullptr) return;
+        const std::string fields = R"({"evidence":")" + id + R"(","why":"withheld"})";
+        parts.metrics.journalled("erased");
+        parts.storage.journal()->append("erased", fields, parts.loop.now().wall);
+    });
+}
+
+}  // namespace
 
 // What reconciliation needs to ask the centre again. Without `keep_evidence` the request is replayed without its
 // evidence.
@@ -35,17 +51,19 @@ Exchange::Next Exchange::audit() {
     const BudgetLimits limits{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
     spend_ = parts_.budget.try_spend(request_.scene, subject, limits, t);
     EvidenceVault* vault = parts_.storage.evidence();
-    if (!spend_ || vault == nullptr || parts_.storage.journal() == nullptr) {
-        decision_.code = ApiCode::verification_unavailable;
-        return deny(t);
-    }
+    if (!spend_ || vault == nullptr || parts_.storage.journal() == nullptr) return deny(t);
     alive_ = std::make_shared<bool>(true);
     audit_waits_ = 2;
     const auto on_disk = [this, alive = alive_](Result<void> done) {
         if (*alive) part_on_disk(done);
     };
     parts_.storage.state().put_durable(spend_->key(), spend_->encode(), on_disk);
-    vault->keep(trace_.request_id, replay_bytes(), t.wall, on_disk);
+    // Evidence of an answer that was given up meanwhile is erased as soon as it can be.
+    vault->keep(trace_.request_id, replay_bytes(), t.wall,
+                [on_disk, alive = alive_, this, &parts = parts_, id = trace_.request_id](Result<void> done) {
+                    if (*alive && step_ == Step::audit) return on_disk(std::move(done));
+                    if (done) erase_withheld(parts, id);
+                });
     audit_timer_ =
         parts_.loop.after(deadline_ - t.mono, [this] { audit_failed("the journal did not take the entry in time"); });
     return Next::wait;
@@ -112,8 +130,7 @@ void Exchange::audit_failed(std::string_view why) {
     trace_.rung = "audit failed";
     log::warn("a provisional answer was withheld: {}", why);
     if (spend_ && parts_.budget.refund(*spend_)) parts_.storage.state().erase_soon(spend_->key());
-    if (EvidenceVault* vault = parts_.storage.evidence()) vault->erase(trace_.request_id, [](Result<void>) {});
-    decision_.code = ApiCode::verification_unavailable;
+    erase_withheld(parts_, trace_.request_id);
     deny(now());
     run();
 }
