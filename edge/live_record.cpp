@@ -10,18 +10,20 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& r
     const SceneRuntime* scene = snapshot.scene(record.scene);
     const ScenePolicy policy = scene == nullptr ? ScenePolicy{} : scene->config->policy;
     Recorded out;
-    const bool memorable =
-        scene != nullptr && scene->max_age > Nanos(0) && outcome.max_age.value_or(Seconds(1)) > Seconds(0);
-    if (memorable) {
+    if (scene != nullptr && scene->max_age > Nanos(0)) {
         OutcomeRecord memory;
         memory.outcome = outcome;
+        // An answer that must not be remembered still takes the place of the one before it, as a record that no rung
+        // answers: else an older pass would outlive it.
+        const bool forbidden = outcome.max_age && *outcome.max_age <= Seconds(0);
+        if (forbidden) memory.outcome.feature.clear();
         memory.decided = now;
         memory.asked_epoch = record.asked_epoch;
         memory.evidence = record.body;
         const SubjectKey key{record.credential, record.subject, record.scene, record.device};
         const PutOutcome put =
             parts.storage.outcomes().put(key, std::move(memory), scene->max_age, scene->max_age, now);
-        out.stored = put == PutOutcome::queued || put == PutOutcome::unchanged;
+        out.stored = !forbidden && (put == PutOutcome::queued || put == PutOutcome::unchanged);
     }
     Answer& answer = out.answer;
     answer.outcome = to_outcome(outcome.verdict);
