@@ -87,6 +87,17 @@ Exchange::Next Exchange::answer() {
     return Next::more;
 }
 
+void Exchange::trace_attempts(const CallResult& result) {
+    for (const AttemptRecord& attempt : result.attempts) {
+        if (trace_.attempt_count == kTracedAttemptsMax) break;
+        AttemptTrace& to = trace_.attempts[trace_.attempt_count++];
+        to.endpoint = parts_.upstream.endpoint_url(attempt.endpoint);
+        to.result = attempt.failure == FailureKind::none ? "ok" : name(attempt.failure);
+        to.started_ms = static_cast<std::uint32_t>((attempt.started - began_.mono) / 1ms);
+        to.duration_ms = static_cast<std::uint32_t>(attempt.duration / 1ms);
+    }
+}
+
 Exchange::Next Exchange::account() {
     const Now t = now();
     const Nanos took = t.mono - began_.mono;

@@ -102,10 +102,12 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
     if (cached_) {
         facts.cached = {true, cached_->outcome.verdict, cached_->age, cached_->has_device, cached_->outcome.max_age,
                         false};
+        // The face of somebody whom the centre did not let through must not be what lets him through now.
         const CentreOutcome& o = cached_->outcome;
-        if (policy.ladder.has(Rung::feature) && !o.feature.empty() && !request_.feature.empty())
+        const bool comparable = o.verdict == Verdict::pass && !o.feature.empty();
+        if (policy.ladder.has(Rung::feature) && comparable && !request_.feature.empty())
             similarity_ = similarity(request_.feature, request_.feature_model, o.feature, o.feature_model);
-        facts.feature = {!o.feature.empty(), cached_->age, similarity_.has_value()};
+        facts.feature = {comparable, cached_->age, similarity_.has_value()};
     }
     if (policy.ladder.has(Rung::provisional)) gather_provisional(facts, now);
 }
@@ -135,6 +137,9 @@ Exchange::Next Exchange::decide_now() {
 // under still holds. It spends nothing, so a spent budget does not end it.
 bool Exchange::may_repeat() const {
     if (!prior_ || prior_left_ <= Nanos(0) || decision_.bar != LadderBar::none) return false;
+    // A pass needs them also when the record that it came from is gone.
+    const bool trusted = parts_.clock_trusted && parts_.storage.state().sound();
+    if (prior_->answer.outcome == Outcome::pass && !trusted) return false;
     const auto says = [this](Rung rung) { return decision_.rungs[static_cast<std::size_t>(rung)]; };
     const auto holds = [](RungSays s) {
         return s == RungSays::answers || s == RungSays::absent || s == RungSays::not_asked;
@@ -214,6 +219,11 @@ Exchange::Next Exchange::compare_feature(Now now) {
 }
 
 void Exchange::remember_degraded(const Answer& answer, Now now) {
+    if (call_end_ != CallEnd::none) {
+        // The centre's late answer may have come while this one was on its way: it is final, and stays.
+        const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now);
+        if (found && found->final && found->body == digest_) return;
+    }
     OrderRecord order;
     order.body = digest_;
     order.epoch = parts_.storage.outcomes().epoch();
@@ -279,17 +289,6 @@ std::function<void(const CentreOutcome&)> Exchange::late_recorder() {
     return [&parts = parts_, snapshot = snapshot_, record = live_record()](const CentreOutcome& outcome) {
         record_live(parts, *snapshot, record, outcome, parts.loop.now());
     };
-}
-
-void Exchange::trace_attempts(const CallResult& result) {
-    for (const AttemptRecord& attempt : result.attempts) {
-        if (trace_.attempt_count == kTracedAttemptsMax) break;
-        AttemptTrace& to = trace_.attempts[trace_.attempt_count++];
-        to.endpoint = parts_.upstream.endpoint_url(attempt.endpoint);
-        to.result = attempt.failure == FailureKind::none ? "ok" : name(attempt.failure);
-        to.started_ms = static_cast<std::uint32_t>((attempt.started - began_.mono) / 1ms);
-        to.duration_ms = static_cast<std::uint32_t>(attempt.duration / 1ms);
-    }
 }
 
 }  // namespace holdfast

@@ -48,10 +48,11 @@ Facts degraded_facts(Node& node, const Credential& credential, const VerifyReque
         parts.storage.outcomes().find({credential.id, request.subject, request.scene, request.device}, now);
     if (found) {
         facts.cached = {true, found->outcome.verdict, found->age, found->has_device, found->outcome.max_age, false};
+        const bool present = found->outcome.verdict == Verdict::pass && !found->outcome.feature.empty();
         const bool comparable =
             similarity(request.feature, request.feature_model, found->outcome.feature, found->outcome.feature_model)
                 .has_value();
-        facts.feature = {!found->outcome.feature.empty(), found->age, comparable};
+        facts.feature = {present, found->age, comparable};
     }
     const std::uint64_t subject = parts.budget.subject_hash(credential.id, request.scene, request.subject);
     const BudgetLimits limits{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
