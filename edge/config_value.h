@@ -1,4 +1,5 @@
-// One value of the file as the option table wants it: kind, literal, bounds.
+// One value of the file as the option table wants it: kind, literal, bounds. What values mean together is
+// config_check.h.
 #pragma once
 
 #include <toml++/toml.h>

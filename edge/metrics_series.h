@@ -1,4 +1,5 @@
-// The families and handles behind Metrics: which label sets exist, and where each is kept. Private to metrics*.cpp.
+// The families and handles behind Metrics: which label sets exist, and where each is kept. Private to metrics*.cpp;
+// everybody else counts through metrics.h.
 #pragma once
 
 #include <prometheus/registry.h>

@@ -1,4 +1,5 @@
-// What holdfastctl ends with; scripts rely on these numbers.
+// What holdfastctl ends with; scripts rely on these numbers. Which failure gets which is decided in session.cpp and
+// nowhere else.
 #pragma once
 
 namespace holdfast::ctl {

@@ -1,4 +1,5 @@
 // One run of a verb: the command line, the node, and where to write. Turns every kind of failure into its exit code.
+// Verbs live in verbs_*.cpp and never end the process themselves.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,5 @@
-// A temporary folder with the secrets that a configuration names, and the shortest working configuration over it.
+// A temporary folder with the secrets that a configuration names, and the shortest working configuration over it. The
+// folder goes with the object.
 #pragma once
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-// Runs holdfastctl inside a test: what it wrote, and its exit code.
+// Runs holdfastctl inside a test: what it wrote to its two streams, and its exit code. The process itself is not
+// started; main.cpp does nothing more than this.
 #pragma once
 
 #include <cstdio>

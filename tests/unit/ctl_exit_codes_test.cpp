@@ -175,7 +175,8 @@ TEST_CASE("ctl: what watches ends when the node does") {
     CHECK(ran.code == kNotReachable);
     CHECK(ran.out.rfind("ok: fine\n", 0) == 0);
     const std::string entry =
-        R"({"seq":7,"time":"2026-01-02T03:04:05.678Z","kind":"override","fields":{"mode":"live"},"prev":"00","hash":"11"})";
+        R"({"seq":7,"time":"2026-01-02T03:04:05.678Z","kind":"override","fields":{"mode":"live"},"prev":"00",)"
+        R"("hash":"11"})";
     ScriptedAdmin journal({ScriptedAdmin::answer(200, entry + "\n"), ScriptedAdmin::answer(200, ""), ""});
     const auto tail = ask(journal, {"journal", "tail", "--follow"});
     CHECK(tail.code == kNotReachable);

@@ -79,8 +79,10 @@ TEST_CASE("ctl: the journal's files are verified and exported without a node") {
 TEST_CASE("ctl: a policy test takes a whole file, or a body and who asks") {
     const ConfigFolder folder;
     const std::string answer =
-        R"({"allowed":false,"code":"PrecheckDenied","message":"residency","prechecks":[{"name":"residency","result":"deny","detail":"country"}],)"
-        R"("live":{"admitted":true,"why":"closed"},"degraded":{"answer":"deny","why":"no rung","rungs":[{"rung":"cache","answers":false,"why":"no record"}]}})";
+        R"({"allowed":false,"code":"PrecheckDenied","message":"residency","prechecks":[{"name":"residency",)"
+        R"("result":"deny","detail":"country"}],)"
+        R"("live":{"admitted":true,"why":"closed"},"degraded":{"answer":"deny","why":"no rung",)"
+        R"("rungs":[{"rung":"cache","answers":false,"why":"no record"}]}})";
     ScriptedAdmin node({ScriptedAdmin::answer(200, answer)});
     const std::string whole = R"({"credential":"app","request":{"orderNo":"1","evidence":{"image":"aGk="}}})";
     const auto ran = run_ctl({"policy", "test", folder.write("w.json", whole), "--socket", node.path()});
@@ -107,12 +109,18 @@ TEST_CASE("ctl: status shows a verdict, then everything that matters") {
     const std::string status =
         R"({"verdict":"degraded","summary":"the circuit is open; answering from memory",)"
         R"("node":{"name":"pop-1","region":"ap","version":"0.1.0","pid":7,"startedAt":"x","uptimeSeconds":3700},)"
-        R"("mode":{"node":"auto","overrides":[{"scope":"scene","scene":"PAYMENT","mode":"degraded","reason":"move","by":"uid 0","remainingSeconds":61}]},)"
-        R"("circuits":[{"upstream":"central","state":"open","sinceSeconds":12,"reason":"failure_rate","retryInSeconds":3}],)"
-        R"("lease":{"kind":"local","state":"local"},"cache":{"entries":12,"bytes":1048576,"sizeBytes":1073741824,"healthy":true},)"
-        R"("state":{"healthy":false,"detail":"moved aside"},"journal":{"healthy":true,"entries":9},"clock":{"synchronised":true,"trusted":true},)"
-        R"("upstreams":[{"endpoint":"https://a:8443","weight":90,"state":"ejected","inFlight":0,"connections":2,"p99Seconds":0.12}],)"
-        R"("load":{"connections":5,"inFlight":1,"queued":0,"perSecond":10.5,"degradedPerSecond":10},"reconcile":{"pending":4},)"
+        R"("mode":{"node":"auto","overrides":[{"scope":"scene","scene":"PAYMENT","mode":"degraded",)"
+        R"("reason":"move","by":"uid 0","remainingSeconds":61}]},)"
+        R"("circuits":[{"upstream":"central","state":"open","sinceSeconds":12,"reason":"failure_rate",)"
+        R"("retryInSeconds":3}],)"
+        R"("lease":{"kind":"local","state":"local"},"cache":{"entries":12,"bytes":1048576,)"
+        R"("sizeBytes":1073741824,"healthy":true},)"
+        R"("state":{"healthy":false,"detail":"moved aside"},"journal":{"healthy":true,"entries":9},)"
+        R"("clock":{"synchronised":true,"trusted":true},)"
+        R"("upstreams":[{"endpoint":"https://a:8443","weight":90,"state":"ejected","inFlight":0,"connections":2,)"
+        R"("p99Seconds":0.12}],)"
+        R"("load":{"connections":5,"inFlight":1,"queued":0,"perSecond":10.5,"degradedPerSecond":10},)"
+        R"("reconcile":{"pending":4},)"
         R"("config":{"hash":"ab","generation":1,"source":"/etc/x.toml","lastReloadSuccessful":true},)"
         R"("events":[{"time":"t","kind":"circuit","text":"opened"}]})";
     ScriptedAdmin node({ScriptedAdmin::answer(200, status)});
@@ -130,7 +138,8 @@ TEST_CASE("ctl: status shows a verdict, then everything that matters") {
 
 TEST_CASE("ctl: tables fit the terminal, and are whole elsewhere") {
     const std::string lines =
-        R"({"key":"listen.address","value":"\"127.0.0.1:0\"","origin":"/etc/holdfast/holdfast.toml:2","reload":"restart"})";
+        R"({"key":"listen.address","value":"\"127.0.0.1:0\"","origin":"/etc/holdfast/holdfast.toml:2",)"
+        R"("reload":"restart"})";
     ScriptedAdmin node({ScriptedAdmin::answer(200, lines + "\n")});
     const auto pipe = run_ctl({"config", "show", "--origin", "--socket", node.path()});
     CHECK(pipe.out.find("listen.address \"127.0.0.1:0\" /etc/holdfast/holdfast.toml:2 restart") != std::string::npos);

@@ -2,10 +2,10 @@
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 
 #include "edge/config.h"
 #include "tests/support/config_folder.h"
+#include "tests/unit/net_certs.h"
 
 using namespace holdfast;
 using holdfast::support::ConfigFolder;
@@ -72,22 +72,26 @@ TEST_CASE("config errors: a secret that everybody can read is a warning") {
 
 TEST_CASE("config errors: a certificate and a key that do not belong together") {
     const ConfigFolder folder;
-    const auto make = [&folder](const std::string& name) {
-        const std::string command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout " +
-                                    folder.file(name + ".key") + " -out " + folder.file(name + ".pem") + " 2>/dev/null";
-        REQUIRE(std::system(command.c_str()) == 0);
-    };
-    make("a");
-    make("b");
-    const auto with = [](const std::string& cert, const std::string& key) {
-        return shortest_with("[node]", "certificate = \"" + cert + "\"\nkey = \"" + key + "\"\n[node]");
+    testing::TestCa ca;
+    ca.issue("a", "DNS:edge.test");
+    ca.issue("b", "DNS:edge.test");
+    ca.issue("old", "DNS:edge.test", -7200, -3600);
+    const auto with = [&ca](const std::string& cert, const std::string& key) {
+        return shortest_with("[node]",
+                             "certificate = \"" + ca.path(cert) + "\"\nkey = \"" + ca.path(key) + "\"\n[node]");
     };
     CHECK(folder.load(with("a.pem", "a.key")).config);
-    const auto mixed = folder.load(with("a.pem", "b.key"));
-    REQUIRE(mixed.errors.size() == 1);
-    CHECK(mixed.errors[0].line == 3);
-    CHECK(mixed.errors[0].message.find(folder.file("")) != std::string::npos);
-    CHECK(folder.load(with("nowhere.pem", "a.key")).errors.size() == 1);
+    for (const auto& [cert, key] : {std::pair{"a.pem", "b.key"}, {"nowhere.pem", "a.key"}, {"old.pem", "old.key"}}) {
+        const auto outcome = folder.load(with(cert, key));
+        INFO(cert << " " << key);
+        REQUIRE(outcome.errors.size() == 1);
+        CHECK(outcome.errors[0].line == 3);
+        CHECK(outcome.errors[0].message.find(ca.path("")) != std::string::npos);
+    }
+    const auto upstream =
+        folder.load(ConfigFolder::shortest() + "[upstream]\nca_file = \"" + ca.path("a.key") + "\"\n");
+    REQUIRE(upstream.errors.size() == 1);
+    CHECK(upstream.errors[0].line == 15);
 }
 
 TEST_CASE("config errors: sets are read before a rule relies on them") {
