@@ -9,31 +9,51 @@ namespace {
 
 constexpr std::string_view kVerifications = "/v1/verifications";
 
-HeaderSeen seen(const HeaderList& headers, std::string_view name) {
-    HeaderSeen out;
+// The fields that matter here, found in one walk: every request pays for it.
+struct Fields {
+    HeaderSeen authorization, timestamp, nonce, content_sha256, content_type, traceparent;
+};
+
+void note(HeaderSeen& seen, std::string_view value) {
+    if (++seen.count == 1) seen.value = value;
+}
+
+Fields fields_of(const HeaderList& headers) {
+    Fields out;
+    const auto take = [](HeaderList::Field field, std::string_view name, HeaderSeen& seen) {
+        if (equal_ignoring_case(field.name, name)) note(seen, field.value);
+    };
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const HeaderList::Field field = headers[i];
-        if (!equal_ignoring_case(field.name, name)) continue;
-        if (++out.count == 1) out.value = field.value;
+        switch (field.name.size()) {
+            case 7:
+                take(field, "X-Nonce", out.nonce);
+                break;
+            case 11:
+                take(field, "X-Timestamp", out.timestamp);
+                take(field, "traceparent", out.traceparent);
+                break;
+            case 12:
+                take(field, "Content-Type", out.content_type);
+                break;
+            case 13:
+                take(field, "Authorization", out.authorization);
+                break;
+            case 16:
+                take(field, "X-Content-SHA256", out.content_sha256);
+                break;
+            default:
+                break;
+        }
     }
     return out;
 }
 
-SignedHead signed_head(const RequestHead& head) {
-    SignedHead out{head.method, head.raw_path, head.query, head.host, {}, {}, {}, {}};
-    out.authorization = seen(head.headers, "Authorization");
-    out.timestamp = seen(head.headers, "X-Timestamp");
-    out.nonce = seen(head.headers, "X-Nonce");
-    out.content_sha256 = seen(head.headers, "X-Content-SHA256");
-    return out;
-}
-
 // application/json, with or without charset=utf-8; a missing Content-Type is taken as JSON.
-bool is_json(const HeaderList& headers) {
-    const std::optional<std::string_view> value = headers.find("Content-Type");
-    if (!value) return true;
-    const std::string_view type = value->substr(0, value->find(';'));
-    std::string_view rest = value->substr(type.size());
+bool is_json(const HeaderSeen& content_type) {
+    if (content_type.count == 0) return true;
+    const std::string_view type = content_type.value.substr(0, content_type.value.find(';'));
+    std::string_view rest = content_type.value.substr(type.size());
     if (!equal_ignoring_case(type.substr(0, type.find_last_not_of(" \t") + 1), "application/json")) return false;
     while (!rest.empty() && (rest.front() == ';' || rest.front() == ' ' || rest.front() == '\t')) rest.remove_prefix(1);
     return rest.empty() || equal_ignoring_case(rest, "charset=utf-8") || equal_ignoring_case(rest, "charset=\"utf-8\"");
@@ -48,8 +68,6 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
     if (path == "/healthz")
         return get ? health()
                    : refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET, HEAD\r\n");
-    if (head.headers.count("Content-Type") > 1)
-        return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
     if (parts_.refusing) return refuse(head, peer, ApiCode::draining, "this node is going away", jittered_second());
     if (shedding || exchanges_.size() >= parts_.in_flight_max)
         return refuse(head, peer, ApiCode::overloaded, "too much is in flight", jittered_second());
@@ -71,7 +89,12 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
 
 HeadDecision ClientService::begin(Connection& connection, const RequestHead& head, const PeerInfo& peer,
                                   Exchange::Kind kind, std::string_view order_no) {
-    auto claimed = claim(signed_head(head), parts_.loop.now().wall, parts_.auth);
+    const Fields fields = fields_of(head.headers);
+    if (fields.content_type.count > 1)
+        return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
+    auto claimed = claim({head.method, head.raw_path, head.query, head.host, fields.authorization, fields.timestamp,
+                          fields.nonce, fields.content_sha256},
+                         parts_.loop.now().wall, parts_.auth);
     if (!claimed) {
         parts_.metrics.auth_failed(api_code(claimed.error()));
         return refuse(head, peer, api_code(claimed.error()), message(claimed.error()));
@@ -80,9 +103,9 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
     begin.kind = kind;
     begin.claim = std::move(*claimed);
     begin.order_no = order_no;
-    begin.traceparent = head.headers.get("traceparent").substr(0, 256);
+    begin.traceparent = fields.traceparent.value.substr(0, 256);
     begin.client = peer.address;
-    begin.json_body = kind == Exchange::Kind::lookup || is_json(head.headers);
+    begin.json_body = kind == Exchange::Kind::lookup || is_json(fields.content_type);
     return {&exchanges_.begin(connection, std::move(begin)), std::nullopt};
 }
 

@@ -134,7 +134,7 @@ Exchange::Next Exchange::recall() {
     const Exchange* leader = owner_.find(credential_->id + '\n' + begin_.order_no);
     const auto found = parts_.storage.orders().find(credential_->id, begin_.order_no, now());
     std::optional<RecordedAnswer> recorded;
-    if (found) recorded = decode_recorded(found->answer, parts_.document);
+    if (found) recorded = decode_recorded(found->answer);
     if (recorded && parts_.storage.outcomes().hidden(recorded->subject, recorded->scene, found->epoch))
         recorded.reset();
     if (leader != nullptr && !(recorded && found->final)) {
@@ -202,7 +202,7 @@ Exchange::Next Exchange::join_recorded() {
     if (!found) return go(Step::decide);
     if (found->body != digest_) return refuse(ApiCode::order_conflict, "this order was asked with another body");
     if (parts_.storage.outcomes().hidden(request_.subject, request_.scene, found->epoch)) return go(Step::decide);
-    auto recorded = decode_recorded(found->answer, parts_.document);
+    auto recorded = decode_recorded(found->answer);
     if (!recorded) return go(Step::decide);
     recorded->answer.age =
         std::chrono::duration_cast<Seconds>(std::max(Nanos(0), Nanos(t.wall - recorded->answer.decided_at)));

@@ -1,23 +1,16 @@
 #include "edge/recorded_answer.h"
 
+#include "cache/wire.h"
+#include "policy/verify_request.h"
+
 namespace holdfast {
 namespace {
 
-std::int64_t millis(WallTime t) {
-    return std::chrono::floor<Millis>(t.time_since_epoch()).count();
-}
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kTextMax = 256;  // above the bounds of scene, subject and verification id
 
-std::optional<WallTime> time_of(json::Value v) {
-    const auto ms = v.integer();
-    if (!ms || *ms < 0 || *ms > 253402300799000) return std::nullopt;  // the end of year 9999
-    return WallTime(Millis(*ms));
-}
-
-template <typename Enum>
-std::optional<Enum> enum_of(json::Value v, int last) {
-    const auto n = v.integer();
-    if (!n || *n < 1 || *n > last) return std::nullopt;
-    return static_cast<Enum>(*n);
+std::int64_t nanos(WallTime t) {
+    return t.time_since_epoch().count();
 }
 
 }  // namespace
@@ -25,40 +18,36 @@ std::optional<Enum> enum_of(json::Value v, int last) {
 std::string encode(const RecordedAnswer& recorded) {
     const Answer& a = recorded.answer;
     std::string out;
-    out.reserve(200);
-    json::Writer w(out);
-    w.begin_object()
-        .member("o", static_cast<int>(a.outcome))
-        .member("s", static_cast<int>(a.source))
-        .member("d", millis(a.decided_at))
-        .member("e", millis(a.expires_at))
-        .member("scene", recorded.scene)
-        .member("subject", recorded.subject);
-    if (a.score) w.member("score", *a.score);
-    if (!a.verification_id.empty()) w.member("id", a.verification_id);
-    w.end_object();
+    out.reserve(48 + recorded.scene.size() + recorded.subject.size() + a.verification_id.size());
+    wire::Writer w(out);
+    w.u8(kVersion);
+    w.u8(static_cast<std::uint8_t>(a.outcome));
+    w.u8(static_cast<std::uint8_t>(a.source));
+    w.u8(a.score.has_value());
+    w.f64(a.score.value_or(0));
+    w.i64(nanos(a.decided_at));
+    w.i64(nanos(a.expires_at));
+    w.text(recorded.scene);
+    w.text(recorded.subject);
+    w.text(a.verification_id);
     return out;
 }
 
-std::optional<RecordedAnswer> decode_recorded(std::string_view text, json::Document& document) {
-    const auto root = document.parse(text);
-    if (!root) return std::nullopt;
-    const json::Value v = *root;
-    const auto outcome = enum_of<Outcome>(v["o"], 4);
-    const auto source = enum_of<Source>(v["s"], 4);
-    const auto decided = time_of(v["d"]), expires = time_of(v["e"]);
-    const auto scene = v["scene"].text(), subject = v["subject"].text();
-    if (!outcome || !source || !decided || !expires || !scene || !subject) return std::nullopt;
+std::optional<RecordedAnswer> decode_recorded(std::string_view text) {
+    wire::Reader r(text);
+    if (r.u8() != kVersion) return std::nullopt;
+    const std::uint8_t outcome = r.u8(), source = r.u8(), scored = r.u8();
+    const double score = r.f64();
     RecordedAnswer out;
-    out.answer = {*outcome,
-                  *source,
-                  v["score"].number(),
-                  *decided,
-                  *expires,
-                  Seconds(0),
-                  std::string(v["id"].text().value_or(""))};
-    out.scene = *scene;
-    out.subject = *subject;
+    out.answer.decided_at = WallTime(Nanos(r.i64()));
+    out.answer.expires_at = WallTime(Nanos(r.i64()));
+    out.scene = r.text(kTextMax);
+    out.subject = r.text(kTextMax);
+    out.answer.verification_id = r.text(kTextMax);
+    if (!r.done() || outcome < 1 || outcome > 4 || source < 1 || source > 4 || scored > 1) return std::nullopt;
+    out.answer.outcome = static_cast<Outcome>(outcome);
+    out.answer.source = static_cast<Source>(source);
+    if (scored == 1) out.answer.score = score;
     return out;
 }
 

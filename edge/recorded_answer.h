@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "edge/base/json.h"
 #include "policy/verification.h"
 
 namespace holdfast {
@@ -19,6 +18,6 @@ struct RecordedAnswer {
 
 std::string encode(const RecordedAnswer& recorded);
 // Nothing for a text that encode() did not write.
-std::optional<RecordedAnswer> decode_recorded(std::string_view text, json::Document& document);
+std::optional<RecordedAnswer> decode_recorded(std::string_view text);
 
 }  // namespace holdfast

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <array>
+#include <charconv>
 #include <cmath>
 
 #include "edge/base/bytes.h"
@@ -9,13 +11,17 @@ namespace holdfast::json {
 
 namespace {
 
-// Text that may stand between quotes as it is.
+// Bytes that may stand between quotes as they are.
+constexpr std::array<std::uint8_t, 256> kSpecial = [] {
+    std::array<std::uint8_t, 256> table{};
+    for (std::size_t b = 0; b < table.size(); ++b) table[b] = b < 0x20 || b == '"' || b == '\\' || b >= 0x7f;
+    return table;
+}();
+
 bool is_plain(std::string_view text) {
-    for (char c : text) {
-        const auto b = static_cast<unsigned char>(c);
-        if (b < 0x20 || b == '"' || b == '\\' || b >= 0x7f) return false;
-    }
-    return true;
+    std::uint8_t special = 0;
+    for (char c : text) special |= kSpecial[static_cast<unsigned char>(c)];
+    return special == 0;
 }
 
 void append_escaped(std::string& out, std::string_view text) {
@@ -118,7 +124,9 @@ Writer& Writer::unsigned_integer(std::uint64_t v) {
 Writer& Writer::number(double v) {
     if (!std::isfinite(v)) return null();
     separate();
-    fmt::format_to(std::back_inserter(out_), "{}", v);
+    std::array<char, 32> text;  // the longest shortest form has 24 characters
+    const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), v);
+    out_.append(text.data(), end);
     return *this;
 }
 Writer& Writer::boolean(bool v) {

@@ -28,6 +28,10 @@ constexpr std::array<Unit, 7> kUnits{{{"d", 24h},
                                       {"us", std::chrono::microseconds(1)},
                                       {"ns", Nanos(1)}}};
 
+void put_digits(char* to, int n, unsigned value) {
+    for (int i = n; i-- > 0; value /= 10) to[i] = static_cast<char>('0' + value % 10);
+}
+
 bool digits(std::string_view text, std::size_t at, std::size_t n, int& out) {
     if (at + n > text.size()) return false;
     out = 0;
@@ -47,14 +51,22 @@ WallTime WallClock::read() {
     return WallTime(read_clock(CLOCK_REALTIME));
 }
 
+// By hand: the general formatter costs ten times as much, and each answer carries two of these.
 std::string rfc3339(WallTime t) {
     const auto seconds = std::chrono::floor<Seconds>(t.time_since_epoch());
-    const auto millis = std::chrono::floor<Millis>(t.time_since_epoch()) - seconds;
+    const auto millis = static_cast<unsigned>((std::chrono::floor<Millis>(t.time_since_epoch()) - seconds).count());
     const auto days = std::chrono::floor<std::chrono::days>(seconds);
     const std::chrono::year_month_day date{std::chrono::sys_days(days)};
-    const auto of_day = (seconds - days).count();
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", int(date.year()), unsigned(date.month()),
-                       unsigned(date.day()), of_day / 3600, of_day / 60 % 60, of_day % 60, millis.count());
+    const auto of_day = static_cast<unsigned>((seconds - days).count());
+    std::string out = "0000-00-00T00:00:00.000Z";
+    put_digits(&out[0], 4, static_cast<unsigned>(int(date.year())));
+    put_digits(&out[5], 2, unsigned(date.month()));
+    put_digits(&out[8], 2, unsigned(date.day()));
+    put_digits(&out[11], 2, of_day / 3600);
+    put_digits(&out[14], 2, of_day / 60 % 60);
+    put_digits(&out[17], 2, of_day % 60);
+    put_digits(&out[20], 3, millis);
+    return out;
 }
 
 std::optional<WallTime> parse_rfc3339(std::string_view text) {

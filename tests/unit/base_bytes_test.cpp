@@ -67,7 +67,7 @@ TEST_CASE("time: RFC 3339 round-trips to the millisecond") {
     CHECK(parse_rfc3339("2026-01-02T03:04:05.678Z") == t);
     for (const char* bad : {"", "2026-01-02", "2026-13-02T03:04:05Z", "2026-02-30T03:04:05Z", "2026-01-02T24:04:05Z",
                             "2026-01-02T03:04:05", "9999-01-02T03:04:05Z", "0001-01-02T03:04:05Z",
-          "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05Zx"})
+                            "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05Zx"})
         CHECK_FALSE(parse_rfc3339(bad));
 }
 
@@ -122,4 +122,20 @@ TEST_CASE("log: bytes from outside are escaped and cut") {
     CHECK_FALSE(limit.allow(t));
     CHECK(limit.take_suppressed() == 1);
     CHECK(limit.allow(t + 10s));
+}
+
+TEST_CASE("bytes: one wrong byte anywhere in a long base64 text is found") {
+    std::string text(260, 'A');
+    CHECK(is_base64(text));
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        for (int c = 0; c < 256; ++c) {
+            const char byte = static_cast<char>(c);
+            const bool known = (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
+                               (byte >= '0' && byte <= '9') || byte == '+' || byte == '/';
+            std::string one = text;
+            one[at] = byte;
+            const bool padding = byte == '=' && at + 1 == text.size();
+            if (is_base64(one) != (known || padding)) FAIL("byte " << c << " at " << at);
+        }
+    }
 }

@@ -1,0 +1,92 @@
+#include <catch2/catch.hpp>
+
+#include "edge/outages.h"
+#include "edge/recent.h"
+#include "edge/recorded_answer.h"
+#include "edge/reply.h"
+#include "edge/request_id.h"
+
+using namespace holdfast;
+
+namespace {
+
+Answer sample() {
+    Answer answer;
+    answer.outcome = Outcome::pass;
+    answer.source = Source::cache;
+    answer.score = 0.987;
+    answer.decided_at = from_unix_seconds(1767323045) + 678ms;
+    answer.expires_at = answer.decided_at + 15min;
+    answer.age = Seconds(12);
+    answer.verification_id = "v-1";
+    return answer;
+}
+
+}  // namespace
+
+TEST_CASE("recorded answer: what is written reads back whole") {
+    const RecordedAnswer before{sample(), "LOGIN", "user-1"};
+    const auto after = decode_recorded(encode(before));
+    REQUIRE(after);
+    CHECK(after->scene == "LOGIN");
+    CHECK(after->subject == "user-1");
+    CHECK(after->answer.outcome == Outcome::pass);
+    CHECK(after->answer.source == Source::cache);
+    CHECK(after->answer.score == 0.987);
+    CHECK(after->answer.decided_at == before.answer.decided_at);
+    CHECK(after->answer.expires_at == before.answer.expires_at);
+    CHECK(after->answer.verification_id == "v-1");
+}
+
+TEST_CASE("recorded answer: another version, an unknown outcome, a cut and a longer text are refused") {
+    const std::string good = encode({sample(), "LOGIN", "user-1"});
+    for (std::size_t n = 0; n < good.size(); ++n) CHECK_FALSE(decode_recorded(good.substr(0, n)));
+    CHECK_FALSE(decode_recorded(good + "x"));
+    for (std::size_t at : {0, 1, 2, 3}) {
+        std::string bad = good;
+        bad[at] = 9;
+        CHECK_FALSE(decode_recorded(bad));
+    }
+}
+
+TEST_CASE("reply: a refusal names its code and the wait, and no line can be added to it") {
+    const Reply reply = error_reply(ApiCode::overloaded, "too \"much\"\r\nX: y", "req-1", Seconds(3));
+    CHECK(reply.status == 503);
+    CHECK(reply.body == R"({"code":"Overloaded","message":"too \"much\"\r\nX: y","requestId":"req-1"})");
+    CHECK(reply.headers == "X-Request-Id: req-1\r\nCache-Control: no-store\r\nRetry-After: 3\r\n");
+    CHECK(error_reply(ApiCode::invalid_signature, "m", "req-1").headers.find("WWW-Authenticate: HMAC-SHA256\r\n") !=
+          std::string::npos);
+}
+
+TEST_CASE("reply: an answer says where it comes from and whether it is degraded") {
+    const Reply reply = answer_reply(sample(), {"req-1", "o-1", "LOGIN", "holdfast; hit", "holdfast; error=x", true});
+    CHECK(reply.body ==
+          R"({"requestId":"req-1","orderNo":"o-1","scene":"LOGIN","outcome":"pass","score":0.987,"source":"cache",)"
+          R"("degraded":true,"decidedAt":"2026-01-02T03:04:05.678Z","expiresAt":"2026-01-02T03:19:05.678Z",)"
+          R"("ageSeconds":12,"verificationId":"v-1","final":false})");
+    CHECK(reply.headers.find("Cache-Status: holdfast; hit\r\n") != std::string::npos);
+    CHECK(reply.headers.find("Proxy-Status: holdfast; error=x\r\n") != std::string::npos);
+}
+
+TEST_CASE("request id: ids of one moment differ, and later ones sort later") {
+    Rng rng(1);
+    const WallTime now = from_unix_seconds(1767323045);
+    const std::string a = make_request_id(now, rng), b = make_request_id(now, rng), c = make_request_id(now + 1s, rng);
+    CHECK(a.size() == kRequestIdBytes);
+    CHECK(a != b);
+    CHECK(a < c);
+    CHECK(b < c);
+}
+
+TEST_CASE("recent: the oldest request leaves when the ring is full") {
+    Recent recent;
+    for (std::size_t i = 0; i < kRecentMax + 1; ++i) {
+        RequestTrace trace;
+        trace.request_id = "req-" + std::to_string(i);
+        recent.add(std::move(trace));
+    }
+    CHECK(recent.find("req-0") == nullptr);
+    REQUIRE(recent.find("req-1") != nullptr);
+    CHECK(recent.find("req-" + std::to_string(kRecentMax)) != nullptr);
+    CHECK(to_json(*recent.find("req-1")).find("\"requestId\":\"req-1\"") != std::string::npos);
+}
