@@ -41,13 +41,15 @@ class Connection final : public StreamEvents {
     void check_deadlines(MonoTime now);
     // Lets a request in flight finish and closes; closes at once when idle.
     void drain();
-    void abandon();       // the Server is going: tells the handler, nothing more
-    void resume_input();  // takes up pipelined input that waits
+    void cut() { close(""); }  // at once, whatever it does
+    void abandon();            // the Server is going: tells the handler, nothing more
+    void resume_input();       // takes up pipelined input that waits
 
     Phase phase() const { return phase_; }
     MonoTime idle_since() const { return since_; }
     const PeerInfo& peer() const { return stream_->peer(); }
     std::size_t slot = 0;  // index in the Server's table; the Server's own
+    bool waiting = false;  // in the Server's list of those with input to take up; the Server's own
 
     void on_data(std::string_view bytes) override;
     void on_end() override;
@@ -89,9 +91,9 @@ class Connection final : public StreamEvents {
     bool first_ = true;    // no request has begun: its head is due from the accept
     MonoTime since_{};     // when this phase began
     MonoTime deadline_{};  // when it must be over
-    MonoTime stalled_since_{};
-    std::size_t stalled_at_ = 0;  // queued() then; 0: nothing was queued
-    std::string input_;           // read, not yet parsed
+    MonoTime stalled_since_{};  // since when there is something that the peer has not taken; only while stalled_
+    bool stalled_ = false;
+    std::string input_;  // read, not yet parsed
     std::string body_;
     MemoryCharge charge_;           // of body_, against limits.memory
     std::size_t body_seen_ = 0;     // bytes of the body so far, discarded ones too

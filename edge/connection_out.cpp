@@ -41,7 +41,7 @@ void Connection::reply(Reply reply) {
     handler_ = nullptr;
     send(std::move(reply));
     if (phase_ == Phase::idle && !consuming_) {
-        if (ended_ && input_.empty()) return close("");
+        if (ended_ && input_.empty()) return stream_->queued() > 0 ? linger() : close("");
         if (!input_.empty() || paused_) server_.resume_later(*this);
     }
 }
@@ -94,12 +94,15 @@ void Connection::linger() {
 void Connection::on_end() {
     ended_ = true;
     if (phase_ == Phase::busy || phase_ == Phase::closed) return;  // the answer may still be read
-    if (phase_ == Phase::lingering && stream_->queued() > 0) return;
+    if (stream_->queued() > 0) {  // it has asked, and may still read
+        if (phase_ == Phase::idle && input_.empty()) linger();
+        if (phase_ == Phase::lingering) return;
+    }
     close("");
 }
 
 void Connection::on_drained() {
-    stalled_at_ = 0;
+    stalled_ = false;
     if (phase_ == Phase::lingering && ended_) return close("");
     if (phase_ != Phase::closed && (!input_.empty() || paused_)) server_.resume_later(*this);
 }
@@ -167,11 +170,11 @@ void Connection::time_out() {
 void Connection::check_deadlines(MonoTime now) {
     if (phase_ == Phase::closed) return;
     if (now >= deadline_ || body_too_slow(now)) return time_out();
-    const std::size_t queued = stream_->queued();
-    if (queued == 0) {
-        stalled_at_ = 0;
-    } else if (stalled_at_ == 0 || queued < stalled_at_) {
-        stalled_at_ = queued;
+    // The limit is a total: a peer that takes a byte now and then is as good as one that takes none.
+    if (stream_->queued() == 0) {
+        stalled_ = false;
+    } else if (!stalled_) {
+        stalled_ = true;
         stalled_since_ = now;
     } else if (now - stalled_since_ >= server_.options().write_stall_timeout) {
         return close("timeout_write");

@@ -74,8 +74,13 @@ Result<std::unique_ptr<Node>> Node::start(Config config, NodeSeams seams) {
     if (auto made = node->make_rooms(std::move(config)); !made) return tl::unexpected(made.error());
     node->restore();
     if (auto listening = node->listen(); !listening) return tl::unexpected(listening.error());
-    node->journal("start",
-                  fmt::format("{{\"node\":\"{}\",\"config\":\"{}\"}}", node->config().node.name, node->config().hash));
+    std::string fields;
+    json::Writer(fields)
+        .begin_object()
+        .member("node", node->config().node.name)
+        .member("config", node->config().hash)
+        .end_object();
+    node->journal("start", fields);
     return node;
 }
 
@@ -175,8 +180,8 @@ void Node::make_upstream(const Config& config) {
 }
 
 void Node::journal(std::string_view kind, std::string_view fields_json) {
-    metrics_->journalled(kind);
     if (storage_ == nullptr || storage_->journal() == nullptr) return;
+    metrics_->journalled(kind);
     storage_->journal()->append(kind, fields_json, seams_.loop.now().wall);
 }
 

@@ -41,9 +41,9 @@ class Node {
     // Lame duck (unless skipped), no new requests, what is in flight finished or drain.timeout over, storage synced;
     // then `done`. Once.
     void shut_down(bool skip_lame_duck, std::function<void()> done);
-    // The operator's drain: as above without an end, and reversible.
-    void drain();
-    void undrain();
+    // The operator's drain: as above without an end, and reversible. `by`: who, for the journal.
+    void drain(const std::string& by);
+    void undrain(const std::string& by);
     bool draining() const { return draining_; }
     bool drained() const { return parts_->refusing && exchanges_->size() == 0; }
 
@@ -91,6 +91,7 @@ class Node {
     void check_clock();
     void sweep_evidence(Now now);
     void measure_rates();
+    void journal_drain(std::string_view action, const std::string& by);
     void stop_listening();
     void finish_shut_down();
 

@@ -33,9 +33,9 @@ void Node::restore() {
 
 void Node::restore_nonces(Now now) {
     std::uint64_t count = 0;
-    storage_->nonces().replay(now.wall, [&](const NonceFingerprint& nonce, WallTime expires) {
-        nonces_->restore(nonce, expires, now);
-        ++count;
+    // Those that are over as well: they say up to when nothing is fresh, should the clock be ahead now and go back.
+    storage_->nonces().replay(WallTime(), [&](const NonceFingerprint& nonce, WallTime expires) {
+        if (nonces_->restore(nonce, expires, now) == NonceWindow::Insert::fresh) ++count;
     });
     if (const auto floor = storage_->nonces().replay_floor()) {
         parts_->auth.not_before = unix_seconds(*floor) + 1;
@@ -195,18 +195,24 @@ void Node::refresh_metrics() {
         metrics_->mode(scene.metric, static_cast<int>(overrides_.mode_of(scene.config->name, now)));
 }
 
-void Node::drain() {
+void Node::drain(const std::string& by) {
     if (draining_) return;
     draining_ = true;
     parts_->draining = true;
     server_->set_lame_duck(true);
     log::info("drain: begun");
     events_.add(seams_.loop.now().wall, "drain", "begun");
-    journal("drain", "{\"action\":\"drain\"}");
+    journal_drain("drain", by);
     drain_timer_ = seams_.loop.after(config().drain.lame_duck, [this] { parts_->refusing = true; });
 }
 
-void Node::undrain() {
+void Node::journal_drain(std::string_view action, const std::string& by) {
+    std::string fields;
+    json::Writer(fields).begin_object().member("action", action).member("by", by).end_object();
+    journal("drain", fields);
+}
+
+void Node::undrain(const std::string& by) {
     if (!draining_ || finishing_) return;
     draining_ = false;
     parts_->draining = false;
@@ -215,12 +221,12 @@ void Node::undrain() {
     drain_timer_.reset();
     log::info("drain: ended");
     events_.add(seams_.loop.now().wall, "drain", "ended");
-    journal("drain", "{\"action\":\"undrain\"}");
+    journal_drain("undrain", by);
 }
 
 void Node::shut_down(bool skip_lame_duck, std::function<void()> done) {
     if (finishing_) return;
-    drain();
+    drain("the end of the process");
     finishing_ = true;
     shut_down_done_ = std::move(done);
     const Nanos lame_duck = skip_lame_duck ? Nanos(0) : config().drain.lame_duck;
@@ -231,12 +237,15 @@ void Node::stop_listening() {
     parts_->refusing = true;
     server_->stop_accepting();
     drain_timer_ = seams_.loop.after(config().drain.timeout, [this] { finish_shut_down(); });
-    exchanges_->when_empty([this] { seams_.loop.defer([this] { finish_shut_down(); }); });
+    exchanges_->when_empty([this] {
+        if (drain_timer_) drain_timer_->restart(Nanos(0));
+    });
 }
 
 void Node::finish_shut_down() {
     if (!shut_down_done_) return;
     drain_timer_.reset();
+    server_->cut();  // what comes now could not be recorded any more: nobody is answered
     journal("stop", fmt::format("{{\"inFlight\":{}}}", exchanges_->size()));
     save_circuit();
     auto done = std::exchange(shut_down_done_, nullptr);

@@ -50,8 +50,9 @@ void Operators::order(OverrideRequest request, Done done) {
         Node& node = this_copy.node_;
         if (auto stood = node.parts().overrides.stand(order); !stood) return finish(tl::unexpected(stood.error()));
         node.orders_changed();
-        // A renewed order renews the outage that it made: the operator says that it goes on.
-        node.parts().outages.renew(node.loop().now(), node.parts().storage.state());
+        // A renewed order renews the outage that it made: the operator says that it goes on. No other order does.
+        if (order.mode == Mode::degraded || order.force == CircuitForce::open)
+            node.parts().outages.renew(order.scope, node.loop().now(), node.parts().storage.state());
         const std::string text = key + " = " +
                                  std::string(order.mode == Mode::automatic ? name(order.force) : name(order.mode)) +
                                  " by " + this_copy.who_ + ": " + order.reason;
@@ -118,12 +119,12 @@ void Operators::reset_state(const std::string& reason, Done done) {
 
 void Operators::drain() {
     log::warn("operator: drain by {}", who_);
-    node_.drain();
+    node_.drain(who_);
 }
 
 void Operators::undrain() {
     log::warn("operator: undrain by {}", who_);
-    node_.undrain();
+    node_.undrain(who_);
 }
 
 }  // namespace holdfast

@@ -39,10 +39,14 @@ void Outages::observe(bool circuit_closed, const Overrides& overrides, Now now, 
     }
 }
 
-void Outages::renew(Now now, StateStore& state) {
-    node_.renew(now);
-    save(state, std::string(kNode), node_, now);
+void Outages::renew(const Scope& scope, Now now, StateStore& state) {
+    const bool all = scope.kind != Scope::Kind::scene;
+    if (all) {
+        node_.renew(now);
+        save(state, std::string(kNode), node_, now);
+    }
     for (auto& [scene, outage] : scenes_) {
+        if (!all && scene != scope.scene) continue;
         outage.renew(now);
         save(state, std::string(kScene) + scene, outage, now);
     }

@@ -20,8 +20,9 @@ class Outages {
 
     // Call at each transition of the circuit and of an order, and before facts(). What changed is written to `state`.
     void observe(bool circuit_closed, const Overrides& overrides, Now now, StateStore& state);
-    // The operator lets provisional answers of the outages under way go on.
-    void renew(Now now, StateStore& state);
+    // The operator lets provisional answers of the outages under way go on: all of them, or that of one scene under an
+    // order of its own.
+    void renew(const Scope& scope, Now now, StateStore& state);
     OutageFacts facts(std::string_view scene, Now now) const;
     const Outage& node() const { return node_; }
     // From the state of before a restart. A value that does not read back is no outage, so nothing provisional.

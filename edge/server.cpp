@@ -67,7 +67,7 @@ void Server::erase_later(Connection& connection) {
 }
 
 void Server::resume_later(Connection& connection) {
-    if (std::find(waiting_.begin(), waiting_.end(), &connection) != waiting_.end()) return;
+    if (std::exchange(connection.waiting, true)) return;
     waiting_.push_back(&connection);
     schedule();
 }
@@ -86,14 +86,17 @@ void Server::schedule() {
 void Server::resume_waiting() {
     std::vector<Connection*> waiting;
     waiting.swap(waiting_);
-    for (Connection* c : waiting) c->resume_input();
+    for (Connection* c : waiting) {
+        c->waiting = false;
+        c->resume_input();
+    }
 }
 
 void Server::erase_closed() {
     std::vector<Connection*> closed;
     closed.swap(closed_);
     for (Connection* c : closed) {
-        std::erase(waiting_, c);
+        if (c->waiting) std::erase(waiting_, c);
         if (options_.connections_per_prefix > 0) {
             const auto at = per_prefix_.find(prefix_of(c->peer()));
             if (at != per_prefix_.end() && --at->second == 0) per_prefix_.erase(at);
@@ -116,6 +119,11 @@ void Server::stop_accepting() {
     lame_duck_ = true;
     listeners_.clear();
     for (const auto& c : connections_) c->drain();
+}
+
+void Server::cut() {
+    for (const auto& c : connections_)
+        if (c->phase() != Connection::Phase::lingering) c->cut();
 }
 
 Server::Counts Server::counts() const {

@@ -52,6 +52,7 @@ class Server {
 
     // No new connections and no further request on the old ones; answers carry Connection: close.
     void stop_accepting();
+    void cut();  // the connections that still wait for something end now; those that have their last answer may linger
     void set_lame_duck(bool on) { lame_duck_ = on; }  // answers carry Connection: close, all is still served
     bool draining() const { return lame_duck_; }
     // Sheds new work (except health checks) while true; set by the owner when a cap elsewhere is reached.
