@@ -10,7 +10,6 @@ namespace holdfast {
 namespace {
 
 constexpr std::string_view kClockKey = "clock";
-constexpr std::size_t kTagsMax = 256;
 constexpr std::size_t kErasePerRevocation = 4096;
 
 std::uint32_t drop_after(WallTime decided, Nanos keep) {
@@ -23,7 +22,7 @@ bool same_answer(const OutcomeRecord& a, const OutcomeRecord& b) {
            a.outcome.feature_model == b.outcome.feature_model && a.outcome.feature == b.outcome.feature;
 }
 
-} // namespace
+}  // namespace
 
 LmdbOutcomeStore::LmdbOutcomeStore(CacheEnv& env, Revocations& revocations) : env_(env), revocations_(revocations) {
     if (!env_.open()) return;
@@ -52,9 +51,7 @@ LmdbOutcomeStore::LmdbOutcomeStore(CacheEnv& env, Revocations& revocations) : en
 }
 
 std::uint32_t LmdbOutcomeStore::tag_of(std::string_view scene) const {
-    if (const auto it = tags_.find(scene); it != tags_.end()) return it->second;
-    if (tags_.size() >= kTagsMax) tags_.clear();
-    return tags_.emplace(std::string(scene), env_.codec().scene_tag(scene)).first->second;
+    return env_.codec().scene_tag(scene);
 }
 
 LmdbOutcomeStore::Found LmdbOutcomeStore::look(const OutcomeKey& key, std::uint32_t scene_tag, Now now,
@@ -141,7 +138,7 @@ void LmdbOutcomeStore::revoke(std::string_view subject, Now now, Durable done) {
 void LmdbOutcomeStore::erase_revoked(const SubjectHash& subject, std::uint64_t epoch) {
     WriteOp op;
     op.kind = WriteOp::Kind::task;
-    const auto count = std::make_shared<std::uint64_t>(0); // owners: the work, then its callback
+    const auto count = std::make_shared<std::uint64_t>(0);  // owners: the work, then its callback
     op.task = [subject, epoch, count](lmdb::Txn& txn) {
         *count = 0;
         const std::string_view prefix = view_of(subject);
@@ -193,4 +190,4 @@ int walk_outcomes(lmdb::Txn& txn, const WalkRequest& q, WalkReport& report) {
     return c.error();
 }
 
-} // namespace holdfast
+}  // namespace holdfast

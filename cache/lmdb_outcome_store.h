@@ -2,7 +2,6 @@
 // the place that knows what is revoked: that is revocations.h.
 #pragma once
 
-#include <map>
 #include <string>
 
 #include "cache/outcome_store.h"
@@ -35,17 +34,15 @@ class LmdbOutcomeStore final : public OutcomeStore {
     CacheEnv& env_;
     Revocations& revocations_;
     OutcomeStats stats_;
-    OutcomeRecord scratch_; // of put's comparison: keeps its buffers
+    OutcomeRecord scratch_;  // of put's comparison: keeps its buffers
     WallTime wall_high_{};
     bool wall_changed_ = false;
-    // Tags of the configured scenes; asked on every find. At most kTagsMax, then begun anew.
-    mutable std::map<std::string, std::uint32_t, std::less<>> tags_;
 };
 
 // Erases what the header alone condemns: expired, or hidden by a purge. Walks from `from` over at most `visit`
 // outcomes; what it did is in the report, for the loop to read when the commit is done. For a batch's task.
 struct WalkReport {
-    std::string next; // where the next walk begins; empty: at the start
+    std::string next;  // where the next walk begins; empty: at the start
     std::uint64_t expired = 0, purged = 0, spaced = 0, visited = 0;
 };
 struct WalkRequest {
@@ -53,8 +50,8 @@ struct WalkRequest {
     std::size_t visit = 0, erase = 0;
     std::int64_t now_seconds = 0;
     PurgeView purges;
-    bool everything = false; // erases whatever it visits: the last resort of a full map
+    bool everything = false;  // erases whatever it visits: the last resort of a full map
 };
 int walk_outcomes(lmdb::Txn& txn, const WalkRequest& request, WalkReport& report);
 
-} // namespace holdfast
+}  // namespace holdfast

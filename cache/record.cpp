@@ -9,6 +9,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kSealersMax = 64;
+constexpr std::size_t kTagsMax = 256;
 constexpr Nanos kFutureMax = 1s;
 
 std::array<char, 16> half(const Digest& d) {
@@ -36,7 +37,7 @@ void append_header(std::string& out, const RecordHeader& h) {
     w.u32(h.key_number);
 }
 
-} // namespace
+}  // namespace
 
 std::optional<RecordHeader> read_header(std::string_view value) {
     wire::Reader r(value);
@@ -89,9 +90,12 @@ SubjectHash Codec::subject_hash(std::string_view subject) {
 }
 
 std::uint32_t Codec::scene_tag(std::string_view scene) {
+    if (const auto it = tags_.find(scene); it != tags_.end()) return it->second;
+    if (tags_.size() >= kTagsMax) tags_.clear();
     const Digest d = scene_mac_.of(scene);
     std::uint32_t out;
     std::memcpy(&out, d.data(), sizeof out);
+    tags_.emplace(std::string(scene), out);
     return out;
 }
 
@@ -186,4 +190,4 @@ bool Codec::open_order(const OrderKey& key, std::string_view value, OrderRecord&
     return plain && decode_order(*plain, out);
 }
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,14 +24,14 @@ namespace holdfast {
 
 inline constexpr std::uint8_t kRecordVersion = 1;
 inline constexpr std::size_t kRecordHeaderBytes = 24;
-inline constexpr std::size_t kRecordTextMax = 1024;     // of one text in a record, bytes
-inline constexpr std::size_t kRecordFeatureMax = 1024;  // values
-inline constexpr std::uint32_t kSealsPerKey = 1u << 28; // random 96-bit IVs: far below SP 800-38D's 2^32 a key
+inline constexpr std::size_t kRecordTextMax = 1024;      // of one text in a record, bytes
+inline constexpr std::size_t kRecordFeatureMax = 1024;   // values
+inline constexpr std::uint32_t kSealsPerKey = 1u << 28;  // random 96-bit IVs: far below SP 800-38D's 2^32 a key
 
 enum class RecordKind : std::uint8_t { outcome = 1, order = 2, value = 3 };
 
 using SecretKey = std::array<std::uint8_t, 32>;
-using OutcomeKey = std::array<char, 32>; // HMAC(subject)[16] ‖ HMAC(credential, scene, device)[16]
+using OutcomeKey = std::array<char, 32>;  // HMAC(subject)[16] ‖ HMAC(credential, scene, device)[16]
 using SubjectHash = std::array<char, 16>;
 using OrderKey = std::array<char, 16>;
 
@@ -42,7 +43,7 @@ std::string_view view_of(const std::array<char, N>& a) {
 struct RecordHeader {
     RecordKind kind = RecordKind::value;
     std::uint32_t scene_tag = 0;
-    std::uint32_t drop_after = 0; // Unix seconds; UINT32_MAX: never
+    std::uint32_t drop_after = 0;  // Unix seconds; UINT32_MAX: never
     std::uint64_t epoch = 0;
     std::uint32_t key_number = 0;
 };
@@ -94,7 +95,8 @@ class Codec {
     HmacSha256 subject_mac_, context_mac_, order_mac_, scene_mac_;
     std::uint32_t key_number_ = 0;
     std::uint32_t seals_ = 0;
-    std::unordered_map<std::uint32_t, AesGcm> sealers_; // at most kSealersMax, then begun anew
+    std::unordered_map<std::uint32_t, AesGcm> sealers_;       // at most kSealersMax, then begun anew
+    std::map<std::string, std::uint32_t, std::less<>> tags_;  // of the configured scenes; at most kTagsMax
     std::string mac_input_, aad_, plain_, body_;
 
     // HMACs of (credential, scene, no device): few and asked each time. Direct-mapped.
@@ -105,4 +107,4 @@ class Codec {
     std::array<Context, 64> contexts_;
 };
 
-} // namespace holdfast
+}  // namespace holdfast
