@@ -40,10 +40,17 @@ bool is_dot_segment(std::string_view segment) {
     return dots == 1 || dots == 2;
 }
 
+// Not pchar, RFC 3986 §3.3.
+constexpr std::array<bool, 256> kNeverInPath = [] {
+    std::array<bool, 256> out{};
+    for (const char c : std::string_view("\"#<>\\^`{|}")) out[static_cast<unsigned char>(c)] = true;
+    return out;
+}();
+
 bool check_path(std::string_view path, Reject& reject) {
-    static constexpr std::string_view kNever = "\"#<>\\^`{|}";  // not pchar, RFC 3986 §3.3
-    if (path.find_first_of(kNever) != std::string_view::npos)
-        return refuse_target(reject, "the path holds a character that it must not");
+    bool never = false;
+    for (const char c : path) never |= kNeverInPath[static_cast<unsigned char>(c)];
+    if (never) return refuse_target(reject, "the path holds a character that it must not");
     for (std::size_t i = path.find('%'); i != std::string_view::npos; i = path.find('%', i + 1)) {
         const int high = i + 2 < path.size() ? hex_value(path[i + 1]) : -1;
         const int low = i + 2 < path.size() ? hex_value(path[i + 2]) : -1;
@@ -70,6 +77,7 @@ struct TargetParts {
 TargetParts split_target(std::string_view target) {
     TargetParts out;
     for (const std::string_view scheme : {"http://", "https://"}) {
+        if (target.starts_with('/')) break;  // origin-form, as nearly always
         if (target.size() < scheme.size() || !equal_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
         target.remove_prefix(scheme.size());
         out.absolute = true;
