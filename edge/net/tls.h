@@ -54,6 +54,7 @@ class TlsStream : public Stream, private StreamEvents {
     void take(std::string_view bytes);
     void pump();
     bool shake();
+    bool input_at_hand() const;
     bool read_some();
     void encrypt(std::string_view bytes);
     void flush();

@@ -304,6 +304,35 @@ TEST_CASE("tls: a reload swaps the whole pair or keeps the old, and connections 
     CHECK(again.dial() == "");
 }
 
+TEST_CASE("tls: records arrive cut anywhere and several at once, and the close_notify behind them is told") {
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        for (const std::size_t piece : {std::size_t(1), std::size_t(7), std::size_t(40), SIZE_MAX}) {
+            Server server;
+            RawClient client(server, [version](SSL* ssl) { SSL_set_max_proto_version(ssl, version); });
+            REQUIRE(client.handshake());
+            REQUIRE(server.until([&] { return server.events.ready; }));
+            for (const char* text : {"one ", "two ", "three"})
+                REQUIRE(SSL_write(client.ssl, text, static_cast<int>(std::string_view(text).size())) > 0);
+            SSL_shutdown(client.ssl);
+            char out[4096];
+            const int size = BIO_read(SSL_get_wbio(client.ssl), out, sizeof out);
+            REQUIRE(size > 0);
+            std::string_view bytes(out, static_cast<std::size_t>(size));
+            while (!bytes.empty()) {
+                const std::string_view now = bytes.substr(0, piece);
+                bytes.remove_prefix(now.size());
+                client.stream->write(now);
+                server.loop.run_once(false);
+                ERR_raise(ERR_LIB_USER, 1);  // left behind by somebody else
+            }
+            CHECK(server.until([&] { return server.events.ended; }));
+            CHECK(server.events.received == "one two three");
+            CHECK_FALSE(server.events.failed);
+            ERR_clear_error();
+        }
+    }
+}
+
 TEST_CASE("tls: a paused side holds its peer back") {
     Server server;
     Client client(server);
