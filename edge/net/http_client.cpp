@@ -21,7 +21,7 @@ struct HttpClient::Impl : StreamEvents {
     bool fully_sent() const { return stream->queued() == 0; }
     bool was_sent() const { return stream->queued() < request_bytes; }
     void complete();
-    void fail(Code code, std::string detail);
+    void fail(Code code, std::string detail, bool sent = true);
     void lose();
     template <typename Callback>
     void guarded(Callback&& callback);
@@ -40,6 +40,7 @@ struct HttpClient::Impl : StreamEvents {
     bool in_flight = false;
     bool dead = false;     // never usable again
     bool dropped = false;  // the HttpClient is gone: no more callbacks
+    bool doomed = false;   // and this goes at the end of the turn, however much the stream still delivers in it
 };
 
 namespace {
@@ -52,7 +53,7 @@ void HttpClient::Impl::guarded(Callback&& callback) {
     ++depth;
     callback();
     --depth;
-    if (depth == 0 && dropped) loop.defer([this] { delete this; });
+    if (depth == 0 && dropped && !std::exchange(doomed, true)) loop.defer([this] { delete this; });
 }
 
 void HttpClient::Impl::on_data(std::string_view bytes) {
@@ -79,7 +80,11 @@ bool HttpClient::Impl::step(std::string_view& input) {
                 body.append(event.body);
             return true;
         case HttpEvent::Kind::complete:
-            if (!input.empty() || !parser.head().keep_alive) dead = true;
+            if (!input.empty()) {
+                fail(Code::invalid, "bad answer: it is longer than its length");
+                return false;
+            }
+            if (!parser.head().keep_alive) dead = true;
             complete();
             return false;
         case HttpEvent::Kind::error:
@@ -116,7 +121,7 @@ void HttpClient::Impl::on_failed(const Error& error) {
     guarded([this, &error] {
         if (dropped || dead) return;
         if (!in_flight) return lose();
-        fail(error.code == Code::io ? Code::closed : error.code, error.detail);
+        fail(error.code == Code::io ? Code::closed : error.code, error.detail, was_sent());
     });
 }
 
@@ -134,8 +139,8 @@ void HttpClient::Impl::complete() {
     if (body.empty() && collected.capacity() <= kBodyKeepBytes) body.swap(collected);
 }
 
-void HttpClient::Impl::fail(Code code, std::string detail) {
-    const bool sent = was_sent();
+// Of a stream that is still alive the request counts as sent: what it has accepted may leave when it is destroyed.
+void HttpClient::Impl::fail(Code code, std::string detail, bool sent) {
     dead = true;
     in_flight = false;
     on_head = nullptr;

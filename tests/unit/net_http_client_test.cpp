@@ -114,7 +114,8 @@ TEST_CASE("http client: irregular answers are failures, and the connection is ne
                                        "HTTP/1.1 204 x\r\nContent-Length: 1\r\n\r\nx",
                                        "HTTP/1.1 304 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                                        many + ok + "Content-Length: 0\r\n\r\n",
-                                       "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"};
+                                       "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                                       ok + "Content-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n"};
     Pair p;
     for (const std::string& bytes : bad) {
         INFO(bytes);
@@ -130,9 +131,6 @@ TEST_CASE("http client: irregular answers are failures, and the connection is ne
     }
     CHECK(p.ask(ok + "Content-Length: 1048576\r\n\r\n" + std::string(1 << 20, 'x')).size() == (1 << 20) + 4);
     CHECK(p.client->usable());
-    // An answer with bytes behind it stands, but the connection does not.
-    CHECK(p.ask(ok + "Content-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n") == "200 x");
-    CHECK_FALSE(p.client->usable());
 }
 
 TEST_CASE("http client: an idle connection that speaks or ends is lost") {
