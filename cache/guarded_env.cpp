@@ -126,6 +126,7 @@ Result<void> GuardedEnv::open_env(const GuardOptions& o) {
     if (auto made = files::make_dir(o.dir); !made) return made;
     lmdb::EnvOptions options{o.dir, o.map_bytes, o.dbs};
     options.fault = o.fault;
+    options.read_fault = o.read_fault;
     auto env = lmdb::Env::open(std::move(options));
     if (!env) return tl::unexpected(env.error());
     env_ = std::move(*env);
@@ -134,7 +135,10 @@ Result<void> GuardedEnv::open_env(const GuardOptions& o) {
     {
         auto txn = env_->read();
         if (!txn) return tl::unexpected(txn.error());
-        if (const auto bytes = txn->get(0, kFormatKey)) {
+        std::optional<std::string_view> bytes;
+        if (const int rc = txn->find(0, kFormatKey, bytes); rc != 0)
+            return tl::unexpected(lmdb::error_of(rc, "read the format of " + o.dir));
+        if (bytes) {
             if (decode_format(*bytes, key_check, format) != FormatCheck::good)
                 return fail(Code::unsupported, Origin::store, o.dir + " is of another format");
             if (o.generation != 0 && o.generation != format.generation)

@@ -35,7 +35,7 @@ struct GuardOptions {
     std::uint64_t generation = 0;
     bool always_full = false; // walk everything at each start, not only after a crash
     std::function<bool(std::uint64_t generation, std::size_t db, std::string_view key, std::string_view value)> verify;
-    std::function<int()> fault;
+    std::function<int()> fault, read_fault; // see lmdb::EnvOptions
 };
 
 class GuardedEnv {

@@ -52,13 +52,19 @@ Error error_of(int rc, std::string_view what) {
 }
 
 Cursor::Cursor(Cursor&& o) noexcept
-    : cursor_(std::exchange(o.cursor_, nullptr)), key_(o.key_), value_(o.value_), error_(o.error_) {}
+    : cursor_(std::exchange(o.cursor_, nullptr)),
+      fault_(o.fault_),
+      key_(o.key_),
+      value_(o.value_),
+      error_(o.error_) {}
 Cursor::~Cursor() {
     if (cursor_ != nullptr) mdb_cursor_close(cursor_);
 }
 
 bool Cursor::move(int op) {
     if (cursor_ == nullptr) return false;
+    if (*fault_)
+        if (error_ = (*fault_)(); error_ != 0) return false;
     MDB_val k = val(key_), v{};
     const int rc = mdb_cursor_get(cursor_, &k, &v, static_cast<MDB_cursor_op>(op));
     if (rc != 0) {
@@ -105,6 +111,16 @@ std::optional<std::string_view> Txn::get(Db db, std::string_view key) const {
     return view(v);
 }
 
+int Txn::find(Db db, std::string_view key, std::optional<std::string_view>& out) const {
+    out.reset();
+    if (env_->options_.read_fault)
+        if (const int rc = env_->options_.read_fault(); rc != 0) return rc;
+    MDB_val k = val(key), v{};
+    const int rc = mdb_get(txn_, env_->handles_[db], &k, &v);
+    if (rc == 0) out = view(v);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 int Txn::put(Db db, std::string_view key, std::string_view value) {
     MDB_val k = val(key), v = val(value);
     return mdb_put(txn_, env_->handles_[db], &k, &v, 0);
@@ -126,22 +142,20 @@ int Txn::clear(Db db) {
     return mdb_drop(txn_, env_->handles_[db], 0);
 }
 
+Cursor Txn::open_cursor(unsigned handle) const {
+    MDB_cursor* c = nullptr;
+    const int rc = mdb_cursor_open(txn_, handle, &c);
+    return {rc == 0 ? c : nullptr, rc, env_->options_.read_fault};
+}
+
 Cursor Txn::cursor(Db db) const {
-    MDB_cursor* c = nullptr;
-    if (mdb_cursor_open(txn_, env_->handles_[db], &c) != 0) c = nullptr;
-    return Cursor(c);
+    return open_cursor(env_->handles_[db]);
 }
-
 Cursor Txn::main_cursor() const {
-    MDB_cursor* c = nullptr;
-    if (mdb_cursor_open(txn_, 1, &c) != 0) c = nullptr; // MAIN_DBI
-    return Cursor(c);
+    return open_cursor(1); // MAIN_DBI
 }
-
 Cursor Txn::free_cursor() const {
-    MDB_cursor* c = nullptr;
-    if (mdb_cursor_open(txn_, 0, &c) != 0) c = nullptr; // FREE_DBI
-    return Cursor(c);
+    return open_cursor(0); // FREE_DBI
 }
 
 std::uint64_t Txn::entries(Db db) const {
@@ -220,6 +234,8 @@ Result<Txn> Env::write() {
 
 Result<Txn> Env::read() {
     HF_CHECK(!reading_);
+    if (options_.read_fault)
+        if (const int rc = options_.read_fault(); rc != 0) return tl::unexpected(error_of(rc, "begin reading"));
     const int rc = reader_ == nullptr ? mdb_txn_begin(env_, nullptr, MDB_RDONLY, &reader_) : mdb_txn_renew(reader_);
     if (rc != 0) return tl::unexpected(error_of(rc, "begin reading"));
     reading_ = true;

@@ -31,6 +31,7 @@ struct EnvOptions {
     std::vector<std::string> dbs; // made when missing; their index is what Db means below
     bool scan_only = false;       // read-only, without the lock file, nothing made: for a scan before the real opening
     std::function<int()> fault;   // tests: called before each commit; not 0 is the error to fail with
+    std::function<int()> read_fault; // tests: likewise, before each beginning of a read, find() and step of a cursor
 };
 
 using Db = unsigned; // index into EnvOptions::dbs
@@ -53,9 +54,10 @@ class Cursor {
 
   private:
     friend class Txn;
-    explicit Cursor(MDB_cursor* c) : cursor_(c) {}
+    Cursor(MDB_cursor* c, int error, const std::function<int()>& fault) : cursor_(c), fault_(&fault), error_(error) {}
     bool move(int op);
     MDB_cursor* cursor_;
+    const std::function<int()>* fault_; // EnvOptions::read_fault
     std::string_view key_, value_;
     int error_ = 0;
 };
@@ -65,6 +67,8 @@ class Txn {
     Txn(Txn&& o) noexcept;
     ~Txn(); // aborts, or for the loop's read transaction resets
     std::optional<std::string_view> get(Db db, std::string_view key) const;
+    // Where "it could not be read" must not pass for "it is not there". 0 or an error code for error_of().
+    int find(Db db, std::string_view key, std::optional<std::string_view>& out) const;
     // 0 or an error code for error_of().
     int put(Db db, std::string_view key, std::string_view value);
     int append(Db db, std::string_view key, std::string_view value); // faster when key is above all others
@@ -79,6 +83,7 @@ class Txn {
 
   private:
     friend class Env;
+    Cursor open_cursor(unsigned handle) const;
     Txn(Env& env, MDB_txn* txn, bool shared) : env_(&env), txn_(txn), shared_(shared) {}
     Env* env_;
     MDB_txn* txn_;

@@ -6,7 +6,6 @@
 #include "cache/nonce_state.h"
 #include "cache/store_env.h"
 #include "cache/wire.h"
-#include "edge/base/log.h"
 
 namespace holdfast {
 namespace {
@@ -63,6 +62,15 @@ void NonceLog::State::hold(Nanos how_long) {
     if (env.open()) env.guarded().hold_doubt(true);
 }
 
+Result<void> NonceLog::State::find_next() {
+    auto txn = env.env().read();
+    if (!txn) return tl::unexpected(txn.error());
+    lmdb::Cursor c = txn->cursor(kNonces);
+    if (c.last() && c.key().size() == 8) next = sequence_of(c.key()) + 1;
+    if (c.error() != 0) return tl::unexpected(lmdb::error_of(c.error(), "read"));
+    return {};
+}
+
 NonceLog::NonceLog(StateEnv& env) : state_(std::make_unique<State>(State{env})) {
     State& s = *state_;
     if (!env.open()) {
@@ -70,12 +78,11 @@ NonceLog::NonceLog(StateEnv& env) : state_(std::make_unique<State>(State{env})) 
         return;
     }
     s.waiting.reserve(kNoncesPerValue);
-    {
-        auto txn = env.env().read();
-        if (txn) {
-            lmdb::Cursor c = txn->cursor(kNonces);
-            if (c.last() && c.key().size() == 8) s.next = sequence_of(c.key()) + 1;
-        }
+    if (auto found = s.find_next(); !found) {
+        env.load_failed(found.error());
+        // Above every sequence number that was counted to, and growing from start to start.
+        s.next = (1ull << 62) + static_cast<std::uint64_t>(env.loop().now().wall.time_since_epoch().count());
+        distrust();
     }
     const GuardedEnv& guarded = env.guarded();
     if (guarded.moved_aside() || guarded.rebooted() || guarded.doubted()) distrust();
@@ -97,7 +104,7 @@ void NonceLog::append(const NonceFingerprint& nonce, WallTime expires) {
 }
 
 void NonceLog::replay(WallTime now, const std::function<void(const NonceFingerprint&, WallTime expires)>& each) const {
-    const std::uint64_t damaged = state_->env.load(kNonces, [&](std::string_view, std::string_view plain) {
+    const auto loaded = state_->env.load(kNonces, [&](std::string_view, std::string_view plain) {
         wire::Reader r(plain);
         while (!r.done() && r.ok()) {
             const std::string_view bytes = r.bytes(std::tuple_size_v<NonceFingerprint>);
@@ -108,9 +115,7 @@ void NonceLog::replay(WallTime now, const std::function<void(const NonceFingerpr
             each(nonce, expires);
         }
     });
-    if (damaged == 0) return;
-    log::error("{} values of the nonce log do not verify", damaged);
-    state_->distrust();
+    if (!loaded) state_->distrust();
 }
 
 void NonceLog::State::distrust() {

@@ -25,6 +25,7 @@ struct NonceLog::State {
     bool held = false;     // the guard holds its doubt on our behalf
     MonoTime hold_until{};
 
+    Result<void> find_next();
     void close(); // one value, or a few, of all that waits
     void hold(Nanos how_long);
     void release_doubt(Now now);

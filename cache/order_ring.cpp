@@ -55,7 +55,10 @@ OrderRing::OrderRing(CacheEnv& env, Nanos retain)
 
 void OrderRing::load(Now now) {
     auto txn = env_.env().read();
-    if (!txn) return;
+    if (!txn) {
+        for (OrderFilter& filter : filters_) filter.distrust();
+        return;
+    }
     for (std::size_t i = 0; i < kOrderParts; ++i) {
         Part& part = parts_[i];
         part.entries = txn->entries(kOrders + static_cast<lmdb::Db>(i));

@@ -27,15 +27,21 @@ std::size_t Revocations::Hash::operator()(const SubjectHash& h) const {
 
 Revocations::Revocations(StateEnv& env) : env_(env) {
     subjects_.reserve(kRevocationsMax);
-    damaged_ = env_.load(kRevocations, [this](std::string_view key, std::string_view plain) { load(key, plain); });
+    const auto loaded = env_.load(kRevocations, [this](std::string_view key, std::string_view plain) {
+        if (!load(key, plain)) blind_ = true;
+    });
     epoch_ = std::max(epoch_, floor_);
+    blind_ = blind_ || !loaded || !env_.open();
+    // Above every epoch that was ever counted to, and at random: neither what was decided before, nor what another such
+    // run has decided, is in the range that this run believes.
+    if (blind_) epoch_ = floor_ = 1ull << 62 | random_u64() >> 2;
 }
 
-void Revocations::load(std::string_view key, std::string_view plain) {
+bool Revocations::load(std::string_view key, std::string_view plain) {
     wire::Reader r(plain);
     const std::uint64_t epoch = r.u64();
     const WallTime at{Nanos(r.i64())};
-    if (!r.done()) return;
+    if (!r.done()) return false;
     epoch_ = std::max(epoch_, epoch);
     if (key == kFloorKey) {
         floor_ = std::max(floor_, epoch);
@@ -48,7 +54,10 @@ void Revocations::load(std::string_view key, std::string_view plain) {
         std::memcpy(subject.data(), key.data(), subject.size());
         subjects_[subject] = {epoch, at};
         by_epoch_[epoch] = subject;
+    } else {
+        return false;
     }
+    return true;
 }
 
 void Revocations::write(std::string key, std::uint64_t epoch, WallTime at, Durable done) {
@@ -124,7 +133,8 @@ bool Revocations::hidden(std::string_view subject_hash, std::uint32_t scene_tag,
 
 PurgeView Revocations::purges() const {
     PurgeView out;
-    out.floor = floor_;
+    // What is hidden for want of knowledge only is not erased: the next start may know.
+    out.floor = blind_ ? 0 : floor_;
     for (const auto& [tag, entry] : scenes_) out.scenes.emplace_back(tag, entry.epoch);
     return out;
 }

@@ -43,7 +43,8 @@ class Revocations {
     // Entries older than kOutcomeKeepMax give way; at most kDropPerSweep a call.
     static constexpr std::size_t kDropPerSweep = 256;
     void sweep(WallTime now);
-    std::uint64_t damaged() const { return damaged_; }
+    // state/ could not be opened or read whole: every record of before is hidden while this process lives.
+    bool blind() const { return blind_; }
 
   private:
     struct Entry {
@@ -53,7 +54,7 @@ class Revocations {
     struct Hash {
         std::size_t operator()(const SubjectHash& h) const;
     };
-    void load(std::string_view key, std::string_view plain);
+    bool load(std::string_view key, std::string_view plain);
     void write(std::string key, std::uint64_t epoch, WallTime at, Durable done);
     bool is_current(std::string_view key, std::uint64_t epoch) const;
     void drop_oldest();
@@ -64,7 +65,7 @@ class Revocations {
     std::map<std::uint32_t, Entry> scenes_;
     std::uint64_t epoch_ = 1;
     std::uint64_t floor_ = 0;
-    std::uint64_t damaged_ = 0;
+    bool blind_ = false;
 };
 
 } // namespace holdfast

@@ -18,6 +18,7 @@ struct StateStore::State {
     bool sound = true;
     std::string reason{};
 
+    Result<void> load_mark();
     Result<void> check(std::string_view name, const std::optional<std::string_view>& bytes) const;
     void write(std::string_view name, std::optional<std::string_view> bytes, Durable done);
     void answer(Durable done, Result<void> result);
@@ -30,16 +31,29 @@ StateStore::StateStore(StateEnv& env) : state_(std::make_unique<State>(State{env
         s.reason = env.error().detail;
         return;
     }
-    if (auto txn = env.env().read()) {
-        if (const auto reason = txn->get(kStateMeta, kUnsoundKey)) {
-            s.sound = false;
-            s.reason = *reason;
-        }
+    if (auto marked = s.load_mark(); !marked) {
+        env.load_failed(marked.error());
+        s.sound = false;
+        s.reason = env.load_failure();
     }
-    const std::uint64_t damaged = env.load(kValues, [&s](std::string_view name, std::string_view plain) {
+    const auto loaded = env.load(kValues, [&s](std::string_view name, std::string_view plain) {
         s.values[std::string(name)] = {std::string(plain), 0};
     });
-    if (damaged > 0) declare_unsound("values of state/ do not verify");
+    if (!loaded) declare_unsound(env.load_failure());
+}
+
+// Whether an earlier start has declared it unsound.
+Result<void> StateStore::State::load_mark() {
+    auto txn = env.env().read();
+    if (!txn) return tl::unexpected(txn.error());
+    std::optional<std::string_view> found;
+    if (const int rc = txn->find(kStateMeta, kUnsoundKey, found); rc != 0)
+        return tl::unexpected(lmdb::error_of(rc, "read"));
+    if (found) {
+        sound = false;
+        reason = *found;
+    }
+    return {};
 }
 
 StateStore::~StateStore() = default;

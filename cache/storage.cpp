@@ -25,6 +25,7 @@ std::optional<JournalHead> parse_head(const std::optional<std::string>& text) {
 
 StoreEnvOptions env_options(const StorageOptions& o, std::string part, std::uint64_t bytes, std::uint64_t generation) {
     StoreEnvOptions out;
+    if (part == "state") out.read_fault = o.state_read_fault;
     out.dir = o.data_dir + "/" + part;
     out.part = std::move(part);
     out.bytes = bytes;
@@ -71,11 +72,25 @@ struct Storage::State {
     std::vector<std::string> notes;
     std::unique_ptr<OffloadHandle> closing;
 
+    void watch_loading();
     void open_journal();
     void check_journal_head(const std::optional<JournalHead>& remembered);
     void drain_envs(std::function<void(Result<void>)> done);
     void close(const Result<void>& drained, std::function<void(Result<void>)> done);
 };
+
+// What state/ could not read whole is lost for this run: the memory of it must not be answered from, nor its nonces.
+void Storage::State::watch_loading() {
+    const auto failed = [this](const std::string& what) {
+        if (values.sound()) values.declare_unsound(what);
+        nonces.distrust();
+        notes.push_back(what);
+    };
+    if (revocations.blind() && state_env.open() && state_env.load_failure().empty())
+        failed("a revocation in state/ is not one");
+    if (!state_env.load_failure().empty()) failed(state_env.load_failure());
+    state_env.on_load_failure(failed);
+}
 
 void Storage::State::open_journal() {
     const std::string dir = options.data_dir + "/journal";
@@ -169,6 +184,7 @@ Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options, Loop& loo
         if (!env->open()) s->notes.push_back(env->error().detail);
         if (env->open() && !env->guarded().note().empty()) s->notes.push_back(env->guarded().note());
     }
+    s->watch_loading();
     s->open_journal();
     return std::unique_ptr<Storage>(new Storage(std::move(s)));
 }

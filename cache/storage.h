@@ -32,6 +32,8 @@ struct StorageOptions {
     std::uint64_t reconcile_bytes = 1ull << 30;
     Nanos reconcile_retain = 24h;
     Nanos scan_limit = 60s; // for the scan of a damaged-looking environment
+    // Tests: called before each read of state/; not 0 is the errno to fail with.
+    std::function<int()> state_read_fault;
 };
 
 struct StorageHealth {

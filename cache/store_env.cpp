@@ -50,6 +50,7 @@ StoreEnv::StoreEnv(StoreEnvOptions o, Loop& loop, Offload& offload, const Storag
     g.always_full = always_full;
     g.verify = verifier(o.key, o.part == "cache");
     g.fault = o.fault;
+    g.read_fault = o.read_fault;
     auto opened = GuardedEnv::open(std::move(g), loop.now().wall);
     if (!opened) {
         error_ = opened.error();
@@ -86,20 +87,33 @@ std::optional<std::string> StoreEnv::open_value(lmdb::Db db, std::string_view ke
     return std::string(*plain);
 }
 
-std::uint64_t StoreEnv::load(lmdb::Db db,
-                             const std::function<void(std::string_view key, std::string_view plain)>& each) {
+Result<void> StoreEnv::load(lmdb::Db db,
+                            const std::function<void(std::string_view key, std::string_view plain)>& each) {
+    if (!open()) return {};
     std::uint64_t damaged = 0;
-    if (!open()) return damaged;
-    auto txn = env().read();
-    if (!txn) return damaged;
-    lmdb::Cursor c = txn->cursor(db);
-    for (bool at = c.first(); at; at = c.next()) {
-        if (const auto plain = codec_.open(bound_key(db, c.key()), RecordKind::value, c.value()))
-            each(c.key(), *plain);
-        else
-            ++damaged;
-    }
-    return damaged;
+    const auto result = [&]() -> Result<void> {
+        auto txn = env().read();
+        if (!txn) return tl::unexpected(txn.error());
+        lmdb::Cursor c = txn->cursor(db);
+        for (bool at = c.first(); at; at = c.next()) {
+            if (const auto plain = codec_.open(bound_key(db, c.key()), RecordKind::value, c.value()))
+                each(c.key(), *plain);
+            else
+                ++damaged;
+        }
+        if (c.error() != 0) return tl::unexpected(lmdb::error_of(c.error(), "read"));
+        if (damaged > 0) return fail(Code::corrupt, Origin::store, fmt::format("{} values do not verify", damaged));
+        return {};
+    }();
+    if (!result) load_failed(result.error());
+    return result;
+}
+
+void StoreEnv::load_failed(const Error& error) {
+    const std::string what = fmt::format("{} could not be read whole: {}", env().options().dir, error.detail);
+    log::error("{}", what);
+    if (load_failure_.empty()) load_failure_ = what;
+    if (on_load_failure_) on_load_failure_(what);
 }
 
 CacheEnv::CacheEnv(StoreEnvOptions options, Loop& loop, Offload& offload, const StorageObserver& observer)

@@ -29,7 +29,7 @@ struct StoreEnvOptions {
     SecretKey key{};
     Nanos scan_limit = 60s;
     std::uint64_t generation = 0; // see GuardOptions
-    std::function<int()> fault;
+    std::function<int()> fault, read_fault; // see lmdb::EnvOptions
     Nanos linger = kBatchLinger;
 };
 
@@ -52,8 +52,14 @@ class StoreEnv {
     // A value that is sealed as it is: for everything but outcomes and orders.
     std::string seal_value(lmdb::Db db, std::string_view key, std::string_view plain);
     std::optional<std::string> open_value(lmdb::Db db, std::string_view key, std::string_view value);
-    // All of `db` that opens, in order; damaged ones are counted and left out.
-    std::uint64_t load(lmdb::Db db, const std::function<void(std::string_view key, std::string_view plain)>& each);
+    // All of `db` that opens, in order; an error when it could not be read to its end (io, …) or when some of it does
+    // not verify (corrupt): what `each` got is then not all. Success without a call when it is not open.
+    Result<void> load(lmdb::Db db, const std::function<void(std::string_view key, std::string_view plain)>& each);
+    // Something was not read whole, says load() or whoever read by himself: the first sentence stays, and the listener,
+    // of which there is one, is told each time.
+    void load_failed(const Error& error);
+    const std::string& load_failure() const { return load_failure_; } // empty: none
+    void on_load_failure(std::function<void(const std::string&)> told) { on_load_failure_ = std::move(told); }
 
   private:
     Loop& loop_;
@@ -63,6 +69,8 @@ class StoreEnv {
     std::unique_ptr<WriteBatch> batch_;
     Codec codec_;
     Error error_;
+    std::string load_failure_;
+    std::function<void(const std::string&)> on_load_failure_;
 };
 
 class CacheEnv : public StoreEnv {
