@@ -12,6 +12,7 @@ SimCentral::SimCentral(SimNet& net, const std::string& address, std::uint64_t se
     centre_->on_call([this](const CentreCall& call) {
         HF_CHECK(calls_.size() < kCallsMax);
         calls_.push_back(call);
+        if (told_) told_(call);
     });
     const bool listening = centre_->listen(address_).has_value();
     HF_CHECK(listening);

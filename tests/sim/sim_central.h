@@ -2,6 +2,7 @@
 // every call kept for the checkers.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ class SimCentral {
     void set_mode(CentreMode mode, double share = 1.0);
     CentrePlan plan() const { return centre_->plan(); }
     const std::vector<CentreCall>& calls() const { return calls_; }
+    // Told of each call as it arrives, after it has been kept.
+    void on_call(std::function<void(const CentreCall&)> told) { told_ = std::move(told); }
     std::size_t calls_with_key(const std::string& idempotency_key) const;
     NodeView& view() { return view_; }
 
@@ -36,6 +39,7 @@ class SimCentral {
     SimHost host_;
     std::unique_ptr<Centre> centre_;
     std::vector<CentreCall> calls_;
+    std::function<void(const CentreCall&)> told_;
 };
 
 } // namespace holdfast::sim

@@ -130,6 +130,10 @@ bool SimLoop::step() {
     return true;
 }
 
+std::size_t SimLoop::armed_of(const NodeView* view) const {
+    return static_cast<std::size_t>(std::count_if(queue_.begin(), queue_.end(), [view](const auto& entry) { return entry.second->view == view; }));
+}
+
 void SimLoop::run_until(MonoTime end) {
     run_deferred();
     while (!queue_.empty() && queue_.begin()->first.first <= end) step();

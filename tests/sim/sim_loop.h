@@ -50,6 +50,7 @@ class SimLoop : public Loop {
     void jump_wall(Nanos by) { now_.wall += by; } // for every view
 
     std::size_t armed() const { return queue_.size(); }
+    std::size_t armed_of(const NodeView* view) const; // walks the queue: for the end of a run
     std::uint64_t events_run() const { return events_run_; }
 
     // For the rooms of the simulation. Exact times, no rounding; an event of a dead view is never armed.
