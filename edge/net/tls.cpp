@@ -248,6 +248,7 @@ void TlsStream::on_drained() {
 }
 
 void TlsStream::on_failed(const Error& error) {
+    inner_shut_ = true;
     if (!failed_) fail(error);
 }
 
@@ -255,6 +256,7 @@ void TlsStream::fail(Error error) {
     if (failed_) return;
     if (handshaken_ || events_ == nullptr) return fail_later(std::move(error));
     failed_ = true;
+    if (!std::exchange(inner_shut_, true)) inner_->shutdown();  // an alert leaves, and queued() tells what was sent
     inner_->pause();
     events_->on_failed(error);
 }

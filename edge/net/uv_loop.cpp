@@ -23,7 +23,7 @@ struct UvLoop::State {
     uv_loop_t loop{};
     uv_prepare_t prepare{};
     uv_check_t check{};
-    uv_idle_t awake{};  // active while something is deferred, so that the loop does not wait
+    uv_idle_t awake{};  // active while something is deferred or unsent, so that the loop neither waits nor ends
     std::vector<std::function<void()>> deferred;
     std::vector<std::function<void()>> flushing;
     std::function<void(Nanos)> lag_observer;
@@ -31,6 +31,7 @@ struct UvLoop::State {
     bool now_valid = false;  // `now` belongs to the callbacks that run at present
     MonoTime turn_begin{};
     bool turn_begun = false;
+    WriteGather writes;
     int jobs = 0;
     std::unique_ptr<char[]> buffer = std::make_unique<char[]>(kReadBufferBytes);
 };
@@ -118,14 +119,14 @@ UvLoop::UvLoop() : state_(std::make_unique<State>()) {
     s.prepare.data = s.check.data = this;
     const auto before_wait = [](uv_prepare_t* h) {
         auto& self = *static_cast<UvLoop*>(h->data);
-        self.flush();
+        self.end_callbacks();
         State& state = *self.state_;
         if (state.turn_begun && state.lag_observer) state.lag_observer(MonoClock::read() - state.turn_begin);
         state.turn_begun = state.now_valid = false;
     };
     const auto after_wait = [](uv_check_t* h) {
         auto& self = *static_cast<UvLoop*>(h->data);
-        self.flush();
+        self.end_callbacks();
         self.state_->now_valid = false;  // the next turn's timers come now, and read anew
     };
     HF_CHECK(uv_prepare_start(&s.prepare, before_wait) == 0 && uv_check_start(&s.check, after_wait) == 0);
@@ -139,7 +140,7 @@ UvLoop::~UvLoop() {
         uv_run(&s.loop, s.jobs > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
         if (s.jobs > 0)
             turn = 0;
-        else if (s.deferred.empty())
+        else if (s.deferred.empty() && s.writes.empty())
             break;
     }
     uv_close(reinterpret_cast<uv_handle_t*>(&s.prepare), nullptr);
@@ -172,7 +173,17 @@ void UvLoop::flush() {
     s.flushing.swap(s.deferred);
     for (auto& callback : s.flushing) callback();
     s.flushing.clear();
-    if (s.deferred.empty()) uv_idle_stop(&s.awake);
+}
+
+// Deferred callbacks come first, because they write too. What on_drained writes or defers in here is done next time.
+void UvLoop::end_callbacks() {
+    State& s = *state_;
+    flush();
+    if (!s.writes.empty()) {
+        enter();
+        s.writes.flush();
+    }
+    if (s.deferred.empty() && s.writes.empty()) uv_idle_stop(&s.awake);
 }
 
 void UvLoop::run() {
@@ -215,6 +226,12 @@ void UvLoop::enter() {
 
 char* UvLoop::read_buffer() {
     return state_->buffer.get();
+}
+WriteGather& UvLoop::writes() {
+    return state_->writes;
+}
+void UvLoop::writes_pending() {
+    uv_idle_start(&state_->awake, [](uv_idle_t*) {});
 }
 void UvLoop::job_started() {
     ++state_->jobs;

@@ -10,6 +10,7 @@
 
 #include "edge/net/loop.h"
 #include "edge/net/stream.h"
+#include "edge/net/write_gather.h"
 
 struct uv_loop_s;
 
@@ -42,12 +43,16 @@ class UvLoop : public Loop {
     uv_loop_s* raw();
     void enter();  // first thing in every libuv callback: reads the clocks once a turn
     char* read_buffer();
-    void job_started();  // work in the thread pool, which ~UvLoop waits for
+    // Writes that wait for the end of the turn's callbacks; what is in there is sent before the loop waits.
+    WriteGather& writes();
+    void writes_pending();  // to be called when the first one joined
+    void job_started();     // work in the thread pool, which ~UvLoop waits for
     void job_ended();
 
   private:
     struct State;
     void flush();
+    void end_callbacks();
     std::unique_ptr<State> state_;
 };
 

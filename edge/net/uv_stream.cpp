@@ -24,7 +24,7 @@ class UvStream : public Stream {
         uv()->data = this;
         read_peer();
     }
-    ~UvStream() override { uv()->data = nullptr; }
+    ~UvStream() override;
 
     void start(StreamEvents& events) override {
         HF_CHECK(events_ == nullptr);
@@ -33,7 +33,7 @@ class UvStream : public Stream {
     }
     void write(std::string_view head, std::string_view body) override;
     std::size_t queued() const override {
-        return failed_ || error_ != 0 ? queued_ : uv_stream_get_write_queue_size(uv());
+        return failed_ || error_ != 0 ? queued_ : uv_stream_get_write_queue_size(uv()) + pending_size();
     }
     void pause() override {
         paused_ = true;
@@ -57,7 +57,13 @@ class UvStream : public Stream {
     uv_stream_t* uv() const { return socket_.stream(); }
     void read_peer();
     void read_on();
-    void queue(std::string_view head, std::string_view body);
+    bool gathering() const { return slot_ != WriteGather::kNone; }
+    std::size_t pending_size() const { return gathering() ? loop_.writes().bytes(slot_).size() : 0; }
+    void gather(std::string_view head, std::string_view body);
+    void send(std::string_view head, std::string_view body);
+    void send_pending();
+    void end_turn();
+    void queue(std::string bytes);
     void fail(int error);
     void fail_later(int error);
     static void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer);
@@ -70,6 +76,7 @@ class UvStream : public Stream {
     PeerInfo peer_;
     std::size_t queued_ = 0;  // of Writes that are under way or failed, whole
     std::unique_ptr<Timer> failure_;
+    std::uint32_t slot_ = WriteGather::kNone;  // has one from a write() until the end of the turn
     int error_ = 0;
     bool paused_ = false;
     bool ended_ = false;
@@ -102,8 +109,56 @@ void UvStream::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer
     self->fail(static_cast<int>(size));
 }
 
+UvStream::~UvStream() {
+    uv()->data = nullptr;
+    if (!failed_ && error_ == 0 && queued_ == 0 && pending_size() > 0) {
+        // An answer and then the end of the connection: the kernel still gets the answer.
+        std::string& bytes = loop_.writes().bytes(slot_);
+        const uv_buf_t buffer = uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size()));
+        uv_try_write(uv(), &buffer, 1);
+    }
+    loop_.writes().leave(&slot_);
+}
+
 void UvStream::write(std::string_view head, std::string_view body) {
-    if (shut_ || failed_ || error_ != 0 || head.size() + body.size() == 0) return;
+    const std::size_t size = head.size() + body.size();
+    if (shut_ || failed_ || error_ != 0 || size == 0) return;
+    if (pending_size() + size > WriteGather::kPendingMax) send_pending();
+    if (error_ != 0) return;
+    if (size > WriteGather::kPendingMax) return send(head, body);
+    gather(head, body);
+}
+
+void UvStream::gather(std::string_view head, std::string_view body) {
+    if (!gathering()) {
+        if (loop_.writes().empty()) loop_.writes_pending();
+        loop_.writes().join(this, &slot_, [](void* stream) { static_cast<UvStream*>(stream)->end_turn(); });
+    }
+    loop_.writes().bytes(slot_).append(head).append(body);
+}
+
+// Tells on_drained at the end of the turn, also when the bytes left earlier: the owner may have seen them queued().
+void UvStream::end_turn() {
+    send_pending();
+    loop_.writes().leave(&slot_);
+    if (queued_ == 0 && events_ != nullptr && !failed_ && error_ == 0) events_->on_drained();
+}
+
+void UvStream::send_pending() {
+    if (pending_size() == 0) return;
+    std::string& bytes = loop_.writes().bytes(slot_);
+    if (queued_ == 0) {
+        const uv_buf_t buffer = uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size()));
+        const int sent = uv_try_write(uv(), &buffer, 1);
+        if (sent < 0 && sent != UV_EAGAIN) return fail_later(sent);
+        bytes.erase(0, sent < 0 ? 0 : static_cast<std::size_t>(sent));
+        if (bytes.empty()) return;
+    }
+    queue(std::exchange(bytes, {}));
+}
+
+// More than a buffer's worth: at once, and without a copy of what the kernel takes. Requires: nothing is pending.
+void UvStream::send(std::string_view head, std::string_view body) {
     if (queued_ == 0) {
         uv_buf_t buffers[2] = {uv_buf_init(const_cast<char*>(head.data()), static_cast<unsigned>(head.size())),
                                uv_buf_init(const_cast<char*>(body.data()), static_cast<unsigned>(body.size()))};
@@ -119,13 +174,14 @@ void UvStream::write(std::string_view head, std::string_view body) {
         head.remove_prefix(of_head);
         body.remove_prefix(taken - of_head);
     }
-    queue(head, body);
+    std::string rest;
+    rest.reserve(head.size() + body.size());
+    queue(std::move(rest.append(head).append(body)));
 }
 
-void UvStream::queue(std::string_view head, std::string_view body) {
+void UvStream::queue(std::string bytes) {
     auto* write = new Write;
-    write->bytes.reserve(head.size() + body.size());
-    write->bytes.append(head).append(body);
+    write->bytes = std::move(bytes);
     write->request.data = write;
     queued_ += write->bytes.size();
     const uv_buf_t buffer = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
@@ -143,12 +199,14 @@ void UvStream::on_written(uv_write_t* request, int status) {
     if (status != 0) return self->fail(status);
     self->queued_ -= write->bytes.size();
     write.reset();
-    if (self->queued_ == 0 && self->events_ != nullptr && !self->failed_ && self->error_ == 0)
+    if (self->queued_ == 0 && !self->gathering() && self->events_ != nullptr && !self->failed_ && self->error_ == 0)
         self->events_->on_drained();
 }
 
 void UvStream::shutdown() {
     if (shut_ || failed_ || error_ != 0) return;
+    send_pending();
+    if (error_ != 0) return;
     shut_ = true;
     auto* request = new uv_shutdown_t;
     const auto ended = [](uv_shutdown_t* r, int) { delete r; };
@@ -158,8 +216,9 @@ void UvStream::shutdown() {
 void UvStream::fail(int error) {
     if (failed_) return;
     // What the kernel took of a write under way counts as taken; in doubt all of it does.
-    if (error_ == 0) queued_ = std::min(queued_, uv_stream_get_write_queue_size(uv()));
+    if (error_ == 0) queued_ = std::min(queued_, uv_stream_get_write_queue_size(uv())) + pending_size();
     failed_ = true;
+    loop_.writes().leave(&slot_);
     failure_.reset();
     uv_read_stop(uv());
     if (events_ == nullptr) return;
@@ -171,6 +230,8 @@ void UvStream::fail(int error) {
 void UvStream::fail_later(int error) {
     if (error_ != 0 || failed_) return;
     error_ = error;
+    queued_ += pending_size();
+    if (gathering()) loop_.writes().bytes(slot_).clear();  // the slot goes at the end of the turn
     failure_ = loop_.after(Nanos::zero(), [this] { fail(error_); });
 }
 

@@ -1,5 +1,6 @@
-// A Stream over a connected TCP or Unix socket of libuv: sends at once what the kernel takes, queues the rest, reads
-// into the loop's shared buffer. Made by UvNetwork only.
+// A Stream over a connected TCP or Unix socket of libuv: gathers what is written in a turn in a buffer of the loop,
+// sends it at the end of the turn, queues what the kernel does not take, reads into the loop's shared buffer.
+// Destroying it sends what the kernel takes at once. Made by UvNetwork only.
 #pragma once
 
 #include <memory>

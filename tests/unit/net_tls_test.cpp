@@ -333,6 +333,24 @@ TEST_CASE("tls: records arrive cut anywhere and several at once, and the close_n
     }
 }
 
+TEST_CASE("tls: what was written is delivered although the stream goes in the same turn") {
+    for (const bool shut : {false, true}) {
+        Server server;
+        Client client(server);
+        REQUIRE(client.dial() == "");
+        REQUIRE(server.until([&] { return server.events.ready; }));
+        server.idle(20ms);  // the session ticket has been read: an unread one would make the end a reset
+        client.stream->write("head ", "body ");
+        client.stream->write("tail");
+        CHECK(client.stream->queued() == 14);
+        if (shut) client.stream->shutdown();
+        client.stream.reset();
+        REQUIRE(server.until([&] { return server.events.over(); }));
+        CHECK(server.events.received == "head body tail");
+        CHECK(server.events.ended == shut);
+    }
+}
+
 TEST_CASE("tls: a paused side holds its peer back") {
     Server server;
     Client client(server);
