@@ -1,5 +1,6 @@
 #include "edge/net/uv_offload.h"
 
+#include <sys/resource.h>
 #include <uv.h>
 
 #include <utility>
@@ -8,6 +9,17 @@
 
 namespace holdfast {
 namespace {
+
+// Commits and scans must not take the processor from the loop. Linux keeps a nice value for each thread; 0 is the
+// calling one. Only once a thread: whoever changes it later means it.
+void step_back() {
+    thread_local const bool done = [] {
+        // On failure the work is done all the same.
+        setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + UvOffload::kNice);
+        return true;
+    }();
+    static_cast<void>(done);
+}
 
 struct Job;
 
@@ -55,7 +67,10 @@ std::unique_ptr<OffloadHandle> UvOffload::run(std::function<void()> work, std::f
     job->handle = handle.get();
     job->request.data = job;
     loop_.job_started();
-    const auto in_pool = [](uv_work_t* request) { static_cast<Job*>(request->data)->work(); };
+    const auto in_pool = [](uv_work_t* request) {
+        step_back();
+        static_cast<Job*>(request->data)->work();
+    };
     HF_CHECK(uv_queue_work(loop_.raw(), &job->request, in_pool, &Job::on_loop) == 0);
     return handle;
 }

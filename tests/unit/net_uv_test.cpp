@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,6 +90,18 @@ TEST_CASE("uv offload: work runs off the loop, done on it; a dropped handle drop
         }
     }
     CHECK(worked == 21);  // the end of the loop waited
+}
+
+TEST_CASE("uv offload: jobs run at a lower priority, the loop keeps its own") {
+    Net net;
+    UvOffload offload(net.loop);
+    const int before = getpriority(PRIO_PROCESS, 0);
+    std::atomic<int> there = -100;
+    bool done = false;
+    const auto job = offload.run([&there] { there = getpriority(PRIO_PROCESS, 0); }, [&done] { done = true; });
+    REQUIRE(net.until([&] { return done; }));
+    CHECK(there == std::min(before + UvOffload::kNice, 19));
+    CHECK(getpriority(PRIO_PROCESS, 0) == before);
 }
 
 TEST_CASE("uv network: a Unix socket has its mode, tells the peer's uid, and replaces only a stale file") {
