@@ -45,7 +45,11 @@ struct Journal::State {
     std::unique_ptr<Timer> timer;
     std::vector<Durable> drains;
     Nanos wait{0};
+    std::uint64_t lost = 0;   // entries without `done` that no entry on disk tells of yet
+    std::uint64_t noting = 0; // of these: an entry that tells of them waits or is being written
 
+    void lose(std::string_view kind);
+    void note_lost();
     void next();
     void finished();
     void failed(std::vector<JournalEntry> entries, const Error& error);
@@ -54,8 +58,25 @@ struct Journal::State {
     }
 };
 
+void Journal::State::lose(std::string_view kind) {
+    if (lost++ == 0) log::error("journal/ takes no more entries: one of kind {} is lost", log::escape(kind));
+    if (!group && health.ok) timer->restart(Nanos(0));
+}
+
+// Queued beyond the limit: there is one at most.
+void Journal::State::note_lost() {
+    if (lost == 0 || noting != 0) return;
+    noting = lost;
+    queue.push_back({"journal-lost", "{\"entries\":" + std::to_string(lost) + "}", loop.now().wall,
+                     [this](const Result<void>& result) {
+                         if (result) lost -= noting;
+                         noting = 0;
+                     }});
+}
+
 void Journal::State::next() {
     if (group) return;
+    note_lost();
     // Nobody may dare to append to a broken journal: this entry finds out whether it is well again.
     if (queue.empty() && !health.ok && drains.empty())
         queue.push_back({"journal-recovered", "{}", loop.now().wall, {}});
@@ -120,9 +141,10 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, Loop& loo
 
 void Journal::append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done) {
     State& s = *state_;
-    if (s.queue.size() >= kJournalQueueMax || fields_json.size() > kJournalFieldsMax) {
+    const std::size_t room = done ? kJournalQueueMax : kJournalQueueMax + kJournalReserve;
+    if (s.queue.size() >= room || fields_json.size() > kJournalFieldsMax) {
         ++s.health.refused;
-        if (!done) return;
+        if (!done) return s.lose(kind);
         const Code code = fields_json.size() > kJournalFieldsMax ? Code::too_large : Code::full;
         s.loop.defer([done = std::move(done), code] {
             done(fail(code, Origin::store, "the journal does not take this entry"));
@@ -152,6 +174,10 @@ const std::string& Journal::dir() const {
 
 PartHealth Journal::health() const {
     PartHealth out = state_->health;
+    if (out.ok && state_->lost > 0) {
+        out.ok = false;
+        out.reason = std::to_string(state_->lost) + " entries of the journal are lost";
+    }
     out.queued = state_->queue.size() + (state_->group ? state_->group->entries.size() : 0);
     return out;
 }

@@ -21,6 +21,7 @@ namespace holdfast {
 
 inline constexpr std::uint64_t kJournalSegmentBytes = 64ull << 20;
 inline constexpr std::size_t kJournalQueueMax = 8192;       // entries waiting
+inline constexpr std::size_t kJournalReserve = 1024;        // more of them, for those without `done`
 inline constexpr std::size_t kJournalFieldsMax = 16u << 10; // bytes of one entry's fields
 inline constexpr std::string_view kJournalZeroHash = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -49,7 +50,8 @@ class Journal {
     ~Journal();
     // Queues an entry; `fields_json` is one JSON object. `done` (may be empty) is told when it is on disk, or that it
     // is not: then it is not in the journal and the caller must not act as if it were. Entries without `done` are
-    // retried while the queue has room.
+    // retried until they are written; one that even the reserve has no room for, or that is too large, is lost: the
+    // journal is then not healthy until an entry "journal-lost" with their count is on disk.
     void append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done = {});
     // `done` when all that is queued now is on disk, or cannot be.
     void drain(Durable done);

@@ -229,3 +229,49 @@ TEST_CASE("journal: its queue and its entries have bounds") {
     b.loop.settle();
     CHECK(refused == 2);
 }
+
+TEST_CASE("journal: entries that nobody waits for have a reserve, and beyond it their loss is told and recorded") {
+    Bench b;
+    b.open(64u << 20);
+    b.offload.hold = true;
+    const auto quiet = [&] { b.journal->append("circuit", "{}", b.loop.now().wall); };
+    quiet();
+    b.loop.settle(); // its write is under way: all that follows waits
+    for (std::size_t i = 0; i < kJournalQueueMax; ++i)
+        b.journal->append("note", "{}", b.loop.now().wall, [](const Result<void>&) {});
+    bool refused = false;
+    b.journal->append("note", "{}", b.loop.now().wall, [&](const Result<void>& r) { refused = !r; });
+    b.loop.settle();
+    CHECK(refused);
+    for (std::size_t i = 0; i < kJournalReserve; ++i) quiet();
+    CHECK(b.journal->health().ok);
+    for (int i = 0; i < 3; ++i) quiet();
+    CHECK_FALSE(b.journal->health().ok);
+    CHECK(b.journal->health().reason.find("3 entries") != std::string::npos);
+    CHECK(b.journal->health().refused == 4);
+    b.offload.hold = false;
+    b.offload.release();
+    b.loop.advance(100ms);
+    CHECK(b.journal->health().ok);
+    CHECK(b.verify().intact);
+    CHECK(b.verify().entries == 1 + kJournalQueueMax + kJournalReserve + 1);
+    const std::string last = journal_tail(b.dir, 1)->front();
+    CHECK(last.find(R"("journal-lost","fields":{"entries":3})") != std::string::npos);
+}
+
+TEST_CASE("journal: a loss on an ill disk is recorded once, when the disk is well again") {
+    Bench b;
+    b.open(64u << 20);
+    b.fault = EIO;
+    CHECK_FALSE(b.add(1));
+    for (std::size_t i = 0; i < kJournalQueueMax + kJournalReserve + 2; ++i)
+        b.journal->append("circuit", "{}", b.loop.now().wall);
+    b.journal->append("circuit", std::string(kJournalFieldsMax + 1, ' '), b.loop.now().wall);
+    b.loop.advance(20s, 10ms);
+    CHECK_FALSE(b.journal->health().ok);
+    b.fault = 0;
+    b.loop.advance(11s, 10ms);
+    CHECK(b.journal->health().ok);
+    CHECK(b.verify().entries == kJournalQueueMax + kJournalReserve + 1);
+    CHECK(journal_tail(b.dir, 1)->front().find(R"({"entries":3})") != std::string::npos);
+}
