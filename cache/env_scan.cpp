@@ -22,7 +22,7 @@ namespace holdfast {
 namespace {
 
 enum ChildExit { kSound = 0, kDamaged = 10, kForeign = 11, kOtherKey = 12 };
-constexpr std::uint32_t kFormatVersion = 1;
+constexpr std::uint32_t kFormatVersion = 2; // 1: keys by another hash
 constexpr std::string_view kFormatMagic = "HOLDFAST";
 
 // Every free page lies in the file's range, and lists are in LMDB's order (a count, then descending numbers).

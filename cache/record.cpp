@@ -1,6 +1,7 @@
 #include "cache/record.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "cache/wire.h"
@@ -20,6 +21,17 @@ std::array<char, 16> half(const Digest& d) {
 
 std::string_view text_of(const SecretKey& k) {
     return {reinterpret_cast<const char*>(k.data()), k.size()};
+}
+
+SipKey sip_key(std::span<const std::uint8_t, 32> master, std::string_view label) {
+    const SecretKey key = derive_key(master, label);
+    SipKey out;
+    std::memcpy(out.data(), key.data(), out.size());
+    return out;
+}
+
+std::array<char, 16> as_chars(const Hash128& h) {
+    return std::bit_cast<std::array<char, 16>>(h);
 }
 
 HmacSha256 mac_for(std::span<const std::uint8_t, 32> master, std::string_view label) {
@@ -79,14 +91,14 @@ std::array<char, 16> Codec::key_check(std::span<const std::uint8_t, 32> master) 
 Codec::Codec(std::span<const std::uint8_t, 32> master, std::uint64_t generation)
     : seal_master_(derive_key(master, "seal")),
       generation_(generation),
-      subject_mac_(mac_for(master, "subject")),
-      context_mac_(mac_for(master, "context")),
-      order_mac_(mac_for(master, "order")),
+      subject_key_(sip_key(master, "subject")),
+      context_key_(sip_key(master, "context")),
+      order_key_(sip_key(master, "order")),
       scene_mac_(mac_for(master, "scene")),
       key_number_(static_cast<std::uint32_t>(random_u64())) {}
 
 SubjectHash Codec::subject_hash(std::string_view subject) {
-    return half(subject_mac_.of(subject));
+    return as_chars(siphash128(subject_key_, subject));
 }
 
 std::uint32_t Codec::scene_tag(std::string_view scene) {
@@ -100,33 +112,22 @@ std::uint32_t Codec::scene_tag(std::string_view scene) {
 }
 
 OutcomeKey Codec::outcome_key(const SubjectKey& key) {
+    const Hash128 subject = siphash128(subject_key_, key.subject);
+    const Hash128 context = siphash128(context_key_, {key.credential, key.scene, key.device});
     OutcomeKey out;
-    const SubjectHash subject = subject_hash(key.subject);
     std::memcpy(out.data(), subject.data(), 16);
-    const std::hash<std::string_view> hash;
-    Context& slot = contexts_[(hash(key.credential) * 31 + hash(key.scene)) % contexts_.size()];
-    const bool cacheable = key.device.empty();
-    if (!cacheable || slot.credential != key.credential || slot.scene != key.scene || key.credential.empty()) {
-        mac_input_.clear();
-        wire::Writer w(mac_input_);
-        w.text(key.credential);
-        w.text(key.scene);
-        w.text(key.device);
-        const auto mac = half(context_mac_.of(mac_input_));
-        std::memcpy(out.data() + 16, mac.data(), 16);
-        if (cacheable) slot = {std::string(key.credential), std::string(key.scene), mac};
-        return out;
-    }
-    std::memcpy(out.data() + 16, slot.hash.data(), 16);
+    std::memcpy(out.data() + 16, context.data(), 16);
     return out;
 }
 
 OrderKey Codec::order_key(std::string_view credential, std::string_view order_no) {
-    mac_input_.clear();
-    wire::Writer w(mac_input_);
-    w.text(credential);
-    w.text(order_no);
-    return half(order_mac_.of(mac_input_));
+    LastOrder& last = last_order_;
+    if (order_no.empty() || last.order_no != order_no || last.credential != credential) {
+        last.credential.assign(credential);
+        last.order_no.assign(order_no);
+        last.key = as_chars(siphash128(order_key_, {credential, order_no}));
+    }
+    return last.key;
 }
 
 AesGcm& Codec::sealer(std::uint32_t number) {

@@ -1,5 +1,5 @@
-// Records as bytes: how they are keyed, sealed and read back. Keys are keyed hashes, so that a file gives away no
-// subject; values are AES-256-GCM with the store's generation, the key and a plain header bound in, so that a record
+// Records as bytes: how they are keyed, sealed and read back. Keys are keyed hashes (SipHash-2-4-128 under keys of
+// their own, a pseudorandom function), so that a file gives away no subject; values are AES-256-GCM with the store's generation, the key and a plain header bound in, so that a record
 // that was edited, moved to another key or brought from another store does not open.
 //
 // A value: header (24 bytes, plain, bound) ‖ iv ‖ ciphertext ‖ tag. The header tells the sweeper, which has no key,
@@ -19,6 +19,7 @@
 #include "cache/order_ledger.h"
 #include "cache/outcome_store.h"
 #include "edge/base/crypto.h"
+#include "policy/siphash.h"
 
 namespace holdfast {
 
@@ -31,7 +32,7 @@ inline constexpr std::uint32_t kSealsPerKey = 1u << 28;  // random 96-bit IVs: f
 enum class RecordKind : std::uint8_t { outcome = 1, order = 2, value = 3 };
 
 using SecretKey = std::array<std::uint8_t, 32>;
-using OutcomeKey = std::array<char, 32>;  // HMAC(subject)[16] ‖ HMAC(credential, scene, device)[16]
+using OutcomeKey = std::array<char, 32>;  // keyed hash of subject ‖ of credential, scene, device
 using SubjectHash = std::array<char, 16>;
 using OrderKey = std::array<char, 16>;
 
@@ -92,19 +93,20 @@ class Codec {
 
     SecretKey seal_master_;
     std::uint64_t generation_;
-    HmacSha256 subject_mac_, context_mac_, order_mac_, scene_mac_;
+    SipKey subject_key_, context_key_, order_key_;
+    HmacSha256 scene_mac_;
     std::uint32_t key_number_ = 0;
     std::uint32_t seals_ = 0;
     std::unordered_map<std::uint32_t, AesGcm> sealers_;       // at most kSealersMax, then begun anew
     std::map<std::string, std::uint32_t, std::less<>> tags_;  // of the configured scenes; at most kTagsMax
-    std::string mac_input_, aad_, plain_, body_;
+    std::string aad_, plain_, body_;
 
-    // HMACs of (credential, scene, no device): few and asked each time. Direct-mapped.
-    struct Context {
-        std::string credential, scene;
-        std::array<char, 16> hash{};
+    // An exchange asks for the key of its order when it looks and again when it puts.
+    struct LastOrder {
+        std::string credential, order_no;
+        OrderKey key{};
     };
-    std::array<Context, 64> contexts_;
+    LastOrder last_order_;
 };
 
 }  // namespace holdfast

@@ -212,6 +212,25 @@ TEST_CASE("guard: an environment of another format is moved aside") {
     CHECK(moved(dir));
 }
 
+TEST_CASE("guard: an environment of an earlier version is moved aside") {
+    Folder folder;
+    const std::string dir = made(folder, true);
+    std::string format = encode_format({Codec::key_check(options_for(dir).key), 7});
+    format[8] = 1; // the version follows the eight letters of the name
+    format.resize(format.size() - 8);
+    const Digest sum = Sha256::of(format);
+    format.append(reinterpret_cast<const char*>(sum.data()), 8);
+    {
+        auto env = lmdb::Env::open({dir, 8u << 20, {"meta", "values"}});
+        REQUIRE(env);
+        auto txn = (*env)->write();
+        REQUIRE(txn->put(0, kFormatKey, format) == 0);
+        REQUIRE(txn->commit());
+    }
+    check_opens(dir, false);
+    CHECK(moved(dir));
+}
+
 TEST_CASE("guard: of the folders moved aside the newest three stay") {
     Folder folder;
     const std::string dir = made(folder, true);

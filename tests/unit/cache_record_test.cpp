@@ -92,6 +92,16 @@ TEST_CASE("record: keys keep neighbouring texts apart and the subject together")
     CHECK(key("a", "s", "b", "").substr(0, 16) == key("x", "s", "y", "z").substr(0, 16));
     CHECK(key("a", "s", "b", "").substr(0, 16) != key("a", "t", "b", "").substr(0, 16));
     CHECK(codec.order_key("a", "bc") != codec.order_key("ab", "c"));
+    const OrderKey first = codec.order_key("a", "1");
+    CHECK(codec.order_key("b", "1") != first);
+    CHECK(codec.order_key("a", "1") == first);
+    CHECK(codec.order_key("a", "2") != first);
+    CHECK(codec.order_key("a", "") != codec.order_key("b", ""));
+    SecretKey other = kKey;
+    other[0] ^= 1;
+    CHECK(Codec(other, 1).order_key("a", "1") != first);
+    CHECK(Codec(other, 1).subject_hash("s") != codec.subject_hash("s"));
+    CHECK(view_of(codec.subject_hash("s")) == key("a", "s", "b", "").substr(0, 16));
 }
 
 TEST_CASE("record: an order comes back as it was sealed") {
