@@ -4,6 +4,9 @@
 #include "edge/base/check.h"
 
 namespace holdfast {
+namespace {
+constexpr std::size_t kUsualFields = 16;  // taken at once, rather than grown field by field
+}
 
 HeaderList::Field HeaderList::operator[](std::size_t i) const {
     HF_CHECK(i < spans_.size());
@@ -37,6 +40,7 @@ bool HeaderList::has_token(std::string_view name, std::string_view token) const 
 
 void HeaderList::add_offsets(std::uint32_t name_at, std::uint32_t name_size, std::uint32_t value_at,
                              std::uint32_t value_size) {
+    if (spans_.capacity() == 0) spans_.reserve(kUsualFields);
     spans_.push_back({name_at, name_size, value_at, value_size});
 }
 

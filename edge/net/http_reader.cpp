@@ -33,6 +33,8 @@ HttpReader& self_of(llhttp_t* parser) {
     return *static_cast<HttpReader*>(parser->data);
 }
 
+constexpr std::size_t kUsualHeadBytes = 512;  // taken at once, rather than grown line by line
+
 constexpr Reject kDisagree{400, RejectReason::framing, "it is unclear where the message ends"};
 
 }  // namespace
@@ -125,6 +127,7 @@ bool HttpReader::execute(std::string_view bytes, Reject& reject) {
 
 HeadScanner::Step HttpReader::read_head(std::string_view& input, HeaderList& headers, const ReaderLimits& limits,
                                         Reject& reject) {
+    if (text_.capacity() < kUsualHeadBytes && !input.empty()) text_.reserve(kUsualHeadBytes);
     const HeadScanner::Step step = scanner_.feed(input, text_, limits.head, reject);
     if (step != HeadScanner::Step::done) return step;
     headers.clear();

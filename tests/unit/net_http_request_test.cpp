@@ -362,3 +362,24 @@ TEST_CASE("http request: an Upgrade is ignored, with a body or without") {
     CHECK(run(with(fields + "Content-Length: 2\r\n") + "ab" + with("")).events.size() == 5);
     CHECK(run("TRACE /x HTTP/1.1\r\n" + kHost + "\r\n").events.front() == "head TRACE /x");
 }
+
+TEST_CASE("http request: one message after another is read into the same buffer, until it is given back") {
+    const RequestLimits limits;
+    RequestParser parser(limits);
+    const char* first = nullptr;
+    for (int i = 0; i < 20; ++i) {
+        const std::string bytes = "GET /" + std::string(static_cast<std::size_t>(i % 3), 'x') +
+                                  " HTTP/1.1\r\nHost: a\r\nX: " + std::string(300, 'v') + "\r\n\r\n";
+        std::string_view input = bytes;
+        REQUIRE(parser.next(input).kind == HttpEvent::Kind::head);
+        const char* at = parser.head().target.data();
+        if (first == nullptr) first = at;
+        CHECK(at == first);
+        REQUIRE(parser.next(input).kind == HttpEvent::Kind::complete);
+    }
+    parser.release();
+    CHECK(parser.idle());
+    std::string_view input = "GET /again HTTP/1.1\r\nHost: a\r\n\r\n";
+    REQUIRE(parser.next(input).kind == HttpEvent::Kind::head);
+    CHECK(parser.head().target == "/again");
+}
