@@ -126,7 +126,7 @@ std::string seconds_text(json::Value value) {
     const auto n = value.number();
     if (!n || *n < 0 || *n > 1e11) return "-";
     if (*n < 1) return fmt::format("{}ms", std::lround(*n * 1000));
-    const auto whole = static_cast<std::int64_t>(*n);
+    const std::int64_t whole = std::llround(*n);
     if (whole < 60) return fmt::format("{}s", whole);
     if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
     if (whole < 86400) return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
