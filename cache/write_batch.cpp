@@ -100,13 +100,19 @@ bool WriteBatch::add(WriteOp op, bool urgent) {
         map.emplace(owned->key, owned.get());
     }
     queue_.push_back(std::move(owned));
+    urgent_ = urgent_ || urgent;
+    note_first();
     if (job_ != nullptr) return true;
     // Somebody waits for an urgent one: it is the next try also while the disk is ill.
-    if (urgent || (wait_ == Nanos(0) && queue_.size() == kBatchFull))
-        timer_->restart(Nanos(0));
-    else if (wait_ == Nanos(0) && queue_.size() == 1 && !waking_)
-        timer_->restart(options_.linger);
+    if (urgent || (wait_ == Nanos(0) && queue_.size() == kBatchFull)) timer_->restart(Nanos(0));
     return true;
+}
+
+// The first one arms the timer: later ones must not put it off.
+void WriteBatch::note_first() {
+    if (first_) return;
+    first_ = loop_.now().mono;
+    if (job_ == nullptr && wait_ == Nanos(0)) timer_->restart(options_.linger);
 }
 
 const WriteOp* WriteBatch::pending(lmdb::Db db, std::string_view key) const {
@@ -129,22 +135,24 @@ void WriteBatch::on_commit(std::function<void(const Result<void>&)> told) {
 }
 
 void WriteBatch::wake() {
-    if (waking_ || wait_ != Nanos(0) || job_ != nullptr || !queue_.empty()) return;
-    waking_ = true; // the first one counts: later ones must not put it off
-    timer_->restart(options_.linger);
+    note_first();
 }
 
 void WriteBatch::close_batch() {
     if (job_ != nullptr) return;
     if (!stalled_.empty()) return start(std::exchange(stalled_, {}), false);
-    waking_ = false;
     for (const auto& source : sources_) source();
     timer_->stop();
     if (queue_.empty() && !health_.ok && drains_.empty()) probe();
-    if (queue_.empty()) return tell_drained({});
+    if (queue_.empty()) {
+        first_.reset(); // a source that had nothing after all
+        return tell_drained({});
+    }
     Ops ops;
     if (queue_.size() <= kBatchCommitMax) {
         ops = std::exchange(queue_, {});
+        first_.reset();
+        urgent_ = false;
     } else {
         const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(kBatchCommitMax);
         ops.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
@@ -214,14 +222,10 @@ bool WriteBatch::retry_with_room() {
 }
 
 void WriteBatch::succeeded() {
-    waking_ = false;
     if (job_ != nullptr) return; // a callback may have begun the next one
-    if (queue_.empty()) {
-        for (const auto& source : sources_) source();
-        if (queue_.empty()) return tell_drained({});
-    }
-    // What waited for this commit has lingered enough.
-    timer_->restart(!drains_.empty() || queue_.size() >= kBatchFull ? Nanos(0) : Nanos(1ms));
+    if (!first_) return tell_drained({});
+    const bool now = urgent_ || !drains_.empty() || queue_.size() >= kBatchFull;
+    timer_->restart(now ? Nanos(0) : std::max<Nanos>(*first_ + options_.linger - loop_.now().mono, Nanos(0)));
 }
 
 void WriteBatch::failed(const Error& error) {
@@ -235,6 +239,14 @@ void WriteBatch::failed(const Error& error) {
         told.push_back(std::move(op));
     }
     std::erase(stalled_, nullptr);
+    // Who waits behind what failed is told now as well: it may be tried again for as long as the disk is ill.
+    for (auto& op : queue_) {
+        if (!op->done) continue;
+        forget(*op);
+        told.push_back(std::move(op));
+    }
+    std::erase(queue_, nullptr);
+    urgent_ = false;
     room_tries_ = 0;
     timer_->restart(wait_);
     for (const auto& listener : told_) listener(tl::unexpected(error));

@@ -75,7 +75,7 @@ TEST_CASE("batch: what comes during a commit is seen, and is the next commit") {
     Bench b;
     b.put("a", "1");
     b.offload.hold = true;
-    b.loop.advance(30ms);
+    b.loop.advance(60ms);
     CHECK(b.offload.held() == 1);
     b.put("a", "2");
     b.put("b", "1");
@@ -84,7 +84,7 @@ TEST_CASE("batch: what comes during a commit is seen, and is the next commit") {
     b.loop.settle();
     CHECK(b.get("a") == "1");
     CHECK(b.batch->pending(0, "a")->value == "2");
-    b.loop.advance(5ms);
+    b.loop.advance(60ms);
     b.offload.release();
     b.loop.settle();
     CHECK(b.get("a") == "2");
@@ -99,7 +99,7 @@ TEST_CASE("batch: a clear keeps its place among the writes") {
     REQUIRE(b.batch->add(std::move(clear)));
     CHECK(b.batch->pending(0, "a") == nullptr);
     b.put("b", "1");
-    b.loop.advance(30ms);
+    b.loop.advance(60ms);
     CHECK(b.get("a").empty());
     CHECK(b.get("b") == "1");
 }
@@ -115,12 +115,12 @@ TEST_CASE("batch: a full map asks for room and tries again, bounded") {
         return out;
     });
     for (int i = 0; i < 60; ++i) b.put("old" + std::to_string(i), std::string(4000, 'x'));
-    b.loop.advance(30ms);
+    b.loop.advance(60ms);
     CHECK(asked.empty());
     Result<void> told = fail(Code::internal, Origin::local, "");
     for (int i = 0; i < 40; ++i) b.put("new" + std::to_string(i), std::string(4000, 'x'));
     b.put("last", "1", [&](const Result<void>& r) { told = r; });
-    b.loop.advance(30ms);
+    b.loop.advance(60ms);
     CHECK(asked == std::vector<int>{0, 1, 2});
     CHECK(told);
     CHECK(b.get("last") == "1");
@@ -129,7 +129,7 @@ TEST_CASE("batch: a full map asks for room and tries again, bounded") {
     for (int i = 0; i < 200; ++i) b.put("more" + std::to_string(i), std::string(4000, 'x'));
     b.put("never", "1", [&](const Result<void>& r) { told = r; });
     asked.clear();
-    b.loop.advance(30ms);
+    b.loop.advance(60ms);
     CHECK(asked.size() == kRoomTriesMax);
     REQUIRE_FALSE(told);
     CHECK(told.error().code == Code::too_large);
@@ -153,7 +153,7 @@ TEST_CASE("batch: destroying it during a commit harms nobody") {
     b.offload.hold = true;
     bool told = false;
     b.put("a", "1", [&](const Result<void>&) { told = true; });
-    b.loop.advance(30ms);
+    b.loop.advance(60ms);
     b.batch.reset();
     b.offload.release();
     b.loop.settle();

@@ -1,0 +1,122 @@
+#include <catch2/catch.hpp>
+
+#include <cerrno>
+
+#include "cache/write_batch.h"
+#include "tests/unit/cache_doubles.h"
+
+using namespace holdfast;
+using namespace holdfast::cachetest;
+
+namespace {
+
+struct Bench {
+    Folder folder;
+    TestLoop loop;
+    InlineOffload offload{loop};
+    StorageObserver observer;
+    int commits = 0;
+    int fault = 0; // errno that every commit fails with
+    std::shared_ptr<lmdb::Env> env;
+    std::unique_ptr<WriteBatch> batch;
+
+    explicit Bench(std::uint64_t bytes_max = 0) {
+        auto opened = lmdb::Env::open({folder.path, 4u << 20, {"a"}, false, [this] { return fault; }});
+        REQUIRE(opened);
+        env = std::move(*opened);
+        observer.commit_duration = [this](Nanos) { ++commits; };
+        BatchOptions o;
+        o.bytes_max = bytes_max;
+        o.part = "test";
+        batch = std::make_unique<WriteBatch>(env, loop, offload, o, observer);
+    }
+    bool put(std::string key, std::string value, Durable done = {}) {
+        WriteOp op;
+        op.key = std::move(key);
+        op.value = std::move(value);
+        op.done = std::move(done);
+        return batch->add(std::move(op));
+    }
+};
+
+} // namespace
+
+TEST_CASE("batch: nothing waits longer than a linger and the commits before and of itself") {
+    for (const Nanos commit : {Nanos(0), Nanos(5ms), Nanos(35ms), Nanos(49ms), Nanos(80ms)}) {
+        Bench b;
+        b.offload.hold = true;
+        std::vector<MonoTime> put_at;
+        Nanos worst{0};
+        MonoTime begun{};
+        for (int ms = 0; ms < 1000; ++ms) {
+            const MonoTime at = b.loop.now().mono;
+            put_at.push_back(at);
+            WriteOp op;
+            op.key = "k" + std::to_string(ms);
+            op.done = [&b, &worst, at](const Result<void>&) { worst = std::max(worst, b.loop.now().mono - at); };
+            REQUIRE(b.batch->add(std::move(op)));
+            const std::size_t held = b.offload.held();
+            b.loop.advance(1ms);
+            if (held == 0 && b.offload.held() > 0) begun = b.loop.now().mono;
+            if (b.offload.held() > 0 && b.loop.now().mono - begun >= commit) b.offload.release();
+            b.loop.settle();
+        }
+        INFO(commit.count());
+        CHECK(worst >= kBatchLinger);
+        CHECK(worst <= std::max(kBatchLinger, commit + 1ms) + commit + 3ms);
+        CHECK(b.commits <= 1000ms / std::max(kBatchLinger, commit) + 2);
+    }
+}
+
+TEST_CASE("batch: what somebody waits for closes it at once, or right after the commit under way") {
+    Bench b;
+    const auto urgent = [&b](std::string key) {
+        WriteOp op;
+        op.key = std::move(key);
+        REQUIRE(b.batch->add(std::move(op), true));
+    };
+    b.put("a", "1");
+    urgent("b");
+    b.loop.settle();
+    CHECK(b.commits == 1);
+    b.offload.hold = true;
+    urgent("c");
+    b.loop.settle();
+    b.put("d", "1");
+    urgent("e");
+    b.put("f", "1");
+    b.offload.release();
+    b.loop.settle(); // no time has gone by
+    CHECK(b.commits == 2);
+    CHECK(b.offload.held() == 1);
+    b.put("g", "1"); // nobody waits for this one: it lingers
+    b.offload.release();
+    b.loop.settle();
+    CHECK(b.commits == 3);
+    b.loop.advance(kBatchLinger - 1ms);
+    CHECK(b.offload.held() == 0);
+    b.loop.advance(2ms);
+    CHECK(b.offload.held() == 1);
+}
+
+TEST_CASE("batch: who waits while the disk is ill is answered, whatever was to be written before") {
+    Bench b;
+    b.fault = EIO;
+    b.put("quiet", "1");
+    b.loop.advance(60ms);
+    CHECK_FALSE(b.batch->health().ok);
+    Result<void> told;
+    WriteOp op;
+    op.key = "waited";
+    op.done = [&](const Result<void>& r) { told = r; };
+    REQUIRE(b.batch->add(std::move(op), true));
+    b.loop.settle();
+    REQUIRE_FALSE(told);
+    CHECK(told.error().code == Code::io);
+    CHECK(b.batch->pending(0, "waited") == nullptr);
+    CHECK(b.batch->pending(0, "quiet") != nullptr);
+    b.fault = 0;
+    b.loop.advance(6s, 10ms);
+    CHECK(b.batch->health().ok);
+    CHECK(b.batch->health().queued == 0);
+}
