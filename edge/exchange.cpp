@@ -89,6 +89,7 @@ Exchange::Next Exchange::refuse(ApiCode code, std::string_view message, Nanos re
     error_ = code;
     error_message_ = message;
     retry_after_ = retry_after;
+    if (retry_after > Nanos(0)) retry_after_ += Nanos(parts_.rng.below(1'000'000'000));  // jitter
     return go(Step::answer);
 }
 
@@ -144,6 +145,8 @@ Exchange::Next Exchange::recall() {
         return Next::more;  // answer() writes the 202 of an order in flight
     }
     if (!recorded) return refuse(ApiCode::not_found, "no such order");
+    const Nanos left = found->final ? Nanos(1) : Nanos(recorded->answer.expires_at - found->decided.wall) - found->age;
+    if (left <= Nanos(0)) return refuse(ApiCode::not_found, "the degraded answer of this order has expired");
     request_.scene = recorded->scene;
     repeated_ = true;
     recorded->answer.age =

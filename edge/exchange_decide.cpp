@@ -1,29 +1,13 @@
-// The middle of an exchange: gather the facts, ask the table, carry out what it says, and ask the centre.
+// The middle of an exchange: gather the facts, ask the table, carry out what it says.
 #include <algorithm>
 
 #include "edge/base/check.h"
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
 #include "policy/feature_match.h"
-#include "upstream/traceparent.h"
 
 namespace holdfast {
 namespace {
-
-CallEnd end_of(FailureKind failure) {
-    switch (failure) {
-        case FailureKind::timeout:
-            return CallEnd::timeout;
-        case FailureKind::rejected:
-            return CallEnd::rejected;
-        case FailureKind::overloaded_local:
-        case FailureKind::local:
-        case FailureKind::cancelled:
-            return CallEnd::not_sent;
-        default:
-            return CallEnd::unusable;
-    }
-}
 
 std::string_view message_of(const Decision& decision) {
     switch (decision.reason) {
@@ -96,7 +80,8 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
     facts.failures_diverse = circuit.failures_diverse();
     facts.outage = parts_.outages.facts(request_.scene, now);
     if (policy.ladder.has(Rung::cache) || policy.ladder.has(Rung::feature)) {
-        cached_ = parts_.storage.outcomes().find(subject_key(), now);
+        if (!parts_.distrust.holds(subject_key(), now.mono))
+            cached_ = parts_.storage.outcomes().find(subject_key(), now);
         (cached_ ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();
     }
     if (cached_) {
@@ -230,65 +215,6 @@ void Exchange::remember_degraded(const Answer& answer, Now now) {
     order.decided = now;
     order.answer = encode(RecordedAnswer{answer, request_.scene, request_.subject});
     parts_.storage.orders().put(credential_->id, request_.order_no, std::move(order), now);
-}
-
-CallSpec Exchange::call_spec(Now now) {
-    CallSpec spec;
-    spec.request_id = trace_.request_id;
-    spec.traceparent = to_text(child_of(parse_traceparent(begin_.traceparent)));
-    spec.credential = credential_->id;
-    spec.order_no = request_.order_no;
-    spec.caller = {siphash64(parts_.caller_key, request_.subject), siphash64(parts_.caller_key, credential_->id)};
-    spec.permit = std::move(permit_);
-    spec.always = parts_.overrides.mode_of(request_.scene, now) == Mode::live;
-    spec.body = body_;
-    spec.deadline = deadline_;
-    return spec;
-}
-
-Exchange::Next Exchange::ask() {
-    const Now t = now();
-    asked_epoch_ = parts_.storage.outcomes().epoch();
-    CallSpec spec = call_spec(t);
-    spec.on_late = late_recorder();
-    call_ = parts_.upstream.start(std::move(spec), [this](CallResult result) { call_done(std::move(result)); });
-    return Next::wait;
-}
-
-void Exchange::call_done(CallResult result) {
-    call_.reset();
-    trace_attempts(result);
-    const Now t = now();
-    if (result.ok()) {
-        answer_ = record(*result.outcome, t);
-        step_ = Step::answer;
-        return run();
-    }
-    call_end_ = end_of(result.failure);
-    if (result.failure == FailureKind::overloaded_local) {
-        refuse(ApiCode::overloaded, "too many calls are in flight", 1s + Nanos(parts_.rng.below(1'000'000'000)));
-    } else {
-        step_ = Step::decide;
-    }
-    run();
-}
-
-LiveRecord Exchange::live_record() const {
-    return {credential_->id,   request_.subject, request_.scene, request_.device,
-            request_.order_no, digest_,          asked_epoch_};
-}
-
-Answer Exchange::record(const CentreOutcome& outcome, Now now) {
-    const Recorded recorded = record_live(parts_, *snapshot_, live_record(), outcome, now);
-    stored_ = recorded.stored;
-    return recorded.answer;
-}
-
-// Values only: it may be called when this exchange is long gone.
-std::function<void(const CentreOutcome&)> Exchange::late_recorder() {
-    return [&parts = parts_, snapshot = snapshot_, record = live_record()](const CentreOutcome& outcome) {
-        record_live(parts, *snapshot, record, outcome, parts.loop.now());
-    };
 }
 
 }  // namespace holdfast

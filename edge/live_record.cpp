@@ -23,6 +23,8 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& r
         const SubjectKey key{record.credential, record.subject, record.scene, record.device};
         const PutOutcome put =
             parts.storage.outcomes().put(key, std::move(memory), scene->max_age, scene->max_age, now);
+        if (put == PutOutcome::refused && (forbidden || outcome.verdict != Verdict::pass))
+            parts.distrust.add(key, now.mono + scene->max_age);
         out.stored = !forbidden && (put == PutOutcome::queued || put == PutOutcome::unchanged);
     }
     Answer& answer = out.answer;

@@ -119,6 +119,18 @@ struct AdminListeners {
     }
 };
 
+// A pair that does not load leaves the old one in place.
+void reload_certificate(Ground& ground, Node& node) {
+    if (ground.server_tls == nullptr) return;
+    if (const auto done = ground.server_tls->reload(WallClock::read()); !done) {
+        log::error("tls: the certificate was not reloaded: {}", done.error().detail);
+        node.metrics().tls_reload_failures().Increment();
+        return;
+    }
+    node.metrics().tls_certificate_expiry_seconds().Set(double(unix_seconds(ground.server_tls->not_after())));
+    log::info("tls: certificate reloaded, valid until {}", rfc3339(ground.server_tls->not_after()));
+}
+
 int serve(Config config) {
     log::set_level(config.log.level);
     if (!config.log.file.empty() && !log::to_file(config.log.file))
@@ -139,7 +151,10 @@ int serve(Config config) {
     const auto stop = [&](bool quick) { running.shut_down(quick, [&ground] { ground.loop.stop(); }); };
     const auto term = ground.loop.on_signal(SIGTERM, [&] { stop(false); });
     const auto interrupt = ground.loop.on_signal(SIGINT, [&] { stop(true); });
-    const auto hangup = ground.loop.on_signal(SIGHUP, [&running] { running.reopen_logs(); });
+    const auto hangup = ground.loop.on_signal(SIGHUP, [&] {
+        running.reopen_logs();
+        reload_certificate(ground, running);
+    });
     log::info("holdfast {} serves on {} ({})", HOLDFAST_VERSION, address,
               ground.server_tls != nullptr ? "TLS" : "plain HTTP");
     log::flush();

@@ -105,17 +105,20 @@ Result<void> Node::make_rooms(Config config) {
     nonces_->set_owners(snapshot_->credentials.ids());
     rates_ = std::make_unique<RateLimiter>(derive(mac, "holdfast rate keys 1"));
     budget_ = std::make_unique<Budget>(derive(mac, "holdfast budget subjects 1"), seams_.boot);
+    distrust_ = std::make_unique<Distrust>(derive(mac, "holdfast distrusted keys 1"));
     make_upstream(c);
     AuthTerms auth{std::chrono::duration_cast<Seconds>(c.auth.window), 0};
     parts_ = std::make_unique<Parts>(Parts{seams_.loop, rng_, *storage_, *upstream_, *metrics_, *access_, recent_,
-                                           *nonces_, *rates_, overrides_, outages_, *budget_, document_,
+                                           *nonces_, *rates_, overrides_, outages_, *budget_, *distrust_, document_,
                                            derive(mac, "holdfast circuit callers 1"), seams_.boot, snapshot_, auth});
     if (c.limits.in_flight > 0) parts_->in_flight_max = c.limits.in_flight;
     exchanges_ = std::make_unique<Exchanges>(*parts_);
     service_ = std::make_unique<ClientService>(*parts_, *exchanges_);
-    server_ =
-        std::make_unique<Server>(seams_.loop, *service_, server_options(c.limits), seams_.wrap,
-                                 [this](std::string_view reason, const PeerInfo&) { metrics_->http_rejected(reason); });
+    auto on_reject = [this](std::string_view reason, const PeerInfo& peer) {
+        metrics_->http_rejected(reason);
+        reject_log_.note(reason, peer.address, seams_.loop.now().mono);
+    };
+    server_ = std::make_unique<Server>(seams_.loop, *service_, server_options(c.limits), seams_.wrap, on_reject);
     return {};
 }
 

@@ -12,6 +12,7 @@
 #include "edge/events.h"
 #include "edge/exchanges.h"
 #include "edge/parts.h"
+#include "edge/reject_log.h"
 #include "edge/server.h"
 #include "edge/set_files.h"
 
@@ -110,6 +111,8 @@ class Node {
     Overrides overrides_;
     Outages outages_;
     std::unique_ptr<Budget> budget_;
+    std::unique_ptr<Distrust> distrust_;
+    RejectLog reject_log_;
     std::unique_ptr<Upstream> upstream_;
     std::unique_ptr<Parts> parts_;
     std::unique_ptr<SetFiles> set_files_;
@@ -117,6 +120,7 @@ class Node {
     std::unique_ptr<ClientService> service_;
     std::unique_ptr<Server> server_;
     std::unique_ptr<Timer> ticker_;
+    std::unique_ptr<Timer> orders_timer_;  // at the next end of an order
     std::unique_ptr<Timer> drain_timer_;
     std::function<void()> shut_down_done_;
     std::map<Eviction, std::uint64_t> evictions_;

@@ -38,7 +38,7 @@ void Node::restore_nonces(Now now) {
         if (nonces_->restore(nonce, expires, now) == NonceWindow::Insert::fresh) ++count;
     });
     if (const auto floor = storage_->nonces().replay_floor()) {
-        parts_->auth.not_before = unix_seconds(*floor) + 1;
+        parts_->auth.not_before = unix_seconds(*floor); // a whole second already, the first after this start
         log::warn("auth: used nonces of before could not all be read back; timestamps before this start are refused");
     }
     log::info("auth: {} used nonces read back", count);
@@ -72,6 +72,9 @@ void Node::orders_changed() {
     outages_.observe(circuit.state() == CircuitState::closed, overrides_, now, storage_->state());
     for (const SceneRuntime& scene : snapshot_->scenes)
         metrics_->mode(scene.metric, static_cast<int>(overrides_.mode_of(scene.config->name, now)));
+    // The outage that an order makes ends with it, not at some later tick.
+    const std::optional<MonoTime> end = overrides_.next_end();
+    orders_timer_ = end ? seams_.loop.after(*end - now.mono, [this] { expire_orders(seams_.loop.now()); }) : nullptr;
 }
 
 void Node::on_transition(const CircuitTransition& t) {
@@ -157,6 +160,7 @@ void Node::tick() {
     outages_.observe(upstream_->circuit().state() == CircuitState::closed, overrides_, now, storage_->state());
     for (const Spend& spend : budget_->expire(now)) storage_->state().erase_soon(spend.key());
     nonces_->tick(now);
+    distrust_->expire(now.mono);
     sweep_evidence(now);
     measure_rates();
     log::flush();

@@ -48,7 +48,11 @@ void Operators::order(OverrideRequest request, Done done) {
     auto stand = [this_copy = *this, order = *proposed, key](Result<void> written, const Done& finish) mutable {
         if (!written) return finish(written);
         Node& node = this_copy.node_;
-        if (auto stood = node.parts().overrides.stand(order); !stood) return finish(tl::unexpected(stood.error()));
+        if (auto stood = node.parts().overrides.stand(order); !stood) {
+            node.parts().storage.state().erase_soon(key);
+            node.journal("override", this_copy.fields({{"order", key}, {"action", "refused"}}));
+            return finish(tl::unexpected(stood.error()));
+        }
         node.orders_changed();
         // A renewed order renews the outage that it made: the operator says that it goes on. No other order does.
         if (order.mode == Mode::degraded || order.force == CircuitForce::open)

@@ -7,6 +7,7 @@
 
 #include "cache/storage.h"
 #include "edge/access_log.h"
+#include "edge/distrust.h"
 #include "edge/metrics.h"
 #include "edge/net/loop.h"
 #include "edge/outages.h"
@@ -36,6 +37,7 @@ struct Parts {
     Overrides& overrides;
     Outages& outages;
     Budget& budget;
+    Distrust& distrust;
     json::Document& document;  // scratch of the loop thread
     SipKey caller_key{};       // of the circuit's hashes of subjects and credentials
     std::uint64_t boot = 0;

@@ -1,6 +1,9 @@
 #include "edge/server.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <array>
 
 #include "edge/base/check.h"
 
@@ -22,13 +25,12 @@ Server::~Server() {
     for (const auto& connection : connections_) connection->abandon();
 }
 
+// The network of an address: its first three bytes (IPv4) or six (IPv6); another text stands for itself.
 std::string Server::prefix_of(const PeerInfo& peer) const {
-    const std::string& a = peer.address;
-    if (a.find(':') == std::string::npos) return a.substr(0, a.rfind('.'));  // /24
-    std::size_t at = 0;                                                      // /48: three groups
-    for (int groups = 0; at < a.size() && groups < 3; ++at)
-        if (a[at] == ':') ++groups;
-    return a.substr(0, at);
+    std::array<char, 16> bytes{};
+    if (::inet_pton(AF_INET, peer.address.c_str(), bytes.data()) == 1) return std::string(bytes.data(), 3);
+    if (::inet_pton(AF_INET6, peer.address.c_str(), bytes.data()) == 1) return std::string(bytes.data(), 6);
+    return peer.address;
 }
 
 void Server::accept(std::unique_ptr<Stream> stream) {
@@ -52,11 +54,14 @@ void Server::accept(std::unique_ptr<Stream> stream) {
 
 // Makes room for a new connection at the cap: the one that has been idle for longest leaves.
 bool Server::close_oldest_idle() {
+    const MonoTime now = loop_.now().mono;
+    if (now < next_search_) return false;  // a flood of accepts at the cap must not walk the table each time
+    next_search_ = now + kSearchEvery;
     Connection* oldest = nullptr;
     for (const auto& c : connections_)
         if (c->phase() == Connection::Phase::idle && (oldest == nullptr || c->idle_since() < oldest->idle_since()))
             oldest = c.get();
-    if (oldest == nullptr || loop_.now().mono - oldest->idle_since() < 1s) return false;
+    if (oldest == nullptr || now - oldest->idle_since() < 1s) return false;
     oldest->drain();
     return true;
 }

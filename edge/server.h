@@ -35,6 +35,7 @@ struct ServerOptions {
 class Server {
   public:
     static constexpr Nanos kSweepEvery = 250ms;
+    static constexpr Nanos kSearchEvery = 20ms;      // for a connection to make room at the cap
     static constexpr std::size_t kShedReserve = 64;  // connections above the cap that still get their 503
 
     // `on_reject` counts what was refused below the level of requests, by a reason of a closed set. `wrap` puts TLS on
@@ -96,6 +97,7 @@ class Server {
     std::vector<Connection*> closed_;                          // to be erased at the end of this turn
     std::vector<Connection*> waiting_;                         // with input to take up
     std::unique_ptr<Timer> sweeper_;
+    MonoTime next_search_{};
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: the Server, and its deferred calls
     bool scheduled_ = false;
     bool lame_duck_ = false;

@@ -46,15 +46,26 @@ Result<std::unique_ptr<SetFiles>> SetFiles::open(std::shared_ptr<Snapshot> snaps
 
 void SetFiles::check() {
     auto seen = seen_;
-    auto changed = std::make_shared<std::vector<Read>>();  // owners: the job and its completion
+    auto before_last = changed_;
+    auto moving = std::make_shared<std::map<std::string, Stamp>>();  // owners: the job and its completion
+    auto changed = std::make_shared<std::vector<Read>>();            // owners: the job and its completion
     reading_ = offload_.run(
-        [seen = std::move(seen), changed] {
+        [seen = std::move(seen), before_last = std::move(before_last), changed, moving] {
             for (const auto& [path, before] : seen) {
                 const Stamp stamp = stamp_of(path);
-                if (!(stamp == before)) changed->push_back({path, stamp, read_set(path)});
+                if (stamp == before) continue;
+                const auto last = before_last.find(path);
+                const bool still = last != before_last.end() && last->second == stamp;
+                if (!still) {
+                    (*moving)[path] = stamp;
+                    continue;
+                }
+                auto set = read_set(path);
+                if (stamp_of(path) == stamp) changed->push_back({path, stamp, std::move(set)});
             }
         },
-        [this, changed] {
+        [this, changed, moving] {
+            changed_ = std::move(*moving);
             for (Read& read : *changed) {
                 seen_[read.path] = read.stamp;
                 if (!read.set) {

@@ -40,7 +40,8 @@ class SetFiles {
     std::shared_ptr<Snapshot> snapshot_;  // owners: the node, exchanges in flight, and this
     Loop& loop_;
     Offload& offload_;
-    std::map<std::string, Stamp> seen_;
+    std::map<std::string, Stamp> seen_;     // what the sets in force were made from
+    std::map<std::string, Stamp> changed_;  // as of the last check: read when it has stood still since
     std::unique_ptr<Timer> timer_;
     std::unique_ptr<OffloadHandle> reading_;
 };

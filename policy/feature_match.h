@@ -1,4 +1,5 @@
 // Local comparison of two face features: cosine similarity, and only where it means something.
+// What a similarity is worth is the scene's threshold (scene_policy.h), not decided here.
 #pragma once
 
 #include <optional>
@@ -12,4 +13,4 @@ namespace holdfast {
 std::optional<double> similarity(const std::vector<float>& asked, std::string_view asked_model,
                                  const std::vector<float>& stored, std::string_view stored_model);
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -1,4 +1,5 @@
-// The inside of Prechecks: rules made ready for evaluation. For prechecks.cpp and prechecks_make.cpp only.
+// The inside of Prechecks: rules made ready for evaluation.
+// For prechecks.cpp and prechecks_make.cpp only; nobody else includes it.
 #pragma once
 
 #include <memory>
@@ -17,7 +18,7 @@ struct CompiledMatch {
     std::vector<std::string> prefix;
     std::string file;
     std::shared_ptr<const ValueSet> file_set;
-    bool given = false; // it names anything at all
+    bool given = false;  // it names anything at all
 
     bool unknown() const { return !file.empty() && file_set == nullptr; }
     bool matches(std::string_view value) const;
@@ -26,8 +27,8 @@ struct CompiledMatch {
 struct CompiledRule {
     PrecheckRule rule;
     CompiledMatch allow, deny;
-    ValueSet countries;        // residency: those that the node's region may serve
-    bool region_known = false; // residency: the rule says something about the node's region
+    ValueSet countries;         // residency: those that the node's region may serve
+    bool region_known = false;  // residency: the rule says something about the node's region
     bool covers(std::string_view scene) const;
 };
 
@@ -35,4 +36,4 @@ struct Prechecks::State {
     std::vector<CompiledRule> rules;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -1,0 +1,99 @@
+// An exchange's way to the centre: the call, its end, and what is written down of it.
+#include <algorithm>
+
+#include "edge/exchange.h"
+#include "edge/exchanges.h"
+#include "upstream/traceparent.h"
+
+namespace holdfast {
+namespace {
+
+constexpr Nanos kAuditReserve = 250ms;
+
+CallEnd end_of(FailureKind failure) {
+    switch (failure) {
+        case FailureKind::timeout:
+            return CallEnd::timeout;
+        case FailureKind::rejected:
+            return CallEnd::rejected;
+        case FailureKind::overloaded_local:
+        case FailureKind::local:
+        case FailureKind::cancelled:
+            return CallEnd::not_sent;
+        default:
+            return CallEnd::unusable;
+    }
+}
+
+}  // namespace
+
+CallSpec Exchange::call_spec(Now now) {
+    CallSpec spec;
+    spec.request_id = trace_.request_id;
+    spec.traceparent = to_text(child_of(parse_traceparent(begin_.traceparent)));
+    spec.credential = credential_->id;
+    spec.order_no = request_.order_no;
+    spec.caller = {siphash64(parts_.caller_key, request_.subject), siphash64(parts_.caller_key, credential_->id)};
+    spec.permit = std::move(permit_);
+    spec.always = parts_.overrides.mode_of(request_.scene, now) == Mode::live;
+    // An order `degraded` that comes while the call waits for its next try: no retry any more.
+    spec.may_retry = [&parts = parts_, scene = request_.scene] {
+        return parts.overrides.mode_of(scene, parts.loop.now()) != Mode::degraded;
+    };
+    spec.body = body_;
+    // A provisional answer after a failed call needs time to reach the disk before the deadline.
+    const bool audits = scene_->config->policy.ladder.has(Rung::provisional);
+    const Nanos reserve = std::min(kAuditReserve, snapshot_->config.upstream.deadline / 8);
+    spec.deadline = audits ? deadline_ - reserve : deadline_;
+    return spec;
+}
+
+Exchange::Next Exchange::ask() {
+    const Now t = now();
+    asked_epoch_ = parts_.storage.outcomes().epoch();
+    CallSpec spec = call_spec(t);
+    spec.on_late = late_recorder();
+    call_ = parts_.upstream.start(std::move(spec), [this](CallResult result) { call_done(std::move(result)); });
+    return Next::wait;
+}
+
+void Exchange::call_done(CallResult result) {
+    call_.reset();
+    trace_attempts(result);
+    const Now t = now();
+    if (result.ok()) {
+        answer_ = record(*result.outcome, t);
+        step_ = Step::answer;
+        return run();
+    }
+    call_end_ = end_of(result.failure);
+    if (result.failure == FailureKind::overloaded_local) {
+        refuse(ApiCode::overloaded, "too many calls are in flight", 1s + Nanos(parts_.rng.below(1'000'000'000)));
+    } else {
+        step_ = Step::decide;
+    }
+    run();
+}
+
+LiveRecord Exchange::live_record() const {
+    return {credential_->id,   request_.subject, request_.scene, request_.device,
+            request_.order_no, digest_,          asked_epoch_};
+}
+
+Answer Exchange::record(const CentreOutcome& outcome, Now now) {
+    const Recorded recorded = record_live(parts_, *snapshot_, live_record(), outcome, now);
+    stored_ = recorded.stored;
+    return recorded.answer;
+}
+
+// Values only: it may be called when this exchange is long gone.
+std::function<void(const CentreOutcome&)> Exchange::late_recorder() {
+    return [&parts = parts_, snapshot = snapshot_, record = live_record()](const CentreOutcome& outcome) {
+        const Now now = parts.loop.now();
+        const auto order = parts.storage.orders().find(record.credential, record.order_no, now);
+        if (order && order->final && order->body != record.body) return;  // its number has been used again since
+        record_live(parts, *snapshot, record, outcome, now);
+    };
+}
+
+}  // namespace holdfast
