@@ -85,6 +85,8 @@ void Faults::centre_fault() {
     const std::uint64_t kind = rng_.below(20);
     if (kind < kCentreModes) {
         plan.mode = static_cast<CentreMode>(kind);
+        // Cut in pieces, a good answer may be over before the bytes come that make it a bad one.
+        if (plan.mode == CentreMode::wrong_length && plan_.centre_link.split > 0) plan.mode = CentreMode::garbage;
         plan.share = rng_.chance(0.6) ? 1.0 : 0.2 + 0.6 * rng_.unit();
         if (rng_.chance(0.3)) plan.retry_after = 1s;
     } else if (kind == kCentreModes) {

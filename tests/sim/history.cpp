@@ -76,6 +76,12 @@ bool History::may_be_lost(MonoTime done, MonoTime by, Nanos within) const {
                        [&](MonoTime t) { return t >= done && t <= by && t - done < within; });
 }
 
+bool History::has_twin(const Asked& one) const {
+    return std::any_of(asked.begin(), asked.end(), [&one](const Asked& other) {
+        return other.id != one.id && other.nonce == one.nonce && other.credential == one.credential;
+    });
+}
+
 std::optional<MonoTime> History::revoked_before(std::string_view subject, MonoTime by) const {
     std::optional<MonoTime> out;
     for (const Revoked& r : revoked)

@@ -116,6 +116,12 @@ class History {
     bool jumped(MonoTime begin, MonoTime end) const; // of the wall clock
     // Whether something the node did by `done` may be lost: a crash came less than `within` after it and before `by`.
     bool may_be_lost(MonoTime done, MonoTime by, Nanos within) const;
+    // The same for what the node did somewhere between the request and its answer.
+    bool may_be_lost(const Asked& one, MonoTime by, Nanos within) const {
+        return may_be_lost(one.sent, by, within + (one.ended - one.sent));
+    }
+    // Whether the same bytes were sent by another request too.
+    bool has_twin(const Asked& one) const;
     // When the last confirmed revocation of the subject that was over before `by` began.
     std::optional<MonoTime> revoked_before(std::string_view subject, MonoTime by) const;
 

@@ -179,7 +179,11 @@ WorldReport World::run() {
 
 bool World::converged() const {
     const CircuitView view = node_->parts().upstream.circuit().view(node_view_.now());
-    return view.state == CircuitState::closed && view.forced == Forced::none && !view.ramp && view.throttle >= 1;
+    // Below that share of success the throttle may come back at any time.
+    const bool well = view.window.calls() < NodeNumbers::kMinimumCalls ||
+                      static_cast<double>(view.window.successes) >= 0.95 * static_cast<double>(view.window.calls());
+    return view.state == CircuitState::closed && view.forced == Forced::none && !view.ramp && view.throttle >= 1 &&
+           well;
 }
 
 void World::converge() {
