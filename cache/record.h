@@ -1,6 +1,7 @@
 // Records as bytes: how they are keyed, sealed and read back. Keys are keyed hashes (SipHash-2-4-128 under keys of
-// their own, a pseudorandom function), so that a file gives away no subject; values are AES-256-GCM with the store's generation, the key and a plain header bound in, so that a record
-// that was edited, moved to another key or brought from another store does not open.
+// their own, a pseudorandom function), so that a file gives away no subject; values are AES-256-GCM with the store's
+// generation, the key and a plain header bound in, so that a record that was edited, moved to another key or brought
+// from another store does not open.
 //
 // A value: header (24 bytes, plain, bound) ‖ iv ‖ ciphertext ‖ tag. The header tells the sweeper, which has no key,
 // what may go: version, kind, scene tag, when to drop, revocation epoch, and the number of the sealing key. One Codec

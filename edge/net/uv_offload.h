@@ -10,7 +10,7 @@ namespace holdfast {
 
 class UvOffload : public Offload {
   public:
-    static constexpr int kNice = 10;  // added to that of the process, at a thread's first job
+    static constexpr int kNice = 4;  // added to that of the process, at a thread's first job
 
     explicit UvOffload(UvLoop& loop) : loop_(loop) {}
     [[nodiscard]] std::unique_ptr<OffloadHandle> run(std::function<void()> work, std::function<void()> done) override;

@@ -162,7 +162,7 @@ TEST_CASE("keys: every good vector of the contract matches, every wrong signatur
     CHECK(wrong >= 3);
 }
 
-TEST_CASE("keys: what sign makes, verify accepts; exit codes say which") {
+TEST_CASE("keys: what sign makes, verify accepts, exit codes say which") {
     const ConfigFolder folder;
     const auto secret = folder.write("s", kSecret + "\n");
     const auto file = folder.write(

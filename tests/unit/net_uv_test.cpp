@@ -66,7 +66,7 @@ TEST_CASE("uv loop: a signal is heard until its handle goes") {
     handle.reset();
 }
 
-TEST_CASE("uv offload: work runs off the loop, done on it; a dropped handle drops done only") {
+TEST_CASE("uv offload: work runs off the loop, done on it, a dropped handle drops done only") {
     std::atomic<int> worked = 0;
     {
         Net net;
