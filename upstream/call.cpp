@@ -21,6 +21,8 @@ std::string_view name(CallStop stop) {
             return "budget";
         case CallStop::circuit:
             return "circuit";
+        case CallStop::forbidden:
+            return "forbidden";
         case CallStop::nothing_to_call:
             return "nothing_to_call";
         case CallStop::cancelled:
@@ -185,6 +187,7 @@ std::optional<CallStop> Call::plan_retry(Nanos& wait, Now now) {
 
 void Call::retry() {
     const Now now = upstream_.loop_.now();
+    if (spec_.may_retry && !spec_.may_retry()) return finish(CallStop::forbidden);
     if (spec_.always) {
         spec_.permit = upstream_.circuit_.admit_always(spec_.caller, now);
     } else if (!spec_.permit.valid()) {

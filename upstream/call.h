@@ -35,6 +35,9 @@ struct CallSpec {
     bool always = false;                     // the operator's `live`: retries need no admission
     std::shared_ptr<const std::string> body; // owners: the exchange and its call, whichever lives longer
     MonoTime deadline;                       // the whole call's
+    // Asked before each retry: false ends the call with what it has (the operator has ordered `degraded` meanwhile).
+    // Empty: always. May be called as long as the Upstream lives.
+    std::function<bool()> may_retry;
     // A definite answer after `done`, or after the owner let the call run on alone: at most once, at any time while the
     // Upstream lives. Captures values only.
     std::function<void(const CentreOutcome&)> on_late;
@@ -59,6 +62,7 @@ enum class CallStop : std::uint8_t {
     no_time,         // another try could not finish within the deadline
     budget,          // of retries
     circuit,         // did not admit another try
+    forbidden,       // may_retry said no
     nothing_to_call, // the queue is full, or its place did not come in time
     cancelled,
 };

@@ -237,6 +237,22 @@ TEST_CASE("call: a destroyed call is cancelled, its permit returned and its conn
     CHECK(*b.net.closed.back());
 }
 
+TEST_CASE("call: what forbids a retry meanwhile ends the call with what it has") {
+    UpstreamBench b;
+    b.net.dial_rules["192.0.2.1"] = Dial::refuse;
+    b.begin();
+    bool allowed = true;
+    auto s = b.spec(1);
+    s.may_retry = [&allowed] { return std::exchange(allowed, false); };
+    UpstreamBench::One one;
+    b.start(one, std::move(s));
+    b.loop.run_for(5s);
+    REQUIRE(one.result);
+    CHECK(one.result->stop == CallStop::forbidden);
+    CHECK(one.result->failure == FailureKind::refused);
+    CHECK(one.result->attempts.size() == 2);
+}
+
 TEST_CASE("call: a retry needs a new admission, and the circuit may refuse it") {
     UpstreamBench b;
     b.net.dial_rules["192.0.2.1"] = Dial::refuse;
