@@ -39,7 +39,7 @@ class SimTimer : public Timer {
     EventRef event_;
 };
 
-} // namespace
+}  // namespace
 
 SimLoop::SimLoop() : now_{MonoTime(kBootAge), from_unix_seconds(kEpochSeconds)} {}
 
@@ -131,7 +131,8 @@ bool SimLoop::step() {
 }
 
 std::size_t SimLoop::armed_of(const NodeView* view) const {
-    return static_cast<std::size_t>(std::count_if(queue_.begin(), queue_.end(), [view](const auto& entry) { return entry.second->view == view; }));
+    return static_cast<std::size_t>(
+        std::count_if(queue_.begin(), queue_.end(), [view](const auto& entry) { return entry.second->view == view; }));
 }
 
 void SimLoop::run_until(MonoTime end) {
@@ -200,4 +201,4 @@ void NodeView::kill() {
     for (const auto& callback : on_kill_) callback();
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim
