@@ -23,6 +23,12 @@ std::string fresh(std::size_t bytes) {
     return to_hex(out);
 }
 
+std::string fresh_folder() {
+    std::string folder = "/tmp/holdfast-e2e-XXXXXX";
+    if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("cannot make a folder");
+    return folder;
+}
+
 // One certificate for all sites of this process: making keys is slow under sanitizers.
 const std::pair<std::string, std::string>& certificate() {
     static const auto made = [] {
@@ -70,8 +76,10 @@ Ask lookup_ask(const std::string& order) {
     return out;
 }
 
-Site::Site(Terms terms, const std::string& plan) : terms_(std::move(terms)), dir_("/tmp/holdfast-e2e-XXXXXX") {
-    if (::mkdtemp(dir_.data()) == nullptr) throw std::runtime_error("cannot make a folder");
+Site::Site(Folder folder, Terms terms) : terms_(std::move(terms)), dir_(std::move(folder.path)) {}
+
+// Delegates, so that what a start that fails leaves behind is taken away as well.
+Site::Site(Terms terms, const std::string& plan) : Site(Folder{fresh_folder()}, std::move(terms)) {
     make_files();
     if (terms_.upstream_port == 0) start_centre(plan);
     if (!start_node()) throw std::runtime_error("the node does not start: " + log());

@@ -104,6 +104,10 @@ class Site {
     bool break_circuit();
 
   private:
+    struct Folder {
+        std::string path;
+    };
+    Site(Folder folder, Terms terms);
     void make_files();
     void write_config() const;
     void start_centre(const std::string& plan);
