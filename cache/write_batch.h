@@ -25,7 +25,7 @@ namespace holdfast {
 inline constexpr std::size_t kBatchQueueMax = 65'536; // writes waiting
 inline constexpr std::size_t kBatchCommitMax = 8'192; // writes in one commit
 inline constexpr std::size_t kBatchFull = 1'024;      // closes a batch at once
-inline constexpr Nanos kBatchLinger = 50ms; // else it is closed when its first write is so old: with a commit before
+inline constexpr Nanos kBatchLinger = 20ms; // else it is closed when its first write is so old: with a commit before
                                             // it and its own, of 35 ms, that is on disk within 100 ms
 inline constexpr int kRoomTriesMax = 16;              // calls of make_room for one batch
 inline constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;

@@ -121,7 +121,8 @@ void Checkers::check_budgets() {
         for (std::size_t i = N::kBudgetPerMinute; i < times.size(); ++i)
             if (times[i] - times[i - N::kBudgetPerMinute] < 60s - N::kDeadline - 200ms)
                 s_.history.violated("provisional-budget",
-                                    fmt::format("more than {} in a minute in {}", N::kBudgetPerMinute, scene), times[i]);
+                                    fmt::format("more than {} in a minute in {}", N::kBudgetPerMinute, scene),
+                                    times[i]);
     for (const auto& [subject, requests] : by_subject)
         if (requests.size() > N::kPerSubjectPerHour)
             s_.history.violated("provisional-budget", fmt::format("{} for {}", requests.size(), subject), s_.now());
