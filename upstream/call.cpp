@@ -190,7 +190,8 @@ void Call::retry() {
     if (spec_.may_retry && !spec_.may_retry()) return finish(CallStop::forbidden);
     if (spec_.always) {
         spec_.permit = upstream_.circuit_.admit_always(spec_.caller, now);
-    } else if (!spec_.permit.valid()) {
+    } else if (!spec_.permit.valid() || spec_.permit.generation() != upstream_.circuit_.generation()) {
+        // Also a permit that served no try yet: it was given under another state of the circuit.
         Admission again = upstream_.circuit_.admit(spec_.caller, now, upstream_.rng_);
         upstream_.circuit_touched();
         if (!again.admitted()) return finish(CallStop::circuit);

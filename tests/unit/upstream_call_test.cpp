@@ -351,6 +351,21 @@ TEST_CASE("call: a kept connection that the centre closed is replaced without bl
     CHECK(b.window().successes == 3);
 }
 
+TEST_CASE("call: a kept connection that the centre closed is not replaced once the circuit has opened") {
+    UpstreamBench b;
+    b.begin();
+    CHECK(b.run(1).ok());
+    b.net.serve = [&b](const std::string&, FakeStream& s) {
+        b.upstream->circuit().force(Forced::open, b.loop.now().mono + 1s, b.loop.now());
+        b.upstream->circuit_touched();
+        s.reset();
+    };
+    const CallResult r = b.run(2);
+    CHECK_FALSE(r.ok());
+    CHECK(r.stop == CallStop::circuit);
+    CHECK(r.attempts.size() == 1);
+}
+
 TEST_CASE("call: a retry goes to another endpoint") {
     UpstreamBench b;
     b.options.endpoints = {*parse_endpoint("https://192.0.2.1"), *parse_endpoint("https://192.0.2.2")};
