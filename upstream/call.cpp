@@ -133,7 +133,7 @@ void Call::timed_out() {
 
 void Call::attempt_done(AttemptResult result) {
     const Now now = upstream_.loop_.now();
-    if (result.failure == FailureKind::overloaded_local) { // the queue was full: no try has begun
+    if (result.failure == FailureKind::overloaded_local) {  // the queue was full: no try has begun
         spec_.permit.drop();
         if (records_.empty()) last_ = std::move(result);
         return finish(CallStop::nothing_to_call);
@@ -225,4 +225,4 @@ void Call::finish(CallStop stop) {
     if (result.outcome && spec_.on_late) spec_.on_late(*result.outcome);
 }
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -112,6 +112,21 @@ TEST_CASE("sim_loop: each view has its own wall clock and pace, and its timers f
     CHECK(fast.now().wall < fast0.wall);
 }
 
+TEST_CASE("sim_loop: a stall that grows keeps the order of what waits for its end") {
+    SimLoop world;
+    NodeView node(world);
+    std::string order;
+    auto a = node.after(5ms, [&order] { order += 'a'; });
+    auto b = node.after(20ms, [&order] { order += 'b'; });
+    node.stall(30ms);
+    world.run_for(10ms); // the first waits for the end of the stall already
+    node.stall(40ms);
+    world.run_for(39ms);
+    CHECK(order.empty());
+    world.run_for(1ms);
+    CHECK(order == "ab");
+}
+
 TEST_CASE("sim_loop: a stalled view runs nothing, then all of it in order") {
     SimLoop world;
     NodeView node(world);

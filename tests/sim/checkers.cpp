@@ -27,7 +27,7 @@ bool known_refusal(int status, const std::string& code) {
                        [&](const ApiCodeText& text) { return text.status == status && text.code == code; });
 }
 
-} // namespace
+}  // namespace
 
 std::string Checkers::told(const Asked& a) const {
     return fmt::format("request {} ({} of {}, {} {} {} device '{}'{}) sent {:.3f} ended {:.3f}: {} {} {} {} {}", a.id,
@@ -100,8 +100,7 @@ void Checkers::check_deadline(const Asked& a) {
     const LinkPlan& link = s_.plan.client_link;
     Nanos allowed = N::kDeadline + 2 * link.delay_max + 50ms;
     if (link.late > 0) allowed += 16 * link.late_by;
-    if (a.ended - a.sent > allowed)
-        bad("by-its-deadline", a, fmt::format("took {:.3f} s", seconds(a.ended - a.sent)));
+    if (a.ended - a.sent > allowed) bad("by-its-deadline", a, fmt::format("took {:.3f} s", seconds(a.ended - a.sent)));
 }
 
 void Checkers::check_shape(const Asked& a) {
@@ -183,7 +182,7 @@ void Checkers::check_cached(const Asked& a) {
 }
 
 void Checkers::check_age(const Asked& a, const Source& source) {
-    if (a.kind == AskKind::lookup) return; // tells what was answered, however long ago
+    if (a.kind == AskKind::lookup) return;  // tells what was answered, however long ago
     Nanos limit = a.outcome != "pass" ? N::kFailMaxAge : a.scene == "LOGIN" ? N::kLoginMaxAge : N::kPaymentMaxAge;
     if (source.last->grant) limit = std::min(limit, Nanos(*source.last->grant));
     // The record is at least as old as this by the monotonic clock: it came when the last such answer did.
@@ -214,10 +213,23 @@ void Checkers::sample(std::array<bool, kScenes.size()> no_outage) {
     samples_.push_back({s_.now(), no_outage});
 }
 
+std::size_t Checkers::scene_of(const Asked& a) const {
+    const auto at = std::find(kScenes.begin(), kScenes.end(), a.scene);
+    return std::min(static_cast<std::size_t>(at - kScenes.begin()), kScenes.size() - 1);
+}
+
+// Whether the outage had certainly gone on for longer than `hard_stop`. Orders renew it, so only without any.
+bool Checkers::outage_too_old(const Asked& a) const {
+    if (s_.plan.degrades > 0 || s_.plan.lives > 0 || s_.plan.circuits > 0) return false;
+    MonoTime last{};
+    for (const Sample& sample : samples_)
+        if (sample.no_outage[scene_of(a)]) last = sample.at;
+    return last != MonoTime{} && a.sent - last > N::kHardStop + 200ms;
+}
+
 // Whether nothing seen of the node contradicts an outage of at least `after` when the answer was decided.
 bool Checkers::outage_lasted(const Asked& a) const {
-    const auto scene = static_cast<std::size_t>(
-        std::find(kScenes.begin(), kScenes.end(), a.scene) - kScenes.begin());
+    const std::size_t scene = scene_of(a);
     const Nanos drift = Millis(10);
     return std::none_of(samples_.begin(), samples_.end(), [&](const Sample& sample) {
         if (!sample.no_outage[scene] || sample.at >= a.sent || sample.at < a.ended - N::kAfter + drift) return false;
@@ -232,12 +244,13 @@ void Checkers::check_provisional(const Asked& a) {
     if (s_.plan.calm) bad("healthy-never-provisional", a, "nothing was wrong");
     s_.journal.poll(s_.now());
     const auto& entries = s_.journal.entries();
-    const bool written = s_.mutant != Mutant::hides_provisional &&
-                         std::any_of(entries.begin(), entries.end(), [&](const JournalSeen& e) {
-                             return e.kind == "provisional" && e.credential == a.credential && e.order == a.order &&
-                                    e.scene == a.scene;
-                         });
+    const bool written =
+        s_.mutant != Mutant::hides_provisional &&
+        std::any_of(entries.begin(), entries.end(), [&](const JournalSeen& e) {
+            return e.kind == "provisional" && e.credential == a.credential && e.order == a.order && e.scene == a.scene;
+        });
     if (!written) bad("provisional-journalled", a, "no entry is on disk");
+    if (a.kind != AskKind::lookup && outage_too_old(a)) bad("provisional-hard-stop", a, "the outage was too old");
     if (a.kind != AskKind::lookup && !outage_lasted(a)) bad("provisional-after", a, "the outage was too young");
 }
 
@@ -253,26 +266,42 @@ void Checkers::check_calm(const Asked& a) {
     if (a.status != 200 && a.status != 409) bad("calm-is-live", a, "not answered");
 }
 
+// Whether a try that arrives at `at` may have begun before `since`: it may have been under way for a while. A retry is
+// a new decision to call.
+bool Checkers::on_its_way(MonoTime since, MonoTime at, bool retry) const {
+    const LinkPlan& link = s_.plan.centre_link;
+    const bool clean = link.late == 0 && link.hang == 0;
+    Nanos allowed = retry && clean ? 4 * link.delay_max + Millis(10) : N::kTimeoutMax + 2 * link.delay_max;
+    if (!clean) allowed += 8 * link.late_by;
+    const bool held = s_.history.troubled(Trouble::Kind::centre_partition, since - 2s, at) ||
+                      s_.history.troubled(Trouble::Kind::node_stalled, since - 2s, at);
+    return held || at - since <= allowed;
+}
+
+// An open circuit sends nobody, unless the operator wants everything live.
+void Checkers::check_open_circuit(const CentreCall& c) {
+    const auto since = s_.open_since();
+    if (!since || s_.plan.lives > 0 || on_its_way(*since, c.at, c.attempt > 1)) return;
+    s_.history.violated(
+        "open-circuit",
+        fmt::format("attempt {} of {} came {:.3f} s after it opened", c.attempt, c.order_no, seconds(c.at - *since)),
+        c.at);
+}
+
 void Checkers::on_call(const Called& called) {
     const CentreCall& c = called.call;
     s_.history.note(c.at, fmt::format("call {} {} {} attempt {} {} {}", c.order_no, c.subject, c.scene, c.attempt,
                                       name(c.mode), c.verification_id));
     if (const auto since = s_.orders.degraded_since(c.scene, c.at)) {
-        const LinkPlan& link = s_.plan.centre_link;
-        const bool clean = link.late == 0 && link.hang == 0;
-        // A try that had begun before may still be on its way; a retry is a new decision to call.
-        Nanos allowed = c.attempt > 1 && clean ? 4 * link.delay_max + Millis(10) : N::kTimeoutMax + 2 * link.delay_max;
-        if (!clean) allowed += 8 * link.late_by;
-        const bool held = s_.history.troubled(Trouble::Kind::centre_partition, *since - 2s, c.at) ||
-                          s_.history.troubled(Trouble::Kind::node_stalled, *since - 2s, c.at);
-        if (!held && c.at - *since > allowed)
+        if (!on_its_way(*since, c.at, c.attempt > 1))
             s_.history.violated("forced-degraded",
                                 fmt::format("attempt {} of {} {} came {:.3f} s after `degraded` was confirmed",
                                             c.attempt, c.order_no, c.scene, seconds(c.at - *since)),
                                 c.at);
     }
+    check_open_circuit(c);
     if (asker_of(called) == nullptr)
         s_.history.violated("attempts", "an idempotency key that belongs to no order: " + c.idempotency_key, c.at);
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

@@ -25,6 +25,7 @@ class Checkers {
         OrderBook& orders;
         const WorldPlan& plan;
         std::function<MonoTime()> now;
+        std::function<std::optional<MonoTime>()> open_since;  // what the node says of its circuit; nothing: not open
         Mutant mutant = Mutant::none;
     };
     explicit Checkers(Seams seams) : s_(std::move(seams)) {}
@@ -57,7 +58,7 @@ class Checkers {
     void check_circuit();
     void check_newest_record();
 
-    struct Source { // the calls behind a verification id
+    struct Source {  // the calls behind a verification id
         const Called* first = nullptr;
         const Called* last = nullptr;
     };
@@ -65,6 +66,10 @@ class Checkers {
     void check_age(const Asked& a, const Source& source);
     const Asked* asker_of(const Called& call) const;
     bool outage_lasted(const Asked& a) const;
+    bool outage_too_old(const Asked& a) const;
+    std::size_t scene_of(const Asked& a) const;
+    void check_open_circuit(const CentreCall& c);
+    bool on_its_way(MonoTime since, MonoTime at, bool retry) const;
     bool disturbed(const Asked& a) const;
     std::string told(const Asked& a) const;
     void bad(std::string_view rule, const Asked& a, const std::string& why);
@@ -77,4 +82,4 @@ class Checkers {
     std::vector<Sample> samples_;
 };
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

@@ -21,7 +21,7 @@ bool throttled_before(const History& history, MonoTime by) {
     });
 }
 
-} // namespace
+}  // namespace
 
 void Checkers::at_end() {
     s_.journal.poll(s_.now());
@@ -96,8 +96,7 @@ void Checkers::check_attempts() {
         if (calls > 3 || attempts.size() != calls || *attempts.begin() < 1 || *attempts.rbegin() > 3)
             s_.history.violated("attempts", fmt::format("{} calls of request {}", calls, one.call.request_id),
                                 one.call.at);
-        if (keys.size() != 1)
-            s_.history.violated("attempts", "a retry with another idempotency key", one.call.at);
+        if (keys.size() != 1) s_.history.violated("attempts", "a retry with another idempotency key", one.call.at);
     }
 }
 
@@ -129,15 +128,15 @@ void Checkers::check_budgets() {
 }
 
 void Checkers::check_circuit() {
-    std::string state; // empty: not known, after a start
+    std::string state;  // empty: not known, after a start
     const JournalSeen* opened = nullptr;
     for (const JournalSeen& e : s_.journal.entries()) {
         if (e.kind == "start") state.clear(), opened = nullptr;
         if (e.kind != "circuit") continue;
         const auto wrong = [&](const std::string& why) {
-            s_.history.violated("circuit", fmt::format("{} to {} by {}: {} ({} calls, {} failed, {} slow, {} subjects)",
-                                                       e.from, e.to, e.cause, why, e.calls, e.failures, e.slow,
-                                                       e.subjects),
+            s_.history.violated("circuit",
+                                fmt::format("{} to {} by {}: {} ({} calls, {} failed, {} slow, {} subjects)", e.from,
+                                            e.to, e.cause, why, e.calls, e.failures, e.slow, e.subjects),
                                 e.at);
         };
         if (!state.empty() && e.cause != "restored" && e.from != state) wrong("it was " + state);
@@ -153,18 +152,18 @@ void Checkers::check_circuit() {
         if ((e.cause == "failure_rate" || e.cause == "connect_failures") && e.subjects < N::kMinSubjects)
             wrong("too few subjects");
         const bool opens = e.to == "open", half_opens = e.to == "half-open", closes = e.to == "closed";
-        const bool legal = e.cause == "forced" || e.cause == "restored" ||
-                           (opens && e.from == "closed" &&
-                            (e.cause == "failure_rate" || e.cause == "slow_rate" || e.cause == "connect_failures")) ||
-                           (opens && e.from == "half-open" &&
-                            (e.cause == "probes_failed" || e.cause == "probe_timeout")) ||
-                           (half_opens && e.from == "open" && e.cause == "open_wait_over") ||
-                           (closes && e.from == "half-open" && e.cause == "probes_succeeded");
+        const bool legal =
+            e.cause == "forced" || e.cause == "restored" ||
+            (opens && e.from == "closed" &&
+             (e.cause == "failure_rate" || e.cause == "slow_rate" || e.cause == "connect_failures")) ||
+            (opens && e.from == "half-open" && (e.cause == "probes_failed" || e.cause == "probe_timeout")) ||
+            (half_opens && e.from == "open" && e.cause == "open_wait_over") ||
+            (closes && e.from == "half-open" && e.cause == "probes_succeeded");
         if (!legal) wrong("no such transition");
         if (half_opens && e.cause == "open_wait_over" && opened != nullptr && s_.plan.disk_slow == 0 &&
             s_.plan.stalls == 0 && e.at - opened->at < N::kOpenWait - 200ms)
             wrong("it was open for too short");
-        opened = opens && e.cause != "restored" ? &e : nullptr; // restored: for the rest of its wait
+        opened = opens && e.cause != "restored" ? &e : nullptr;  // restored: for the rest of its wait
     }
 }
 
@@ -189,4 +188,4 @@ void Checkers::check_newest_record() {
     }
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

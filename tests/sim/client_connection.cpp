@@ -60,4 +60,4 @@ void ClientConnection::on_failed(const Error& error) {
     end(std::string(name(error.code)));
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

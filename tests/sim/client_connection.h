@@ -16,9 +16,9 @@ class ClientConnection final : public StreamEvents {
   public:
     struct Events {
         std::function<void(ClientConnection&, const ResponseHead&, const std::string& body)> answered;
-        std::function<void(ClientConnection&, const std::string& why)> lost;    // while a request waited
-        std::function<void(ClientConnection&)> closed;                          // while none did
-        std::function<void(ClientConnection&, const std::string& what)> surplus; // bytes that answer nothing
+        std::function<void(ClientConnection&, const std::string& why)> lost;      // while a request waited
+        std::function<void(ClientConnection&)> closed;                            // while none did
+        std::function<void(ClientConnection&, const std::string& what)> surplus;  // bytes that answer nothing
     };
     ClientConnection(std::unique_ptr<Stream> stream, Events events);
     void start() { stream_->start(*this); }
@@ -28,7 +28,7 @@ class ClientConnection final : public StreamEvents {
     // For a mutant: the last answer's bytes arrive once more.
     void repeat_last_answer();
 
-    std::size_t asked = 0; // the request that waits; the owner's
+    std::size_t asked = 0;  // the request that waits; the owner's
     MonoTime idle_since{};
 
     void on_data(std::string_view bytes) override;
@@ -47,4 +47,4 @@ class ClientConnection final : public StreamEvents {
     bool dead_ = false;
 };
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

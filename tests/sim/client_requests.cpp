@@ -11,7 +11,7 @@ namespace holdfast::sim {
 namespace {
 
 constexpr std::string_view kHostField = "edge.sim";
-constexpr std::size_t kRecent = 300; // how far back a client remembers what it may ask again
+constexpr std::size_t kRecent = 300;  // how far back a client remembers what it may ask again
 
 std::string feature_text(const std::string& subject, bool own, Rng& rng) {
     std::vector<float> feature = subject_feature(own ? subject : subject + "'s stranger");
@@ -22,7 +22,7 @@ std::string feature_text(const std::string& subject, bool own, Rng& rng) {
     return out;
 }
 
-} // namespace
+}  // namespace
 
 void Clients::make_fresh(Asked& asked, std::string& body) {
     static constexpr const char* kScenes[] = {"LOGIN", "LOGIN", "PAYMENT", "PAYMENT", "OPEN", "CLOSED"};
@@ -46,7 +46,8 @@ void Clients::make_fresh(Asked& asked, std::string& body) {
     w.end_object();
     if (asked.has_feature) {
         w.key("evidence").begin_object();
-        w.member("feature", feature_text(asked.subject, asked.own_feature, rng_)).end_object();
+        w.member("feature", feature_text(asked.subject, asked.own_feature, rng_));
+        w.member("featureModel", CentrePlan{}.feature_model).end_object();
     }
     if (asked.live_only) w.key("terms").begin_object().member("degraded", false).end_object();
     w.end_object();
@@ -113,4 +114,4 @@ void Clients::submit(Asked asked, std::string body) {
     transmit(id);
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

@@ -75,9 +75,8 @@ void Clients::transmit(std::size_t id) {
     patience_[id] = view_.after(kPatience, [this, id] { finish(id, AskEnd::silent); });
     ClientConnection* idle = rng_.chance(0.8) ? idle_connection() : nullptr;
     if (idle != nullptr) return send_on(*idle, id);
-    dialling_[id] = host_.dial({kNodeAddress, kNodePort, false, ""}, [this, id](Result<std::unique_ptr<Stream>> got) {
-        connected(id, std::move(got));
-    });
+    dialling_[id] = host_.dial({kNodeAddress, kNodePort, false, ""},
+                               [this, id](Result<std::unique_ptr<Stream>> got) { connected(id, std::move(got)); });
 }
 
 void Clients::connected(std::size_t id, Result<std::unique_ptr<Stream>> stream) {
@@ -146,7 +145,7 @@ void Clients::drop(ClientConnection& connection) {
     const auto at = std::find_if(connections_.begin(), connections_.end(),
                                  [&connection](const auto& c) { return c.get() == &connection; });
     if (at == connections_.end()) return;
-    auto gone = std::make_shared<std::unique_ptr<ClientConnection>>(std::move(*at)); // owner: the deferred call
+    auto gone = std::make_shared<std::unique_ptr<ClientConnection>>(std::move(*at));  // owner: the deferred call
     connections_.erase(at);
     seams_.world.defer([gone] {});
 }
@@ -184,4 +183,4 @@ void Clients::read_body(Asked& asked, const std::string& body) {
     asked.decided_at = parse_rfc3339(text("decidedAt"));
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

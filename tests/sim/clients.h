@@ -29,7 +29,7 @@ class Clients {
         SimNet& net;
         History& history;
         std::function<WallTime()> node_wall;
-        std::function<void(const Asked&)> on_end; // each request, at its end
+        std::function<void(const Asked&)> on_end;  // each request, at its end
         std::uint64_t seed = 1;
         Mutant mutant = Mutant::none;
     };
@@ -39,13 +39,13 @@ class Clients {
     void stop() { arriving_ = false; }
     // From now on nothing but fresh, honest requests, `rate` a second.
     void behave(double rate);
-    std::size_t ask_fresh(); // now; its index in the history
+    std::size_t ask_fresh();  // now; its index in the history
     std::size_t open() const { return open_; }
 
     static std::string secret_of(const std::string& credential) { return "the secret of " + credential; }
 
   private:
-    struct Wire { // what a request was made of, by its index in the history
+    struct Wire {  // what a request was made of, by its index in the history
         std::string bytes, body;
     };
     void arrive();
@@ -83,4 +83,4 @@ class Clients {
     std::uint64_t next_order_ = 0, next_nonce_ = 0;
 };
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

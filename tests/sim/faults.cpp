@@ -96,9 +96,9 @@ void Faults::centre_fault() {
         plan.capacity = 2 + 8 * rng_.unit();
     }
     const Nanos length = rng_.chance(0.3) ? between(8s, 30s) : between(500ms, 6s);
-    s_.history.note(s_.world.now().mono, fmt::format("centre {} share {:.2f} slow {:.2f} capacity {:.1f} for {:.1f} s",
-                                                     name(plan.mode), plan.share, plan.slow_share, plan.capacity,
-                                                     static_cast<double>(length.count()) / 1e9));
+    s_.history.note(s_.world.now().mono,
+                    fmt::format("centre {} share {:.2f} slow {:.2f} capacity {:.1f} for {:.1f} s", name(plan.mode),
+                                plan.share, plan.slow_share, plan.capacity, static_cast<double>(length.count()) / 1e9));
     s_.central.apply(plan);
     const std::uint64_t turn = ++centre_turn_;
     later(length, [this, turn] {
@@ -165,8 +165,8 @@ void Faults::jump_wall() {
     s_.node_view.jump_wall(target - wall_offset_);
     wall_offset_ = target;
     s_.history.wall_jumps.push_back(s_.world.now().mono);
-    s_.history.note(s_.world.now().mono, fmt::format("wall clock jumps to {:+.1f} s",
-                                                     static_cast<double>(wall_offset_.count()) / 1e9));
+    s_.history.note(s_.world.now().mono,
+                    fmt::format("wall clock jumps to {:+.1f} s", static_cast<double>(wall_offset_.count()) / 1e9));
 }
 
 void Faults::slow_disk() {
@@ -207,4 +207,4 @@ void Faults::heal() {
     s_.history.note(now, "healed");
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

@@ -24,10 +24,10 @@ class Faults {
         NodeView& node_view;
         SimOffload& offload;
         SimCentral& central;
-        std::function<void()> crash; // ends the node now
-        std::function<void()> start; // and begins it again
+        std::function<void()> crash;  // ends the node now
+        std::function<void()> start;  // and begins it again
         std::function<bool()> up;
-        std::function<void(Rng&)> order; // some order of an operator
+        std::function<void(Rng&)> order;  // some order of an operator
         std::function<void(Rng&)> circuit_order;
         std::function<void(Rng&)> revoke;
         std::function<void(Rng&)> go_live;
@@ -36,7 +36,7 @@ class Faults {
     };
     Faults(Seams seams, const WorldPlan& plan);
 
-    void begin(); // the whole first phase is armed
+    void begin();  // the whole first phase is armed
     void heal();
 
   private:
@@ -60,10 +60,10 @@ class Faults {
     Rng rng_;
     bool healed_ = false;
     bool centre_down_ = false;
-    std::uint64_t centre_turn_ = 0, disk_turn_ = 0; // the newest fault ends; an older end is void
+    std::uint64_t centre_turn_ = 0, disk_turn_ = 0;  // the newest fault ends; an older end is void
     Nanos wall_offset_{0};
     std::map<std::string, Verdict> verdicts_;
     std::vector<std::unique_ptr<Timer>> timers_;
 };
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

@@ -89,4 +89,4 @@ std::optional<MonoTime> History::revoked_before(std::string_view subject, MonoTi
     return out;
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

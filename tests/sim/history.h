@@ -16,29 +16,29 @@
 namespace holdfast::sim {
 
 enum class AskKind : std::uint8_t {
-    fresh,    // an order of its own
-    repeat,   // the same order and body again, signed anew
-    conflict, // the same order with another body
-    replay,   // the very bytes of an earlier request
-    forged,   // a signature of another secret
-    lookup,   // GET of an order
+    fresh,     // an order of its own
+    repeat,    // the same order and body again, signed anew
+    conflict,  // the same order with another body
+    replay,    // the very bytes of an earlier request
+    forged,    // a signature of another secret
+    lookup,    // GET of an order
 };
 inline constexpr std::size_t kAskKinds = 6;
 std::string_view name(AskKind kind);
 
 enum class AskEnd : std::uint8_t {
-    open,     // no end yet
-    answered, // with one whole response
-    lost,     // the connection died, or could not be made
-    aborted,  // its client left
-    silent,   // its client gave up waiting
+    open,      // no end yet
+    answered,  // with one whole response
+    lost,      // the connection died, or could not be made
+    aborted,   // its client left
+    silent,    // its client gave up waiting
 };
 
 // One request as its client sees it.
 struct Asked {
     std::size_t id = 0;
     AskKind kind = AskKind::fresh;
-    std::size_t origin = 0; // the request that it repeats; its own id when none
+    std::size_t origin = 0;  // the request that it repeats; its own id when none
     std::string credential, order, subject, scene, device, nonce;
     bool poison = false;       // makes the centre answer 500
     bool has_feature = false;  // a feature is with it
@@ -66,15 +66,15 @@ struct Asked {
 struct Called {
     CentreCall call;
     WallTime node_wall{};
-    std::optional<Seconds> grant;   // maxAgeSeconds of a good answer then
-    bool has_feature = false;       // a good answer held a feature then
-    Nanos answer_within{0};         // when the last byte of the answer left, at most
+    std::optional<Seconds> grant;  // maxAgeSeconds of a good answer then
+    bool has_feature = false;      // a good answer held a feature then
+    Nanos answer_within{0};        // when the last byte of the answer left, at most
 };
 
 struct Revoked {
     std::string subject;
     MonoTime begun{};
-    std::optional<MonoTime> done; // confirmed; nothing: refused, or a crash came between
+    std::optional<MonoTime> done;  // confirmed; nothing: refused, or a crash came between
 };
 
 // A stretch in which something that delays or loses requests was going on.
@@ -82,26 +82,26 @@ struct Trouble {
     enum class Kind : std::uint8_t { node_down, node_stalled, client_partition, centre_partition };
     Kind kind = Kind::node_down;
     MonoTime from{};
-    std::optional<MonoTime> to; // nothing: still
+    std::optional<MonoTime> to;  // nothing: still
     bool overlaps(MonoTime begin, MonoTime end) const { return from <= end && (!to || *to >= begin); }
 };
 
 struct Violation {
-    std::string rule; // short and stable: "pass-without-centre"
+    std::string rule;  // short and stable: "pass-without-centre"
     std::string what;
     MonoTime at{};
 };
 
 class History {
   public:
-    static constexpr std::size_t kViolationsMax = 50; // kept; more are counted
+    static constexpr std::size_t kViolationsMax = 50;  // kept; more are counted
 
     std::vector<Asked> asked;
     std::vector<Called> calls;
-    std::multimap<std::string, std::size_t> calls_by_key;          // idempotency key -> index in calls
-    std::multimap<std::string, std::size_t> calls_by_verification; // verification id -> index in calls
-    std::multimap<std::string, std::size_t> calls_by_request;      // request id -> index in calls
-    std::map<std::string, std::size_t> first_of_order;             // credential/order -> index in asked
+    std::multimap<std::string, std::size_t> calls_by_key;           // idempotency key -> index in calls
+    std::multimap<std::string, std::size_t> calls_by_verification;  // verification id -> index in calls
+    std::multimap<std::string, std::size_t> calls_by_request;       // request id -> index in calls
+    std::map<std::string, std::size_t> first_of_order;              // credential/order -> index in asked
     std::vector<Revoked> revoked;
     std::vector<MonoTime> crashes;
     std::vector<MonoTime> wall_jumps;
@@ -113,7 +113,7 @@ class History {
     void note(MonoTime at, std::string_view text);
 
     bool troubled(Trouble::Kind kind, MonoTime begin, MonoTime end) const;
-    bool jumped(MonoTime begin, MonoTime end) const; // of the wall clock
+    bool jumped(MonoTime begin, MonoTime end) const;  // of the wall clock
     // Whether something the node did by `done` may be lost: a crash came less than `within` after it and before `by`.
     bool may_be_lost(MonoTime done, MonoTime by, Nanos within) const;
     // The same for what the node did somewhere between the request and its answer.
@@ -141,4 +141,4 @@ class History {
 // "credential/order"
 std::string order_key(const Asked& asked);
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

@@ -13,7 +13,7 @@ std::string JournalWatch::newest_file() const {
 }
 
 bool JournalWatch::poll(MonoTime now) {
-    if (file_.empty()) file_ = newest_file(); // a world writes far less than one segment
+    if (file_.empty()) file_ = newest_file();  // a world writes far less than one segment
     if (file_.empty()) return true;
     std::error_code error;
     const auto size = std::filesystem::file_size(file_, error);
@@ -55,4 +55,4 @@ bool JournalWatch::take(const std::string& line, MonoTime now) {
     return true;
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

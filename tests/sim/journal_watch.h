@@ -12,11 +12,11 @@
 namespace holdfast::sim {
 
 struct JournalSeen {
-    MonoTime at{}; // it was on disk then
+    MonoTime at{};  // it was on disk then
     std::uint64_t seq = 0;
     std::string kind;
-    std::string credential, order, scene, subject, request_id, reason; // of kind "provisional"
-    std::string from, to, cause;                                       // of kind "circuit"
+    std::string credential, order, scene, subject, request_id, reason;  // of kind "provisional"
+    std::string from, to, cause;                                        // of kind "circuit"
     std::int64_t calls = 0, failures = 0, slow = 0, subjects = 0;
 };
 
@@ -37,4 +37,4 @@ class JournalWatch {
     std::vector<JournalSeen> entries_;
 };
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

@@ -1,7 +1,7 @@
 // sim_main --seed=S [--count=N] [--verbose] [--mutant=NAME]: runs worlds, prints each seed with every rate of its plan
 // (with --count only those that fail), and exits with 1 when a rule was broken.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 

@@ -46,4 +46,4 @@ std::optional<MonoTime> OrderBook::degraded_since(const std::string& scene, Mono
     return bound.since;
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

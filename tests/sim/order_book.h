@@ -12,7 +12,7 @@ namespace holdfast::sim {
 
 class OrderBook {
   public:
-    static constexpr Nanos kEndMargin = 150ms; // clocks of node and world may drift apart
+    static constexpr Nanos kEndMargin = 150ms;  // clocks of node and world may drift apart
 
     // `scene` empty: the node's order.
     void begun(const std::string& scene) { standing_[scene].known = false; }
@@ -34,4 +34,4 @@ class OrderBook {
     std::map<std::string, Standing> standing_;
 };
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

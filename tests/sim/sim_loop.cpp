@@ -100,6 +100,16 @@ void SimLoop::drop_events_of(const NodeView* view) {
     deferred_.swap(kept);
 }
 
+void SimLoop::put_off(const NodeView* view, MonoTime from, MonoTime to) {
+    std::vector<EventRef> waiting;
+    for (auto it = queue_.lower_bound({from, 0}); it != queue_.end() && it->first.first == from; ++it)
+        if (it->second->view == view) waiting.push_back(it->second);
+    for (const EventRef& event : waiting) {
+        disarm(event);
+        arm(event, to);
+    }
+}
+
 void SimLoop::run_deferred() {
     for (std::size_t n = 0; !deferred_.empty(); ++n) {
         HF_CHECK(n < kSameInstantMax);
@@ -192,7 +202,9 @@ void NodeView::defer(std::function<void()> callback) {
 }
 
 void NodeView::stall(Nanos span) {
-    stalled_until_ = std::max(stalled_until_, world_.now().mono + span);
+    const MonoTime end = std::max(stalled_until_, world_.now().mono + span);
+    if (stalled_until_ > world_.now().mono && end > stalled_until_) world_.put_off(this, stalled_until_, end);
+    stalled_until_ = end;
 }
 
 void NodeView::kill() {

@@ -59,6 +59,8 @@ class SimLoop : public Loop {
     void post(NodeView* view, MonoTime at, std::function<void()> run);
     void defer_for(NodeView* view, std::function<void()> callback);
     void drop_events_of(const NodeView* view);
+    // What waits for the end of a stall waits for a later one, still before everything that comes behind it.
+    void put_off(const NodeView* view, MonoTime from, MonoTime to);
 
   private:
     void run_deferred();

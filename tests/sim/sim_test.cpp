@@ -28,7 +28,7 @@ std::uint64_t seed_that_breaks(const std::string& rule, Mutant mutant) {
     return 0;
 }
 
-} // namespace
+}  // namespace
 
 TEST_CASE("sim: nothing is let in and everything heals, seeds 1 to 50") {
     hold(0);
@@ -44,6 +44,32 @@ TEST_CASE("sim: nothing is let in and everything heals, seeds 101 to 150") {
 
 TEST_CASE("sim: nothing is let in and everything heals, seeds 151 to 200") {
     hold(3);
+}
+
+TEST_CASE("sim: the outage that an order makes ends with the order") {
+    WorldFolder folder;
+    SimLoop world;
+    SimNet net(world, 1);
+    NodeView view(world);
+    SimHost host(net, view, kNodeAddress);
+    SimOffload offload(view, 1);
+    ConfigEnvironment env;
+    env.now = world.now().wall;
+    ConfigOutcome parsed = parse_config(config_text(WorldPlan{}, folder.path()), "sim.toml", env);
+    REQUIRE(parsed.config);
+    auto node = Node::start(std::move(*parsed.config), NodeSeams{view, host, host, offload, {}, 1, 1, {}});
+    REQUIRE(node);
+    const MonoTime begun = world.now().mono;
+    bool stands = false;
+    Operators(**node, "test").degrade(Mode::degraded, "", 2500ms, "a test", [&stands](Result<void> done) {
+        stands = done.has_value();
+    });
+    world.run_until(begun + 2499ms);
+    REQUIRE(stands);
+    const auto outage = [&] { return (*node)->parts().outages.facts("LOGIN", view.now()).active; };
+    CHECK(outage());
+    world.run_until(begun + 2502ms);  // long before the next tick of the node
+    CHECK_FALSE(outage());
 }
 
 TEST_CASE("sim: a seed replays exactly") {

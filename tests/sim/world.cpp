@@ -15,11 +15,12 @@ namespace holdfast::sim {
 
 namespace {
 
-constexpr std::uint64_t kBoot = 4711; // the machine of a world is never started anew
+constexpr std::uint64_t kBoot = 4711;  // the machine of a world is never started anew
 constexpr Nanos kSampleEvery = 100ms;
 constexpr Nanos kConvergeMax = 240s;
+constexpr Nanos kStays = 3s;
 
-} // namespace
+}  // namespace
 
 WorldFolder::WorldFolder() {
     const bool in_memory = std::filesystem::is_directory("/dev/shm");
@@ -51,7 +52,8 @@ World::World(const WorldOptions& options)
       offload_(node_view_, options.seed + 2),
       central_(net_, fmt::format("{}:{}", kCentreAddress, kCentrePort), options.seed + 3),
       journal_(folder_.path() + "/data/journal"),
-      checkers_({history_, journal_, orders_, plan_, [this] { return now(); }, options.mutant}) {
+      checkers_({history_, journal_, orders_, plan_, [this] { return now(); }, [this] { return open_since(); },
+                 options.mutant}) {
     log::set_level(log::Level::error);
     history_.verbose = options.verbose;
     ConfigEnvironment env;
@@ -66,8 +68,7 @@ World::World(const WorldOptions& options)
         seen.answer_within = std::max(plan.latency_max, plan.slow_share > 0 ? plan.slow : Nanos(0)) + 100ms +
                              plan_.centre_link.delay_max;
         // A slow answer is still taken for a while; a partition holds it until it heals.
-        if (call.mode == CentreMode::drip || plan_.centre_partitions > 0 || plan_.stalls > 0)
-            seen.answer_within = 13s;
+        if (call.mode == CentreMode::drip || plan_.centre_partitions > 0 || plan_.stalls > 0) seen.answer_within = 13s;
         if (plan_.centre_link.late > 0) seen.answer_within += 8 * plan_.centre_link.late_by;
         if (options_.mutant == Mutant::centre_flips && seen.call.verdict == Verdict::pass)
             seen.call.verdict = Verdict::fail;
@@ -102,6 +103,13 @@ World::World(const WorldOptions& options)
 
 World::~World() = default;
 
+std::optional<MonoTime> World::open_since() const {
+    if (!up() || node_->parts().upstream.circuit().state() != CircuitState::open) return std::nullopt;
+    const CircuitView view = node_->parts().upstream.circuit().view(node_view_.now());
+    if (view.state != CircuitState::open) return std::nullopt;
+    return now() - (node_view_.now().mono - view.since.mono);
+}
+
 void World::bad(std::string_view rule, const std::string& what) {
     history_.violated(rule, what, now());
 }
@@ -117,6 +125,8 @@ bool World::start_node() {
     node_ = std::move(*node);
     history_.note(now(), "the node starts");
     if (down_ < history_.troubles.size() && starts_ > 1) history_.troubles[down_].to = now();
+    if (std::exchange(left_open_, false) && node_->parts().upstream.circuit().state() == CircuitState::closed)
+        bad("circuit", "it was open at the crash and is closed at the start");
     const StorageHealth health = node_->parts().storage.health();
     if (!health.sound || !health.cache.ok || !health.state.ok || !health.journal.ok)
         bad("storage-well", health.unsound_reason + health.cache.reason + health.state.reason);
@@ -130,6 +140,9 @@ void World::crash_node() {
     history_.crashes.push_back(now());
     down_ = history_.troubles.size();
     history_.troubles.push_back({Trouble::Kind::node_down, now(), std::nullopt});
+    const auto open = open_since();
+    left_open_ = open && now() - *open > checkers_.may_lose() &&
+                 node_->parts().upstream.circuit().view(node_view_.now()).forced == Forced::none;
     node_view_.kill();
     node_.reset();
     if (options_.mutant != Mutant::erases_state) return;
@@ -167,6 +180,7 @@ WorldReport World::run() {
     clients_->begin();
     world_.run_for(plan_.phase1);
     faults_->heal();
+    healed_at_ = now();
     if (!up() && !start_node()) return report();
     clients_->behave(8);
     orders_over();
@@ -187,11 +201,20 @@ bool World::converged() const {
 }
 
 void World::converge() {
-    if (!world_.run_until_true([this] { return converged(); }, kConvergeMax)) {
+    // What was under way at the healing may still fail, so it must hold for a while.
+    const MonoTime end = now() + kConvergeMax;
+    bool stays = false;
+    while (!stays && now() < end) {
+        world_.run_until_true([this] { return converged(); }, end - now());
+        world_.run_for(kStays);
+        stays = converged();
+    }
+    if (!stays) {
         const CircuitView view = node_->parts().upstream.circuit().view(node_view_.now());
         bad("converges", fmt::format("the circuit is {}, forced {}, throttle {:.2f}, ramp {}", name(view.state),
                                      name(view.forced), view.throttle, view.ramp.value_or(0)));
     }
+    well_at_ = now();
     history_.note(now(), "converged");
     clients_->stop();
     if (!world_.run_until_true([this] { return clients_->open() == 0; }, Clients::kPatience + 1s))
@@ -230,6 +253,7 @@ WorldReport World::report() const {
     }
     out.calls = history_.calls.size();
     out.crashes = history_.crashes.size();
+    out.healed_within = well_at_ - healed_at_;
     out.violation_count = history_.violation_count();
     out.violations = history_.violations();
     return out;
@@ -240,15 +264,16 @@ bool WorldReport::broke(const std::string& rule) const {
 }
 
 std::string WorldReport::text() const {
-    std::string out = plan + fmt::format("  {} requests: {} live, {} cached, {} feature, {} provisional, {} refused, "
-                                         "{} lost; {} calls, {} crashes, {} events, hash {:016x}\n",
-                                         requests, live, cached, featured, provisional, refused, lost, calls, crashes,
-                                         events, hash);
+    std::string out = plan + fmt::format(
+                                 "  {} requests: {} live, {} cached, {} feature, {} provisional, {} refused, "
+                                 "{} lost; {} calls, {} crashes, well {:.0f} s after healing, {} events, hash "
+                                 "{:016x}\n",
+                                 requests, live, cached, featured, provisional, refused, lost, calls, crashes,
+                                 static_cast<double>(healed_within.count()) / 1e9, events, hash);
     for (const Violation& v : violations)
         out += fmt::format("  VIOLATED {} at {:.6f}: {}\n", v.rule,
                            static_cast<double>((v.at.time_since_epoch() - Nanos(24h)).count()) / 1e9, v.what);
-    if (violation_count > violations.size())
-        out += fmt::format("  and {} more\n", violation_count - violations.size());
+    if (violation_count > violations.size()) out += fmt::format("  and {} more\n", violation_count - violations.size());
     return out;
 }
 
@@ -256,4 +281,4 @@ WorldReport run_world(const WorldOptions& options) {
     return World(options).run();
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

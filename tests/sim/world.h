@@ -28,11 +28,12 @@ struct WorldReport {
     std::uint64_t events = 0;
     std::size_t requests = 0, answered = 0, live = 0, cached = 0, featured = 0, provisional = 0, refused = 0, lost = 0;
     std::size_t calls = 0, crashes = 0;
+    Nanos healed_within{0};  // from the healing until everything was well and stayed so
     std::uint64_t violation_count = 0;
     std::vector<Violation> violations;
     bool ok() const { return violation_count == 0; }
     bool broke(const std::string& rule) const;
-    std::string text() const; // a few lines
+    std::string text() const;  // a few lines
 };
 
 WorldReport run_world(const WorldOptions& options);
@@ -76,6 +77,7 @@ class World {
     bool converged() const;
     void ask_after_healing();
     WorldReport report() const;
+    std::optional<MonoTime> open_since() const;
     void bad(std::string_view rule, const std::string& what);
     MonoTime now() const { return world_.now().mono; }
 
@@ -98,7 +100,9 @@ class World {
     std::unique_ptr<Faults> faults_;
     std::unique_ptr<Timer> sampler_;
     std::uint64_t starts_ = 0;
-    std::size_t down_ = 0; // index of the trouble "node down"
+    MonoTime healed_at_{}, well_at_{};
+    bool left_open_ = false;  // the circuit had been open for a while when the node was killed
+    std::size_t down_ = 0;    // index of the trouble "node down"
 };
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

@@ -88,14 +88,15 @@ void World::end_node() {
     };
     if (!world_.run_until_true(quiet, 20s)) {
         const UpstreamStatus status = node_->parts().upstream.status();
-        bad("queues-drain", fmt::format("{} exchanges, {} calls, {} late", node_->exchanges().size(), status.calls,
-                                        status.late));
+        bad("queues-drain",
+            fmt::format("{} exchanges, {} calls, {} late", node_->exchanges().size(), status.calls, status.late));
     }
     bool stopped = false;
     node_->shut_down(true, [&stopped] { stopped = true; });
     if (!world_.run_until_true([&stopped] { return stopped; }, 10s)) bad("shuts-down", "the drain has no end");
     sampler_.reset();
     node_.reset();
+    world_.run_for(1s);  // what is still on its way to it arrives at nobody
     if (const std::size_t left = world_.armed_of(&node_view_); left > 0)
         bad("closes-clean", fmt::format("{} events of the node are left", left));
     check_second_start();
@@ -119,4 +120,4 @@ void World::check_second_start() {
     node_.reset();
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim

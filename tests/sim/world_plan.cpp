@@ -52,11 +52,11 @@ std::string describe_link(const LinkPlan& link) {
                        format_duration(link.late_by), link.reset, link.refuse, link.hang);
 }
 
-} // namespace
+}  // namespace
 
 std::string_view name(Mutant mutant) {
     static constexpr std::array<std::string_view, kMutants> kNames = {
-        "none",          "centre_flips",  "forgets_revoke",    "forgets_degrade",   "answers_twice",
+        "none",         "centre_flips",  "forgets_revoke",    "forgets_degrade",   "answers_twice",
         "erases_state", "edits_journal", "hides_provisional", "keeps_circuit_open"};
     return kNames[static_cast<std::size_t>(mutant)];
 }
@@ -86,15 +86,17 @@ WorldPlan WorldPlan::of(std::uint64_t seed) {
 
 std::string WorldPlan::describe() const {
     std::string out = fmt::format("seed {}: {} phase 1 {}\n", seed, calm ? "calm," : "", format_duration(phase1));
-    out += fmt::format("  clients: {:.1f}/s, {} subjects, abort {:.3f} repeat {:.3f} conflict {:.3f} replay {:.3f} "
-                       "forged {:.3f} lookup {:.3f} poison {:.3f} live-only {:.3f}, features {}\n",
-                       arrivals, subjects, abort, repeat, conflict, replay, forged, lookup, poison, live_only,
-                       features ? "yes" : "no");
-    out += fmt::format("  a minute: centre faults {:.1f} restarts {:.1f} partitions {:.1f}; node crashes {:.1f} "
-                       "stalls {:.1f}; degraded {:.1f} live {:.1f} circuit {:.1f} revoke {:.1f}; wall jumps {:.1f} "
-                       "(up to {}); client partitions {:.1f}; slow disk {:.1f}\n",
-                       centre_faults, centre_restarts, centre_partitions, crashes, stalls, degrades, lives, circuits,
-                       revokes, wall_jumps, format_duration(wall_jump_max), client_partitions, disk_slow);
+    out += fmt::format(
+        "  clients: {:.1f}/s, {} subjects, abort {:.3f} repeat {:.3f} conflict {:.3f} replay {:.3f} "
+        "forged {:.3f} lookup {:.3f} poison {:.3f} live-only {:.3f}, features {}\n",
+        arrivals, subjects, abort, repeat, conflict, replay, forged, lookup, poison, live_only,
+        features ? "yes" : "no");
+    out += fmt::format(
+        "  a minute: centre faults {:.1f} restarts {:.1f} partitions {:.1f}; node crashes {:.1f} "
+        "stalls {:.1f}; degraded {:.1f} live {:.1f} circuit {:.1f} revoke {:.1f}; wall jumps {:.1f} "
+        "(up to {}); client partitions {:.1f}; slow disk {:.1f}\n",
+        centre_faults, centre_restarts, centre_partitions, crashes, stalls, degrades, lives, circuits, revokes,
+        wall_jumps, format_duration(wall_jump_max), client_partitions, disk_slow);
     out += "  centre link: " + describe_link(centre_link) + "\n";
     out += "  client link: " + describe_link(client_link) + "\n";
     out += fmt::format("  node: drift {:.0f} ppm, auth window {}, disk work up to {}\n", drift_ppm,
@@ -111,32 +113,36 @@ std::string config_text(const WorldPlan& plan, const std::string& folder) {
         "[orders]\nretain = \"1h\"\n[drain]\ntimeout = \"3s\"\n",
         folder, kNodeAddress, kNodePort, format_duration(plan.auth_window));
     for (const char* id : {"app-a", "app-b"})
-        out += fmt::format("[[credential]]\nid = \"{0}\"\nsecret_file = \"{1}/{0}.secret\"\n"
-                           "scenes = [\"LOGIN\", \"PAYMENT\", \"OPEN\", \"CLOSED\"]\n",
-                           id, folder);
-    out += fmt::format("[upstream]\ndeadline = \"{}\"\ntimeout_min = \"100ms\"\ntimeout_max = \"{}\"\n"
-                       "[[upstream.endpoint]]\nurl = \"http://{}:{}\"\n[upstream.retry]\nbase = \"50ms\"\n",
-                       format_duration(N::kDeadline), format_duration(N::kTimeoutMax), kCentreAddress, kCentrePort);
-    out += fmt::format("[upstream.circuit]\nfailure_rate_threshold = {}\nslow_call_rate_threshold = {}\n"
-                       "slow_call_duration = \"400ms\"\nminimum_calls = {}\nmin_subjects = {}\n"
-                       "sliding_window = {{ type = \"count\", size = 20 }}\nopen_wait = \"{}\"\n"
-                       "open_wait_max = \"4s\"\nhalf_open_calls = 3\nhalf_open_wait = \"2s\"\n"
-                       "recovery_ramp = {{ steps = [25, 50, 100], step = \"500ms\" }}\n",
-                       N::kFailureRate, N::kSlowRate, N::kMinimumCalls, N::kMinSubjects,
-                       format_duration(N::kOpenWait));
-    out += fmt::format("[scene.LOGIN]\ndegrade = [\"cache\"{}, \"provisional\"]\n"
-                       "cache = {{ max_age = \"{}\", fail_max_age = \"{}\" }}\n"
-                       "feature = {{ max_age = \"{}\", threshold = 0.9 }}\n",
-                       plan.features ? ", \"feature\"" : "", format_duration(N::kLoginMaxAge),
-                       format_duration(N::kFailMaxAge), format_duration(N::kFeatureMaxAge));
+        out += fmt::format(
+            "[[credential]]\nid = \"{0}\"\nsecret_file = \"{1}/{0}.secret\"\n"
+            "scenes = [\"LOGIN\", \"PAYMENT\", \"OPEN\", \"CLOSED\"]\n",
+            id, folder);
+    out += fmt::format(
+        "[upstream]\ndeadline = \"{}\"\ntimeout_min = \"100ms\"\ntimeout_max = \"{}\"\n"
+        "[[upstream.endpoint]]\nurl = \"http://{}:{}\"\n[upstream.retry]\nbase = \"50ms\"\n",
+        format_duration(N::kDeadline), format_duration(N::kTimeoutMax), kCentreAddress, kCentrePort);
+    out += fmt::format(
+        "[upstream.circuit]\nfailure_rate_threshold = {}\nslow_call_rate_threshold = {}\n"
+        "slow_call_duration = \"400ms\"\nminimum_calls = {}\nmin_subjects = {}\n"
+        "sliding_window = {{ type = \"count\", size = 20 }}\nopen_wait = \"{}\"\n"
+        "open_wait_max = \"4s\"\nhalf_open_calls = 3\nhalf_open_wait = \"2s\"\n"
+        "recovery_ramp = {{ steps = [25, 50, 100], step = \"500ms\" }}\n",
+        N::kFailureRate, N::kSlowRate, N::kMinimumCalls, N::kMinSubjects, format_duration(N::kOpenWait));
+    out += fmt::format(
+        "[scene.LOGIN]\ndegrade = [\"cache\"{}, \"provisional\"]\n"
+        "cache = {{ max_age = \"{}\", fail_max_age = \"{}\" }}\n"
+        "feature = {{ max_age = \"{}\", threshold = 0.9 }}\n",
+        plan.features ? ", \"feature\"" : "", format_duration(N::kLoginMaxAge), format_duration(N::kFailMaxAge),
+        format_duration(N::kFeatureMaxAge));
     const std::string provisional = fmt::format(
         "provisional = {{ after = \"{}\", budget_per_minute = {}, per_subject_per_hour = {}, hard_stop = \"{}\" }}\n",
         format_duration(N::kAfter), N::kBudgetPerMinute, N::kPerSubjectPerHour, format_duration(N::kHardStop));
     out += provisional + "[scene.OPEN]\ndegrade = [\"provisional\"]\n" + provisional;
-    out += fmt::format("[scene.PAYMENT]\nrequire_device = true\ndegrade = [\"cache\"]\n"
-                       "cache = {{ max_age = \"{}\", fail_max_age = \"{}\" }}\n[scene.CLOSED]\n",
-                       format_duration(N::kPaymentMaxAge), format_duration(N::kFailMaxAge));
+    out += fmt::format(
+        "[scene.PAYMENT]\nrequire_device = true\ndegrade = [\"cache\"]\n"
+        "cache = {{ max_age = \"{}\", fail_max_age = \"{}\" }}\n[scene.CLOSED]\n",
+        format_duration(N::kPaymentMaxAge), format_duration(N::kFailMaxAge));
     return out;
 }
 
-} // namespace holdfast::sim
+}  // namespace holdfast::sim
