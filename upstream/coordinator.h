@@ -1,0 +1,162 @@
+// The seam to the store that nodes of one fleet share: leases, a linearizable read, a guarded transaction, a watch. It
+// says what the store said and believes nothing: what a lease is worth, what a record means and what to write next is
+// decided above (lease, fleet_*). etcd_coordinator speaks to etcd, local_coordinator serves one node alone.
+//
+// What every implementation keeps:
+// - Each request is an owning handle: destroying it cancels, and its callback is then never called. What was cancelled
+//   may have been applied. A handle may be destroyed inside its own callback. The Coordinator outlives its handles.
+// - No callback inside the call that began it. Each `done` is called once, at the latest after the given timeout.
+// - One request is sent at most once: no blind repetition inside. (A fresh login and then the first sending is none.)
+// - In an Error, was_sent says that the request MAY HAVE BEEN APPLIED. It is false when it did not leave, or when the
+//   store definitely refused it (Code::denied, Code::invalid). Code::corrupt is an answer that is none, Origin::store
+//   all of them but Code::full (Origin::local, too many requests under way). No detail holds a password or token.
+// - Revisions are passed on as they come: a store that was restored from a backup shows older ones.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "edge/base/result.h"
+#include "edge/base/time.h"
+
+namespace holdfast {
+
+inline constexpr Nanos kStoreTimeoutMax = 2s;         // of one request: callers give no more
+inline constexpr std::size_t kTxnOpsMax = 128;        // compares, and operations of each branch (etcd's own limit)
+inline constexpr std::size_t kRangeLimitMax = 4096;   // keys in one answer
+inline constexpr std::size_t kStoreValueMax = 16384;  // bytes of one value of ours; longer ones are passed on cut to it
+
+using LeaseId = std::uint64_t;  // 0: none
+using Revision = std::int64_t;  // of the whole store; 0: not told
+
+struct StoreHeader {
+    std::uint64_t cluster = 0;
+    std::uint64_t member = 0;
+    Revision revision = 0;
+};
+
+struct KeyValue {
+    std::string key;
+    std::string value;
+    Revision mod_revision = 0;
+    Revision create_revision = 0;
+    std::int64_t version = 0;
+    LeaseId lease = 0;
+};
+
+struct LeaseGranted {
+    StoreHeader header;
+    LeaseId id = 0;
+    Nanos ttl{0};  // what the store granted: may be more or less than asked
+};
+
+struct LeaseKept {
+    StoreHeader header;
+    Nanos ttl{0};  // 0: the store knows this lease no more
+};
+
+struct RangeAnswer {
+    StoreHeader header;
+    std::vector<KeyValue> kvs;  // in order of their keys
+    bool more = false;          // cut at the limit
+};
+
+// A condition on the store before the transaction. A key that is not there has number 0 in all but `value`, which then
+// never holds. With `prefix` it must hold for every key that begins with `key`; where none does, as for a missing key.
+struct Compare {
+    enum class Target : std::uint8_t { version, create_revision, mod_revision, lease, value };
+    enum class Is : std::uint8_t { equal, not_equal, less, greater };
+    std::string key;
+    Target target = Target::mod_revision;
+    Is is = Is::equal;
+    std::int64_t number = 0;  // less: what is stored is less than it
+    std::string value;        // for Target::value
+    bool prefix = false;
+};
+
+struct TxnOp {
+    enum class Kind : std::uint8_t { put, erase, range };
+    Kind kind = Kind::range;
+    std::string key;
+    std::string value;    // put
+    LeaseId lease = 0;    // put: the lease that the key hangs on
+    bool prefix = false;  // erase and range: every key that begins with `key`
+};
+
+// All compares hold: `success`, else `failure`, in one step at one revision. A key is put at most once in a branch.
+// Requires: at most kTxnOpsMax compares, and operations in each branch.
+struct Txn {
+    std::vector<Compare> compares;
+    std::vector<TxnOp> success;
+    std::vector<TxnOp> failure;
+};
+
+struct TxnAnswer {
+    StoreHeader header;
+    bool succeeded = false;
+    // One entry for each operation of the branch that was taken, in order; empty for puts and erasures.
+    std::vector<std::vector<KeyValue>> ranges;
+};
+
+struct WatchEvent {
+    bool erased = false;  // then kv holds key and mod_revision only. An ended lease looks like this too.
+    KeyValue kv;
+};
+
+// Events of whole revisions, oldest first. Without events it is a sign of life (progress) at header.revision.
+struct WatchBatch {
+    StoreHeader header;
+    std::vector<WatchEvent> events;
+};
+
+struct WatchEnd {
+    enum class Why : std::uint8_t {
+        compacted,  // the revision asked for is gone: read anew, watch from there
+        cancelled,  // by the store; error.detail says why
+        broken,     // connection, store or answer failed, or `created` did not come in time
+    };
+    Why why = Why::broken;
+    Revision compact_revision = 0;
+    Error error;
+};
+
+struct WatchHandlers {
+    std::function<void(const StoreHeader&)> on_created;  // the store has taken the watch; once, first
+    std::function<void(WatchBatch)> on_batch;
+    std::function<void(const WatchEnd&)> on_end;  // at most once, nothing after it
+};
+
+class StoreRequest {
+  public:
+    virtual ~StoreRequest() = default;  // cancels
+};
+using StoreHandle = std::unique_ptr<StoreRequest>;
+
+class Coordinator {
+  public:
+    template <typename T>
+    using Done = std::function<void(Result<T>)>;
+
+    virtual ~Coordinator() = default;
+    // `ttl` is rounded down to a whole second, at least one.
+    [[nodiscard]] virtual StoreHandle grant(Nanos ttl, Nanos timeout, Done<LeaseGranted> done) = 0;
+    [[nodiscard]] virtual StoreHandle keep_alive(LeaseId lease, Nanos timeout, Done<LeaseKept> done) = 0;
+    // A lease that the store does not know is revoked already: no error.
+    [[nodiscard]] virtual StoreHandle revoke(LeaseId lease, Nanos timeout, Done<StoreHeader> done) = 0;
+    // Linearizable. Every key that begins with `prefix`, at most `limit` (1 to kRangeLimitMax) of them.
+    [[nodiscard]] virtual StoreHandle range(std::string prefix, std::size_t limit, Nanos timeout,
+                                            Done<RangeAnswer> done) = 0;
+    [[nodiscard]] virtual StoreHandle txn(Txn txn, Nanos timeout, Done<TxnAnswer> done) = 0;
+    // Every change to keys that begin with `prefix` at revisions >= `from` (at least 1), until it ends. `timeout` is
+    // for `created` only. Ended or not, the handle must be destroyed to let go of its connection.
+    [[nodiscard]] virtual StoreHandle watch(std::string prefix, Revision from, Nanos timeout,
+                                            WatchHandlers handlers) = 0;
+    // For status: which endpoint is in use, e.g. "http://127.0.0.1:2379"; no credentials in it.
+    virtual std::string describe() const = 0;
+};
+
+}  // namespace holdfast
