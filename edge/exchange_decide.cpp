@@ -87,12 +87,10 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
     if (cached_) {
         facts.cached = {true, cached_->outcome.verdict, cached_->age, cached_->has_device, cached_->outcome.max_age,
                         false};
-        // The face of somebody whom the centre did not let through must not be what lets him through now.
         const CentreOutcome& o = cached_->outcome;
-        const bool comparable = o.verdict == Verdict::pass && !o.feature.empty();
-        if (policy.ladder.has(Rung::feature) && comparable && !request_.feature.empty())
+        if (policy.ladder.has(Rung::feature) && !o.feature.empty() && !request_.feature.empty())
             similarity_ = similarity(request_.feature, request_.feature_model, o.feature, o.feature_model);
-        facts.feature = {comparable, cached_->age, similarity_.has_value()};
+        facts.feature = {!o.feature.empty(), o.verdict, cached_->age, similarity_.has_value()};
     }
     if (policy.ladder.has(Rung::provisional)) gather_provisional(facts, now);
 }

@@ -44,15 +44,13 @@ Facts degraded_facts(Node& node, const Credential& credential, const VerifyReque
     facts.clock_trusted = parts.clock_trusted;
     facts.state_sound = parts.storage.state().sound();
     facts.terms = request.terms;
-    const auto found =
-        parts.storage.outcomes().find({credential.id, request.subject, request.scene, request.device}, now);
-    if (found) {
+    const SubjectKey key{credential.id, request.subject, request.scene, request.device};
+    if (const auto found = parts.storage.outcomes().find(key, now); found && !parts.distrust.holds(key, now.mono)) {
         facts.cached = {true, found->outcome.verdict, found->age, found->has_device, found->outcome.max_age, false};
-        const bool present = found->outcome.verdict == Verdict::pass && !found->outcome.feature.empty();
         const bool comparable =
             similarity(request.feature, request.feature_model, found->outcome.feature, found->outcome.feature_model)
                 .has_value();
-        facts.feature = {present, found->age, comparable};
+        facts.feature = {!found->outcome.feature.empty(), found->outcome.verdict, found->age, comparable};
     }
     const std::uint64_t subject = parts.budget.subject_hash(credential.id, request.scene, request.subject);
     const BudgetLimits limits{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};

@@ -113,7 +113,11 @@ Decision::Kind answer_of(Rung rung) {
 
 RungSays cache_rung(const Facts& facts, const ScenePolicy& scene) {
     const CachedFacts& cached = facts.cached;
-    if (!cached.present) return RungSays::absent;
+    if (!cached.present) {
+        // Absence is a fact only where everything is known.
+        if (!facts.state_sound) return RungSays::state_unsound;
+        return facts.clock_trusted ? RungSays::absent : RungSays::clock_untrusted;
+    }
     if (cached.revoked) return RungSays::revoked;
     if (!cached.age || *cached.age < Nanos{0}) return RungSays::from_future;
     if (scene.cache.require_device && !cached.has_device) return RungSays::no_device;
@@ -132,6 +136,8 @@ RungSays cache_rung(const Facts& facts, const ScenePolicy& scene) {
 RungSays feature_rung(const Facts& facts, const ScenePolicy& scene) {
     const FeatureFacts& feature = facts.feature;
     if (!feature.present) return RungSays::absent;
+    // The face of somebody whom the centre did not let through must not be what lets him through now.
+    if (feature.verdict != Verdict::pass) return RungSays::not_a_pass;
     if (!feature.age || *feature.age < Nanos{0}) return RungSays::from_future;
     // It can end in a pass, so it needs what a remembered pass needs.
     if (!facts.state_sound) return RungSays::state_unsound;

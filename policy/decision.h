@@ -40,9 +40,10 @@ struct CachedFacts {
 };
 
 struct FeatureFacts {
-    bool present = false;     // stored for the same key, and not hidden by a revocation
-    std::optional<Nanos> age; // as above
-    bool comparable = false;  // similarity() would answer
+    bool present = false;              // stored for the same key, and not hidden by a revocation
+    Verdict verdict = Verdict::review; // what the centre said of it
+    std::optional<Nanos> age;          // as above
+    bool comparable = false;           // similarity() would answer
 };
 
 struct ProvisionalFacts {
@@ -93,6 +94,7 @@ enum class RungSays : std::uint8_t {
     clock_untrusted,
     state_unsound,
     not_comparable,
+    not_a_pass,
     no_outage,
     outage_too_young,
     hard_stop,

@@ -50,6 +50,8 @@ std::string_view name(RungSays says) {
             return "state_unsound";
         case RungSays::not_comparable:
             return "not_comparable";
+        case RungSays::not_a_pass:
+            return "not_a_pass";
         case RungSays::no_outage:
             return "no_outage";
         case RungSays::outage_too_young:

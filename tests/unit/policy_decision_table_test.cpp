@@ -24,7 +24,7 @@ enum class Record {
     past_grant,
     count
 };
-enum class Stored { absent, good_5s, good_20s, too_old, other_model, count };
+enum class Stored { absent, good_5s, good_20s, too_old, other_model, of_a_fail, of_a_review, count };
 enum class Out { none, young, ripe, stopped, count };
 enum class Lacks { nothing, scene_budget, subject_budget, journal, evidence, count };
 enum class Asks { nothing, no_degraded, max_10s, count };
@@ -102,7 +102,10 @@ Facts facts_of(const Row& row) {
         const Nanos age = row.stored == Stored::good_5s   ? Nanos(5s)
                           : row.stored == Stored::too_old ? Nanos(25h)
                                                           : Nanos(20s);
-        f.feature = {true, age, row.stored != Stored::other_model};
+        const Verdict verdict = row.stored == Stored::of_a_fail     ? Verdict::fail
+                                : row.stored == Stored::of_a_review ? Verdict::review
+                                                                    : Verdict::pass;
+        f.feature = {true, verdict, age, row.stored != Stored::other_model};
     }
     f.provisional = {row.lacks != Lacks::scene_budget, row.lacks != Lacks::subject_budget, row.lacks != Lacks::journal,
                      row.lacks != Lacks::evidence};
@@ -207,6 +210,8 @@ std::string broken(const Row& row, const Facts& facts, const Decision& d) {
     }
     if (d.kind == Kind::compare_feature && (!facts.feature.comparable || !row.sound || !row.clock))
         return "compared on doubt";
+    if (d.kind == Kind::compare_feature && facts.feature.verdict != Verdict::pass)
+        return "compared with the face of somebody who was refused";
     if (d.kind == Kind::provisional) {
         if (row.out != Out::ripe) return "provisional outside its outage";
         if (row.lacks != Lacks::nothing || !row.sound) return "provisional without its means";
@@ -277,5 +282,5 @@ TEST_CASE("decision: every row of the table is what the contract says") {
                         {},   {},   {}};
                     check_memory(row, scenes, rows);
                 }
-    CHECK(rows == 3ull * 3 * 6 * 16 * 10 * 5 * 4 * 5 * 3 * 6);
+    CHECK(rows == 3ull * 3 * 6 * 16 * 10 * 7 * 4 * 5 * 3 * 6);
 }

@@ -24,7 +24,7 @@ Facts all_answer() {
     out.circuit_open = true;
     out.outage = {true, 5min, 5min};
     out.cached = {true, Verdict::pass, Nanos(10s), true, std::nullopt, false};
-    out.feature = {true, Nanos(1h), true};
+    out.feature = {true, Verdict::pass, Nanos(1h), true};
     out.provisional = {true, true, true, true};
     out.clock_trusted = true;
     out.state_sound = true;
@@ -185,6 +185,10 @@ TEST_CASE(
 
 TEST_CASE("decision: what hides a remembered pass") {
     CHECK(cache_says([](Facts& f, ScenePolicy&) { f.cached.present = false; }) == RungSays::absent);
+    CHECK(cache_says([](Facts& f, ScenePolicy&) { f.cached.present = f.state_sound = false; }) ==
+          RungSays::state_unsound);
+    CHECK(cache_says([](Facts& f, ScenePolicy&) { f.cached.present = f.clock_trusted = false; }) ==
+          RungSays::clock_untrusted);
     CHECK(cache_says([](Facts& f, ScenePolicy&) { f.cached.revoked = true; }) == RungSays::revoked);
     CHECK(cache_says([](Facts& f, ScenePolicy&) { f.clock_trusted = false; }) == RungSays::clock_untrusted);
     CHECK(cache_says([](Facts& f, ScenePolicy&) { f.state_sound = false; }) == RungSays::state_unsound);
@@ -223,6 +227,8 @@ TEST_CASE("decision: a feature is compared when it is young, comparable, and all
     CHECK(says([](Facts& f) { f.feature.age.reset(); }) == RungSays::from_future);
     CHECK(says([](Facts& f) { f.feature.present = false; }) == RungSays::absent);
     CHECK(says([](Facts& f) { f.feature.comparable = false; }) == RungSays::not_comparable);
+    CHECK(says([](Facts& f) { f.feature.verdict = Verdict::fail; }) == RungSays::not_a_pass);
+    CHECK(says([](Facts& f) { f.feature.verdict = Verdict::review; }) == RungSays::not_a_pass);
     CHECK(says([](Facts& f) { f.clock_trusted = false; }) == RungSays::clock_untrusted);
     CHECK(says([](Facts& f) { f.state_sound = false; }) == RungSays::state_unsound);
 }
