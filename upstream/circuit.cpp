@@ -28,7 +28,8 @@ Permit::Permit(Permit&& other) noexcept
     : circuit_(std::exchange(other.circuit_, nullptr)),
       generation_(other.generation_),
       caller_(other.caller_),
-      probe_(other.probe_) {}
+      probe_(other.probe_),
+      epoch_(other.epoch_) {}
 
 Permit& Permit::operator=(Permit&& other) noexcept {
     if (this == &other) return *this;
@@ -37,6 +38,7 @@ Permit& Permit::operator=(Permit&& other) noexcept {
     generation_ = other.generation_;
     caller_ = other.caller_;
     probe_ = other.probe_;
+    epoch_ = other.epoch_;
     return *this;
 }
 
@@ -53,7 +55,7 @@ void Permit::report(const CallReport& report, Now now) {
 }
 
 Circuit::Circuit(const CircuitOptions& options, Now now)
-    : options_(options), window_(options.window_type, options.window_size), since_(now) {
+    : options_(options), window_(options.window_type, options.window_size), since_(now), bound_since_(now) {
     HF_CHECK(!has_error(options));
     last_.cause = CircuitCause::restored;
     last_.at = now;
@@ -62,13 +64,14 @@ Circuit::Circuit(const CircuitOptions& options, Now now)
 Admission Circuit::admit(Caller caller, Now now, Rng& rng) {
     using Why = Admission::Why;
     tick(now);
-    if (state_ == CircuitState::open) return {Why::open, {}};
-    if (state_ == CircuitState::half_open) {
-        if (!round_.may_take(caller)) return {Why::half_open_full, {}};
+    if (bound_ == CircuitState::open) return {Why::open, {}};
+    if (bound_ == CircuitState::half_open) {
+        if (!may_probe(now.mono) || !round_.may_take(caller)) return {Why::half_open_full, {}};
         round_.take(caller);
-        return {Why::admitted, Permit(*this, generation_, caller, true)};
+        const bool for_fleet = leased_.bind == Leased::Bind::probe;
+        return {Why::admitted, Permit(*this, generation_, caller, true, for_fleet ? leased_.epoch : 0)};
     }
-    if (forced_ != Forced::closed) {
+    if (!forced_closed()) {
         if (ramp_at_ && !passes(options_.ramp_steps[*ramp_at_] / 100.0, rng)) return {Why::ramp, {}};
         if (!passes(throttle_share(now), rng)) {
             throttle_.held_back(now.mono);
@@ -97,10 +100,12 @@ void Circuit::report(const Permit& permit, const CallReport& report, Now now) {
     entry.slow = !entry.throttled && report.duration > options_.slow_call_duration;
     if (permit.probe_) {
         round_.done(entry);
+        if (!entry.failed && !entry.throttled) probe_progress_ = now.mono;
         if (round_.complete()) judge_round(now);
         return;
     }
     if (state_ != CircuitState::closed) return; // a call that the operator's `live` let through
+    if (in_fleet_) recent_.add(entry, now.mono);
     window_.add(entry, now.mono);
     throttle_.answered(report.kind == CallKind::success, now.mono);
     connect_streak_ = entry.failed && report.connect_failure ? connect_streak_ + 1 : 0;
@@ -108,7 +113,7 @@ void Circuit::report(const Permit& permit, const CallReport& report, Now now) {
         ++ramp_calls_;
         if (entry.failed) ++ramp_failures_;
     }
-    if (forced_ != Forced::closed) judge_window(now);
+    if (!forced_closed()) judge_window(now);
 }
 
 void Circuit::judge_window(Now now) {
@@ -128,7 +133,14 @@ void Circuit::judge_round(Now now) {
     const WindowCounts counts = round_.counts();
     const bool failed = reaches(counts.failures, counts.judged(), options_.failure_rate_threshold);
     const bool slow = reaches(counts.slow, counts.judged(), options_.slow_call_rate_threshold);
-    if (counts.successes == 0 || (failed && round_.failures_shared()) || (slow && round_.slow_shared())) {
+    const bool bad =
+        counts.successes == 0 || (failed && round_.failures_shared()) || (slow && round_.slow_shared());
+    if (leased_.bind == Leased::Bind::probe) { // the fleet's to say what follows
+        verdict_ = {bad ? ProbeVerdict::Kind::bad : ProbeVerdict::Kind::good, leased_.epoch, !bad, round_.reported()};
+        ++revision_;
+        return;
+    }
+    if (bad) {
         ++failed_rounds_;
         open(CircuitCause::probes_failed, counts, now);
     } else {
@@ -150,7 +162,8 @@ double Circuit::throttle_share(Now now) {
 
 void Circuit::tick(Now now) {
     if (forced_ != Forced::none && now.mono >= forced_until_) force(Forced::none, {}, now);
-    if (state_ == CircuitState::open && forced_ != Forced::open && now.mono >= open_until_)
+    if (in_fleet_) tick_leased(now);
+    if (state_ == CircuitState::open && forced_ != Forced::open && !central_holds() && now.mono >= open_until_)
         half_open(CircuitCause::open_wait_over, now);
     if (state_ == CircuitState::half_open && now.mono >= since_.mono + options_.half_open_wait) {
         const WindowCounts counts = round_.counts();
@@ -179,7 +192,10 @@ std::optional<MonoTime> Circuit::next_deadline() const {
         if (!next || t < *next) next = t;
     };
     if (forced_ != Forced::none) consider(forced_until_);
-    if (state_ == CircuitState::open && forced_ != Forced::open) consider(open_until_);
+    if (leased_.bind != Leased::Bind::none) consider(leased_.until);
+    if (leased_.forced != Forced::none) consider(leased_.forced_until);
+    if (leased_.bind == Leased::Bind::probe && !verdict_) consider(probe_progress_ + options_.half_open_wait);
+    if (state_ == CircuitState::open && forced_ != Forced::open && !central_holds()) consider(open_until_);
     if (state_ == CircuitState::half_open) consider(since_.mono + options_.half_open_wait);
     if (state_ == CircuitState::closed && ramp_at_) consider(ramp_until_);
     return next;
@@ -196,9 +212,16 @@ void Circuit::open(CircuitCause cause, const WindowCounts& counts, Now now) {
     for (std::uint32_t i = 0; i < doublings && wait < options_.open_wait_max; ++i) wait *= 2;
     wait = std::min(wait, options_.open_wait_max);
     open_until_ = now.mono + wait;
-    if (!outage_since_) outage_since_ = now;
     ramp_at_.reset();
-    enter(CircuitState::open, cause, counts, now);
+    if (cause == CircuitCause::forced || cause == CircuitCause::lease_lost) {
+        opened_by_ = cause == CircuitCause::forced ? OpenedBy::force : OpenedBy::fleet;
+    } else if (cause != CircuitCause::probe_timeout || opened_by_ == OpenedBy::nothing) {
+        opened_by_ = OpenedBy::evidence;
+        ++openings_;
+        opening_cause_ = cause;
+        opening_counts_ = counts;
+    }
+    if (!enter(CircuitState::open, cause, counts, now)) return;
     last_.wait = wait;
     transitions_.back().wait = wait;
 }
@@ -209,13 +232,13 @@ void Circuit::half_open(CircuitCause cause, Now now) {
 }
 
 void Circuit::close(CircuitCause cause, const WindowCounts& counts, bool with_ramp, Now now) {
+    opened_by_ = OpenedBy::nothing;
     enter(CircuitState::closed, cause, counts, now);
     window_.clear();
     throttle_.clear();
     round_.forget();
     connect_streak_ = failed_rounds_ = failing_at_opening_ = 0;
     diverse_at_opening_ = false;
-    outage_since_.reset();
     ramp_at_.reset();
     if (!with_ramp || options_.ramp_steps.empty()) return;
     ramp_at_ = 0;
@@ -223,14 +246,12 @@ void Circuit::close(CircuitCause cause, const WindowCounts& counts, bool with_ra
     ramp_calls_ = ramp_failures_ = 0;
 }
 
-void Circuit::enter(CircuitState to, CircuitCause cause, const WindowCounts& counts, Now now) {
-    last_ = {state_, to, cause, now, counts, failing_subjects(), Nanos{0}};
-    if (transitions_.size() == kTransitionsMax) transitions_.erase(transitions_.begin());
-    transitions_.push_back(last_);
+bool Circuit::enter(CircuitState to, CircuitCause cause, const WindowCounts& counts, Now now) {
     state_ = to;
     since_ = now;
     ++generation_;
     ++revision_;
+    return bind(cause, counts, now);
 }
 
 void Circuit::force(Forced forced, MonoTime until, Now now) {
@@ -246,6 +267,7 @@ void Circuit::force(Forced forced, MonoTime until, Now now) {
     } else if (forced == Forced::none && before == Forced::closed) {
         judge_window(now);
     }
+    if (in_fleet_) bind(CircuitCause::forced, window_.counts(), now);
 }
 
 } // namespace holdfast

@@ -6,6 +6,9 @@
 // Rules that the names do not tell:
 // - Half-open gives each subject one probe at a time, and none after a bad one in this round: one poisoned request
 //   cannot keep the circuit open. The round is judged when half_open_calls probes have been reported.
+// - In a fleet the own circuit goes on below what adopt() says; state() is what binds this node: its force, the fleet's
+//   override, the own circuit while it is open, the central one (but for fresh local proof), the own one. While the
+//   central circuit is not closed, the own one stays open without probes; its own half-open has one probe in flight.
 // - Randomness is drawn only where a share strictly between 0 and 1 applies: first the ramp, then the throttle.
 #pragma once
 
@@ -20,13 +23,13 @@
 #include "edge/base/time.h"
 #include "upstream/circuit_options.h"
 #include "upstream/half_open_round.h"
+#include "upstream/leased.h"
 #include "upstream/outcome_window.h"
+#include "upstream/recent_calls.h"
 #include "upstream/throttle.h"
 
 namespace holdfast {
 
-enum class CircuitState : std::uint8_t { closed = 0, half_open = 1, open = 2 }; // the numbers of the metric
-enum class Forced : std::uint8_t { none, open, closed };
 enum class CircuitCause : std::uint8_t {
     failure_rate,
     slow_rate,
@@ -37,6 +40,10 @@ enum class CircuitCause : std::uint8_t {
     probe_timeout,    // half_open_wait passed without a verdict
     forced,           // the operator's word, or its end
     restored,         // at a start
+    fleet_opened,     // the central circuit, or its override
+    fleet_probing,
+    fleet_closed,
+    lease_lost, // what the fleet said last is now this node's own affair
 };
 std::string_view name(CircuitState s); // "closed", "half-open", "open"
 std::string_view name(CircuitCause c); // "failure_rate", …
@@ -72,22 +79,28 @@ class Permit {
     bool valid() const { return circuit_ != nullptr; }
     bool probe() const { return probe_; }
     std::uint64_t generation() const { return generation_; }
+    // Of a probe for the fleet: its fencing token, for X-Edge-Probe; else 0.
+    std::uint64_t epoch() const { return epoch_; }
+    // Whether the bytes may leave at `t`, read anew right before: false for a fleet's probe whose lease could run out
+    // during it. Then drop the permit.
+    bool may_send(MonoTime t) const;
 
   private:
     friend class Circuit;
-    Permit(Circuit& circuit, std::uint64_t generation, Caller caller, bool probe)
-        : circuit_(&circuit), generation_(generation), caller_(caller), probe_(probe) {}
+    Permit(Circuit& circuit, std::uint64_t generation, Caller caller, bool probe, std::uint64_t epoch = 0)
+        : circuit_(&circuit), generation_(generation), caller_(caller), probe_(probe), epoch_(epoch) {}
     Circuit* circuit_ = nullptr;
     std::uint64_t generation_ = 0;
     Caller caller_;
     bool probe_ = false;
+    std::uint64_t epoch_ = 0;
 };
 
 struct Admission {
     enum class Why : std::uint8_t {
         admitted,
         open,           // also while forced open
-        half_open_full, // every probe of the round is given, or this subject has had its own
+        half_open_full, // every probe of the round is given, this subject has had its own, or another node probes
         ramp,           // closed, but still recovering
         throttled,
     };
@@ -126,6 +139,9 @@ struct CircuitView {
     Forced forced = Forced::none;
     std::optional<Nanos> forced_for; // what is left of it
     std::optional<Now> outage_since;
+    CircuitState own = CircuitState::closed; // the own circuit, below the fleet's word
+    bool proof = false;                      // fresh proof of a healthy road
+    std::optional<Leased> leased;            // while the central circuit is believed
 };
 
 class Circuit {
@@ -145,7 +161,7 @@ class Circuit {
     // When tick() has something to do next; nothing while only calls can change the state.
     std::optional<MonoTime> next_deadline() const;
 
-    CircuitState state() const { return state_; }
+    CircuitState state() const { return bound_; } // that binds this node
     std::uint64_t generation() const { return generation_; }
     // Since when the circuit has not been closed, through half-open and restarts.
     std::optional<Now> outage_since() const { return outage_since_; }
@@ -157,6 +173,11 @@ class Circuit {
     // Open or closed by the operator's word until `until`, or its end (none: to half-open when it was forced open).
     void force(Forced forced, MonoTime until, Now now);
     void reconfigure(const CircuitOptions& options, Now now); // state stays; a changed window begins empty
+
+    // What the fleet says, as far as it may be believed; again with every renewal. Never called in a node that stands
+    // alone by configuration. When the belief runs out (tick), an open or half-open central circuit becomes the own.
+    void adopt(const Leased& leased, Now now);
+    OwnCircuit own(Now now); // what the fleet may know of this node
 
     CircuitView view(Now now);
     // Oldest first; the caller journals, counts, and saves a snapshot.
@@ -182,16 +203,29 @@ class Circuit {
     void open(CircuitCause cause, const WindowCounts& counts, Now now);
     void half_open(CircuitCause cause, Now now);
     void close(CircuitCause cause, const WindowCounts& counts, bool with_ramp, Now now);
-    void enter(CircuitState to, CircuitCause cause, const WindowCounts& counts, Now now);
+    bool enter(CircuitState to, CircuitCause cause, const WindowCounts& counts, Now now); // whether state() changed
+    CircuitState binding(MonoTime t);
+    bool bind(CircuitCause cause, const WindowCounts& counts, Now now); // whether state() changed
+    bool central_holds() const { return leased_.bind != Leased::Bind::none && leased_.bind != Leased::Bind::closed; }
+    bool forced_closed() const { return forced_ == Forced::closed || leased_.forced == Forced::closed; }
+    bool may_probe(MonoTime t) const;
+    bool proof(MonoTime t);
+    void tick_leased(Now now);
+    void begin_probes(Now now);
+    void end_probes();
+    void lose_lease(const Leased& was, Now now);
 
     CircuitOptions options_;
     OutcomeWindow window_;
     Throttle throttle_;
     HalfOpenRound round_;
-    CircuitState state_ = CircuitState::closed;
-    std::uint64_t generation_ = 1; // rises with every transition
+    RecentCalls recent_;
+    CircuitState state_ = CircuitState::closed; // of the own circuit
+    CircuitState bound_ = CircuitState::closed; // what binds: equal to state_ without a fleet
+    std::uint64_t generation_ = 1;              // rises with every transition
     std::uint64_t revision_ = 0;
-    Now since_;
+    Now since_; // of state_
+    Now bound_since_;
     std::optional<Now> outage_since_;
     CircuitTransition last_; // the last transition, for view()
     MonoTime open_until_{};
@@ -205,6 +239,15 @@ class Circuit {
     Forced forced_ = Forced::none;
     MonoTime forced_until_{};
     std::vector<CircuitTransition> transitions_;
+    enum class OpenedBy : std::uint8_t { nothing, evidence, force, fleet };
+    OpenedBy opened_by_ = OpenedBy::nothing; // nothing: closed
+    std::uint64_t openings_ = 0;             // on evidence
+    CircuitCause opening_cause_ = CircuitCause::restored;
+    WindowCounts opening_counts_;
+    bool in_fleet_ = false; // adopt() has been called
+    Leased leased_;         // bind is none once its time is over
+    MonoTime probe_progress_{};
+    std::optional<ProbeVerdict> verdict_; // of leased_.epoch, or of the epoch before
 };
 
 } // namespace holdfast

@@ -8,7 +8,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::uint64_t kVersion = 1;
-constexpr std::size_t kFields = 18;
+constexpr std::size_t kFields = 19;
 constexpr Nanos kForcedMax = 4h; // no override lasts longer
 // Bounds of times in a snapshot, so that no sum of them leaves 64 bits. A monotonic time may lie before this boot.
 constexpr std::int64_t kMonoMin = -(std::int64_t{1} << 60), kMonoMax = std::int64_t{1} << 58;
@@ -48,7 +48,7 @@ class Rebase {
 // Reads members strictly: a missing or ill-typed one makes it bad() for good.
 class Fields {
   public:
-    explicit Fields(json::Value root) : root_(root), bad_(!root.is(json::Kind::object) || root.size() != kFields) {}
+    explicit Fields(json::Value root) : root_(root), bad_(!root.is(json::Kind::object) || root.size() < kFields - 1 || root.size() > kFields) {}
     std::int64_t mono(std::string_view key) { return number(key, kMonoMin, kMonoMax); }
     WallTime wall(std::string_view key) { return WallTime(Nanos(number(key, 0, kWallMax))); }
     std::int64_t number(std::string_view key, std::int64_t min, std::int64_t max) {
@@ -67,6 +67,7 @@ class Fields {
         return v.value_or(false);
     }
     bool bad() const { return bad_; }
+    std::size_t size() const { return root_.size(); }
 
   private:
     json::Value root_;
@@ -107,6 +108,14 @@ std::string_view name(CircuitCause c) {
             return "forced";
         case CircuitCause::restored:
             return "restored";
+        case CircuitCause::fleet_opened:
+            return "fleet_opened";
+        case CircuitCause::fleet_probing:
+            return "fleet_probing";
+        case CircuitCause::fleet_closed:
+            return "fleet_closed";
+        case CircuitCause::lease_lost:
+            return "lease_lost";
     }
     return "restored";
 }
@@ -141,11 +150,13 @@ std::string_view name(Admission::Why why) {
 
 std::uint32_t Circuit::failing_subjects() const {
     const std::uint32_t now = window_.subjects(Trait::failed);
-    return state_ == CircuitState::closed ? now : std::max(now, failing_at_opening_);
+    const std::uint32_t own = state_ == CircuitState::closed ? now : std::max(now, failing_at_opening_);
+    return central_holds() && bound_ != CircuitState::closed ? std::max(own, leased_.subjects) : own;
 }
 
 bool Circuit::failures_diverse() const {
     if (state_ != CircuitState::closed && diverse_at_opening_) return true;
+    if (central_holds() && bound_ != CircuitState::closed && leased_.diverse) return true;
     return window_.diverse(Trait::failed, options_.min_subjects);
 }
 
@@ -163,8 +174,8 @@ CircuitView Circuit::view(Now now) {
     tick(now);
     window_.expire(now.mono);
     CircuitView v;
-    v.state = state_;
-    v.since = since_;
+    v.state = bound_;
+    v.since = bound_since_;
     v.cause = last_.cause;
     v.why = last_.counts;
     v.why_subjects = last_.failing_subjects;
@@ -173,13 +184,21 @@ CircuitView Circuit::view(Now now) {
     v.failing_credentials = window_.credentials(Trait::failed);
     v.connect_failures = connect_streak_;
     if (forced_ != Forced::none) v.forced_for = forced_until_ - now.mono;
-    if (state_ == CircuitState::open) v.retry_in = forced_ == Forced::open ? *v.forced_for : open_until_ - now.mono;
-    if (state_ == CircuitState::half_open) v.probes_in_flight = round_.in_flight(), v.probes_done = round_.reported();
+    if (bound_ == CircuitState::open) {
+        const MonoTime until = leased_.forced == Forced::open ? leased_.forced_until
+                               : central_holds()              ? leased_.open_until
+                                                              : open_until_;
+        v.retry_in = forced_ == Forced::open ? *v.forced_for : std::max(Nanos{0}, Nanos(until - now.mono));
+    }
+    if (bound_ == CircuitState::half_open) v.probes_in_flight = round_.in_flight(), v.probes_done = round_.reported();
     v.failed_rounds = failed_rounds_;
     if (ramp_at_) v.ramp = options_.ramp_steps[*ramp_at_];
-    if (state_ == CircuitState::closed && forced_ != Forced::closed) v.throttle = throttle_share(now);
+    if (bound_ == CircuitState::closed && !forced_closed()) v.throttle = throttle_share(now);
     v.forced = forced_;
     v.outage_since = outage_since_;
+    v.own = state_;
+    v.proof = proof(now.mono);
+    if (leased_.bind != Leased::Bind::none) v.leased = leased_;
     return v;
 }
 
@@ -190,18 +209,26 @@ std::vector<CircuitTransition> Circuit::take_transitions() {
 std::string Circuit::snapshot(Now now, std::uint64_t boot) const {
     std::string out;
     json::Writer w(out);
-    const Now outage = outage_since_.value_or(Now{});
+    // What the fleet holds open is kept as this node's own, as if the lease were lost now.
+    const bool held = central_holds() && bound_ != CircuitState::closed && state_ == CircuitState::closed &&
+                      leased_.forced == Forced::none;
+    const CircuitState state = held ? CircuitState::open : state_;
+    const bool out_now = state != CircuitState::closed;
+    const Now outage = out_now ? outage_since_.value_or(since_) : Now{};
+    const MonoTime open_until = held ? (leased_.bind == Leased::Bind::open ? leased_.open_until : now.mono) : open_until_;
     w.begin_object();
     w.member("v", kVersion).member("boot", boot);
     w.member("mono", nanos(now.mono)).member("wall", nanos(now.wall));
-    w.member("state", static_cast<int>(state_)).member("cause", static_cast<int>(last_.cause));
+    w.member("state", static_cast<int>(state)).member("cause", static_cast<int>(last_.cause));
     w.member("since", nanos(since_.mono)).member("since_wall", nanos(since_.wall));
-    w.member("outage", outage_since_.has_value());
+    w.member("outage", out_now);
     w.member("outage_mono", nanos(outage.mono)).member("outage_wall", nanos(outage.wall));
-    w.member("open_until", nanos(open_until_)).member("failed_rounds", failed_rounds_);
-    w.member("subjects", failing_at_opening_).member("diverse", diverse_at_opening_);
-    w.member("ramp", ramp_at_ ? static_cast<int>(*ramp_at_) : -1);
+    w.member("open_until", nanos(open_until)).member("failed_rounds", failed_rounds_);
+    w.member("subjects", held ? leased_.subjects : failing_at_opening_);
+    w.member("diverse", held ? leased_.diverse : diverse_at_opening_);
+    w.member("ramp", ramp_at_ && !out_now ? static_cast<int>(*ramp_at_) : -1);
     w.member("forced", static_cast<int>(forced_)).member("forced_until", nanos(forced_until_));
+    w.member("opened_by", static_cast<int>(held ? OpenedBy::fleet : opened_by_));
     w.end_object();
     return out;
 }
@@ -215,7 +242,7 @@ Result<void> Circuit::restore(std::string_view bytes, Now now, std::uint64_t boo
     const Saved saved{f.any("boot"), MonoTime(Nanos(f.mono("mono"))), f.wall("wall")};
     const Rebase rebase(saved, now, boot);
     const auto state = static_cast<CircuitState>(f.number("state", 0, 2));
-    const auto cause = static_cast<CircuitCause>(f.number("cause", 0, static_cast<int>(CircuitCause::restored)));
+    const auto cause = static_cast<CircuitCause>(f.number("cause", 0, static_cast<int>(CircuitCause::lease_lost)));
     const Now since{rebase(f.mono("since")), f.wall("since_wall")};
     const bool outage = f.boolean("outage");
     const Now outage_since{rebase(f.mono("outage_mono")), f.wall("outage_wall")};
@@ -226,8 +253,10 @@ Result<void> Circuit::restore(std::string_view bytes, Now now, std::uint64_t boo
     const std::int64_t ramp = f.number("ramp", -1, kRampStepsMax - 1);
     const auto forced = static_cast<Forced>(f.number("forced", 0, 2));
     const MonoTime forced_until = rebase(f.mono("forced_until"));
+    const bool tells = static_cast<bool>((*root)["opened_by"]); // snapshots of nodes that knew no fleet do not
+    const auto told = static_cast<OpenedBy>(tells ? f.number("opened_by", 0, 3) : 1);
     const bool closed = state == CircuitState::closed;
-    const bool fits = outage != closed && (closed || ramp < 0) &&
+    const bool fits = (tells ? f.size() == kFields : f.size() == kFields - 1) && outage != closed && (closed || ramp < 0) &&
                       (forced != Forced::open || state == CircuitState::open) && (forced != Forced::closed || closed);
     if (f.bad() || !fits)
         return fail(Code::corrupt, Origin::store, "circuit snapshot: a field is missing or out of range");
@@ -236,12 +265,13 @@ Result<void> Circuit::restore(std::string_view bytes, Now now, std::uint64_t boo
     throttle_.clear();
     round_.forget();
     connect_streak_ = 0;
+    opened_by_ = closed ? OpenedBy::nothing : told;
+    leased_ = {};
     enter(state, CircuitCause::restored, {}, now);
-    if (closed) transitions_.pop_back();
     last_.cause = cause;
     last_.failing_subjects = failing_at_opening_ = subjects;
     diverse_at_opening_ = diverse;
-    since_ = since;
+    since_ = bound_since_ = since;
     outage_since_ = outage ? std::optional(outage_since) : std::nullopt;
     open_until_ = std::min(open_until, now.mono + options_.open_wait_max);
     failed_rounds_ = failed_rounds;
@@ -252,7 +282,7 @@ Result<void> Circuit::restore(std::string_view bytes, Now now, std::uint64_t boo
     forced_ = forced;
     forced_until_ = std::min(forced_until, now.mono + kForcedMax);
     if (state == CircuitState::half_open) {
-        since_.mono = now.mono;
+        since_.mono = bound_since_.mono = now.mono;
         round_.begin(options_.half_open_calls);
     }
     tick(now);
