@@ -1,6 +1,7 @@
 #include "edge/client_service.h"
 
 #include "edge/base/bytes.h"
+#include "edge/host_list.h"
 #include "edge/request_id.h"
 #include "policy/verify_request.h"
 
@@ -68,6 +69,8 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
     if (path == "/healthz")
         return get ? health()
                    : refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET, HEAD\r\n");
+    if (!serves_host(parts_.snapshot->config.listen.hosts, head.host))
+        return refuse(head, peer, ApiCode::misdirected_request, "this node does not serve that host");
     if (parts_.refusing) return refuse(head, peer, ApiCode::draining, "this node is going away", jittered_second());
     if (shedding || exchanges_.size() >= parts_.in_flight_max)
         return refuse(head, peer, ApiCode::overloaded, "too much is in flight", jittered_second());

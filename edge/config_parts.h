@@ -26,6 +26,7 @@ struct ListenConfig {
     std::string address;     // "IP:port" or "[IPv6]:port"
     std::string certificate; // path, PEM; empty: plain HTTP, loopback addresses only
     std::string key;         // path, PEM
+    std::vector<std::string> hosts; // that are served, see host_list.h; empty: any
     bool tls() const { return !certificate.empty(); }
 };
 

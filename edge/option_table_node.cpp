@@ -29,6 +29,9 @@ const Option kRows[] = {
      &ListenConfig::certificate>},
     {"listen.key", K::input_file, "", {0, 3000}, kHot, "PEM, the certificate's private key, without a passphrase",
      in_config<&Config::listen, &ListenConfig::key>},
+    {"listen.hosts", K::texts, "", {0, 256}, kHot,
+     "host names served, \"*.example.com\" too; another Host is answered 421; empty: any host",
+     in_config<&Config::listen, &ListenConfig::hosts>},
 
     {"admin.socket", K::path, "/run/holdfast/admin.sock", {0, 107}, kRestart, "Unix socket of holdfastctl; empty: none",
      in_config<&Config::admin, &AdminConfig::socket>},

@@ -106,8 +106,10 @@ void Site::make_files() {
 void Site::write_config() const {
     const int upstream = terms_.upstream_port != 0 ? terms_.upstream_port : centre_port_;
     std::string out = fmt::format(
-        "[node]\nname = \"e2e\"\ndata_dir = \"{}/data\"\n[listen]\naddress = \"127.0.0.1:{}\"\n", dir_, port_);
+        "[node]\nname = \"e2e\"\ndata_dir = \"{}/data\"\n{}\n[listen]\naddress = \"127.0.0.1:{}\"\n", dir_,
+        terms_.node, port_);
     if (terms_.tls) out += fmt::format("certificate = \"{0}/cert.pem\"\nkey = \"{0}/key.pem\"\n", dir_);
+    out += terms_.listen + "\n";
     out += fmt::format("[admin]\nsocket = \"{}/admin.sock\"\nlisten = \"127.0.0.1:{}\"\n", dir_, admin_port_);
     out += fmt::format("[limits]\n{}\n[drain]\n{}\n[auth]\nnonces = 100000\n{}\n", terms_.limits, terms_.drain,
                        terms_.auth);

@@ -18,7 +18,7 @@ namespace holdfast::e2e {
 // Lines of the node's configuration, below the heading of their table; the rest is the fixture's.
 struct Terms {
     bool tls = true;
-    std::string limits, auth, drain, log;
+    std::string node, listen, limits, auth, drain, log;
     std::string cache = "size = \"16MiB\"";
     std::string upstream = "deadline = \"1s\"\ntimeout_max = \"400ms\"\ntimeout_min = \"400ms\"";
     std::string retry = "attempts = 1\nbase = \"20ms\"";
@@ -96,7 +96,7 @@ class Site {
     Json admin_get(const std::string& path) const { return admin("GET", path).json(); }
     Finished ctl(const Arguments& arguments) const;
     HttpAnswer monitor(const std::string& path) const;  // of the read-only listener
-    std::string circuit() const;                        // closed, open, half_open
+    std::string circuit() const;                        // closed, open, half-open
     double metric(const std::string& series) const;     // by its name and labels as exposed; -1: not there
     std::string journal() const;                        // what its files hold
 
