@@ -30,7 +30,7 @@ struct AccessLine {
     std::string_view code;     // of SPEC's errors; empty: none
     std::string_view rung;     // which rung answered
     std::string_view reason;   // why the centre was not asked, or what failed: closed set
-    std::string_view circuit;  // "closed", "half_open", "open"
+    std::string_view circuit;  // "closed", "half-open", "open"
     int status = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;

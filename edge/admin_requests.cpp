@@ -9,6 +9,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kUnknownFieldsShown = 64;
+constexpr std::size_t kNameShown = 64;  // a longer one is no credential's and no scene's
 
 // The name of a member that is not among `known`, or empty.
 std::string unknown_member(json::Value object, std::initializer_list<std::string_view> known) {
@@ -91,6 +92,11 @@ void AdminRequest::cache_get(Body body) {
                       device = text("device");
     if (credential.empty() || subject.empty() || scene.empty())
         return answer_error(400, "InvalidRequest", "credential, subject and scene are needed");
+    if (credential.size() > kNameShown || scene.size() > kNameShown)
+        return answer_error(404, "NotFound", "no record of it, or none that may be shown");
+    operators_.looked("cache get", {{"credential", credential},
+                                    {"subject", node_.parts().storage.subject_tag(subject)},
+                                    {"scene", scene}});
     const auto found = node_.parts().storage.outcomes().find({credential, subject, scene, device}, node_.loop().now());
     if (!found) return answer_error(404, "NotFound", "no record of it, or none that may be shown");
     answer(cached_json(node_, *found, scene));
@@ -108,6 +114,9 @@ void AdminRequest::policy_test(Body body) {
     json::Document inner;
     auto parsed = parse_verify_request(inner, text);
     if (!parsed) return answer_error(400, "InvalidRequest", "request." + parsed.error().detail);
+    operators_.looked("policy test", {{"credential", id},
+                                      {"subject", node_.parts().storage.subject_tag(parsed->subject)},
+                                      {"scene", parsed->scene}});
     answer(policy_test_json(node_, *credential, body["client"].text().value_or("127.0.0.1"), *parsed));
 }
 

@@ -159,6 +159,7 @@ void AdminRequest::explain() {
     const std::string_view id = std::string_view(path_).substr(admin::kExplain.size());
     const RequestTrace* trace = node_.parts().recent.find(id);
     if (trace == nullptr) return answer_error(404, "NotFound", "not among the recent requests");
+    operators_.looked("explain", {{"requestId", id}});
     answer(to_json(*trace));
 }
 

@@ -10,10 +10,6 @@ double seconds(Nanos d) {
     return std::chrono::duration<double>(d).count();
 }
 
-std::string_view snake(CircuitState state) {
-    return state == CircuitState::closed ? "closed" : state == CircuitState::open ? "open" : "half_open";
-}
-
 std::string verdict_summary(Node& node, std::string_view& verdict) {
     const Now now = node.loop().now();
     const CircuitState state = node.parts().upstream.circuit().state();
@@ -54,7 +50,7 @@ void write_circuit(json::Writer& w, Node& node, Now now, bool full) {
     const CircuitView view = node.parts().upstream.circuit().view(now);
     w.begin_object()
         .member("upstream", node.config().upstream.kind)
-        .member("state", snake(view.state))
+        .member("state", name(view.state))
         .member("since", rfc3339(view.since.wall))
         .member("sinceSeconds", seconds(now.mono - view.since.mono))
         .member("reason", name(view.cause));

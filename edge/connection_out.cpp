@@ -66,7 +66,8 @@ void Connection::reject(int status, std::string_view reason, std::string_view me
     drop_handler();
     refusal_.reset();
     Reply reply =
-        error_reply(code_of(status), message, server_.next_request_id(), status == 503 ? Seconds(1) : Seconds(0));
+        error_reply(code_of(status), message, server_.next_request_id(),
+                    status == 503 ? server_.retry_after() : Seconds(0));
     reply.close = true;
     drop_body();
     const ResponseSpec spec{reply.status, reply.content_type, reply.body.size(), false};

@@ -86,6 +86,7 @@ struct AdminListeners {
     std::unique_ptr<AdminService> full, read_only;
     std::unique_ptr<Server> socket, tcp;
 
+    std::size_t connections() const { return (socket ? socket->size() : 0) + (tcp ? tcp->size() : 0); }
     // The servers first: what they abandon belongs to the services.
     void close() {
         socket.reset();
@@ -123,12 +124,17 @@ struct AdminListeners {
 void reload_certificate(Ground& ground, Node& node) {
     if (ground.server_tls == nullptr) return;
     if (const auto done = ground.server_tls->reload(WallClock::read()); !done) {
-        log::error("tls: the certificate was not reloaded: {}", done.error().detail);
+        const std::string text = "the certificate was not reloaded, the old one stays: " + done.error().detail;
+        log::error("tls: {}", text);
+        log::flush();
+        node.events().add(node.loop().now().wall, "tls", text);
         node.metrics().tls_reload_failures().Increment();
         return;
     }
     node.metrics().tls_certificate_expiry_seconds().Set(double(unix_seconds(ground.server_tls->not_after())));
-    log::info("tls: certificate reloaded, valid until {}", rfc3339(ground.server_tls->not_after()));
+    const std::string text = "certificate reloaded, valid until " + rfc3339(ground.server_tls->not_after());
+    log::info("tls: {}", text);
+    node.events().add(node.loop().now().wall, "tls", text);
 }
 
 int serve(Config config) {
@@ -145,6 +151,7 @@ int serve(Config config) {
         running.metrics().tls_certificate_expiry_seconds().Set(double(unix_seconds(ground.server_tls->not_after())));
     AdminListeners admin;
     if (auto opened = admin.open(ground, running); !opened) return fail_to_start(opened.error().detail);
+    running.admin_connections = [&admin] { return admin.connections(); };
     // From here on the node lives until the observer is taken away below.
     ground.loop.set_lag_observer(
         [&running](Nanos lag) { running.metrics().loop_lag().Observe(std::chrono::duration<double>(lag).count()); });

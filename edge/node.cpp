@@ -85,6 +85,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, NodeSeams seams) {
 }
 
 Result<void> Node::make_rooms(Config config) {
+    config.generation = 1;  // of this process; each configuration adopted later is one more
     metrics_ = std::make_unique<Metrics>(labels_of(config));
     auto snapshot = Snapshot::make(std::move(config), *metrics_);
     if (!snapshot) return tl::unexpected(snapshot.error());

@@ -67,6 +67,7 @@ class Node {
     const Rates& rates() const { return rates_seen_; }
     const std::map<Eviction, std::uint64_t>& evictions() const { return evictions_; }
     void reopen_logs();  // after a rotation
+    std::function<std::size_t()> admin_connections;  // set by whoever owns the admin listeners; empty: none
 
     // Brings the gauges up to date; before /metrics and status.
     void refresh_metrics();

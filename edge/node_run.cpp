@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::string_view kCircuit = "circuit/central";
 
+// A counter over a count that another room keeps.
+void catch_up(prometheus::Counter& counter, std::uint64_t count) {
+    counter.Increment(std::max(0.0, double(count) - counter.Value()));
+}
+
 }  // namespace
 
 void Node::restore() {
@@ -173,6 +178,9 @@ void Node::refresh_metrics() {
     metrics_->connections(ConnectionState::handshake, double(counts.handshake));
     metrics_->connections(ConnectionState::idle, double(counts.idle));
     metrics_->connections(ConnectionState::active, double(counts.active));
+    if (admin_connections) metrics_->connections(ConnectionState::admin, double(admin_connections()));
+    catch_up(metrics_->access_lines_dropped(), access_->dropped());
+    catch_up(metrics_->log_lines_suppressed(), reject_log_.suppressed());
     const OutcomeStats stats = storage_->outcomes().stats();
     metrics_->cache_entries().Set(double(stats.entries));
     metrics_->cache_bytes().Set(double(storage_->cache_bytes_used()));

@@ -16,7 +16,7 @@ std::string Operators::fields(std::initializer_list<std::pair<std::string_view, 
 // An act of an operator is in the journal before it is confirmed; without a journal it is refused.
 void Operators::journal_then(std::string_view kind, const std::string& fields, Done done) {
     Journal* journal = node_.parts().storage.journal();
-    if (journal == nullptr) return done(fail(Code::io, Origin::store, "the journal is not open; nothing was changed"));
+    if (journal == nullptr) return done(fail(Code::io, Origin::store, "the journal is not open"));
     node_.metrics().journalled(kind);
     journal->append(kind, fields, node_.loop().now().wall, std::move(done));
 }
@@ -46,8 +46,11 @@ void Operators::order(OverrideRequest request, Done done) {
                                       {"reason", proposed->reason},
                                       {"for", format_duration(proposed->granted)}});
     auto stand = [this_copy = *this, order = *proposed, key](Result<void> written, const Done& finish) mutable {
-        if (!written) return finish(written);
         Node& node = this_copy.node_;
+        if (!written) {
+            node.journal("override", this_copy.fields({{"order", key}, {"action", "not stored"}}));
+            return finish(written);
+        }
         if (auto stood = node.parts().overrides.stand(order); !stood) {
             node.parts().storage.state().erase_soon(key);
             node.journal("override", this_copy.fields({{"order", key}, {"action", "refused"}}));
@@ -93,13 +96,23 @@ void Operators::clear(const Scope& scope, bool circuit, const std::string& reaso
     });
 }
 
+// What hides records is in force before its entry is written: a failure of the entry must not read as if it were not.
+Operators::Done Operators::stands(std::string what, Done done) {
+    return [what = std::move(what), done = std::move(done)](Result<void> written) {
+        if (written) return done(written);
+        Error error = written.error();
+        error.detail = what + " stands, but is not in the journal: " + error.detail;
+        done(tl::unexpected(std::move(error)));
+    };
+}
+
 void Operators::revoke(const std::string& subject, Done done) {
     Storage& storage = node_.parts().storage;
     const std::string entry = fields({{"subject", storage.subject_tag(subject)}});
     // The hiding comes first: between it and the journal entry nobody is let in.
     storage.outcomes().revoke(subject, node_.loop().now(), [copy = *this, entry, done](Result<void> hidden) mutable {
         if (!hidden) return done(hidden);
-        copy.journal_then("revocation", entry, done);
+        copy.journal_then("revocation", entry, stands("the revocation", done));
     });
 }
 
@@ -108,7 +121,7 @@ void Operators::purge(const std::string& scene, Done done) {
     const std::string entry = fields({{"scene", scene.empty() ? "*" : scene}});
     storage.outcomes().purge(scene, node_.loop().now(), [copy = *this, entry, done](Result<void> hidden) mutable {
         if (!hidden) return done(hidden);
-        copy.journal_then("purge", entry, done);
+        copy.journal_then("purge", entry, stands("the purge", done));
     });
 }
 
@@ -119,6 +132,17 @@ void Operators::reset_state(const std::string& reason, Done done) {
         if (!written) return done(written);
         node->parts().storage.state().reset_sound(reason, done);
     });
+}
+
+void Operators::looked(std::string_view what,
+                       std::initializer_list<std::pair<std::string_view, std::string_view>> at) const {
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().member("by", who_).member("what", what);
+    for (const auto& [key, value] : at) w.member(key, value);
+    w.end_object();
+    if (node_.parts().storage.journal() == nullptr) log::warn("operator: {} by {}, without a journal", what, who_);
+    node_.journal("looked", out);
 }
 
 void Operators::drain() {

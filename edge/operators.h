@@ -24,11 +24,16 @@ class Operators {
     void reset_state(const std::string& reason, Done done);
     void drain();
     void undrain();
+    // Somebody looks at what is known of one subject or request. The entry is not waited for, and looking is allowed
+    // without a journal: a node whose disk is ill must be looked at. `what` is "cache get", "policy test" or "explain".
+    void looked(std::string_view what,
+                std::initializer_list<std::pair<std::string_view, std::string_view>> at) const;
 
   private:
     void order(OverrideRequest request, Done done);
     void clear(const Scope& scope, bool circuit, const std::string& reason, Done done);
     std::string fields(std::initializer_list<std::pair<std::string_view, std::string_view>> more) const;
+    static Done stands(std::string what, Done done);
     void journal_then(std::string_view kind, const std::string& fields, std::function<void(Result<void>)> done);
 
     Node& node_;

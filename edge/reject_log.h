@@ -14,7 +14,10 @@ class RejectLog {
     // Requires: `reason` is a literal.
     void note(std::string_view reason, std::string_view client, MonoTime now) {
         log::LogLimit& limit = limits_[reason];
-        if (!limit.allow(now)) return;
+        if (!limit.allow(now)) {
+            ++suppressed_;
+            return;
+        }
         const std::uint64_t held_back = limit.take_suppressed();
         if (held_back > 0)
             log::warn("refused: {} from {} (suppressed {})", reason, log::escape(client), held_back);
@@ -22,7 +25,10 @@ class RejectLog {
             log::warn("refused: {} from {}", reason, log::escape(client));
     }
 
+    std::uint64_t suppressed() const { return suppressed_; }  // lines, since start
+
   private:
+    std::uint64_t suppressed_ = 0;
     std::map<std::string_view, log::LogLimit> limits_;
 };
 

@@ -74,6 +74,7 @@ class Server {
     std::string_view date() { return date_.text(loop_.now().wall); }
     std::string next_request_id() { return make_request_id(loop_.now().wall, rng_); }  // of refusals below a service
     const MemoryCount& memory() const { return memory_; }
+    Seconds retry_after() { return Seconds(1 + static_cast<std::int64_t>(rng_.below(3))); }  // with jitter
     void erase_later(Connection& connection);
     void resume_later(Connection& connection);
     void count_reject(std::string_view reason, const PeerInfo& peer) { on_reject_(reason, peer); }

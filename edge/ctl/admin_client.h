@@ -12,7 +12,7 @@
 //    "node":{"name","region","version","pid":N,"startedAt","uptimeSeconds":N},
 //    "mode":{"node":"auto|degraded|live","overrides":[{"scope":"node|scene|circuit","scene"?,"mode","reason","by",
 //            "since","expiresAt","remainingSeconds":N}]},
-//    "circuits":[{"upstream","state":"closed|half_open|open","since","sinceSeconds":N,"reason",
+//    "circuits":[{"upstream","state":"closed|half-open|open","since","sinceSeconds":N,"reason",
 //                 "forced"?:"open|close","retryInSeconds"?:N}],
 //    "lease":{"kind":"local|etcd","state":"local|leased|autonomous","remainingSeconds"?:N},
 //    "cache":{"entries":N,"bytes":N,"sizeBytes":N,"healthy":bool,"detail"?},
