@@ -22,7 +22,6 @@ namespace holdfast {
 namespace {
 
 enum ChildExit { kSound = 0, kDamaged = 10, kForeign = 11, kOtherKey = 12 };
-constexpr std::uint32_t kFormatVersion = 2; // 1: keys by another hash
 constexpr std::string_view kFormatMagic = "HOLDFAST";
 
 // Every free page lies in the file's range, and lists are in LMDB's order (a count, then descending numbers).
@@ -95,7 +94,7 @@ int walk(const ScanRequest& q) {
     Format format;
     const auto bytes = txn->get(0, kFormatKey);
     if (!bytes) return kForeign;
-    switch (decode_format(*bytes, q.key_check, format)) {
+    switch (decode_format(*bytes, q.key_check, format, q.version)) {
         case FormatCheck::good:
             break;
         case FormatCheck::foreign:
@@ -144,10 +143,10 @@ ScanReport report_of(int status) {
 
 } // namespace
 
-std::string encode_format(const Format& format) {
+std::string encode_format(const Format& format, std::uint32_t version) {
     std::string out(kFormatMagic);
     wire::Writer w(out);
-    w.u32(kFormatVersion);
+    w.u32(version);
     w.raw(format.key_check.data(), format.key_check.size());
     w.u64(format.generation);
     const Digest sum = Sha256::of(out);
@@ -155,9 +154,10 @@ std::string encode_format(const Format& format) {
     return out;
 }
 
-FormatCheck decode_format(std::string_view bytes, const std::array<char, 16>& key_check, Format& out) {
+FormatCheck decode_format(std::string_view bytes, const std::array<char, 16>& key_check, Format& out,
+                          std::uint32_t version) {
     wire::Reader r(bytes);
-    const bool ours = r.bytes(kFormatMagic.size()) == kFormatMagic && r.u32() == kFormatVersion;
+    const bool ours = r.bytes(kFormatMagic.size()) == kFormatMagic && r.u32() == version;
     const std::string_view check = r.bytes(out.key_check.size());
     out.generation = r.u64();
     const std::string_view sum = r.bytes(8);

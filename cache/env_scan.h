@@ -36,6 +36,10 @@ enum class ScanVerdict {
     other_key, // ours, but sealed under another key
 };
 
+// Of what is in an environment, for each kind of it; another one is moved aside. 1: keys by another hash. Of cache/ 2:
+// orders each under its own key.
+inline constexpr std::uint32_t kFormatVersion = 2, kCacheFormatVersion = 3;
+
 struct ScanRequest {
     std::string dir;
     std::uint64_t map_bytes = 0;
@@ -43,6 +47,7 @@ struct ScanRequest {
     std::array<char, 16> key_check{};
     ScanDepth depth = ScanDepth::quick;
     Nanos limit = 60s;
+    std::uint32_t version = kFormatVersion;
     // Whether an entry (not of the first database) is one of ours and unharmed; called in the child. `generation` is
     // the format record's.
     std::function<bool(std::uint64_t generation, std::size_t db, std::string_view key, std::string_view value)> verify;
@@ -66,7 +71,8 @@ struct Format {
     std::uint64_t generation = 0;
 };
 enum class FormatCheck { good, foreign, other_key };
-std::string encode_format(const Format& format);
-FormatCheck decode_format(std::string_view bytes, const std::array<char, 16>& key_check, Format& out);
+std::string encode_format(const Format& format, std::uint32_t version = kFormatVersion);
+FormatCheck decode_format(std::string_view bytes, const std::array<char, 16>& key_check, Format& out,
+                          std::uint32_t version = kFormatVersion);
 
 } // namespace holdfast

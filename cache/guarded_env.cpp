@@ -100,6 +100,7 @@ Result<void> GuardedEnv::inspect(const GuardOptions& o, WallTime now) {
     ScanRequest request{o.dir, o.map_bytes, o.dbs, Codec::key_check(o.key)};
     request.depth = crashed_ || o.always_full || meta == MetaCheck::suspicious ? ScanDepth::full : ScanDepth::quick;
     request.limit = o.scan_limit;
+    request.version = o.version;
     request.verify = o.verify;
     const ScanReport report = scan_environment(request);
     if (report.verdict == ScanVerdict::sound) return {};
@@ -139,7 +140,7 @@ Result<void> GuardedEnv::open_env(const GuardOptions& o) {
         if (const int rc = txn->find(0, kFormatKey, bytes); rc != 0)
             return tl::unexpected(lmdb::error_of(rc, "read the format of " + o.dir));
         if (bytes) {
-            if (decode_format(*bytes, key_check, format) != FormatCheck::good)
+            if (decode_format(*bytes, key_check, format, o.version) != FormatCheck::good)
                 return fail(Code::unsupported, Origin::store, o.dir + " is of another format");
             if (o.generation != 0 && o.generation != format.generation)
                 return fail(Code::unsupported, Origin::store, "it belongs to a state/ that is gone");
@@ -151,7 +152,7 @@ Result<void> GuardedEnv::open_env(const GuardOptions& o) {
     format = {key_check, o.generation != 0 ? o.generation : random_u64() | 1};
     auto txn = env_->write();
     if (!txn) return tl::unexpected(txn.error());
-    if (const int rc = txn->put(0, kFormatKey, encode_format(format)); rc != 0)
+    if (const int rc = txn->put(0, kFormatKey, encode_format(format, o.version)); rc != 0)
         return tl::unexpected(lmdb::error_of(rc, "begin " + o.dir));
     // In the same commit: a crash right after it must not make a loss look like a first start.
     if (const int rc = moved_aside_ ? txn->put(0, kUnsoundKey, why_aside_) : 0; rc != 0)

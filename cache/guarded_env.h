@@ -33,6 +33,7 @@ struct GuardOptions {
     // The identity that the environment must have, and gets when it is begun anew: another one is moved aside. 0: its
     // own.
     std::uint64_t generation = 0;
+    std::uint32_t version = kFormatVersion; // of what is in it: another one is moved aside
     bool always_full = false; // walk everything at each start, not only after a crash
     std::function<bool(std::uint64_t generation, std::size_t db, std::string_view key, std::string_view value)> verify;
     std::function<int()> fault, read_fault; // see lmdb::EnvOptions

@@ -82,6 +82,9 @@ bool Cursor::first() {
 bool Cursor::next() {
     return move(MDB_NEXT);
 }
+bool Cursor::prev() {
+    return move(MDB_PREV);
+}
 bool Cursor::last() {
     return move(MDB_LAST);
 }

@@ -45,6 +45,7 @@ class Cursor {
     // False at the end, on an error (then error() is not 0).
     bool first();
     bool next();
+    bool prev();
     bool last();
     bool seek(std::string_view key); // the first entry not below key
     std::string_view key() const { return key_; }

@@ -1,74 +1,94 @@
 #include "cache/order_ledger.h"
 
+#include "cache/order_log.h"
 #include "cache/order_ring.h"
 #include "cache/store_env.h"
 
 namespace holdfast {
 
 struct OrderLedger::State {
+    State(CacheEnv& e, Nanos r) : env(e), retain(r), log(e), ring(e, log, r) {}
+    bool read(const OrderRing::Place& place, lmdb::Db db, const OrderKey& key, OrderRecord& out);
+
     CacheEnv& env;
     Nanos retain;
+    OrderLog log;
     OrderRing ring;
+    std::uint64_t damaged = 0;
 };
 
-OrderLedger::OrderLedger(CacheEnv& env, Nanos retain)
-    : state_(std::make_unique<State>(State{env, retain, OrderRing(env, retain)})) {}
+OrderLedger::OrderLedger(CacheEnv& env, Nanos retain) : state_(std::make_unique<State>(env, retain)) {}
 OrderLedger::~OrderLedger() = default;
 
 OrderRing& OrderLedger::ring() {
     return state_->ring;
 }
 
-std::optional<OrderRecord> OrderLedger::find(std::string_view credential, std::string_view order_no, Now now) {
+OrderKey OrderLedger::key(std::string_view credential, std::string_view order_no) {
+    return state_->env.codec().order_key(credential, order_no);
+}
+
+bool OrderLedger::State::read(const OrderRing::Place& place, lmdb::Db db, const OrderKey& key, OrderRecord& out) {
+    if (const OrderBlock* block = log.pending(place.sequence))
+        return block->db == db && read_order(block->plain, place.slot, key, out);
+    auto txn = env.env().read();
+    if (!txn) return false;
+    const auto at = sequence_key(place.sequence);
+    const auto value = txn->get(db, view_of(at));
+    if (!value) return false;  // cleared to make room
+    const auto plain = open_block(env.codec(), db, place.sequence, *value);
+    if (!plain) ++damaged;
+    return plain && read_order(*plain, place.slot, key, out);
+}
+
+std::optional<OrderRecord> OrderLedger::find(const OrderKey& key, Now now) {
     State& s = *state_;
     if (!s.env.open()) return std::nullopt;
-    const OrderKey key = s.env.codec().order_key(credential, order_no);
-    OrderRecord record;
-    std::optional<lmdb::Txn> txn;
+    s.ring.prefetch(key);
     for (std::size_t back = 0; back < kOrderParts; ++back) {
         const std::size_t part = s.ring.newest(back);
-        if (!s.ring.may_hold(part, key)) continue;
-        const lmdb::Db db = kOrders + static_cast<lmdb::Db>(part);
-        std::optional<std::string_view> value;
-        if (const WriteOp* op = s.env.batch().pending(db, view_of(key))) {
-            value = op->value;
-        } else {
-            if (!txn) {
-                auto begun = s.env.env().read();
-                if (!begun) return std::nullopt;
-                txn.emplace(std::move(*begun));
-            }
-            value = txn->get(db, view_of(key));
-        }
-        if (!value) continue;
-        if (!s.env.codec().open_order(key, *value, record)) continue;
-        const auto age = record_age(record.decided, record.boot, now, record.decided.wall);
-        if (!age || *age > s.retain) return std::nullopt; // older ones lie in older parts
-        record.age = *age;
+        const auto place = s.ring.find(part, key);
+        if (!place) continue;
+        std::optional<OrderRecord> record(std::in_place);
+        if (!s.read(*place, OrderRing::db_of(part), key, *record)) continue;
+        const auto age = record_age(record->decided, record->boot, now, record->decided.wall);
+        if (!age || *age > s.retain) return std::nullopt;  // older ones lie in older parts
+        record->age = *age;
         return record;
     }
     return std::nullopt;
 }
 
-bool OrderLedger::put(std::string_view credential, std::string_view order_no, OrderRecord record, Now now) {
+bool OrderLedger::put(const OrderKey& key, OrderRecord record, Now now) {
     State& s = *state_;
-    if (!s.env.open() || record.answer.size() > kOrderAnswerMax) return false;
+    if (!s.env.open()) return false;
     if (record.boot == 0) record.boot = boot_id();
     s.ring.advance(now);
-    const OrderKey key = s.env.codec().order_key(credential, order_no);
     const std::size_t part = s.ring.newest(0);
-    WriteOp op;
-    op.db = kOrders + static_cast<lmdb::Db>(part);
-    op.key = view_of(key);
-    s.env.codec().seal_order(key, record, UINT32_MAX, op.value);
-    const std::size_t bytes = op.value.size();
-    if (!s.env.batch().add(std::move(op))) return false;
-    s.ring.added(part, key, bytes);
-    return true;
+    if (record.answer.size() <= kOrderAnswerMax && s.ring.writable()) {
+        if (const auto added = s.log.add(OrderRing::db_of(part), key, record)) {
+            s.ring.added(part, key, *added);
+            return true;
+        }
+    }
+    s.env.batch().count_refused();
+    return false;
+}
+
+std::optional<OrderRecord> OrderLedger::find(std::string_view credential, std::string_view order_no, Now now) {
+    return find(key(credential, order_no), now);
+}
+
+bool OrderLedger::put(std::string_view credential, std::string_view order_no, OrderRecord record, Now now) {
+    return put(key(credential, order_no), std::move(record), now);
 }
 
 std::uint64_t OrderLedger::entries() const {
     return state_->ring.entries();
 }
 
-} // namespace holdfast
+std::uint64_t OrderLedger::damaged() const {
+    return state_->damaged + state_->ring.damaged();
+}
+
+}  // namespace holdfast

@@ -1,8 +1,10 @@
 // Which orders a credential has asked and what was answered: the idempotency of SPEC §2.1. Finding is synchronous and
-// sees what was put a moment ago; putting is queued and durable within 100 ms. Records live in a ring of databases,
-// each for a stretch of time, and are dropped by whole databases. Which calls are in flight is not kept here.
+// sees what was put a moment ago; putting is queued and durable within 100 ms. Orders lie in an ordered log with an
+// index in memory; the log is a ring of databases, each for a stretch of time, and orders are dropped by whole
+// databases. Which calls are in flight is not kept here.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,16 +18,18 @@
 namespace holdfast {
 
 struct OrderRecord {
-    Digest body{};           // SHA-256 of the request's body
-    bool final = false;      // false: a degraded answer, replaced by a live one later
-    std::uint64_t epoch = 0; // OutcomeStore::epoch() when it was answered
-    Now decided{};           // by both clocks; put fills `boot` in when it is zero
+    Digest body{};            // SHA-256 of the request's body
+    bool final = false;       // false: a degraded answer, replaced by a live one later
+    std::uint64_t epoch = 0;  // OutcomeStore::epoch() when it was answered
+    Now decided{};            // by both clocks; put fills `boot` in when it is zero
     std::uint64_t boot = 0;
-    std::string answer; // the caller's own serialization, at most kOrderAnswerMax
-    Nanos age{0};       // filled in by find()
+    std::string answer;  // the caller's own serialization, at most kOrderAnswerMax
+    Nanos age{0};        // filled in by find()
 };
 
 inline constexpr std::size_t kOrderAnswerMax = 8u << 10;
+
+using OrderKey = std::array<char, 16>;  // keyed hash of a credential and an order number
 
 class CacheEnv;
 class OrderRing;
@@ -34,11 +38,17 @@ class OrderLedger {
   public:
     OrderLedger(CacheEnv& env, Nanos retain);
     ~OrderLedger();
-    // The newest record of this order younger than `retain`.
+    // For the calls below: who asks several times for one order computes it once. Good for this store only.
+    OrderKey key(std::string_view credential, std::string_view order_no);
+    // The newest record of this order younger than `retain`; one that does not verify is not there.
+    std::optional<OrderRecord> find(const OrderKey& key, Now now);
+    // Adds or replaces. False when too much waits for the disk, there is no cache, or the answer is too long: it is
+    // counted.
+    bool put(const OrderKey& key, OrderRecord record, Now now);
     std::optional<OrderRecord> find(std::string_view credential, std::string_view order_no, Now now);
-    // Adds or replaces. False when the queue is full, there is no cache, or the answer is too long: it is counted.
     bool put(std::string_view credential, std::string_view order_no, OrderRecord record, Now now);
-    std::uint64_t entries() const; // on disk, expired ones included until their database is dropped
+    std::uint64_t entries() const;  // expired ones included until their database is dropped
+    std::uint64_t damaged() const;  // blocks of orders that did not verify, since start
 
   private:
     friend class Sweeper;
@@ -47,4 +57,4 @@ class OrderLedger {
     std::unique_ptr<State> state_;
 };
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -180,15 +180,4 @@ bool Codec::open_outcome(const OutcomeKey& key, std::string_view value, OutcomeR
     return plain && decode_outcome(*plain, out);
 }
 
-void Codec::seal_order(const OrderKey& key, const OrderRecord& record, std::uint32_t drop_after, std::string& out) {
-    plain_.clear();
-    encode_order(record, plain_);
-    seal(view_of(key), {RecordKind::order, 0, drop_after, record.epoch}, plain_, out);
-}
-
-bool Codec::open_order(const OrderKey& key, std::string_view value, OrderRecord& out) {
-    const auto plain = open(view_of(key), RecordKind::order, value);
-    return plain && decode_order(*plain, out);
-}
-
 }  // namespace holdfast

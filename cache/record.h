@@ -35,7 +35,6 @@ enum class RecordKind : std::uint8_t { outcome = 1, order = 2, value = 3 };
 using SecretKey = std::array<std::uint8_t, 32>;
 using OutcomeKey = std::array<char, 32>;  // keyed hash of subject ‖ of credential, scene, device
 using SubjectHash = std::array<char, 16>;
-using OrderKey = std::array<char, 16>;
 
 template <std::size_t N>
 std::string_view view_of(const std::array<char, N>& a) {
@@ -81,8 +80,6 @@ class Codec {
 
     void seal_outcome(const OutcomeKey& key, const OutcomeRecord& record, std::uint32_t drop_after, std::string& out);
     bool open_outcome(const OutcomeKey& key, std::string_view value, OutcomeRecord& out);
-    void seal_order(const OrderKey& key, const OrderRecord& record, std::uint32_t drop_after, std::string& out);
-    bool open_order(const OrderKey& key, std::string_view value, OrderRecord& out);
 
     std::uint64_t generation() const { return generation_; }
     // Sixteen bytes that tell whether a store was sealed under this master key; they give nothing away.

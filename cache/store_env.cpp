@@ -31,7 +31,8 @@ auto verifier(const SecretKey& key, bool cache) {
                                                           std::string_view v) mutable {
         if (!codec) codec = std::make_shared<Codec>(key, generation);
         if (!cache) return codec->open(bound_key(static_cast<lmdb::Db>(db), k), RecordKind::value, v).has_value();
-        return codec->open(k, db == kOutcomes ? RecordKind::outcome : RecordKind::order, v).has_value();
+        if (db == kOutcomes) return codec->open(k, RecordKind::outcome, v).has_value();
+        return codec->open(bound_key(static_cast<lmdb::Db>(db), k), RecordKind::order, v).has_value();
     };
 }
 
@@ -39,7 +40,7 @@ auto verifier(const SecretKey& key, bool cache) {
 
 StoreEnv::StoreEnv(StoreEnvOptions o, Loop& loop, Offload& offload, const StorageObserver& observer,
                    std::vector<std::string> dbs, bool always_full)
-    : loop_(loop), observer_(observer), bytes_max_(o.bytes), codec_(o.key, 0) {
+    : loop_(loop), observer_(observer), bytes_max_(o.bytes), key_(o.key), codec_(o.key, 0) {
     GuardOptions g;
     g.dir = o.dir;
     g.map_bytes = map_bytes(o.bytes);
@@ -48,6 +49,7 @@ StoreEnv::StoreEnv(StoreEnvOptions o, Loop& loop, Offload& offload, const Storag
     g.scan_limit = o.scan_limit;
     g.generation = o.generation;
     g.always_full = always_full;
+    g.version = o.part == "cache" ? kCacheFormatVersion : kFormatVersion;
     g.verify = verifier(o.key, o.part == "cache");
     g.fault = o.fault;
     g.read_fault = o.read_fault;
@@ -73,6 +75,10 @@ PartHealth StoreEnv::health() const {
     out.ok = false;
     out.reason = error_.detail;
     return out;
+}
+
+std::shared_ptr<Codec> StoreEnv::new_codec() const {
+    return std::make_shared<Codec>(key_, codec_.generation());
 }
 
 std::string StoreEnv::seal_value(lmdb::Db db, std::string_view key, std::string_view plain) {

@@ -43,7 +43,8 @@ class StoreEnv {
     GuardedEnv& guarded() { return *guarded_; }   // Requires: open()
     WriteBatch& batch() { return *batch_; }       // Requires: open()
     lmdb::Env& env() { return *batch_->env(); }   // Requires: open()
-    Codec& codec() { return codec_; }
+    Codec& codec() { return codec_; }             // the loop's
+    std::shared_ptr<Codec> new_codec() const;     // of the same keys, for another thread; Requires: open()
     std::uint64_t bytes_max() const { return bytes_max_; }
     Loop& loop() { return loop_; }
     const StorageObserver& observer() const { return observer_; }
@@ -67,6 +68,7 @@ class StoreEnv {
     std::uint64_t bytes_max_;
     std::shared_ptr<GuardedEnv> guarded_; // owners: this, and the batch, whose work tells it about failures
     std::unique_ptr<WriteBatch> batch_;
+    SecretKey key_;
     Codec codec_;
     Error error_;
     std::string load_failure_;

@@ -176,8 +176,8 @@ void WriteBatch::start(Ops ops, bool room) {
 void WriteBatch::finished() {
     spent_ = std::move(handle_);
     const std::shared_ptr<Job> job = std::exchange(job_, nullptr);
-    const bool writes =
-        std::any_of(job->ops.begin(), job->ops.end(), [](const auto& op) { return op->kind != WriteOp::Kind::task; });
+    const bool writes = std::any_of(job->ops.begin(), job->ops.end(),
+                                    [](const auto& op) { return op->kind != WriteOp::Kind::task || op->writes; });
     if (writes && observer_.commit_duration) observer_.commit_duration(job->took);
     if (job->result) pages_used_ = job->pages;
     if (job->room) {

@@ -39,6 +39,7 @@ struct WriteOp {
     // Runs inside the write transaction, after the puts queued before it: values only, off the loop. 0 or an error
     // code.
     std::function<int(lmdb::Txn&)> task;
+    bool writes = false; // of a task: that it always does, so that its commit counts
     Durable done;
 };
 
@@ -60,6 +61,8 @@ class WriteBatch {
     [[nodiscard]] bool add(WriteOp op, bool urgent = false);
     // The queued write of this key that is not yet on disk, or nothing. Valid until control returns to the loop.
     const WriteOp* pending(lmdb::Db db, std::string_view key) const;
+    // Something that would have been written was refused by whoever gathers it, for want of room: health() says so.
+    void count_refused() { ++health_.refused; }
     // Calls `each` for every key of `db` that has a queued write.
     void each_pending(lmdb::Db db, const std::function<void(const WriteOp&)>& each) const;
     // Called when a batch closes: may add() writes that gather many small things into one.

@@ -104,25 +104,6 @@ TEST_CASE("record: keys keep neighbouring texts apart and the subject together")
     CHECK(view_of(codec.subject_hash("s")) == key("a", "s", "b", "").substr(0, 16));
 }
 
-TEST_CASE("record: an order comes back as it was sealed") {
-    Codec codec(kKey, 1);
-    const OrderKey key = codec.order_key("app", "o-1");
-    OrderRecord r;
-    r.body.fill(9);
-    r.final = true;
-    r.epoch = 4;
-    r.answer = R"({"outcome":"pass"})";
-    std::string sealed;
-    codec.seal_order(key, r, UINT32_MAX, sealed);
-    OrderRecord back;
-    REQUIRE(codec.open_order(key, sealed, back));
-    CHECK(back.final);
-    CHECK(back.body == r.body);
-    CHECK(back.answer == r.answer);
-    CHECK(back.epoch == 4);
-    CHECK_FALSE(codec.open_order(codec.order_key("app", "o-2"), sealed, back));
-}
-
 TEST_CASE("record: no clock makes a record younger") {
     const Now decided{MonoTime(1000s), WallTime(500'000s)};
     const std::uint64_t here = boot_id(), elsewhere = here + 1;
