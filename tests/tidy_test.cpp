@@ -54,10 +54,10 @@ const std::map<std::string, std::string>& tree() {
     return files;
 }
 
-// The build knows which rooms of upstream/ do I/O; the abstract coordinator stands with them.
+// The build knows which rooms of upstream/ do I/O.
 const House& house() {
     static const House found = [] {
-        House out{{"coordinator"}};
+        House out;
         const std::string cmake = read(kRoot / "CMakeLists.txt");
         const std::string mark = "set(upstream_io_rooms ";
         const auto from = cmake.find(mark) + mark.size();

@@ -134,6 +134,7 @@ Pool::Pool(Loop& loop, Dialer& dialer, Network& network, const Endpoint& endpoin
       endpoint_(endpoint),
       options_(options),
       resolver_(loop, network, endpoint.host, resolver) {
+    limits_.body_bytes = options_.answer_bytes;
     idle_.reserve(std::min<std::size_t>(options_.idle, 256));
     resolver_.on_settled([this] { feed(); });
 }

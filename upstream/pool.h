@@ -23,6 +23,7 @@ struct PoolOptions {
     std::uint32_t idle = 256;        // kept connections
     Nanos idle_timeout = 30s;
     Nanos max_age = 10min; // of a connection; it is then not used again, so that new addresses are taken up
+    std::uint64_t answer_bytes = ResponseLimits{}.body_bytes; // of one answer's body
 };
 
 class Pool;

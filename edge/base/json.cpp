@@ -35,6 +35,7 @@ tl::unexpected<Error> bad(std::string detail) {
 struct Document::State {
     simdjson::dom::parser parser{kBytesMax};
     std::vector<Node> nodes;
+    std::size_t nodes_max = kNodesMax;
     bool large = false;
 
     Result<bool> add(simdjson::dom::element element, std::string_view key, std::size_t depth);
@@ -61,7 +62,7 @@ void Document::State::add_number(simdjson::dom::element element, Node& node) {
 
 // Depth is bounded by kDepthMax, which the parser itself enforces.
 Result<bool> Document::State::add(simdjson::dom::element element, std::string_view key, std::size_t depth) {
-    if (nodes.size() >= kNodesMax) return bad(fmt::format("more than {} values", kNodesMax));
+    if (nodes.size() >= nodes_max) return bad(fmt::format("more than {} values", nodes_max));
     const auto at = static_cast<std::uint32_t>(nodes.size());
     Node& node = nodes.emplace_back();
     node.key = key;
@@ -118,7 +119,9 @@ Result<bool> Document::State::add_array(simdjson::dom::array array, std::uint32_
     return true;
 }
 
-Document::Document() : state_(std::make_unique<State>()) {
+Document::Document() : Document(kNodesMax) {}
+Document::Document(std::size_t nodes_max) : state_(std::make_unique<State>()) {
+    state_->nodes_max = nodes_max;
     HF_CHECK(state_->parser.allocate(0, kDepthMax) == simdjson::SUCCESS);
 }
 Document::~Document() = default;
@@ -127,7 +130,7 @@ Document& Document::operator=(Document&&) noexcept = default;
 
 Result<Value> Document::parse(std::string_view text) {
     if (state_->large) {
-        *this = Document();
+        *this = Document(state_->nodes_max);
     }
     state_->nodes.clear();
     state_->large = text.size() > kKeepBytes;

@@ -55,6 +55,7 @@ class Value {
 class Document {
   public:
     Document();
+    explicit Document(std::size_t nodes_max);  // instead of kNodesMax
     ~Document();
     Document(Document&&) noexcept;
     Document& operator=(Document&&) noexcept;
