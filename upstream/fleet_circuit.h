@@ -1,0 +1,198 @@
+// One node's part in the circuit of its fleet: what it may believe of the store now (leased), and what it wants to
+// write next (plan). Inputs are answers of the store, the own circuit and what is durable; it sends nothing and owns no
+// timer: Fleet does. Pure: values in, values out.
+//
+// What keeps it safe, whatever a lease says: every write compares the revisions that it was decided on, an epoch is on
+// the node's own disk before it is acted on, a write whose fate is unknown is followed by a read before the next, and
+// nothing is believed past the node's own clock.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "edge/base/rng.h"
+#include "upstream/circuit_options.h"
+#include "upstream/fleet_view.h"
+#include "upstream/lease.h"
+#include "upstream/leased.h"
+
+namespace holdfast {
+
+inline constexpr Nanos kFleetWriteGap = 1s;      // between two automatic writes of a node for one upstream
+inline constexpr Nanos kVoteRefresh = 5s;        // of evidence that has changed
+inline constexpr Nanos kNodeRefresh = 30s;       // of a node's record
+inline constexpr Nanos kOpenJitter = 100ms;      // so that not every node opens at once
+inline constexpr Nanos kElectionJitter = 500ms;  // of nodes that may probe
+inline constexpr Nanos kVolunteerWait = 2s;      // for votes of the new epoch, before a node without one offers
+inline constexpr Nanos kReadEvery = 5s;          // linearizable reads, as proof of freshness; D/3 when shorter
+
+struct FleetOptions {
+    std::string node;  // is_fleet_name()
+    std::string region;
+    std::string fleet;     // is_fleet_name()
+    std::string upstream;  // is_fleet_name(): "central"
+    std::string instance;  // of this life of the process: 16 random hex digits
+    Nanos lease_ttl = 10s;
+    std::uint32_t min_votes = 2;
+    double quorum = 0.5;
+    bool local_proof = true;
+    Nanos probe_limit = 3s;  // T, the hard timeout of one try
+    CircuitOptions circuit;
+};
+
+enum class FleetMode : std::uint8_t { autonomous, shared };
+std::string_view name(FleetMode mode);
+
+// A transaction that the node wants now.
+struct FleetWrite {
+    enum class Kind : std::uint8_t {
+        enroll,  // the node's own record
+        create,  // the first state of a fleet
+        vote,
+        withdraw,   // the vote
+        open,       // on a quorum
+        half_open,  // and take the probe
+        take_probe,
+        verdict,
+        refresh,    // the node's record
+        end_order,  // an override whose time is over
+        order,      // the operator's word
+    };
+    Kind kind = Kind::vote;
+    Txn txn;
+};
+std::string_view name(FleetWrite::Kind kind);
+
+// One thing that happened, for log, journal and events.
+struct FleetEvent {
+    enum class Kind : std::uint8_t { mode, state, order, alarm, notice };
+    Kind kind = Kind::notice;
+    std::string text;
+    std::uint64_t epoch = 0;
+};
+
+class FleetCircuit {
+  public:
+    static constexpr std::size_t kEventsMax = 64;  // kept for take_events(); the oldest leave first
+
+    // Requires: the names are fleet names. `rng` outlives it. `memory`: what was durable at the end of the last life.
+    FleetCircuit(FleetOptions options, FleetMemory memory, Rng& rng, Now now);
+
+    // A linearizable read of the prefix, sent at `sent`.
+    void loaded(const RangeAnswer& answer, MonoTime sent, Now now);
+    void watched(const WatchBatch& batch, Now now);
+    void own(const OwnCircuit& own, Now now);
+    Lease& node_lease() { return node_lease_; }
+    Lease& probe_lease() { return probe_lease_; }
+    void lease_gone(Now now);  // the node's; after node_lease() was lost
+    // What must be durable before it can be acted on; each value is given once. persisted() with the answer.
+    std::optional<FleetMemory> take_unsaved();
+    void persisted(const FleetMemory& memory, bool ok, Now now);
+
+    // The write that is wanted now; sent() once it leaves, answered() with its fate. One at a time.
+    std::optional<FleetWrite> plan(Now now);
+    void sent(const FleetWrite& write, Now now);
+    void answered(const FleetWrite& write, const Result<TxnAnswer>& answer, Now now);
+    // The operator's word for the whole fleet; FleetOrder::none ends what stands. Guarded by what was read last.
+    Result<FleetWrite> order(FleetOrder order, Nanos span, std::string by, std::string why, Now now) const;
+    // The operator accepts what the store holds although it is older than what this node knows, or of another cluster.
+    void accept_store(Now now);
+
+    FleetMode mode(MonoTime t) const { return why_autonomous(t).empty() ? FleetMode::shared : FleetMode::autonomous; }
+    std::string why_autonomous(MonoTime t) const;  // empty: shared
+    // For Circuit::adopt. The closing of an epoch is told once, in the first call after it was applied.
+    Leased take_leased(Now now);
+    bool wants_node_lease() const { return loaded_ok_ && !node_lease_.held(); }
+    bool wants_probe_lease(Now now);
+    Nanos probe_ttl() const;
+    bool must_read() const { return must_read_; }  // before anything else is written
+    MonoTime fresh_until() const { return fresh_until_; }
+    // Why nothing of the store is believed, for as long as it is so; empty when it is.
+    const std::string& alarm() const { return alarm_; }
+    bool override_in_force(MonoTime t) const;
+    std::vector<FleetEvent> take_events();
+
+    const FleetOptions& options() const { return options_; }
+    const FleetView& view() const { return view_; }
+    const FleetMemory& memory() const { return memory_; }
+    const std::optional<StateRecord>& applied() const { return applied_; }
+    const OwnCircuit& own() const { return own_; }
+    MonoTime open_until() const;  // of the applied state, when it is open
+    MonoTime applied_at() const { return applied_at_; }
+    bool probing(MonoTime t) const;  // this node holds the probe and may believe so
+    bool vote_stands() const { return view_.stands(options_.node); }
+    std::optional<Nanos> override_left(MonoTime t) const;
+    const std::map<std::string, Nanos>& skews() const { return skews_; }  // of other nodes' wall clocks, as seen live
+
+  private:
+    struct Pending {  // being made durable
+        FleetMemory memory;
+        StateRecord state;
+    };
+    void judge(Now now);
+    void look(Now now);
+    void apply(const StateRecord& state, Now now);
+    void see_override(bool live, Now now);
+    void say(FleetEvent::Kind kind, std::string text);
+    void note_mode(Now now);
+    bool enrolled() const;
+    bool wants_vote(Now now);
+    bool volunteers(Now now);
+    bool may_elect(Now now);
+    bool write_due(MonoTime t) const { return !in_flight_ && !must_read_ && t >= next_write_; }
+    FleetWrite write(FleetWrite::Kind kind) const;
+    void guard(Txn& txn, const std::string& key, Revision mod) const;
+    void guard_state(Txn& txn) const;
+    void put_state(Txn& txn, CircuitState state, std::string cause, std::uint32_t rounds, std::uint32_t subjects) const;
+    void put_vote(Txn& txn, std::uint64_t epoch) const;
+    NodeRecord node_record(Now now) const;
+    VoteRecord vote_record(std::uint64_t epoch) const;
+    std::optional<FleetWrite> plan_enroll(Now now) const;
+    std::optional<FleetWrite> plan_end_order(Now now) const;
+    std::optional<FleetWrite> plan_verdict(Now now) const;
+    std::optional<FleetWrite> plan_open(Now now);
+    std::optional<FleetWrite> plan_vote(Now now);
+    std::optional<FleetWrite> plan_probe(Now now);
+    std::optional<FleetWrite> plan_refresh(Now now) const;
+
+    FleetOptions options_;
+    Rng& rng_;
+    FleetView view_;
+    Lease node_lease_, probe_lease_;
+    FleetMemory memory_;  // durable
+    std::optional<Pending> pending_;
+    bool pending_taken_ = false;
+    bool disk_failed_ = false;
+    std::optional<StateRecord> applied_;  // of this life; its epoch is memory_.epoch
+    MonoTime applied_at_{};
+    bool closing_ = false;             // take_leased() has not told it yet
+    std::uint64_t openings_mark_ = 0;  // own openings when the last closing was applied
+    std::uint64_t abstains_ = 0;       // epoch in which this node offers no vote: its last round saw no call at all
+    OwnCircuit own_;
+    bool loaded_ok_ = false;  // the last read is believed
+    bool enrolled_once_ = false;
+    std::string alarm_;
+    MonoTime fresh_until_{};
+    Revision revision_ = 0;      // the newest linearizable one
+    std::uint64_t cluster_ = 0;  // of the last read
+    bool must_read_ = false;
+    MonoTime read_after_{};  // must_read_: a read counts when it was sent at or after this
+    bool in_flight_ = false;
+    MonoTime next_write_{};
+    MonoTime vote_written_{}, node_written_{};
+    std::optional<MonoTime> open_at_, elect_at_, volunteer_at_;
+    std::uint64_t open_for_ = 0, elect_for_ = 0, volunteer_for_ = 0;  // the epochs that those were drawn for
+    // The override that was seen last, and its times by this node's clock.
+    Revision order_mod_ = 0;
+    OverrideRecord order_;
+    MonoTime order_until_{}, order_clear_{};
+    std::map<std::string, Nanos> skews_;
+    std::map<std::string, Revision> skew_seen_;
+    std::optional<FleetMode> told_mode_;
+    std::vector<FleetEvent> events_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,85 @@
+// What the store holds of one fleet, as last read or watched, and what follows from the votes alone: who is live, whose
+// votes stand, how many are needed. It believes any readable record and judges no epoch: fleet_circuit does. Pure.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "upstream/fleet_records.h"
+#include "upstream/store_types.h"
+
+namespace holdfast {
+
+template <typename T>
+struct Stored {
+    T value{};
+    Revision mod = 0;
+    Revision create = 0;
+    LeaseId lease = 0;
+};
+
+class FleetView {
+  public:
+    // Nodes of one fleet: each vote of a quorum is one compare of a transaction, which holds kTxnOpsMax.
+    static constexpr std::size_t kNodesMax = 120;
+    static constexpr std::size_t kKeysMax = 4 * kNodesMax;  // below the prefix
+
+    explicit FleetView(FleetKeys keys) : keys_(std::move(keys)) {}
+    // Everything anew, from a linearizable read of the prefix.
+    void load(const RangeAnswer& answer);
+    // Older and equal events are dropped, key by key.
+    void apply(const WatchBatch& batch);
+    // What a transaction of ours has put or erased at `revision`, ahead of its watch events.
+    void apply_own(const std::vector<TxnOp>& done, Revision revision);
+
+    const FleetKeys& keys() const { return keys_; }
+    const std::optional<Stored<StateRecord>>& state() const { return state_; }
+    const std::optional<Stored<OverrideRecord>>& order() const { return order_; }
+    const std::optional<Stored<ProbeRecord>>& probe() const { return probe_; }
+    const std::map<std::string, Stored<VoteRecord>>& votes() const { return votes_; }
+    const std::map<std::string, Stored<NodeRecord>>& nodes() const { return nodes_; }
+    const Stored<VoteRecord>* vote_of(const std::string& node) const;
+    const Stored<NodeRecord>* node(const std::string& name) const;
+    // Whether any override is in the store, over or not.
+    bool override_stands() const { return order_ && order_->value.order != FleetOrder::none; }
+    // Why nothing here may be acted upon: a record of state, override or probe that cannot be read, or too many keys.
+    std::optional<std::string> problem() const;
+    // Votes and nodes that cannot be read, by key: such a vote does not count, such a node counts as live.
+    const std::map<std::string, std::string>& unreadable() const { return bad_; }
+
+    std::size_t live() const { return nodes_.size() + bad_nodes_; }
+    // Nodes whose vote is for the state's epoch and hangs on the lease that they are registered under.
+    std::vector<std::string> standing() const;
+    bool stands(const std::string& node) const;
+    // Q = max(min_votes, ceil(quorum * live)), at least 2 but for a fleet of one.
+    std::size_t needed(std::uint32_t min_votes, double quorum) const;
+
+    Revision loaded() const { return loaded_; }    // of the last load
+    Revision changed() const { return changed_; }  // the newest change seen below the prefix
+
+  private:
+    void put(const KeyValue& kv);
+    void erase(const std::string& key, Revision mod);
+    template <typename T, typename Decode>
+    void keep(std::optional<Stored<T>>& to, const KeyValue& kv, Decode decode);
+    template <typename T, typename Decode>
+    void keep(std::map<std::string, Stored<T>>& to, const std::string& name, const KeyValue& kv, Decode decode);
+    void count_bad();
+
+    FleetKeys keys_;
+    std::optional<Stored<StateRecord>> state_;
+    std::optional<Stored<OverrideRecord>> order_;
+    std::optional<Stored<ProbeRecord>> probe_;
+    std::map<std::string, Stored<VoteRecord>> votes_;
+    std::map<std::string, Stored<NodeRecord>> nodes_;
+    std::map<std::string, std::string> bad_;  // key, why
+    std::map<std::string, Revision> seen_;    // mod revision of each key, also of erased ones since the load
+    std::size_t bad_nodes_ = 0;
+    bool too_many_ = false;
+    Revision loaded_ = 0;
+    Revision changed_ = 0;
+};
+
+}  // namespace holdfast
