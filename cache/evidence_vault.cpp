@@ -72,6 +72,8 @@ struct EvidenceVault::State {
     PartHealth health;
     std::map<std::uint64_t, std::unique_ptr<OffloadHandle>> running; // at most an item each
     std::uint64_t next = 0;
+    std::size_t writes = 0, write_bytes = 0; // under way
+    WallTime sweep_due{};                    // nothing is over before; from the last sweep
     std::vector<std::function<void()>> drains;
 
     std::string path(std::string_view id) const { return options.dir + "/" + std::string(id) + std::string(kSuffix); }
@@ -146,7 +148,9 @@ Result<std::unique_ptr<EvidenceVault>> EvidenceVault::open(EvidenceOptions optio
 
 bool EvidenceVault::has_room(std::size_t bytes) const {
     const std::uint64_t needed = bytes + kHeaderBytes + AesGcm::kOverhead;
-    return needed <= kItemBytesMax && state_->bytes + needed <= state_->options.bytes_max &&
+    const bool queue = state_->writes == 0 || (state_->writes < kEvidenceWritesMax &&
+                                               state_->write_bytes + needed <= kEvidenceWriteBytesMax);
+    return queue && needed <= kItemBytesMax && state_->bytes + needed <= state_->options.bytes_max &&
            state_->items.size() < kEvidenceItemsMax;
 }
 
@@ -158,10 +162,14 @@ void EvidenceVault::keep(std::string_view id, std::string bytes, WallTime now, D
     };
     if (!is_id(id)) return refuse(Code::invalid, "an evidence id has 1 to 64 of A-Za-z0-9_-");
     if (s.items.contains(id)) return refuse(Code::exists, "there is evidence of this id");
-    if (!has_room(bytes.size())) return refuse(Code::full, "the room for evidence (reconcile.bytes) is full");
+    if (!has_room(bytes.size()))
+        return refuse(Code::full, "the room for evidence (reconcile.bytes) is full, or too much is being written");
     const std::uint64_t size = bytes.size() + kHeaderBytes + AesGcm::kOverhead;
     s.items[std::string(id)] = {{std::string(id), now, size}, true};
     s.bytes += size;
+    s.sweep_due = std::min(s.sweep_due, now + s.options.retain);
+    ++s.writes;
+    s.write_bytes += size;
     const auto work = std::make_shared<Work>(); // owners: the work, then its callback
     const std::string name(id);
     s.run(
@@ -170,7 +178,9 @@ void EvidenceVault::keep(std::string_view id, std::string bytes, WallTime now, D
             work->result = rc != 0 ? Result<void>(tl::unexpected(files::error_of(rc, "write", path)))
                                    : files::write_new_file(path, seal(key, name, now, bytes));
         },
-        [&s, work, name, done = std::move(done)] {
+        [&s, work, name, size, done = std::move(done)] {
+            --s.writes;
+            s.write_bytes -= size;
             s.note(work->result);
             if (work->result)
                 s.items[name].busy = false;
@@ -224,9 +234,18 @@ void EvidenceVault::erase(std::string_view id, Durable done) {
 }
 
 void EvidenceVault::sweep(WallTime now, std::function<void(const EvidenceItem&)> erased) {
+    State& s = *state_;
+    if (now < s.sweep_due || s.running.size() >= kEvidenceErasuresMax) return;
     std::vector<EvidenceItem> over;
-    for (const EvidenceItem& item : list())
-        if (now - item.kept_at > state_->options.retain && over.size() < kErasePerSweep) over.push_back(item);
+    WallTime oldest = now;
+    for (const auto& [id, item] : s.items) {
+        if (now - item.item.kept_at <= s.options.retain)
+            oldest = std::min(oldest, item.item.kept_at);
+        else if (!item.busy && over.size() < kErasePerSweep)
+            over.push_back(item.item);
+    }
+    // What could not be taken this time, or cannot be erased, is looked at again soon.
+    s.sweep_due = over.empty() ? oldest + s.options.retain : WallTime{};
     for (const EvidenceItem& item : over)
         erase(item.id, [item, erased](const Result<void>& result) {
             if (result && erased) erased(item);

@@ -17,6 +17,9 @@
 namespace holdfast {
 
 inline constexpr std::size_t kEvidenceItemsMax = 100'000;
+inline constexpr std::size_t kEvidenceWritesMax = 64;              // under way; a disk that hangs takes no more
+inline constexpr std::size_t kEvidenceWriteBytesMax = 32u << 20;   // of those, or one that is larger
+inline constexpr std::size_t kEvidenceErasuresMax = 256;           // under way, beyond which no sweep begins one
 
 struct EvidenceOptions {
     std::string dir; // journal/evidence, made when missing, 0700
@@ -36,7 +39,8 @@ class EvidenceVault {
   public:
     static Result<std::unique_ptr<EvidenceVault>> open(EvidenceOptions options, Loop& loop, Offload& offload);
     ~EvidenceVault();
-    // Whether a request of this size would be taken now.
+    // Whether a request of this size would be taken now: there is room for it on the disk, and not too much is on its
+    // way there.
     bool has_room(std::size_t bytes) const;
     // `id`: 1-64 of A-Za-z0-9_-, not yet kept. `bytes` is whatever the caller needs to replay it.
     void keep(std::string_view id, std::string bytes, WallTime now, Durable done);

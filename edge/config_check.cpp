@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "edge/base/bytes.h"
+#include "edge/host_list.h"
 
 namespace holdfast {
 namespace {
@@ -34,6 +35,14 @@ void check_tls(ConfigCheck& c) {
                          "listen.certificate and listen.key, or an address such as \"127.0.0.1:8080\"");
 }
 
+void check_hosts(ConfigCheck& c) {
+    for (const std::string& host : c.draft.config.listen.hosts)
+        if (!is_host_entry(host))
+            c.problems.error(c.at("listen.hosts"),
+                             fmt::format("listen.hosts cannot hold {}", toml_string(host.substr(0, 64))),
+                             "host names or addresses without a port, such as \"edge.example.com\"");
+}
+
 void check_limits(ConfigCheck& c) {
     const auto& config = c.draft.config;
     if (config.limits.memory < config.limits.body_bytes)
@@ -41,7 +50,8 @@ void check_limits(ConfigCheck& c) {
                          fmt::format("at least limits.body_bytes, {}", format_size(config.limits.body_bytes)));
     const auto& upstream = config.upstream.options;
     const auto wanted =
-        config.limits.connections + upstream.endpoints.size() * upstream.pool.connections + kDescriptorReserve;
+        config.limits.connections + upstream.endpoints.size() * upstream.pool.connections +
+                        LateCalls::kLateCallsMax + kDescriptorReserve;
     if (c.env.descriptors_max != 0 && wanted > c.env.descriptors_max)
         c.problems.warn(
             c.at("limits.connections"),
@@ -73,6 +83,7 @@ void check_node(ConfigCheck& c) {
     if (!config.listen.address.empty()) check_address(c, "listen.address", config.listen.address);
     if (!config.admin.listen.empty()) check_address(c, "admin.listen", config.admin.listen);
     check_tls(c);
+    check_hosts(c);
     check_limits(c);
     if (config.auth.window % 1s != Nanos{})
         c.problems.error(c.at("auth.window"), "auth.window is not in whole seconds", "a duration such as \"300s\"");

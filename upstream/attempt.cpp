@@ -112,6 +112,7 @@ void Attempt::finish(AttemptResult result) {
 void Attempt::become_late(Done done) {
     HF_CHECK(sent_ && done_);
     place_.drop();
+    spec_.body.reset();
     done_ = std::move(done);
 }
 

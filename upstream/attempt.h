@@ -47,7 +47,9 @@ class Attempt {
 
     bool started() const { return started_; } // it has its place; before, it only waits in the queue
     bool sent() const { return sent_; }       // the request has been handed to the connection
-    // Goes on for another owner, without its place. Requires: sent(), done not called.
+    std::size_t body_bytes() const { return spec_.body->size(); }
+    // Goes on for another owner, without its place and its share of the body: only what the connection has not passed
+    // on yet is still held. Requires: sent(), done not called.
     void become_late(Done done);
 
   private:

@@ -5,14 +5,16 @@
 namespace holdfast {
 
 bool LateCalls::keep(std::unique_ptr<Attempt> attempt, std::function<void(const CentreOutcome&)> on_late) {
-    if (late_.size() >= kLateCallsMax) {
+    const std::size_t bytes = attempt->body_bytes();
+    if (late_.size() >= kLateCallsMax || bytes_ + bytes > kLateBytesMax) {
         ++dropped_;
         return false;
     }
-    const auto at = late_.insert(late_.end(), Late{std::move(attempt), nullptr, std::move(on_late)});
+    const auto at = late_.insert(late_.end(), Late{std::move(attempt), nullptr, std::move(on_late), bytes});
+    bytes_ += bytes;
     at->attempt->become_late([this, at](AttemptResult result) {
         const auto record = std::move(at->on_late);
-        late_.erase(at); // with it this callback's Attempt, which touches nothing any more
+        drop(at); // with it this callback's Attempt, which touches nothing any more
         if (!result.outcome) {
             ++dropped_;
             return;
@@ -22,9 +24,14 @@ bool LateCalls::keep(std::unique_ptr<Attempt> attempt, std::function<void(const 
     });
     at->timer = loop_.after(limit_, [this, at] {
         ++dropped_;
-        late_.erase(at);
+        drop(at);
     });
     return true;
+}
+
+void LateCalls::drop(std::list<Late>::iterator at) {
+    bytes_ -= at->bytes;
+    late_.erase(at);
 }
 
 } // namespace holdfast

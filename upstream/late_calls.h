@@ -14,12 +14,14 @@ namespace holdfast {
 
 class LateCalls {
   public:
-    static constexpr std::size_t kLateCallsMax = 64;
+    static constexpr std::size_t kLateCallsMax = 512; // each holds a connection
+    static constexpr std::size_t kLateBytesMax = 64u << 20; // of their requests, which may wait for a peer that hangs
 
     LateCalls(Loop& loop, Nanos limit) : loop_(loop), limit_(limit) {}
-    // False, and the try is ended, when there are kLateCallsMax already. Requires: attempt->sent().
+    // False, and the try is ended, when a bound is reached. Requires: attempt->sent().
     bool keep(std::unique_ptr<Attempt> attempt, std::function<void(const CentreOutcome&)> on_late);
     std::size_t size() const { return late_.size(); }
+    std::size_t bytes() const { return bytes_; }
     std::uint64_t recorded() const { return recorded_; } // definite answers that came
     std::uint64_t dropped() const { return dropped_; }   // not kept, or nothing came in time
 
@@ -28,10 +30,13 @@ class LateCalls {
         std::unique_ptr<Attempt> attempt;
         std::unique_ptr<Timer> timer;
         std::function<void(const CentreOutcome&)> on_late;
+        std::size_t bytes = 0;
     };
+    void drop(std::list<Late>::iterator at);
     Loop& loop_;
     Nanos limit_;
     std::list<Late> late_;
+    std::size_t bytes_ = 0; // the sum of theirs
     std::uint64_t recorded_ = 0, dropped_ = 0;
 };
 

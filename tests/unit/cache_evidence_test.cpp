@@ -112,3 +112,54 @@ TEST_CASE("evidence: what is over is erased and named, a failed write leaves not
     CHECK(b.keep("c", "3"));
     CHECK(b.vault->health().ok);
 }
+
+TEST_CASE("evidence: a disk that hangs takes a bounded number of writes, and their bytes are bounded") {
+    VaultBench b;
+    b.open(1u << 30);
+    b.offload.hold = true;
+    std::size_t taken = 0, refused = 0;
+    const auto keep = [&](const std::string& id, std::size_t bytes) {
+        b.vault->keep(id, std::string(bytes, 'x'), b.loop.now().wall,
+                      [&](const Result<void>& r) { ++(r ? taken : refused); });
+        b.loop.settle();
+    };
+    for (std::size_t i = 0; i < kEvidenceWritesMax; ++i) keep("small-" + std::to_string(i), 100);
+    CHECK_FALSE(b.vault->has_room(1));
+    keep("one-more", 100);
+    CHECK(refused == 1);
+    b.offload.release();
+    b.loop.settle();
+    CHECK(taken == kEvidenceWritesMax);
+    CHECK(b.vault->has_room(1));
+    const std::size_t large = kEvidenceWriteBytesMax / 4;
+    for (int i = 0; i < 3; ++i) keep("large-" + std::to_string(i), large);
+    CHECK_FALSE(b.vault->has_room(large));  // with what each file adds
+    CHECK(b.vault->has_room(100));
+    b.offload.release();
+    b.loop.settle();
+    CHECK(b.vault->has_room(kEvidenceWriteBytesMax + 1));  // alone, a larger one is taken too
+    b.offload.hold = false;
+}
+
+TEST_CASE("evidence: a clock that was ahead when a sweep looked keeps nothing for longer than its time") {
+    VaultBench b;
+    b.open();
+    const auto sweep = [&] {
+        std::size_t erased = 0;
+        b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem&) { ++erased; });
+        b.loop.settle();
+        return erased;
+    };
+    b.loop.now_.wall += 30 * 24h;
+    CHECK(sweep() == 0);
+    b.loop.now_.wall -= 30 * 24h;
+    REQUIRE(b.keep("a", "1"));
+    CHECK(sweep() == 0);
+    b.loop.now_.wall += 24h + 1s;
+    CHECK(sweep() == 1);
+    for (int i = 0; i < 70; ++i) REQUIRE(b.keep("many-" + std::to_string(i), "1"));
+    b.loop.now_.wall += 24h + 1s;
+    CHECK(sweep() == EvidenceVault::kErasePerSweep);
+    CHECK(sweep() == 70 - EvidenceVault::kErasePerSweep);
+    CHECK(b.vault->count() == 0);
+}

@@ -219,7 +219,7 @@ TEST_CASE("config errors: what works but is hardly meant is a warning") {
     REQUIRE(outcome.config);
     REQUIRE(outcome.warnings.size() == 1);
     CHECK(outcome.warnings[0].message ==
-          "limits.connections and upstream.connections need 10320 descriptors, the process may open 1024");
+          "limits.connections and upstream.connections need 10832 descriptors, the process may open 1024");
 }
 
 TEST_CASE("config errors: a hundred are shown, the rest is counted") {
