@@ -204,6 +204,7 @@ Exchange::Next Exchange::join_recorded() {
     const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, t);
     if (!found) return go(Step::decide);
     if (found->body != digest_) return refuse(ApiCode::order_conflict, "this order was asked with another body");
+    order_known_ = true;
     if (parts_.storage.outcomes().hidden(request_.subject, request_.scene, found->epoch)) return go(Step::decide);
     auto recorded = decode_recorded(found->answer);
     if (!recorded) return go(Step::decide);

@@ -78,6 +78,7 @@ class Exchange final : public RequestHandler {
     Next compare_feature(Now now);
     bool may_repeat() const;
     void remember_degraded(const Answer& answer, Now now);
+    void remember_failed(Now now);
 
     // ask
     void call_done(CallResult result);
@@ -118,6 +119,7 @@ class Exchange final : public RequestHandler {
     std::vector<Exchange*> followers_;
     std::optional<RecordedAnswer> prior_;  // a degraded answer that this order has had
     Nanos prior_left_{0};                  // how long it may still be given again
+    bool order_known_ = false;             // there is a record of this order with this body
     std::uint64_t asked_epoch_ = 0;
     Permit permit_;
     std::unique_ptr<Call> call_;

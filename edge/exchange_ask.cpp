@@ -91,7 +91,7 @@ std::function<void(const CentreOutcome&)> Exchange::late_recorder() {
     return [&parts = parts_, snapshot = snapshot_, record = live_record()](const CentreOutcome& outcome) {
         const Now now = parts.loop.now();
         const auto order = parts.storage.orders().find(record.credential, record.order_no, now);
-        if (order && order->final && order->body != record.body) return;  // its number has been used again since
+        if (order && order->body != record.body) return;  // its number has been used again since
         record_live(parts, *snapshot, record, outcome, now);
     };
 }

@@ -164,6 +164,7 @@ Exchange::Next Exchange::carry_out(Now now) {
 }
 
 Exchange::Next Exchange::deny(Now now) {
+    remember_failed(now);
     Nanos wait = 1s;
     if (const auto retry = parts_.upstream.circuit().view(now).retry_in;
         retry && decision_.reason == Reason::circuit_open)
@@ -199,6 +200,19 @@ Exchange::Next Exchange::compare_feature(Now now) {
     answer.expires_at = now.wall + std::max(Nanos(0), policy.feature.max_age - cached_->age);
     remember_degraded(answer, now);
     return answer_with(answer);
+}
+
+// The number of an order that ended without an answer stays with its body: the same one is a new try, another one is a
+// conflict, and a late answer of the centre still finds its place.
+void Exchange::remember_failed(Now now) {
+    if (order_known_ || order_key_.empty()) return;
+    // While this one was being decided the centre's late answer may have come.
+    if (call_end_ != CallEnd::none && parts_.storage.orders().find(credential_->id, request_.order_no, now)) return;
+    OrderRecord order;
+    order.body = digest_;
+    order.epoch = parts_.storage.outcomes().epoch();
+    order.decided = now;
+    parts_.storage.orders().put(credential_->id, request_.order_no, std::move(order), now);
 }
 
 void Exchange::remember_degraded(const Answer& answer, Now now) {
