@@ -1,5 +1,6 @@
 // holdfast: the node's process. Reads the configuration, stands the node on the real loop, and turns signals into a
-// drain. Exit status: 0 done, 1 could not start, 2 wrong usage, 78 configuration invalid.
+// drain; a second SIGTERM or SIGINT hurries it. Exit status: 0 done, 1 could not start or the disk hung at the end, 2
+// wrong usage, 78 configuration invalid.
 #include <grp.h>
 #include <sys/timex.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "edge/admin_service.h"
 #include "edge/base/log.h"
@@ -137,6 +139,14 @@ void reload_certificate(Ground& ground, Node& node) {
     node.events().add(node.loop().now().wall, "tls", text);
 }
 
+// A write that hangs would be waited for while the parts of the node go away. What was not synced is found out by the
+// next start, which treats this as a crash.
+[[noreturn]] void end_abandoned() {
+    log::error("stopped without the disk");
+    log::flush();
+    std::_Exit(1);
+}
+
 int serve(Config config) {
     log::set_level(config.log.level);
     if (!config.log.file.empty() && !log::to_file(config.log.file))
@@ -155,7 +165,13 @@ int serve(Config config) {
     // From here on the node lives until the observer is taken away below.
     ground.loop.set_lag_observer(
         [&running](Nanos lag) { running.metrics().loop_lag().Observe(std::chrono::duration<double>(lag).count()); });
-    const auto stop = [&](bool quick) { running.shut_down(quick, [&ground] { ground.loop.stop(); }); };
+    bool abandoned = false;
+    const auto stop = [&](bool quick) {
+        running.shut_down(quick, [&](const Result<void>& synced) {
+            abandoned = !synced && synced.error().code == Code::timeout;
+            ground.loop.stop();
+        });
+    };
     const auto term = ground.loop.on_signal(SIGTERM, [&] { stop(false); });
     const auto interrupt = ground.loop.on_signal(SIGINT, [&] { stop(true); });
     const auto hangup = ground.loop.on_signal(SIGHUP, [&] {
@@ -166,6 +182,7 @@ int serve(Config config) {
               ground.server_tls != nullptr ? "TLS" : "plain HTTP");
     log::flush();
     ground.loop.run();
+    if (abandoned) end_abandoned();
     ground.loop.set_lag_observer({});
     admin.close();
     node->reset();

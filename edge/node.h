@@ -40,8 +40,10 @@ class Node {
     Node& operator=(const Node&) = delete;
 
     // Lame duck (unless skipped), no new requests, what is in flight finished or drain.timeout over, storage synced;
-    // then `done`. Once.
-    void shut_down(bool skip_lame_duck, std::function<void()> done);
+    // then `done`: Code::timeout when the disk did not take the rest within kSyncMax. Called again it hurries, and its
+    // `done` is not used: nothing in flight is waited for, and the disk has kHurriedSyncMax.
+    static constexpr Nanos kSyncMax = 5s, kHurriedSyncMax = 1s;
+    void shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done);
     // The operator's drain: as above without an end, and reversible. `by`: who, for the journal.
     void drain(const std::string& by);
     void undrain(const std::string& by);
@@ -95,7 +97,9 @@ class Node {
     void measure_rates();
     void journal_drain(std::string_view action, const std::string& by);
     void stop_listening();
+    void hurry();
     void finish_shut_down();
+    void shut_down_over(Result<void> synced);
 
     NodeSeams seams_;
     Now started_;
@@ -123,13 +127,15 @@ class Node {
     std::unique_ptr<Timer> ticker_;
     std::unique_ptr<Timer> orders_timer_;  // at the next end of an order
     std::unique_ptr<Timer> drain_timer_;
-    std::function<void()> shut_down_done_;
+    std::function<void(Result<void>)> shut_down_done_;
     std::map<Eviction, std::uint64_t> evictions_;
     Rates rates_seen_;
     std::uint64_t begun_before_ = 0, degraded_before_ = 0;
     bool synchronised_ = true;
     bool draining_ = false;
     bool finishing_ = false;
+    bool hurried_ = false;
+    bool syncing_ = false;
 };
 
 }  // namespace holdfast

@@ -163,6 +163,7 @@ void Node::tick() {
     expire_orders(now);
     check_clock();
     outages_.observe(upstream_->circuit().state() == CircuitState::closed, overrides_, now, storage_->state());
+    outages_.keep(now, storage_->state());
     for (const Spend& spend : budget_->expire(now)) storage_->state().erase_soon(spend.key());
     nonces_->tick(now);
     distrust_->expire(now.mono);
@@ -236,8 +237,8 @@ void Node::undrain(const std::string& by) {
     journal_drain("undrain", by);
 }
 
-void Node::shut_down(bool skip_lame_duck, std::function<void()> done) {
-    if (finishing_) return;
+void Node::shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done) {
+    if (finishing_) return hurry();
     drain("the end of the process");
     finishing_ = true;
     shut_down_done_ = std::move(done);
@@ -250,21 +251,41 @@ void Node::stop_listening() {
     server_->stop_accepting();
     drain_timer_ = seams_.loop.after(config().drain.timeout, [this] { finish_shut_down(); });
     exchanges_->when_empty([this] {
-        if (drain_timer_) drain_timer_->restart(Nanos(0));
+        if (!syncing_ && drain_timer_) drain_timer_->restart(Nanos(0));
     });
 }
 
+// Asked a second time to end: nothing is waited for any more but what the disk takes soon.
+void Node::hurry() {
+    if (!shut_down_done_ || hurried_) return;
+    hurried_ = true;
+    log::warn("drain: hurried");
+    if (syncing_)
+        drain_timer_->restart(kHurriedSyncMax);
+    else
+        finish_shut_down();
+}
+
 void Node::finish_shut_down() {
-    if (!shut_down_done_) return;
-    drain_timer_.reset();
+    if (!shut_down_done_ || syncing_) return;
+    syncing_ = true;
+    parts_->refusing = true;
+    server_->stop_accepting();
     server_->cut();  // what comes now could not be recorded any more: nobody is answered
     journal("stop", fmt::format("{{\"inFlight\":{}}}", exchanges_->size()));
     save_circuit();
-    auto done = std::exchange(shut_down_done_, nullptr);
-    storage_->drain([done = std::move(done)](Result<void> synced) {
-        if (!synced) log::error("drain: the storage could not be synced: {}", synced.error().detail);
-        done();
+    drain_timer_ = seams_.loop.after(hurried_ ? kHurriedSyncMax : kSyncMax, [this] {
+        shut_down_over(fail(Code::timeout, Origin::store, "the disk did not take what was left in time"));
     });
+    storage_->drain([this](Result<void> synced) { shut_down_over(std::move(synced)); });
+}
+
+void Node::shut_down_over(Result<void> synced) {
+    if (!shut_down_done_) return;
+    drain_timer_->stop();
+    if (!synced) log::error("drain: the storage could not be synced: {}", synced.error().detail);
+    const auto done = std::exchange(shut_down_done_, nullptr);
+    done(std::move(synced));
 }
 
 }  // namespace holdfast

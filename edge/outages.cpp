@@ -39,6 +39,15 @@ void Outages::observe(bool circuit_closed, const Overrides& overrides, Now now, 
     }
 }
 
+// Written again while it lasts, so that after a reboot little of its length hangs on the wall clock alone.
+void Outages::keep(Now now, StateStore& state) {
+    if (now.mono - kept_ < kKeepEvery) return;
+    kept_ = now.mono;
+    if (node_.facts(now).active) save(state, std::string(kNode), node_, now);
+    for (const auto& [scene, outage] : scenes_)
+        if (outage.facts(now).active) save(state, std::string(kScene) + scene, outage, now);
+}
+
 void Outages::renew(const Scope& scope, Now now, StateStore& state) {
     const bool all = scope.kind != Scope::Kind::scene;
     if (all) {

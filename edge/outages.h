@@ -23,6 +23,8 @@ class Outages {
     // The operator lets provisional answers of the outages under way go on: all of them, or that of one scene under an
     // order of its own.
     void renew(const Scope& scope, Now now, StateStore& state);
+    static constexpr Nanos kKeepEvery = 30s;
+    void keep(Now now, StateStore& state);  // for the tick
     OutageFacts facts(std::string_view scene, Now now) const;
     const Outage& node() const { return node_; }
     // From the state of before a restart. A value that does not read back is no outage, so nothing provisional.
@@ -31,6 +33,7 @@ class Outages {
   private:
     static void save(StateStore& state, const std::string& name, const Outage& outage, Now now);
     std::uint64_t boot_;
+    MonoTime kept_{};
     Outage node_;
     std::map<std::string, Outage, std::less<>> scenes_;  // at most kOutageScenesMax
 };

@@ -133,3 +133,26 @@ TEST_CASE("e2e: what is in flight longer than drain.timeout does not hold the en
     CHECK(site.stop_node(SIGTERM, 6s) == 0);
     CHECK(MonoClock::read() - began < 4s);
 }
+
+TEST_CASE("e2e: a second signal ends the process at once, and what was answered before is on disk") {
+    Terms terms;
+    terms.drain = "timeout = \"20s\"\nlame_duck = \"20s\"";
+    terms.upstream = "deadline = \"20s\"\ntimeout_max = \"20s\"\ntimeout_min = \"20s\"";
+    Site site(std::move(terms));
+    for (const int second : {SIGTERM, SIGINT}) {
+        site.centre(R"({"mode":"healthy"})");
+        const std::string order = site.order();
+        REQUIRE(site.ask(verify_ask(order, "LOGIN", "user-1")).status == 200);
+        site.centre(R"({"mode":"hang"})");
+        Client client = site.connect();
+        client.send(site.bytes(verify_ask(site.order(), "LOGIN", "user-1")));
+        REQUIRE(eventually(2s, [&] { return site.admin_get("/v1/status")["load"]["inFlight"].number() == 1; }));
+        site.node().signal(SIGTERM);
+        REQUIRE(eventually(2s, [&] { return site.monitor("/readyz").status == 503; }));
+        const MonoTime began = MonoClock::read();
+        CHECK(site.stop_node(second, 5s) == 0);
+        CHECK(MonoClock::read() - began < 2s);
+        REQUIRE(site.start_node());
+        CHECK(site.ask(lookup_ask(order)).status == 200);
+    }
+}

@@ -92,7 +92,7 @@ void World::end_node() {
             fmt::format("{} exchanges, {} calls, {} late", node_->exchanges().size(), status.calls, status.late));
     }
     bool stopped = false;
-    node_->shut_down(true, [&stopped] { stopped = true; });
+    node_->shut_down(true, [&stopped](const Result<void>&) { stopped = true; });
     if (!world_.run_until_true([&stopped] { return stopped; }, 10s)) bad("shuts-down", "the drain has no end");
     sampler_.reset();
     node_.reset();
@@ -115,7 +115,7 @@ void World::check_second_start() {
     if (!start_node()) return;
     if (node_->parts().auth.not_before != 0) bad("storage-well", "the nonces of before are not trusted");
     bool stopped = false;
-    node_->shut_down(true, [&stopped] { stopped = true; });
+    node_->shut_down(true, [&stopped](const Result<void>&) { stopped = true; });
     world_.run_until_true([&stopped] { return stopped; }, 10s);
     node_.reset();
 }

@@ -1,0 +1,95 @@
+// The end of a node used to wait for its disk for ever, and for what was in flight however often it was asked to end.
+#include <catch2/catch.hpp>
+
+#include "tests/sim/one_node.h"
+
+using namespace holdfast;
+using namespace holdfast::sim;
+
+namespace {
+
+// Asks the node to end; `took` and `how` are filled in when it has.
+struct End {
+    void ask(OneNode& one, bool skip_lame_duck = true) {
+        began = one.view.now().mono;
+        one.node().shut_down(skip_lame_duck, [this, &one](Result<void> synced) {
+            ended = true;
+            took = one.view.now().mono - began;
+            how = std::move(synced);
+        });
+    }
+    MonoTime began{};
+    bool ended = false;
+    Nanos took{0};
+    Result<void> how;
+};
+
+OffloadPlan hung() {
+    OffloadPlan plan;
+    plan.work_min = plan.work_max = 24h;
+    return plan;
+}
+
+}  // namespace
+
+TEST_CASE("node: an end over a disk that hangs takes drain.timeout and a bound, and says so") {
+    OneNode one;
+    REQUIRE(one.start());
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 200);
+    one.offload.set_plan(hung());
+    REQUIRE(one.ask("o-2", "LOGIN", "user-2").status == 200);  // it serves without its disk
+    End end;
+    end.ask(one);
+    one.run_for(20s);
+    REQUIRE(end.ended);
+    CHECK(end.took <= 3s + Node::kSyncMax);  // drain.timeout of this node is 3 s
+    REQUIRE_FALSE(end.how);
+    CHECK(end.how.error().code == Code::timeout);
+    one.crash();
+    one.offload.set_plan({});
+    REQUIRE(one.start());  // and what was on disk before is there
+    CHECK(one.ask("o-1", "LOGIN", "user-1").text("source") == "live");
+}
+
+TEST_CASE("node: an end with a healthy disk loses nothing and says so") {
+    OneNode one;
+    REQUIRE(one.start());
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 200);
+    End end;
+    end.ask(one);
+    one.run_for(2s);
+    REQUIRE(end.ended);
+    CHECK(end.how);
+}
+
+TEST_CASE("node: asked again to end it waits for nothing in flight, and for the disk only shortly") {
+    OneNode one;
+    REQUIRE(one.start());
+    one.central.set_mode(CentreMode::hang);
+    OneNode::Got got;
+    one.begin(got, "o-1", "LOGIN", "user-1");
+    one.run_for(100ms);
+    REQUIRE(one.node().exchanges().size() == 1);
+    End end;
+    end.ask(one);
+    one.run_for(10ms);
+    CHECK_FALSE(end.ended);
+    one.node().shut_down(true, {});
+    one.run_for(300ms);
+    CHECK(end.ended);
+    CHECK(end.how);
+    CHECK(got.status == -1);  // cut, not answered
+
+    OneNode stuck;
+    REQUIRE(stuck.start());
+    REQUIRE(stuck.ask("o-1", "LOGIN", "user-1").status == 200);
+    stuck.offload.set_plan(hung());
+    REQUIRE(stuck.ask("o-2", "LOGIN", "user-2").status == 200);
+    End second;
+    second.ask(stuck);
+    stuck.run_for(10ms);
+    for (int i = 0; i < 3; ++i) stuck.node().shut_down(true, {});
+    stuck.run_for(Node::kHurriedSyncMax + 100ms);
+    REQUIRE(second.ended);
+    CHECK_FALSE(second.how);
+}

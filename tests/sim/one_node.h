@@ -1,0 +1,72 @@
+// One whole node in simulated time with a centre and a caller, for tests that want a single thing to happen: no faults
+// by chance, one request after the other, everything steered by hand. For a whole world with checkers see world.h.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "edge/node.h"
+#include "tests/sim/client_connection.h"
+#include "tests/sim/sim_central.h"
+#include "tests/sim/sim_offload.h"
+#include "tests/sim/world.h"
+
+namespace holdfast::sim {
+
+class OneNode {
+  public:
+    struct Got {
+        int status = 0;  // 0: the connection ended, or no answer came
+        std::string body, headers_retry_after;
+        std::string text(const std::string& key) const;  // of a member of the body
+    };
+
+    // `more` is TOML behind the configuration of the worlds, e.g. whole tables.
+    explicit OneNode(const std::string& more = {}, bool features = false);
+    ~OneNode();
+
+    bool start();   // false: why() says what is wrong
+    void crash();   // as kill -9
+    const std::string& why() const { return why_; }
+    Node& node() { return *node_; }
+    Parts& parts() { return node_->parts(); }
+
+    // A verification of credential app-a, over a connection of its own; runs the world until it is answered.
+    Got ask(const std::string& order, const std::string& scene, const std::string& subject,
+            const std::string& more = {});
+    // The same without waiting: the answer is filled in when it comes. Requires: `got` outlives it.
+    void begin(Got& got, const std::string& order, const std::string& scene, const std::string& subject,
+               const std::string& more = {});
+    void run_for(Nanos span) { world.run_for(span); }
+    bool until(const std::function<bool()>& met, Nanos limit = 10s) { return world.run_until_true(met, limit); }
+    std::string journal() const;
+    std::string data(const std::string& name) const { return folder.path() + "/data/" + name; }
+
+    WorldFolder folder;
+    SimLoop world;
+    SimNet net{world, 1};
+    NodeView view{world};
+    SimHost host{net, view, kNodeAddress};
+    SimOffload offload{view, 2};
+    SimCentral central;
+    std::function<bool()> clock_synchronised;
+
+  private:
+    struct Asking {
+        std::unique_ptr<Pending> dialling;
+        std::unique_ptr<ClientConnection> connection;
+        std::string bytes;
+    };
+    std::string signed_bytes(const std::string& body);
+
+    std::string config_;
+    NodeView client_view_{world};
+    SimHost client_{net, client_view_, kClientAddress};
+    std::vector<std::unique_ptr<Asking>> asking_;
+    std::unique_ptr<Node> node_;
+    HmacSha256 secret_;
+    std::uint64_t nonces_ = 0, starts_ = 0;
+    std::string why_;
+};
+
+}  // namespace holdfast::sim
