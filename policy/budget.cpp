@@ -120,8 +120,8 @@ bool Budget::refund(const Spend& spend) {
 bool Budget::restore(const Spend& spend, Now now) {
     serial_ = std::max(serial_, spend.serial);
     const Nanos old = youngest_age(spend.at, now, boot_);
-    if (old >= kHour || spends_.size() >= kSpendsMax) return false;
-    hold({spend, now.mono - old});
+    if (old >= kHour) return false;
+    if (spends_.size() < kSpendsRestoredMax) hold({spend, now.mono - old});
     return true;
 }
 

@@ -20,6 +20,7 @@
 namespace holdfast {
 
 inline constexpr std::size_t kSpendsMax = 65'536; // in one hour, all scenes; beyond it nothing is provisional
+inline constexpr std::size_t kSpendsRestoredMax = 2 * kSpendsMax; // with those whose ages a reboot has blurred
 inline constexpr std::size_t kBudgetScenesMax = 256;
 
 struct Spend {
@@ -52,7 +53,8 @@ class Budget {
     std::optional<Spend> try_spend(std::string_view scene, std::uint64_t subject, const BudgetLimits& limits, Now now);
     // Takes a spend back whose answer was never given. False when it is over or unknown.
     bool refund(const Spend& spend);
-    // Of before a restart, in any order. False when it is over: its record may be erased.
+    // Of before a restart, in any order. False when it is over, and only then: its record may be erased. Beyond
+    // kSpendsRestoredMax the record alone is kept; nothing is provisional then anyway.
     bool restore(const Spend& spend, Now now);
     std::uint32_t spent_last_minute(std::string_view scene, Now now);
     // Forgets spends older than an hour and returns them, so that the shell can erase their records.

@@ -73,7 +73,10 @@ Result<bool> Outage::decode(std::string_view text, Now now) {
     // What passed since it was written: by the certain age for the one length, by the greatest for the other.
     const Nanos at_least = youngest_age(written, now, boot_);
     out.certain_before += at_least;
-    out.length_before += std::max(at_least, oldest_age(written, now, boot_).value_or(at_least));
+    const auto at_most = oldest_age(written, now, boot_);
+    const bool same_boot = boot_ != 0 && written.boot == boot_;
+    // A wall clock that went back over a reboot tells no length at all: it may have been any.
+    out.length_before += at_most || same_boot ? std::max(at_least, at_most.value_or(at_least)) : kSpanMax;
     out.from = now.mono;
     state_ = out;
     return true;

@@ -32,7 +32,8 @@ class Outage {
     std::optional<WallTime> began_wall() const;
 
     std::string encode(Now now) const; // "" without an outage
-    // Code::corrupt, and no outage, when the text is not one of encode()'s.
+    // Code::corrupt, and no outage, when the text is not one of encode()'s. After a reboot with the wall clock set back
+    // since_renewal is as good as endless until an operator renews.
     Result<bool> decode(std::string_view text, Now now);
 
   private:

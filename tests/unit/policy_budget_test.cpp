@@ -186,6 +186,22 @@ TEST_CASE("budget: bounded in spends and scenes") {
     CHECK(scenes.spend(9999, "S0"));
 }
 
+TEST_CASE("budget: a full one keeps every record of before a restart, and spends nothing") {
+    Fixture f;
+    f.limits = {10 * kSpendsMax, 1};
+    Budget after(kKey, kBoot);
+    Spend spend{0, "LOGIN", 0, stamp(f.now, kBoot)};
+    for (std::size_t i = 0; i < kSpendsRestoredMax + 3; ++i) {
+        spend.serial = spend.subject = i + 1;
+        REQUIRE(after.restore(spend, f.now));  // false would erase a spend that still counts
+    }
+    CHECK(after.size() == kSpendsRestoredMax);
+    CHECK_FALSE(after.has_room("LOGIN", 999'999'999, f.limits, f.now));
+    f.pass(1h);
+    CHECK_FALSE(after.restore(spend, f.now));
+    CHECK(after.has_room("LOGIN", 1, f.limits, f.now));
+}
+
 TEST_CASE("budget: subjects are told apart by credential and scene") {
     const Budget budget(kKey, kBoot);
     const auto base = budget.subject_hash("app", "LOGIN", "u");

@@ -109,11 +109,19 @@ TEST_CASE("outage: after a reboot only what is certain counts as age, and all th
     REQUIRE(after.decode(kept, now));
     CHECK(after.facts(now).certain == Nanos(50s));
     CHECK(after.facts(now).since_renewal == Nanos(2h + 20s));
-    // A wall clock that went back makes the outage no younger than the uptime says.
+    // A wall clock that went back over a reboot tells no length: whatever needs a young outage stays away.
     Outage back(kBoot + 1);
     const Now earlier{MonoTime(30s), f.now.wall - 2h};
     REQUIRE(back.decode(kept, earlier));
-    CHECK(back.facts(earlier).since_renewal == Nanos(50s));
+    CHECK(back.facts(earlier).certain == Nanos(50s));
+    CHECK(back.facts(earlier).since_renewal > Nanos(24h * 365));
+    back.renew(earlier);
+    CHECK(back.facts(earlier).since_renewal == Nanos(0));
+    // Within a boot the monotonic clock has counted, whatever the wall clock says.
+    Outage same(kBoot);
+    const Now set_back{f.now.mono + 10s, f.now.wall - 2h};
+    REQUIRE(same.decode(kept, set_back));
+    CHECK(same.facts(set_back).since_renewal == Nanos(30s));
 }
 
 TEST_CASE("outage: no outage is the empty text, and other text is refused") {
