@@ -1,0 +1,156 @@
+// What once let somebody in, or left something lying, when it should not have: each through one whole node.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "edge/base/bytes.h"
+#include "edge/operators.h"
+#include "tests/sim/one_node.h"
+
+using namespace holdfast;
+using namespace holdfast::sim;
+
+namespace {
+
+void degrade(OneNode& one) {
+    bool stands = false;
+    Operators(one.node(), "test")
+        .degrade(Mode::degraded, "", 1h, "test", [&stands](Result<void> done) { stands = done.has_value(); });
+    REQUIRE(one.until([&stands] { return stands; }));
+}
+
+void plan(OneNode& one, const std::function<void(CentrePlan&)>& change) {
+    CentrePlan next = one.central.plan();
+    next.fail_percent = next.review_percent = 0;
+    change(next);
+    one.central.apply(next);
+}
+
+std::string with_feature_of(const std::string& subject) {
+    const std::vector<float> feature = subject_feature(subject);
+    const std::string_view bytes(reinterpret_cast<const char*>(feature.data()), feature.size() * sizeof(float));
+    std::string text;
+    append_base64(text, as_bytes(bytes));
+    return fmt::format(R"(,"evidence":{{"feature":"{}","featureModel":"{}"}})", text, CentrePlan{}.feature_model);
+}
+
+}  // namespace
+
+TEST_CASE("node: an answer that must not be remembered takes the older pass with it") {
+    for (const bool forbids : {false, true}) {
+        OneNode one;
+        REQUIRE(one.start());
+        plan(one, [](CentrePlan& p) { p.max_age = Seconds(600); });
+        REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+        if (forbids) {
+            plan(one, [](CentrePlan& p) { p.max_age = Seconds(0); });
+            const auto again = one.ask("o-2", "LOGIN", "user-1");
+            REQUIRE(again.text("source") == "live");
+        }
+        degrade(one);
+        const auto got = one.ask("o-3", "LOGIN", "user-1");
+        CHECK(got.status == (forbids ? 503 : 200));
+        CHECK(got.text("source") == (forbids ? "" : "cache"));
+    }
+}
+
+TEST_CASE("node: a refusal that could not be written down hides the older pass") {
+    OneNode one;
+    REQUIRE(one.start());
+    plan(one, [](CentrePlan&) {});
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+    one.run_for(1s);
+    OffloadPlan hung;
+    hung.work_min = hung.work_max = 24h;
+    one.offload.set_plan(hung);  // for the first batch of outcomes; what is queued behind it waits
+    OutcomeRecord filler;
+    filler.outcome.verdict = Verdict::pass;
+    filler.decided = one.view.now();
+    std::size_t fillers = 0;
+    for (PutOutcome put = PutOutcome::queued; put != PutOutcome::refused && fillers < 200'000; ++fillers) {
+        put = one.parts().storage.outcomes().put({"app-a", fmt::format("filler-{}", fillers), "LOGIN", ""}, filler, 12s,
+                                                 12s, one.view.now());
+        if (fillers == 0) one.run_for(100ms);
+    }
+    REQUIRE(fillers < 200'000);
+    one.offload.set_plan({});
+    plan(one, [](CentrePlan& p) { p.outcomes["user-1"] = Verdict::fail; });
+    REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "fail");
+    degrade(one);
+    const auto got = one.ask("o-3", "LOGIN", "user-1");
+    CHECK(got.status == 503);
+    CHECK(got.text("outcome") != "pass");
+}
+
+TEST_CASE("node: the face of somebody whom the centre refused does not let him in later") {
+    OneNode one({}, true);
+    REQUIRE(one.start());
+    plan(one, [](CentrePlan& p) {
+        p.feature = true;
+        p.outcomes["impostor"] = Verdict::fail;
+        p.outcomes["unsure"] = Verdict::review;
+    });
+    REQUIRE(one.ask("o-1", "LOGIN", "impostor").text("outcome") == "fail");
+    REQUIRE(one.ask("o-2", "LOGIN", "unsure").text("outcome") == "review");
+    REQUIRE(one.ask("o-3", "LOGIN", "user-1").text("outcome") == "pass");
+    one.run_for(13s);  // no rung answers from memory any more
+    degrade(one);
+    const auto own = one.ask("o-4", "LOGIN", "user-1", with_feature_of("user-1"));
+    CHECK(own.text("source") == "feature");
+    CHECK(own.text("outcome") == "pass");
+    for (const char* refused : {"impostor", "unsure"}) {
+        const auto got = one.ask(fmt::format("o-{}", refused), "LOGIN", refused, with_feature_of(refused));
+        CHECK(got.status == 503);
+    }
+}
+
+TEST_CASE("node: evidence of a provisional answer that was withheld is erased, and the budget given back") {
+    OneNode one;
+    REQUIRE(one.start());
+    degrade(one);
+    one.run_for(5s);  // the outage is old enough
+    OffloadPlan slow;
+    slow.work_min = slow.work_max = 3s;
+    one.offload.set_plan(slow);
+    const auto withheld = one.ask("o-1", "LOGIN", "user-1");
+    CHECK(withheld.status == 503);
+    one.offload.set_plan({});
+    EvidenceVault* vault = one.parts().storage.evidence();
+    REQUIRE(vault != nullptr);
+    CHECK(vault->count() == 1);  // still being written
+    REQUIRE(one.until([vault] { return vault->count() == 0; }, 20s));
+    one.run_for(1s);
+    CHECK(one.journal().find(R"("why":"withheld")") != std::string::npos);
+    CHECK(one.journal().find(R"("kind":"provisional")") == std::string::npos);
+    CHECK(one.ask("o-2", "LOGIN", "user-1").text("source") == "policy");
+    CHECK(vault->count() == 1);
+}
+
+TEST_CASE("node: a set file that is being rewritten never empties its list") {
+    OneNode one;
+    one.folder.write("denied.txt", "bad-user\nworse-user\n");
+    OneNode listed("[[precheck]]\nname = \"denied\"\nkind = \"subject\"\ndeny_file = \"" + one.folder.path() +
+                   "/denied.txt\"\n");
+    REQUIRE(listed.start());
+    int orders = 0;
+    const auto denied = [&](const std::string& subject) {
+        return listed.ask(fmt::format("o-{}", ++orders), "LOGIN", subject).status == 403;
+    };
+    CHECK(denied("bad-user"));
+    CHECK_FALSE(denied("good-user"));
+    // A writer that truncates and then takes its time, in pieces that each stand for one look at the file.
+    for (const char* torn : {"", "new-us", "new-user\n", "new-user\nbad-u", "new-user\nbad-user\n"}) {
+        one.folder.write("denied.txt", torn);
+        listed.run_for(SetFiles::kCheckEvery);
+        CHECK(denied("bad-user"));
+        CHECK(denied("worse-user"));
+    }
+    listed.run_for(3 * SetFiles::kCheckEvery);  // it stands still now
+    CHECK(denied("bad-user"));
+    CHECK(denied("new-user"));
+    CHECK_FALSE(denied("worse-user"));
+    std::filesystem::remove(one.folder.path() + "/denied.txt");
+    listed.run_for(3 * SetFiles::kCheckEvery);
+    CHECK(denied("bad-user"));  // a list that cannot be read stays as it was
+}
