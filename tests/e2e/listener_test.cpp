@@ -31,8 +31,9 @@ TEST_CASE("e2e: a host that is not served is 421 whoever asks, and health checks
     CHECK(client.answer().value_or(HttpAnswer{}).status == 421);
     client.send("GET /healthz HTTP/1.1\r\nHost: other.example.com\r\n\r\n");
     CHECK(client.answer().value_or(HttpAnswer{}).status == 200);
-    CHECK(site.metric(R"(holdfast_requests_total{code="MisdirectedRequest",outcome="none",scene="other",source="none"})") ==
-          2);
+    const std::string series =
+        R"(holdfast_requests_total{code="MisdirectedRequest",outcome="none",scene="other",source="none"})";
+    CHECK(site.metric(series) == 2);
 }
 
 namespace {

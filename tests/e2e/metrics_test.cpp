@@ -68,10 +68,12 @@ TEST_CASE("e2e: what is counted moves when it happens, from a node that is healt
                 "holdfast_upstream_duration_seconds_count{" + endpoint + R"(,upstream="central"})",
                 R"(holdfast_upstream_retries_total{upstream="central"})",
                 R"(holdfast_circuit_state{upstream="central"})",
-                R"(holdfast_circuit_transitions_total{to="open",upstream="central"})", R"(holdfast_mode{scene="PAYMENT"})",
-                "holdfast_override_remaining_seconds", "holdfast_cache_entries", "holdfast_cache_bytes",
-                "holdfast_cache_hits_total", "holdfast_cache_misses_total", "holdfast_commit_duration_seconds_count",
-                R"(holdfast_journal_entries_total{kind="override"})", R"(holdfast_journal_entries_total{kind="circuit"})",
+                R"(holdfast_circuit_transitions_total{to="open",upstream="central"})",
+                R"(holdfast_mode{scene="PAYMENT"})", "holdfast_override_remaining_seconds", "holdfast_cache_entries",
+                "holdfast_cache_bytes", "holdfast_cache_hits_total", "holdfast_cache_misses_total",
+                "holdfast_commit_duration_seconds_count",
+                R"(holdfast_journal_entries_total{kind="override"})",
+                R"(holdfast_journal_entries_total{kind="circuit"})",
                 R"(holdfast_journal_entries_total{kind="provisional"})", "holdfast_reconcile_pending",
                 "holdfast_loop_lag_seconds_count", R"(holdfast_connections{state="idle"})"});
     CHECK(site.metric("holdfast_lease_valid") == 0);

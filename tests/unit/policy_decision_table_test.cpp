@@ -42,6 +42,11 @@ struct Row {
     Asks asks;
 };
 
+Verdict verdict_behind(Stored stored) {
+    if (stored == Stored::of_a_fail) return Verdict::fail;
+    return stored == Stored::of_a_review ? Verdict::review : Verdict::pass;
+}
+
 Facts facts_of(const Row& row) {
     Facts f;
     f.mode = row.mode;
@@ -102,10 +107,7 @@ Facts facts_of(const Row& row) {
         const Nanos age = row.stored == Stored::good_5s   ? Nanos(5s)
                           : row.stored == Stored::too_old ? Nanos(25h)
                                                           : Nanos(20s);
-        const Verdict verdict = row.stored == Stored::of_a_fail     ? Verdict::fail
-                                : row.stored == Stored::of_a_review ? Verdict::review
-                                                                    : Verdict::pass;
-        f.feature = {true, verdict, age, row.stored != Stored::other_model};
+        f.feature = {true, verdict_behind(row.stored), age, row.stored != Stored::other_model};
     }
     f.provisional = {row.lacks != Lacks::scene_budget, row.lacks != Lacks::subject_budget, row.lacks != Lacks::journal,
                      row.lacks != Lacks::evidence};
