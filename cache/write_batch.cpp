@@ -8,53 +8,6 @@
 
 namespace holdfast {
 
-struct WriteBatch::Job {
-    std::shared_ptr<lmdb::Env> env;
-    Ops ops;
-    std::uint64_t bytes_max = 0;
-    std::function<void(bool)> after_commit;
-    bool room = false; // frees space for a batch that did not fit: its own limit does not apply
-    Result<void> result;
-    std::uint64_t pages = 0;
-    Nanos took{0};
-};
-
-namespace {
-
-int apply(lmdb::Txn& txn, const WriteOp& op) {
-    switch (op.kind) {
-        case WriteOp::Kind::put:
-            return txn.put(op.db, op.key, op.value);
-        case WriteOp::Kind::append:
-            return txn.append(op.db, op.key, op.value);
-        case WriteOp::Kind::erase:
-            return txn.erase(op.db, op.key);
-        case WriteOp::Kind::clear:
-            return txn.clear(op.db);
-        case WriteOp::Kind::task:
-            return op.task(txn);
-    }
-    return 0;
-}
-
-bool ordered(const WriteOp& op) {
-    return op.kind == WriteOp::Kind::clear || op.kind == WriteOp::Kind::task;
-}
-
-// By database and key, which makes neighbouring puts touch the same pages; a clear or a task keeps its place.
-void sort_runs(std::vector<const WriteOp*>& ops) {
-    auto from = ops.begin();
-    while (from != ops.end()) {
-        auto to = std::find_if(from, ops.end(), [](const WriteOp* op) { return ordered(*op); });
-        std::stable_sort(from, to, [](const WriteOp* a, const WriteOp* b) {
-            return a->db != b->db ? a->db < b->db : a->key < b->key;
-        });
-        from = to == ops.end() ? to : to + 1;
-    }
-}
-
-} // namespace
-
 WriteBatch::WriteBatch(std::shared_ptr<lmdb::Env> env, Loop& loop, Offload& offload, BatchOptions options,
                        const StorageObserver& observer)
     : env_(std::move(env)), loop_(loop), offload_(offload), options_(std::move(options)), observer_(observer) {
@@ -66,26 +19,6 @@ WriteBatch::WriteBatch(std::shared_ptr<lmdb::Env> env, Loop& loop, Offload& offl
 
 WriteBatch::~WriteBatch() = default;
 
-void WriteBatch::work(Job& job) {
-    const MonoTime begun = MonoClock::read();
-    std::vector<const WriteOp*> ops;
-    ops.reserve(job.ops.size());
-    for (const auto& op : job.ops) ops.push_back(op.get());
-    sort_runs(ops);
-    job.result = [&]() -> Result<void> {
-        auto txn = job.env->write();
-        if (!txn) return tl::unexpected(txn.error());
-        for (const WriteOp* op : ops)
-            if (const int rc = apply(*txn, *op); rc != 0) return tl::unexpected(lmdb::error_of(rc, "write"));
-        job.pages = txn->pages();
-        if (!job.room && job.bytes_max != 0 && job.pages * job.env->page_bytes() > job.bytes_max)
-            return fail(Code::too_large, Origin::store, "write: more than the configured size is in use");
-        return txn->commit();
-    }();
-    if (job.after_commit) job.after_commit(job.result.has_value());
-    job.took = MonoClock::read() - begun;
-}
-
 bool WriteBatch::add(WriteOp op, bool urgent) {
     if (stopped_ || queue_.size() >= kBatchQueueMax) {
         ++health_.refused;
@@ -96,8 +29,10 @@ bool WriteBatch::add(WriteOp op, bool urgent) {
         pending_[owned->db].clear();
     } else if (owned->kind != WriteOp::Kind::task) {
         auto& map = pending_[owned->db];
-        map.erase(owned->key); // the map's key must live in the newest op
-        map.emplace(owned->key, owned.get());
+        if (const auto [at, fresh] = map.try_emplace(owned->key, owned.get()); !fresh) {
+            map.erase(at); // the map's key must live in the newest op
+            map.emplace(owned->key, owned.get());
+        }
     }
     queue_.push_back(std::move(owned));
     urgent_ = urgent_ || urgent;
@@ -108,11 +43,15 @@ bool WriteBatch::add(WriteOp op, bool urgent) {
     return true;
 }
 
+Nanos WriteBatch::linger() const {
+    return slowest_ <= kQuietCommit ? options_.linger * kQuietLinger : options_.linger;
+}
+
 // The first one arms the timer: later ones must not put it off.
 void WriteBatch::note_first() {
     if (first_) return;
     first_ = loop_.now().mono;
-    if (job_ == nullptr && wait_ == Nanos(0)) timer_->restart(options_.linger);
+    if (job_ == nullptr && wait_ == Nanos(0)) timer_->restart(linger());
 }
 
 const WriteOp* WriteBatch::pending(lmdb::Db db, std::string_view key) const {
@@ -164,21 +103,22 @@ void WriteBatch::close_batch() {
 
 void WriteBatch::start(Ops ops, bool room) {
     HF_CHECK(job_ == nullptr);
-    job_ = std::make_shared<Job>();
+    job_ = std::make_shared<WriteJob>();
+    begun_ = loop_.now().mono;
     job_->env = env_;
     job_->ops = std::move(ops);
+    job_->spent = std::exchange(written_, {});
     job_->bytes_max = options_.bytes_max;
     job_->after_commit = room ? nullptr : options_.after_commit;
     job_->room = room;
-    handle_ = offload_.run([job = job_] { work(*job); }, [this] { finished(); });
+    handle_ = offload_.run([job = job_] { job->run(); }, [this] { finished(); });
 }
 
 void WriteBatch::finished() {
     spent_ = std::move(handle_);
-    const std::shared_ptr<Job> job = std::exchange(job_, nullptr);
-    const bool writes = std::any_of(job->ops.begin(), job->ops.end(),
-                                    [](const auto& op) { return op->kind != WriteOp::Kind::task || op->writes; });
-    if (writes && observer_.commit_duration) observer_.commit_duration(job->took);
+    const std::shared_ptr<WriteJob> job = std::exchange(job_, nullptr);
+    slowest_ = std::max(slowest_ * 15 / 16, loop_.now().mono - begun_);
+    if (observer_.commit_duration && job->writes()) observer_.commit_duration(job->took);
     if (job->result) pages_used_ = job->pages;
     if (job->room) {
         if (job->result)
@@ -198,7 +138,8 @@ void WriteBatch::finished() {
     wait_ = Nanos(0);
     for (const auto& told : told_) told({});
     for (const auto& op : job->ops)
-        if (op->done) op->done({});
+        if (const Durable done = std::move(op->done)) done({}); // what it holds dies on the loop
+    written_ = std::move(job->ops);
     succeeded();
 }
 
@@ -225,7 +166,7 @@ void WriteBatch::succeeded() {
     if (job_ != nullptr) return; // a callback may have begun the next one
     if (!first_) return tell_drained({});
     const bool now = urgent_ || !drains_.empty() || queue_.size() >= kBatchFull;
-    timer_->restart(now ? Nanos(0) : std::max<Nanos>(*first_ + options_.linger - loop_.now().mono, Nanos(0)));
+    timer_->restart(now ? Nanos(0) : std::max<Nanos>(*first_ + linger() - loop_.now().mono, Nanos(0)));
 }
 
 void WriteBatch::failed(const Error& error) {
@@ -255,7 +196,7 @@ void WriteBatch::failed(const Error& error) {
 }
 
 void WriteBatch::forget(const WriteOp& op) {
-    if (ordered(op)) return;
+    if (keeps_place(op)) return;
     auto& map = pending_[op.db];
     const auto it = map.find(op.key);
     if (it != map.end() && it->second == &op) map.erase(it);

@@ -17,6 +17,7 @@
 
 #include "cache/durable.h"
 #include "cache/lmdb.h"
+#include "cache/write_job.h"
 #include "edge/net/loop.h"
 #include "edge/net/offload.h"
 
@@ -27,21 +28,11 @@ inline constexpr std::size_t kBatchCommitMax = 8'192; // writes in one commit
 inline constexpr std::size_t kBatchFull = 1'024;      // closes a batch at once
 inline constexpr Nanos kBatchLinger = 20ms; // else it is closed when its first write is so old: with a commit before
                                             // it and its own, of 35 ms, that is on disk within 100 ms
+inline constexpr int kQuietLinger = 2;          // times as long while commits are quick: half as many of them, and
+                                                // there is room for one of 60 ms out of nothing
+inline constexpr Nanos kQuietCommit = 10ms;
 inline constexpr int kRoomTriesMax = 16;              // calls of make_room for one batch
 inline constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;
-
-struct WriteOp {
-    enum class Kind { put, append, erase, clear, task };
-    Kind kind = Kind::put;
-    lmdb::Db db = 0;
-    std::string key;
-    std::string value;
-    // Runs inside the write transaction, after the puts queued before it: values only, off the loop. 0 or an error
-    // code.
-    std::function<int(lmdb::Txn&)> task;
-    bool writes = false; // of a task: that it always does, so that its commit counts
-    Durable done;
-};
 
 struct BatchOptions {
     std::uint64_t bytes_max = 0; // pages in use beyond this count as a full map, so that eviction itself has room
@@ -86,9 +77,8 @@ class WriteBatch {
     const std::shared_ptr<lmdb::Env>& env() const { return env_; }
 
   private:
-    struct Job; // owned by this and by the work under way, which may outlive us
-    using Ops = std::vector<std::unique_ptr<WriteOp>>;
-    static void work(Job& job);
+    using Ops = WriteJob::Ops;
+    Nanos linger() const;
     void note_first();
     void close_batch();
     void start(Ops ops, bool room);
@@ -108,7 +98,10 @@ class WriteBatch {
     const StorageObserver& observer_;
     Ops queue_;
     std::vector<std::unordered_map<std::string_view, const WriteOp*>> pending_; // by database; keys live in the op
-    std::shared_ptr<Job> job_;                                                  // under way; owners: this and the work
+    std::shared_ptr<WriteJob> job_; // under way; owners: this and the work, which may outlive us
+    MonoTime begun_{};              // when it was handed over
+    Nanos slowest_ = 3 * kQuietCommit; // of the commits of late: forgets a sixteenth with each
+    Ops written_;                   // what the last one wrote: the next one destroys it
     std::unique_ptr<OffloadHandle> handle_;
     std::unique_ptr<OffloadHandle> spent_; // of the last job: not destroyed inside its own callback
     Ops stalled_;                          // failed, to be committed again before the queue

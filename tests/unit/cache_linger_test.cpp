@@ -42,7 +42,8 @@ struct Bench {
 } // namespace
 
 TEST_CASE("batch: nothing waits longer than a linger and the commits before and of itself") {
-    for (const Nanos commit : {Nanos(0), Nanos(5ms), Nanos(35ms), Nanos(49ms), Nanos(80ms)}) {
+    for (const Nanos commit : {Nanos(0), Nanos(5ms), Nanos(12ms), Nanos(35ms), Nanos(49ms), Nanos(80ms)}) {
+        const Nanos linger = commit < kQuietCommit ? kQuietLinger * kBatchLinger : kBatchLinger;
         Bench b;
         b.offload.hold = true;
         std::vector<MonoTime> put_at;
@@ -64,10 +65,34 @@ TEST_CASE("batch: nothing waits longer than a linger and the commits before and 
             if (over && b.offload.held() > 0) begun = b.loop.now().mono;  // the next one began at once
         }
         INFO(commit.count());
-        CHECK(worst >= kBatchLinger);
-        CHECK(worst <= std::max(kBatchLinger, commit + 1ms) + commit + 3ms);
+        CHECK(worst >= linger);
+        CHECK(worst <= std::max(linger, commit + 1ms) + commit + 3ms);
         CHECK(b.commits <= 1000ms / std::max(kBatchLinger, commit) + 2);
+        CHECK((commit >= kQuietCommit || b.commits < 38)); // the first few do not know yet that it is quiet
     }
+}
+
+TEST_CASE("batch: one slow commit ends the longer linger, and it comes back when that is forgotten") {
+    Bench b;
+    const auto commits_in = [&b](Nanos time) {
+        const int before = b.commits;
+        for (Nanos t{0}; t < time; t += 1ms) {
+            b.put("k", "v");
+            b.loop.advance(1ms);
+        }
+        return b.commits - before;
+    };
+    const int quick = 1000ms / kBatchLinger, quiet = quick / kQuietLinger;
+    (void)commits_in(1s);
+    CHECK(commits_in(1s) <= quiet + 1);
+    b.offload.hold = true;
+    (void)commits_in(100ms);
+    b.offload.hold = false;
+    b.offload.release();
+    b.loop.settle();
+    CHECK(commits_in(500ms) >= quick / 2 - 2);
+    (void)commits_in(1s);
+    CHECK(commits_in(1s) <= quiet + 1);
 }
 
 TEST_CASE("batch: what somebody waits for closes it at once, or right after the commit under way") {

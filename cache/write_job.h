@@ -1,0 +1,50 @@
+// One commit as it runs off the loop: the writes sorted, put into one transaction and committed. Which writes, when,
+// and what a failure means is write_batch's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cache/durable.h"
+#include "cache/lmdb.h"
+
+namespace holdfast {
+
+struct WriteOp {
+    enum class Kind { put, append, erase, clear, task };
+    Kind kind = Kind::put;
+    lmdb::Db db = 0;
+    std::string key;
+    std::string value;
+    // Runs inside the write transaction, after the puts queued before it, and again when the commit is tried again:
+    // values only, off the loop. 0 or an error code.
+    std::function<int(lmdb::Txn&)> task;
+    bool writes = false;  // of a task: that it always does, so that its commit counts
+    Durable done;
+};
+
+// A clear or a task keeps its place among the writes, and has no key by which it could be found.
+inline bool keeps_place(const WriteOp& op) {
+    return op.kind == WriteOp::Kind::clear || op.kind == WriteOp::Kind::task;
+}
+
+struct WriteJob {
+    using Ops = std::vector<std::unique_ptr<WriteOp>>;
+    std::shared_ptr<lmdb::Env> env;
+    Ops ops;
+    Ops spent;  // of the commit before: destroyed here, where it keeps nobody waiting
+    std::uint64_t bytes_max = 0;
+    std::function<void(bool)> after_commit;
+    bool room = false;  // frees space for a batch that did not fit: its own limit does not apply
+    Result<void> result;
+    std::uint64_t pages = 0;
+    Nanos took{0};
+
+    void run();
+    bool writes() const;  // and not only looks for something to erase
+};
+
+}  // namespace holdfast
