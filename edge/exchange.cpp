@@ -162,7 +162,6 @@ Exchange::Next Exchange::parse() {
         return refuse(ApiCode::invalid_request, parsed.error().detail);
     }
     request_ = std::move(*parsed);
-    trace_.order_no = request_.order_no;
     return go(Step::precheck);
 }
 

@@ -84,8 +84,8 @@ class Exchange final : public RequestHandler {
     void call_done(CallResult result);
     void trace_attempts(const CallResult& result);
     LiveRecord live_record() const;
-    Answer record(const CentreOutcome& outcome, Now now);
-    std::function<void(const CentreOutcome&)> late_recorder();
+    Answer record(CentreOutcome outcome, Now now);
+    LateRecorder late_recorder();
     CallSpec call_spec(Now now);
 
     // audit

@@ -137,6 +137,7 @@ Exchange::Next Exchange::account() {
         line.latency = took;
         parts_.access.write(line);
     }
+    trace_.order_no = std::move(request_.order_no);
     parts_.recent.add(std::move(trace_));
     step_ = Step::done;
     return Next::done;

@@ -1,5 +1,6 @@
 // An exchange's way to the centre: the call, its end, and what is written down of it.
 #include <algorithm>
+#include <utility>
 
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
@@ -37,9 +38,7 @@ CallSpec Exchange::call_spec(Now now) {
     spec.permit = std::move(permit_);
     spec.always = parts_.overrides.mode_of(request_.scene, now) == Mode::live;
     // An order `degraded` that comes while the call waits for its next try: no retry any more.
-    spec.may_retry = [&parts = parts_, scene = request_.scene] {
-        return parts.overrides.mode_of(scene, parts.loop.now()) != Mode::degraded;
-    };
+    spec.may_retry = [this] { return parts_.overrides.mode_of(request_.scene, this->now()) != Mode::degraded; };
     spec.body = body_;
     // A provisional answer after a failed call needs time to reach the disk before the deadline.
     const bool audits = scene_->config->policy.ladder.has(Rung::provisional);
@@ -52,7 +51,7 @@ Exchange::Next Exchange::ask() {
     const Now t = now();
     asked_epoch_ = parts_.storage.outcomes().epoch();
     CallSpec spec = call_spec(t);
-    spec.on_late = late_recorder();
+    spec.on_late = [this] { return late_recorder(); };
     call_ = parts_.upstream.start(std::move(spec), [this](CallResult result) { call_done(std::move(result)); });
     return Next::wait;
 }
@@ -62,7 +61,7 @@ void Exchange::call_done(CallResult result) {
     trace_attempts(result);
     const Now t = now();
     if (result.ok()) {
-        answer_ = record(*result.outcome, t);
+        answer_ = record(std::move(*result.outcome), t);
         step_ = Step::answer;
         return run();
     }
@@ -80,16 +79,17 @@ LiveRecord Exchange::live_record() const {
             request_.order_no, digest_,          asked_epoch_};
 }
 
-Answer Exchange::record(const CentreOutcome& outcome, Now now) {
-    const Recorded recorded = record_live(parts_, *snapshot_, live_record(), outcome, now);
+Answer Exchange::record(CentreOutcome outcome, Now now) {
+    Recorded recorded = record_live(parts_, *snapshot_, live_record(), std::move(outcome), now);
     stored_ = recorded.stored;
-    return recorded.answer;
+    return std::move(recorded.answer);
 }
 
 // Values only: it may be called when this exchange is long gone.
-std::function<void(const CentreOutcome&)> Exchange::late_recorder() {
-    return [&parts = parts_, snapshot = snapshot_, record = live_record()](const CentreOutcome& outcome) {
+LateRecorder Exchange::late_recorder() {
+    return [&parts = parts_, snapshot = snapshot_, kept = KeptLiveRecord(live_record())](const CentreOutcome& outcome) {
         const Now now = parts.loop.now();
+        const LiveRecord record = kept.view();
         const auto order = parts.storage.orders().find(record.credential, record.order_no, now);
         if (order && order->body != record.body) return;  // its number has been used again since
         record_live(parts, *snapshot, record, outcome, now);

@@ -225,7 +225,7 @@ void Exchange::remember_degraded(const Answer& answer, Now now) {
     order.body = digest_;
     order.epoch = parts_.storage.outcomes().epoch();
     order.decided = now;
-    order.answer = encode(RecordedAnswer{answer, request_.scene, request_.subject});
+    order.answer = encode(answer, request_.scene, request_.subject);
     parts_.storage.orders().put(credential_->id, request_.order_no, std::move(order), now);
 }
 

@@ -5,28 +5,11 @@
 
 namespace holdfast {
 
-Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const CentreOutcome& outcome,
-                     Now now) {
+Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now) {
+    static const ScenePolicy kNoPolicy;
     const SceneRuntime* scene = snapshot.scene(record.scene);
-    const ScenePolicy policy = scene == nullptr ? ScenePolicy{} : scene->config->policy;
+    const ScenePolicy& policy = scene == nullptr ? kNoPolicy : scene->config->policy;
     Recorded out;
-    if (scene != nullptr && scene->max_age > Nanos(0)) {
-        OutcomeRecord memory;
-        memory.outcome = outcome;
-        // An answer that must not be remembered still takes the place of the one before it, as a record that no rung
-        // answers: else an older pass would outlive it.
-        const bool forbidden = outcome.max_age && *outcome.max_age <= Seconds(0);
-        if (forbidden) memory.outcome.feature.clear();
-        memory.decided = now;
-        memory.asked_epoch = record.asked_epoch;
-        memory.evidence = record.body;
-        const SubjectKey key{record.credential, record.subject, record.scene, record.device};
-        const PutOutcome put =
-            parts.storage.outcomes().put(key, std::move(memory), scene->max_age, scene->max_age, now);
-        if (put == PutOutcome::refused && (forbidden || outcome.verdict != Verdict::pass))
-            parts.distrust.add(key, now.mono + scene->max_age);
-        out.stored = !forbidden && (put == PutOutcome::queued || put == PutOutcome::unchanged);
-    }
     Answer& answer = out.answer;
     answer.outcome = to_outcome(outcome.verdict);
     answer.source = Source::live;
@@ -40,8 +23,23 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& r
     order.final = true;
     order.epoch = record.asked_epoch;
     order.decided = now;
-    order.answer = encode(RecordedAnswer{answer, record.scene, record.subject});
+    order.answer = encode(answer, record.scene, record.subject);
     parts.storage.orders().put(record.credential, record.order_no, std::move(order), now);
+    if (scene == nullptr || scene->max_age <= Nanos(0)) return out;
+    // An answer that must not be remembered still takes the place of the one before it, as a record that no rung
+    // answers: else an older pass would outlive it.
+    const bool forbidden = outcome.max_age && *outcome.max_age <= Seconds(0);
+    const bool may_fall_back = !forbidden && outcome.verdict == Verdict::pass;
+    OutcomeRecord memory;
+    memory.outcome = std::move(outcome);
+    if (forbidden) memory.outcome.feature.clear();
+    memory.decided = now;
+    memory.asked_epoch = record.asked_epoch;
+    memory.evidence = record.body;
+    const SubjectKey key{record.credential, record.subject, record.scene, record.device};
+    const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), scene->max_age, scene->max_age, now);
+    if (put == PutOutcome::refused && !may_fall_back) parts.distrust.add(key, now.mono + scene->max_age);
+    out.stored = !forbidden && (put == PutOutcome::queued || put == PutOutcome::unchanged);
     return out;
 }
 

@@ -3,16 +3,36 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "edge/parts.h"
 
 namespace holdfast {
 
-// What must be known of a call to record its answer; values only, so that it may outlive the exchange.
+// What must be known of a call to record its answer. Views: see KeptLiveRecord.
 struct LiveRecord {
-    std::string credential, subject, scene, device, order_no;
+    std::string_view credential, subject, scene, device, order_no;
     Digest body{};
     std::uint64_t asked_epoch = 0;  // OutcomeStore::epoch() when the call began
+};
+
+// The same with texts of its own, for a late answer, whose exchange is gone.
+class KeptLiveRecord {
+  public:
+    explicit KeptLiveRecord(const LiveRecord& r)
+        : credential_(r.credential),
+          subject_(r.subject),
+          scene_(r.scene),
+          device_(r.device),
+          order_no_(r.order_no),
+          body_(r.body),
+          asked_epoch_(r.asked_epoch) {}
+    LiveRecord view() const { return {credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_}; }
+
+  private:
+    std::string credential_, subject_, scene_, device_, order_no_;
+    Digest body_;
+    std::uint64_t asked_epoch_;
 };
 
 struct Recorded {
@@ -20,7 +40,6 @@ struct Recorded {
     bool stored = false;  // the memory holds it now (or held the same)
 };
 
-Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const CentreOutcome& outcome,
-                     Now now);
+Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now);
 
 }  // namespace holdfast

@@ -15,10 +15,9 @@ std::int64_t nanos(WallTime t) {
 
 }  // namespace
 
-std::string encode(const RecordedAnswer& recorded) {
-    const Answer& a = recorded.answer;
+std::string encode(const Answer& a, std::string_view scene, std::string_view subject) {
     std::string out;
-    out.reserve(48 + recorded.scene.size() + recorded.subject.size() + a.verification_id.size());
+    out.reserve(48 + scene.size() + subject.size() + a.verification_id.size());
     wire::Writer w(out);
     w.u8(kVersion);
     w.u8(static_cast<std::uint8_t>(a.outcome));
@@ -27,8 +26,8 @@ std::string encode(const RecordedAnswer& recorded) {
     w.f64(a.score.value_or(0));
     w.i64(nanos(a.decided_at));
     w.i64(nanos(a.expires_at));
-    w.text(recorded.scene);
-    w.text(recorded.subject);
+    w.text(scene);
+    w.text(subject);
     w.text(a.verification_id);
     return out;
 }

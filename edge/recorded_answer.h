@@ -1,5 +1,5 @@
 // What the order ledger keeps of an answer: enough to give it again, word for word, and to know whom a revocation
-// hides. JSON inside the ledger's sealed record, so the subject in it lies on no disk in clear.
+// hides. Inside the ledger's sealed record, so the subject in it lies on no disk in clear.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ struct RecordedAnswer {
     std::string subject;
 };
 
-std::string encode(const RecordedAnswer& recorded);
+std::string encode(const Answer& answer, std::string_view scene, std::string_view subject);
 // Nothing for a text that encode() did not write.
 std::optional<RecordedAnswer> decode_recorded(std::string_view text);
 

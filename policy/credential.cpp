@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "edge/base/bytes.h"
 
@@ -12,6 +13,13 @@ namespace {
 tl::unexpected<Error> bad(std::string detail) {
     return fail(Code::invalid, Origin::local, std::move(detail));
 }
+
+constexpr auto kIdBytes = [] {
+    std::array<bool, 256> table{};
+    for (std::size_t c = 0; c < table.size(); ++c)
+        table[c] = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
+    return table;
+}();
 
 struct Hash {
     using is_transparent = void;
@@ -58,9 +66,10 @@ CredentialSet::CredentialSet(CredentialSet&&) noexcept = default;
 CredentialSet& CredentialSet::operator=(CredentialSet&&) noexcept = default;
 
 bool is_secret_id(std::string_view text) {
-    return !text.empty() && text.size() <= kSecretIdBytesMax && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
-    });
+    if (text.empty() || text.size() > kSecretIdBytesMax) return false;
+    bool all = true;
+    for (char c : text) all &= kIdBytes.data()[static_cast<unsigned char>(c)];
+    return all;
 }
 
 bool Credential::allows(std::string_view scene) const {

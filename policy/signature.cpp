@@ -70,7 +70,10 @@ std::optional<AuthFailure> presence(const SignedHead& head) {
 void append_signed_head(std::string& out, std::string_view method, std::string_view host, std::string_view path,
                         std::string_view query, std::string_view timestamp, std::string_view nonce) {
     out += method;
-    for (char c : host) out.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
+    const std::size_t at = out.size();
+    out += host;
+    for (char *c = out.data() + at, *const end = out.data() + out.size(); c != end; ++c)
+        if (*c >= 'A' && *c <= 'Z') *c = static_cast<char>(*c + 32);
     out += path;
     out.push_back('\n');
     out += query;

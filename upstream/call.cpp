@@ -73,15 +73,13 @@ std::string_view Call::write_head() {
     head.clear();
     CentralRequest request;
     request.request_id = spec_.request_id;
-    request.traceparent = spec_.traceparent;
-    request.node = upstream_.options_.node;
-    request.region = upstream_.options_.region;
-    const std::string key = idempotency_key(spec_.credential, spec_.order_no);
-    request.idempotency_key = key;
+    request.traceparent = spec_.traceparent.view();
+    request.credential = spec_.credential;
+    request.order_no = spec_.order_no;
     request.left = spec_.deadline - upstream_.loop_.now().mono;
     request.attempt = static_cast<std::uint32_t>(records_.size() + 1);
     request.content_length = spec_.body->size();
-    append_central_head(head, upstream_.endpoints_[endpoint_].pool->endpoint(), request);
+    upstream_.endpoints_[endpoint_].head.append(head, request);
     return head;
 }
 
@@ -215,14 +213,10 @@ void Call::finish(CallStop stop) {
     result.attempts = std::move(records_);
     // Only a try that timed out is still there to be answered.
     if (attempt_ && attempt_->sent() && last_.failure == FailureKind::timeout && last_.status == 0 && spec_.on_late)
-        result.late_kept = upstream_.late_.keep(std::move(attempt_), std::move(spec_.on_late));
+        result.late_kept = upstream_.late_.keep(std::move(attempt_), spec_.on_late());
     attempt_.reset();
-    if (done_) {
-        const Done done = std::move(done_);
-        return done(std::move(result));
-    }
-    upstream_.drop_soon();
-    if (result.outcome && spec_.on_late) spec_.on_late(*result.outcome);
+    const Done done = std::move(done_);
+    done(std::move(result));
 }
 
 }  // namespace holdfast

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "edge/base/result.h"
@@ -17,6 +18,7 @@
 #include "upstream/attempt.h"
 #include "upstream/central_codec.h"
 #include "upstream/circuit.h"
+#include "upstream/traceparent.h"
 
 namespace holdfast {
 
@@ -25,22 +27,23 @@ class Upstream;
 inline constexpr std::size_t kRetriesMax = 2;
 inline constexpr std::size_t kAttemptsMax = 1 + kRetriesMax;
 
+// Takes the definite answer of a try whose call is long over. Captures values only.
+using LateRecorder = std::function<void(const CentreOutcome&)>;
+
 struct CallSpec {
-    std::string request_id;  // ours
-    std::string traceparent; // of this hop; empty: none is sent
-    std::string credential;
-    std::string order_no;
-    Caller caller;                           // keyed hashes
-    Permit permit;                           // for the first try; from Circuit::admit() or admit_always()
-    bool always = false;                     // the operator's `live`: retries need no admission
-    std::shared_ptr<const std::string> body; // owners: the exchange and its call, whichever lives longer
-    MonoTime deadline;                       // the whole call's
+    std::string_view request_id, credential, order_no;  // they live as long as the call
+    TraceText traceparent;                              // of this hop
+    Caller caller;                                      // keyed hashes
+    Permit permit;                            // for the first try; from Circuit::admit() or admit_always()
+    bool always = false;                      // the operator's `live`: retries need no admission
+    std::shared_ptr<const std::string> body;  // owners: the exchange and its call, whichever lives longer
+    MonoTime deadline;                        // the whole call's
     // Asked before each retry: false ends the call with what it has (the operator has ordered `degraded` meanwhile).
-    // Empty: always. May be called as long as the Upstream lives.
+    // Empty: always. May be called as long as the call lives.
     std::function<bool()> may_retry;
-    // A definite answer after `done`, or after the owner let the call run on alone: at most once, at any time while the
-    // Upstream lives. Captures values only.
-    std::function<void(const CentreOutcome&)> on_late;
+    // Asked, before `done`, by a call whose last try timed out and goes on: who takes its late answer, at most once, at
+    // any time while the Upstream lives. Empty: the try ends with the call.
+    std::function<LateRecorder()> on_late;
 };
 
 // What one try came to, for `explain`.
@@ -110,12 +113,11 @@ class Call {
     void next_or_finish();
     void finish(CallStop stop);
     std::string_view write_head();
-    void run_alone() { done_ = nullptr; } // its owner has gone
     bool over() const { return step_ == Step::over; }
 
     Upstream& upstream_;
     CallSpec spec_;
-    Done done_; // empty: nobody waits
+    Done done_;
     Step step_ = Step::queued;
     std::unique_ptr<Attempt> attempt_;
     std::unique_ptr<Timer> timer_; // of the step

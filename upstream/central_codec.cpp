@@ -161,10 +161,14 @@ std::optional<Nanos> parse_retry_after(std::string_view text, WallTime now) {
     return Seconds(seconds);
 }
 
+void append_idempotency_key(std::string& out, std::string_view credential, std::string_view order_no) {
+    out.append(credential).append(1, '.').append(order_no);
+}
+
 std::string idempotency_key(std::string_view credential, std::string_view order_no) {
     std::string key;
-    key.reserve(credential.size() + 1 + order_no.size());
-    return key.append(credential).append(1, '.').append(order_no);
+    append_idempotency_key(key, credential, order_no);
+    return key;
 }
 
 } // namespace holdfast

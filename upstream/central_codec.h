@@ -62,6 +62,7 @@ CentralReply read_central(int status, std::string_view retry_after, std::string_
 std::optional<Nanos> parse_retry_after(std::string_view text, WallTime now);
 
 // Same credential and order, same key, on every node; both are of A-Za-z0-9_- so that '.' divides them.
+void append_idempotency_key(std::string& out, std::string_view credential, std::string_view order_no);
 std::string idempotency_key(std::string_view credential, std::string_view order_no);
 
 } // namespace holdfast

@@ -2,26 +2,34 @@
 
 #include <algorithm>
 
+#include "edge/base/check.h"
+#include "edge/base/word_scan.h"
 #include "edge/net/http_writer.h"
+#include "upstream/central_codec.h"
 
 namespace holdfast {
 
-void append_central_head(std::string& out, const Endpoint& endpoint, const CentralRequest& request) {
-    const std::string target = endpoint.path + "/v1/verifications";
-    begin_request(out, {.method = "POST",
-                        .target = target,
-                        .host = endpoint.host_header,
-                        .content_type = "application/json",
-                        .content_length = request.content_length});
-    append_field(out, "X-Request-Id", request.request_id);
-    if (!request.traceparent.empty()) append_field(out, "traceparent", request.traceparent);
-    append_field(out, "X-Edge-Node", request.node);
-    append_field(out, "X-Edge-Region", request.region);
+CentralHead::CentralHead(const Endpoint& endpoint, std::string_view node, std::string_view region) {
+    fixed_.append("POST ").append(endpoint.path).append("/v1/verifications HTTP/1.1\r\nHost: ");
+    fixed_.append(endpoint.host_header).append("\r\nContent-Type: application/json\r\nConnection: keep-alive\r\n");
+    append_field(fixed_, "X-Edge-Node", node);
+    append_field(fixed_, "X-Edge-Region", region);
+}
+
+void CentralHead::append(std::string& out, const CentralRequest& request) const {
+    for (std::string_view value : {request.request_id, request.credential, request.order_no})
+        HF_CHECK(word_scan::any(value, word_scan::control) == 0);
+    out += fixed_;
+    out.append("X-Request-Id: ").append(request.request_id);
+    if (!request.traceparent.empty()) out.append("\r\ntraceparent: ").append(request.traceparent);
+    out += "\r\nIdempotency-Key: ";
+    append_idempotency_key(out, request.credential, request.order_no);
+    out += "\r\n";
     const auto left = std::chrono::duration_cast<Millis>(std::max(request.left, Nanos{0}));
     append_field(out, "X-Deadline-Ms", static_cast<std::uint64_t>(left.count()));
     append_field(out, "X-Attempt", static_cast<std::uint64_t>(request.attempt));
-    append_field(out, "Idempotency-Key", request.idempotency_key);
+    append_field(out, "Content-Length", request.content_length);
     end_head(out);
 }
 
-} // namespace holdfast
+}  // namespace holdfast

@@ -13,16 +13,22 @@ namespace holdfast {
 
 struct CentralRequest {
     std::string_view request_id;
-    std::string_view traceparent; // empty: not sent
-    std::string_view node;
-    std::string_view region;
-    std::string_view idempotency_key;
-    Nanos left{0}; // to the caller's deadline; sent in whole milliseconds, rounded down
+    std::string_view traceparent;  // empty: not sent
+    std::string_view credential, order_no;
+    Nanos left{0};  // to the caller's deadline; sent in whole milliseconds, rounded down
     std::uint32_t attempt = 1;
     std::uint64_t content_length = 0;
 };
 
-// Appends the complete head of POST {path}/v1/verifications.
-void append_central_head(std::string& out, const Endpoint& endpoint, const CentralRequest& request);
+// The head of POST {path}/v1/verifications at one endpoint; what is the same in every request is made once.
+class CentralHead {
+  public:
+    CentralHead(const Endpoint& endpoint, std::string_view node, std::string_view region);
+    // Appends the complete head. Requires: values without control characters.
+    void append(std::string& out, const CentralRequest& request) const;
 
-} // namespace holdfast
+  private:
+    std::string fixed_;
+};
+
+}  // namespace holdfast

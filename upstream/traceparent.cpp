@@ -9,7 +9,8 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kSize = 55; // of version 00
+constexpr std::size_t kSize = kTraceparentBytes;
+constexpr std::string_view kDigits = "0123456789abcdef";
 
 bool all_zero(std::string_view hex) {
     return hex.find_first_not_of('0') == std::string_view::npos;
@@ -26,13 +27,19 @@ bool hex_at(std::string_view text, std::size_t at, std::array<std::uint8_t, N>& 
     return from_hex(text.substr(at, 2 * N), out);
 }
 
+void put_hex(char* to, std::span<const std::uint8_t> bytes) {
+    for (const std::uint8_t b : bytes) {
+        *to++ = kDigits.data()[b >> 4];
+        *to++ = kDigits.data()[b & 15];
+    }
+}
+
 template <std::size_t Chars>
 void random_id(std::array<char, Chars>& out) {
     std::array<std::uint8_t, Chars / 2> raw;
     do random_bytes(raw);
     while (std::all_of(raw.begin(), raw.end(), [](std::uint8_t b) { return b == 0; }));
-    const std::string hex = to_hex(raw);
-    std::copy(hex.begin(), hex.end(), out.begin());
+    put_hex(out.data(), raw);
 }
 
 } // namespace
@@ -67,11 +74,16 @@ Traceparent child_of(const std::optional<Traceparent>& parent) {
     return t;
 }
 
-std::string to_text(const Traceparent& t) {
-    std::string out = "00-";
-    out.append(t.trace_id.data(), t.trace_id.size()).append(1, '-');
-    out.append(t.parent_id.data(), t.parent_id.size()).append(1, '-');
-    append_hex(out, ByteSpan(&t.flags, 1));
+TraceText to_text(const Traceparent& t) {
+    TraceText out;
+    char* at = out.text.data();
+    const auto put = [&at](std::string_view piece) { at = std::copy(piece.begin(), piece.end(), at); };
+    put("00-");
+    put({t.trace_id.data(), t.trace_id.size()});
+    put("-");
+    put({t.parent_id.data(), t.parent_id.size()});
+    put("-");
+    put_hex(at, {&t.flags, 1});
     return out;
 }
 

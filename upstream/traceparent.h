@@ -16,12 +16,20 @@ struct Traceparent {
     std::uint8_t flags = 0;         // bit 0: sampled
 };
 
+inline constexpr std::size_t kTraceparentBytes = 55;  // of version 00
+
+// A header value by itself: no allocation for what every call sends.
+struct TraceText {
+    std::array<char, kTraceparentBytes> text{};
+    std::string_view view() const { return {text.data(), text[0] == 0 ? 0 : text.size()}; }  // empty: there is none
+};
+
 // Nothing for a value that must be ignored; white space around it is. An unknown version is read by its first 55
 // characters when the 56th is absent or '-'.
 std::optional<Traceparent> parse_traceparent(std::string_view value);
 // A new span of the same trace, or of a new one without a parent; ids are random. Version 00; only the sampled bit of
 // the parent's flags is passed on.
 Traceparent child_of(const std::optional<Traceparent>& parent);
-std::string to_text(const Traceparent& t);
+TraceText to_text(const Traceparent& t);
 
 } // namespace holdfast

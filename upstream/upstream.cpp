@@ -24,7 +24,8 @@ Upstream::Upstream(Loop& loop, Dialer& dialer, Network& network, Rng& rng, Upstr
         const std::size_t at = endpoints_.size();
         weights_.push_back({endpoint_id(e.url), e.weight, true});
         endpoints_.push_back(
-            {std::make_unique<Pool>(loop, dialer, network, e, options_.pool, options_.resolver), nullptr});
+            {std::make_unique<Pool>(loop, dialer, network, e, options_.pool, options_.resolver), nullptr,
+             CentralHead(e, options_.node, options_.region)});
         if (!options_.health.path.empty())
             endpoints_.back().health = std::make_unique<HealthProbe>(loop, *endpoints_.back().pool, options_.health,
                                                                      [this, at](bool healthy) { probed(at, healthy); });
@@ -33,7 +34,6 @@ Upstream::Upstream(Loop& loop, Dialer& dialer, Network& network, Rng& rng, Upstr
 }
 
 Upstream::~Upstream() {
-    alone_.clear();
     HF_CHECK(calls_ == 0);
 }
 
@@ -41,20 +41,6 @@ std::unique_ptr<Call> Upstream::start(CallSpec spec, Call::Done done) {
     HF_CHECK(spec.permit.valid() && spec.body);
     circuit_touched(); // the admission may have moved it
     return std::unique_ptr<Call>(new Call(*this, std::move(spec), std::move(done)));
-}
-
-void Upstream::let_run(std::unique_ptr<Call> call) {
-    if (call->over() || alone_.size() >= kAloneMax) return;
-    call->run_alone();
-    alone_.push_back(std::move(call));
-}
-
-// A call that ran alone is over, and must not be destroyed in its own callback.
-void Upstream::drop_soon() {
-    if (drop_)
-        drop_->restart(Nanos{0});
-    else
-        drop_ = loop_.after(Nanos{0}, [this] { alone_.remove_if([](const auto& call) { return call->over(); }); });
 }
 
 std::size_t Upstream::choose_endpoint(std::uint64_t subject, std::uint32_t tried, MonoTime now) {

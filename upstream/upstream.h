@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +15,7 @@
 #include "edge/net/stream.h"
 #include "upstream/call.h"
 #include "upstream/canary.h"
+#include "upstream/central_request.h"
 #include "upstream/circuit.h"
 #include "upstream/ejection.h"
 #include "upstream/health.h"
@@ -80,8 +80,6 @@ struct UpstreamStatus {
 
 class Upstream {
   public:
-    static constexpr std::size_t kAloneMax = 256; // calls that run on without an owner
-
     // `dialer` connects (TLS where a target asks for it), `network` resolves names. Requires: all references outlive
     // it, and it outlives every Call.
     Upstream(Loop& loop, Dialer& dialer, Network& network, Rng& rng, UpstreamOptions options,
@@ -92,9 +90,6 @@ class Upstream {
 
     // `done` is called once, never inside start(); the Call may be destroyed in it. Requires: spec.permit is valid.
     [[nodiscard]] std::unique_ptr<Call> start(CallSpec spec, Call::Done done);
-    // The owner has gone, the call goes on: its `done` is never called, a definite outcome goes to on_late. Ended at
-    // once when kAloneMax run so already.
-    void let_run(std::unique_ptr<Call> call);
 
     Circuit& circuit() { return circuit_; }
     // After the circuit was changed from outside (force, restore): sets its timer and tells the observers.
@@ -113,12 +108,12 @@ class Upstream {
     struct One {
         std::unique_ptr<Pool> pool;
         std::unique_ptr<HealthProbe> health;
+        CentralHead head;
     };
     std::size_t choose_endpoint(std::uint64_t subject, std::uint32_t tried, MonoTime now);
     Result<std::size_t> find(std::string_view url) const;
     void tried(std::size_t endpoint, const AttemptResult& result, Caller caller, Nanos duration, Now now);
     void each_second();
-    void drop_soon();
     // What a try takes that goes well: the measured p99, at most timeout.min.
     Nanos time_needed(MonoTime now);
     void probed(std::size_t endpoint, bool healthy);
@@ -137,13 +132,11 @@ class Upstream {
     std::vector<One> endpoints_;
     std::vector<WeightedEndpoint> weights_;
     LateCalls late_;
-    std::list<std::unique_ptr<Call>> alone_; // at most kAloneMax
     std::size_t calls_ = 0;
     std::uint64_t told_revision_ = 0;
     std::optional<MonoTime> circuit_due_; // what circuit_timer_ is set to
     std::unique_ptr<Timer> circuit_timer_;
     std::unique_ptr<Timer> second_;
-    std::unique_ptr<Timer> drop_;
 };
 
 } // namespace holdfast

@@ -42,6 +42,13 @@ char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
+constexpr auto kLower = [] {
+    std::array<unsigned char, 256> table{};
+    for (std::size_t c = 0; c < table.size(); ++c)
+        table[c] = static_cast<unsigned char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    return table;
+}();
+
 struct SizeUnit {
     std::string_view name;
     std::uint64_t one;
@@ -72,9 +79,10 @@ void append_hex(std::string& out, ByteSpan bytes) {
     const std::size_t at = out.size();
     out.resize(at + bytes.size() * 2);
     char* to = out.data() + at;
+    const char* const digits = kHex.data();
     for (std::uint8_t b : bytes) {
-        *to++ = kHex[b >> 4];
-        *to++ = kHex[b & 15];
+        *to++ = digits[b >> 4];
+        *to++ = digits[b & 15];
     }
 }
 
@@ -86,12 +94,13 @@ std::string to_hex(ByteSpan bytes) {
 
 bool from_hex(std::string_view hex, std::span<std::uint8_t> out) {
     if (hex.size() != out.size() * 2) return false;
+    const std::uint8_t* const table = kFromHex.data();
+    const auto* from = reinterpret_cast<const unsigned char*>(hex.data());
     std::uint8_t seen = 0;
-    for (std::size_t i = 0; i < out.size(); ++i) {
-        const std::uint8_t hi = kFromHex[static_cast<unsigned char>(hex[2 * i])];
-        const std::uint8_t lo = kFromHex[static_cast<unsigned char>(hex[2 * i + 1])];
+    for (std::uint8_t *to = out.data(), *const end = to + out.size(); to != end; ++to, from += 2) {
+        const std::uint8_t hi = table[from[0]], lo = table[from[1]];
         seen |= hi | lo;
-        out[i] = static_cast<std::uint8_t>(hi << 4 | (lo & 15));
+        *to = static_cast<std::uint8_t>(hi << 4 | (lo & 15));
     }
     return seen < 16;
 }
@@ -221,8 +230,9 @@ std::string format_size(std::uint64_t bytes) {
 }
 
 bool is_http_token(std::string_view text) {
-    return !text.empty() &&
-           std::all_of(text.begin(), text.end(), [](char c) { return kToken[static_cast<unsigned char>(c)]; });
+    bool all = !text.empty();
+    for (char c : text) all &= kToken.data()[static_cast<unsigned char>(c)];
+    return all;
 }
 
 bool is_utf8(std::string_view text) {
@@ -236,8 +246,13 @@ bool is_utf8(std::string_view text) {
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+    if (a.size() != b.size()) return false;
+    const auto *x = reinterpret_cast<const unsigned char*>(a.data()), *const end = x + a.size();
+    const auto* y = reinterpret_cast<const unsigned char*>(b.data());
+    const unsigned char* const table = kLower.data();
+    for (; x != end; ++x, ++y)
+        if (*x != *y && table[*x] != table[*y]) return false;
+    return true;
 }
 
 std::string to_lower(std::string_view text) {

@@ -70,6 +70,19 @@ class Document {
     std::unique_ptr<State> state_;
 };
 
+// The name of a member. A literal is looked at by the compiler, and then written as it is.
+struct Key {
+    template <std::size_t N>
+    consteval Key(const char (&literal)[N]) : text(literal, N - 1), plain(true) {
+        for (std::size_t i = 0; i + 1 < N; ++i)
+            if (literal[i] < 0x20 || literal[i] > 0x7e || literal[i] == '"' || literal[i] == '\\') throw "not plain";
+    }
+    Key(std::string_view name) : text(name) {}
+    Key(const std::string& name) : text(name) {}
+    std::string_view text;
+    bool plain = false;
+};
+
 // Appends to a string owned by the caller. Commas are its own affair: begin_object(), then key() and a value in turn.
 class Writer {
   public:
@@ -78,7 +91,7 @@ class Writer {
     Writer& end_object();
     Writer& begin_array();
     Writer& end_array();
-    Writer& key(std::string_view name);
+    Writer& key(Key name);
     Writer& string(std::string_view text);  // invalid UTF-8 is written as U+FFFD
     Writer& integer(std::int64_t v);
     Writer& unsigned_integer(std::uint64_t v);
@@ -87,15 +100,15 @@ class Writer {
     Writer& null();
     Writer& raw(std::string_view json);  // already JSON
     // A member in one call.
-    Writer& member(std::string_view name, std::string_view text) { return key(name).string(text); }
-    Writer& member(std::string_view name, const char* text) { return key(name).string(text); }
-    Writer& member(std::string_view name, const std::string& text) { return key(name).string(text); }
-    Writer& member(std::string_view name, bool v) { return key(name).boolean(v); }
-    Writer& member(std::string_view name, double v) { return key(name).number(v); }
-    Writer& member(std::string_view name, std::int64_t v) { return key(name).integer(v); }
-    Writer& member(std::string_view name, std::uint64_t v) { return key(name).unsigned_integer(v); }
-    Writer& member(std::string_view name, int v) { return key(name).integer(v); }
-    Writer& member(std::string_view name, unsigned v) { return key(name).unsigned_integer(v); }
+    Writer& member(Key name, std::string_view text) { return key(name).string(text); }
+    Writer& member(Key name, const char* text) { return key(name).string(text); }
+    Writer& member(Key name, const std::string& text) { return key(name).string(text); }
+    Writer& member(Key name, bool v) { return key(name).boolean(v); }
+    Writer& member(Key name, double v) { return key(name).number(v); }
+    Writer& member(Key name, std::int64_t v) { return key(name).integer(v); }
+    Writer& member(Key name, std::uint64_t v) { return key(name).unsigned_integer(v); }
+    Writer& member(Key name, int v) { return key(name).integer(v); }
+    Writer& member(Key name, unsigned v) { return key(name).unsigned_integer(v); }
 
   private:
     void separate();

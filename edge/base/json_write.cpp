@@ -3,25 +3,22 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "edge/base/bytes.h"
 #include "edge/base/json.h"
+#include "edge/base/word_scan.h"
 
 namespace holdfast::json {
 
 namespace {
 
-// Bytes that may stand between quotes as they are.
-constexpr std::array<std::uint8_t, 256> kSpecial = [] {
-    std::array<std::uint8_t, 256> table{};
-    for (std::size_t b = 0; b < table.size(); ++b) table[b] = b < 0x20 || b == '"' || b == '\\' || b >= 0x7f;
-    return table;
-}();
-
+// Whether every byte may stand between quotes as it is. ASCII only: other text is looked at closely.
 bool is_plain(std::string_view text) {
-    std::uint8_t special = 0;
-    for (char c : text) special |= kSpecial[static_cast<unsigned char>(c)];
-    return special == 0;
+    return word_scan::any(text, [](std::uint64_t word) {
+               return word_scan::control(word) | word_scan::equal_to(word, '"') | word_scan::equal_to(word, '\\') |
+                      (word & word_scan::kHighs);
+           }) == 0;
 }
 
 void append_escaped(std::string& out, std::string_view text) {
@@ -54,11 +51,26 @@ void append_escaped(std::string& out, std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+constexpr std::string_view kQuote = "\"", kCommaQuote = ",\"";
+
+// `before` and `after` around the text, written in one step.
+void append_between(std::string& out, std::string_view before, std::string_view text, std::string_view after) {
+    const std::size_t at = out.size();
+    out.resize(at + before.size() + text.size() + after.size());
+    char* to = out.data() + at;
+    std::memcpy(to, before.data(), before.size());
+    if (!text.empty()) std::memcpy(to + before.size(), text.data(), text.size());
+    std::memcpy(to + before.size() + text.size(), after.data(), after.size());
+}
+
+}  // namespace
+
 void append_quoted(std::string& out, std::string_view text) {
+    if (is_plain(text)) return append_between(out, kQuote, text, kQuote);
     out.push_back('"');
-    if (is_plain(text)) {
-        out += text;
-    } else if (is_utf8(text)) {
+    if (is_utf8(text)) {
         append_escaped(out, text);
     } else {
         for (char c : text) {
@@ -97,14 +109,22 @@ Writer& Writer::end_array() {
     comma_ = true;
     return *this;
 }
-Writer& Writer::key(std::string_view name) {
-    separate();
-    append_quoted(out_, name);
-    out_.push_back(':');
+Writer& Writer::key(Key name) {
+    if (name.plain) {
+        append_between(out_, comma_ ? kCommaQuote : kQuote, name.text, "\":");
+    } else {
+        separate();
+        append_quoted(out_, name.text);
+        out_.push_back(':');
+    }
     comma_ = false;
     return *this;
 }
 Writer& Writer::string(std::string_view text) {
+    if (comma_ && is_plain(text)) {
+        append_between(out_, kCommaQuote, text, kQuote);
+        return *this;
+    }
     separate();
     append_quoted(out_, text);
     return *this;

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+
+#include "edge/base/word_scan.h"
 
 namespace holdfast {
 namespace {
@@ -24,35 +25,11 @@ constexpr std::array<bool, 256> kTokenBytes = [] {
     return out;
 }();
 
-// The high bits of the bytes of a word that a line must look at more closely: below 0x20 (a tab too) or 0x7f. Zero
-// exactly when there is none; the bits above the lowest one mean nothing.
-constexpr std::uint64_t kOnes = 0x0101010101010101;
-constexpr std::uint64_t kHighs = kOnes * 0x80;
-
-std::uint64_t doubtful_bytes(std::uint64_t word) {
-    const std::uint64_t deleted = word ^ (kOnes * 0x7f);
-    return (((word - kOnes * 0x20) & ~word) | ((deleted - kOnes) & ~deleted)) & kHighs;
-}
-
-// Whether `text` holds no control character at all and, where `ascii` asks for it, no byte of 0x80 and above. Eight
-// bytes a step without a branch on any of them: every head of every request passes here.
+// Whether `text` holds no control character at all (a tab neither) and, where `ascii` asks for it, no byte of 0x80 and
+// above.
 bool is_plain(std::string_view text, bool ascii) {
-    std::uint64_t bad = 0, all = 0;
-    const char* at = text.data();
-    std::size_t left = text.size();
-    for (; left >= 8; at += 8, left -= 8) {
-        std::uint64_t word;
-        std::memcpy(&word, at, 8);
-        bad |= doubtful_bytes(word);
-        all |= word;
-    }
-    if (left > 0) {
-        std::uint64_t word = kOnes * 'x';
-        std::memcpy(&word, at, left);
-        bad |= doubtful_bytes(word);
-        all |= word;
-    }
-    return bad == 0 && !(ascii && (all & kHighs) != 0);
+    const std::uint64_t high = ascii ? word_scan::kHighs : 0;
+    return word_scan::any(text, [high](std::uint64_t word) { return word_scan::control(word) | (word & high); }) == 0;
 }
 
 bool is_version(std::string_view v) {

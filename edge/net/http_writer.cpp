@@ -9,11 +9,13 @@
 
 #include "edge/base/bytes.h"
 #include "edge/base/check.h"
+#include "edge/base/word_scan.h"
 
 namespace holdfast {
 namespace {
 
 bool is_clean_value(std::string_view value) {
+    if (word_scan::any(value, word_scan::control) == 0) return true;
     for (const char c : value) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte == 0x7f || (byte < 0x20 && c != '\t')) return false;

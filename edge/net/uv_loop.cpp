@@ -32,24 +32,33 @@ struct UvLoop::State {
     MonoTime turn_begin{};
     bool turn_begun = false;
     WriteGather writes;
+    std::vector<TimerBox*> spare_timers;  // stopped; at most kSpareTimersMax
     int jobs = 0;
     std::unique_ptr<char[]> buffer = std::make_unique<char[]>(kReadBufferBytes);
 };
 
 // A timer never fires before its time: libuv counts whole milliseconds of a clock read at the start of its turn, so a
-// callback that comes early by that rounding waits for the rest.
+// callback that comes early by that rounding waits for the rest. The handle goes back to the loop for the next timer:
+// each call to the centre takes one, and closing a handle costs a turn.
+struct TimerBox {
+    UvLoop& loop;
+    uv_timer_t handle{};
+    std::function<void()> callback;
+    MonoTime due{};
+    bool running = false;
+    bool dropped = false;
+};
+
 class UvTimer : public Timer {
   public:
-    UvTimer(UvLoop& loop, Nanos delay, std::function<void()> callback) : box_(new Box{loop, {}, std::move(callback)}) {
-        HF_CHECK(uv_timer_init(loop.raw(), &box_->handle) == 0);
-        box_->handle.data = box_;
+    UvTimer(UvLoop& loop, Nanos delay, std::function<void()> callback) : box_(loop.take_timer()) {
+        box_->callback = std::move(callback);
         UvTimer::restart(delay);
     }
     ~UvTimer() override {
+        uv_timer_stop(&box_->handle);
         box_->dropped = true;
-        if (!box_->running) box_->callback = nullptr;
-        uv_close(reinterpret_cast<uv_handle_t*>(&box_->handle),
-                 [](uv_handle_t* h) { delete static_cast<Box*>(h->data); });
+        if (!box_->running) box_->loop.give_back(box_);
     }
     void restart(Nanos delay) override {
         box_->due = box_->loop.now().mono + delay;
@@ -58,30 +67,49 @@ class UvTimer : public Timer {
     void stop() override { uv_timer_stop(&box_->handle); }
 
   private:
-    struct Box {
-        UvLoop& loop;
-        uv_timer_t handle;
-        std::function<void()> callback;
-        MonoTime due{};
-        bool running = false;
-        bool dropped = false;
-    };
-    static void arm(Box& box, Nanos delay) {
+    static void arm(TimerBox& box, Nanos delay) {
         const auto ms = static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(ceil_to_ms(delay)).count());
         HF_CHECK(uv_timer_start(&box.handle, &UvTimer::fired, ms, 0) == 0);
     }
     static void fired(uv_timer_t* handle) {
-        Box& box = *static_cast<Box*>(handle->data);
+        TimerBox& box = *static_cast<TimerBox*>(handle->data);
         box.loop.enter();
         const MonoTime now = box.loop.now().mono;
         if (now < box.due) return arm(box, box.due - now);
         box.running = true;
         box.callback();
         box.running = false;
-        if (box.dropped) box.callback = nullptr;
+        if (box.dropped) box.loop.give_back(&box);
     }
-    Box* box_;  // deleted by its close callback
+    TimerBox* box_;  // the loop's
 };
+
+TimerBox* UvLoop::take_timer() {
+    State& s = *state_;
+    if (!s.spare_timers.empty()) {
+        TimerBox* box = s.spare_timers.back();
+        s.spare_timers.pop_back();
+        box->dropped = false;
+        return box;
+    }
+    auto* box = new TimerBox{*this};
+    HF_CHECK(uv_timer_init(&s.loop, &box->handle) == 0);
+    box->handle.data = box;
+    return box;
+}
+
+void UvLoop::give_back(TimerBox* box) {
+    box->callback = nullptr;
+    if (state_->spare_timers.size() < kSpareTimersMax)
+        state_->spare_timers.push_back(box);
+    else
+        close_timer(box);
+}
+
+void UvLoop::close_timer(TimerBox* box) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&box->handle),
+             [](uv_handle_t* h) { delete static_cast<TimerBox*>(h->data); });
+}
 
 class UvSignal : public Pending {
   public:
@@ -143,6 +171,7 @@ UvLoop::~UvLoop() {
         else if (s.deferred.empty() && s.writes.empty())
             break;
     }
+    for (TimerBox* box : s.spare_timers) close_timer(box);
     uv_close(reinterpret_cast<uv_handle_t*>(&s.prepare), nullptr);
     uv_close(reinterpret_cast<uv_handle_t*>(&s.check), nullptr);
     uv_close(reinterpret_cast<uv_handle_t*>(&s.awake), nullptr);

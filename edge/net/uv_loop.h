@@ -16,8 +16,11 @@ struct uv_loop_s;
 
 namespace holdfast {
 
+struct TimerBox;
+
 class UvLoop : public Loop {
   public:
+    static constexpr std::size_t kSpareTimersMax = 1024;     // handles kept for the next timer
     static constexpr std::size_t kReadBufferBytes = 64 * 1024;  // one, shared by all streams of the loop
 
     UvLoop();  // also sets SIGPIPE to ignored, for the process
@@ -50,7 +53,11 @@ class UvLoop : public Loop {
     void job_ended();
 
   private:
+    friend class UvTimer;
     struct State;
+    TimerBox* take_timer();
+    void give_back(TimerBox* box);
+    static void close_timer(TimerBox* box);
     void flush();
     void end_callbacks();
     std::unique_ptr<State> state_;

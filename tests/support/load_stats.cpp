@@ -81,7 +81,7 @@ void LoadStats::Part::append_members(std::string& out, Nanos span) const {
     json::Writer w(out);
     w.begin_object();
     for (const auto& [label, q] : {std::pair{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}})
-        w.member(label, to_millis(latency.quantile(q)));
+        w.member(std::string_view(label), to_millis(latency.quantile(q)));
     w.member("max", to_millis(latency.max())).end_object();
     out += R"(,"answers":)";
     json::Writer list(out);

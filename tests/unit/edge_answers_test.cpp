@@ -26,7 +26,7 @@ Answer sample() {
 
 TEST_CASE("recorded answer: what is written reads back whole") {
     const RecordedAnswer before{sample(), "LOGIN", "user-1"};
-    const auto after = decode_recorded(encode(before));
+    const auto after = decode_recorded(encode(before.answer, before.scene, before.subject));
     REQUIRE(after);
     CHECK(after->scene == "LOGIN");
     CHECK(after->subject == "user-1");
@@ -39,7 +39,7 @@ TEST_CASE("recorded answer: what is written reads back whole") {
 }
 
 TEST_CASE("recorded answer: another version, an unknown outcome, a cut and a longer text are refused") {
-    const std::string good = encode({sample(), "LOGIN", "user-1"});
+    const std::string good = encode(sample(), "LOGIN", "user-1");
     for (std::size_t n = 0; n < good.size(); ++n) CHECK_FALSE(decode_recorded(good.substr(0, n)));
     CHECK_FALSE(decode_recorded(good + "x"));
     for (std::size_t at : {0, 1, 2, 3}) {

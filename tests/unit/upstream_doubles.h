@@ -206,11 +206,13 @@ struct UpstreamBench {
         return o;
     }
     void begin() { upstream = std::make_unique<Upstream>(loop, net, net, rng, options, observers); }
+    std::list<std::string> order_nos;  // what specs point to
     CallSpec spec(std::uint64_t subject, Nanos deadline = 3s) {
         CallSpec s;
         s.request_id = "req-1";
         s.credential = "app";
-        s.order_no = "o" + std::to_string(subject);
+        order_nos.push_back("o" + std::to_string(subject));
+        s.order_no = order_nos.back();
         s.caller = {subject, 1};
         s.permit = upstream->circuit().admit_always(s.caller, loop.now());
         s.body = std::make_shared<const std::string>("{\"orderNo\":\"x\"}");
@@ -219,7 +221,7 @@ struct UpstreamBench {
     }
     // Starts a call whose late answer is kept in `one`.
     void start(One& one, CallSpec s) {
-        s.on_late = [&one](const CentreOutcome& o) { one.late = o; };
+        s.on_late = [&one]() -> LateRecorder { return [&one](const CentreOutcome& o) { one.late = o; }; };
         const MonoTime began = loop.now().mono;
         one.call = upstream->start(std::move(s), [this, &one, began](CallResult r) {
             one.took = loop.now().mono - began;

@@ -14,7 +14,7 @@ TEST_CASE("lease: it is usable until D(1-2 drift) less the margin after the requ
     lease.granted(7, kStart, 10s, 10s);
     const MonoTime end = kStart + 10s - 20ms - 50ms;
     CHECK(lease.until() == end);
-    CHECK(lease.usable(end - 1ns));
+    CHECK(lease.usable(end - Nanos(1)));
     CHECK_FALSE(lease.usable(end));
     CHECK(lease.remaining(end) == 0s);
     CHECK(lease.renew_at() == kStart + 10s / 3);

@@ -1,0 +1,43 @@
+// Text looked at eight bytes at a time, for what every request passes: heads, header values, JSON strings. Each test
+// gives the high bits of the bytes it is about: zero exactly when there is none; bits above the lowest one mean nothing.
+// Source: the well-known zero-byte test, (x - 0x01…) & ~x & 0x80….
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace holdfast::word_scan {
+
+inline constexpr std::uint64_t kOnes = 0x0101010101010101;
+inline constexpr std::uint64_t kHighs = kOnes * 0x80;
+
+inline std::uint64_t equal_to(std::uint64_t word, unsigned char byte) {
+    const std::uint64_t x = word ^ (kOnes * byte);
+    return (x - kOnes) & ~x & kHighs;
+}
+// Below 0x20, or 0x7f.
+inline std::uint64_t control(std::uint64_t word) {
+    return (((word - kOnes * 0x20) & ~word) & kHighs) | equal_to(word, 0x7f);
+}
+
+// The OR of `test` over all words; the last one is filled up with 'x'.
+template <class Test>
+std::uint64_t any(std::string_view text, Test test) {
+    std::uint64_t out = 0;
+    const char* at = text.data();
+    std::size_t left = text.size();
+    for (; left >= 8; at += 8, left -= 8) {
+        std::uint64_t word;
+        std::memcpy(&word, at, 8);
+        out |= test(word);
+    }
+    if (left > 0) {
+        std::uint64_t word = kOnes * 'x';
+        std::memcpy(&word, at, left);
+        out |= test(word);
+    }
+    return out;
+}
+
+}  // namespace holdfast::word_scan
