@@ -28,7 +28,7 @@ class Unary : public EtcdRequest {
 
     // Seen with every good answer, before `done`.
     std::function<void(const T&)> on_answer;
-    // Turns a refusal that says what was asked for into the answer.
+    // Turns a refusal that says that it is so already into the answer.
     std::function<bool(const Error&, T&)> forgive;
 
   private:
@@ -40,7 +40,11 @@ class Unary : public EtcdRequest {
     }
     void ended(const Error* error) override {
         const auto done = std::move(done_);
-        if (error != nullptr && !(forgive && forgive(*error, answer_))) return done(tl::unexpected(*error));
+        if (error != nullptr && !(forgive && forgive(*error, answer_))) {
+            Error told = *error;
+            if (told.code == Code::not_found) told.code = Code::invalid;  // a lease that was to be hung on is gone
+            return done(tl::unexpected(std::move(told)));
+        }
         if (error == nullptr && on_answer) on_answer(answer_);
         done(std::move(answer_));
     }

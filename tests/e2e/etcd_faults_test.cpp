@@ -200,6 +200,16 @@ TEST_CASE("etcd: a compaction under a running watch loses it nothing") {
     CHECK_FALSE(w.end);
 }
 
+TEST_CASE("etcd: a value longer than any of ours, put there by hand, is cut to the limit") {
+    EtcdBench b;
+    const std::string all(kStoreValueMax, 'v');
+    b.etcd.put("/v/a", all + "x");
+    const auto cut = b.range("/v/");
+    REQUIRE(cut);
+    REQUIRE(cut->kvs.size() == 1);
+    CHECK((cut->kvs[0].value == all));
+}
+
 TEST_CASE("etcd: a lease revoked early takes its keys along, and keeping it says that it is gone") {
     EtcdBench b;
     const auto lease = b.grant(60s);
