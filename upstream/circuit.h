@@ -45,9 +45,7 @@ enum class CircuitCause : std::uint8_t {
     fleet_closed,
     lease_lost, // what the fleet said last is now this node's own affair
 };
-std::string_view name(CircuitState s); // "closed", "half-open", "open"
 std::string_view name(CircuitCause c); // "failure_rate", …
-std::string_view name(Forced f);
 
 enum class CallKind : std::uint8_t {
     success,   // any definite answer of the centre

@@ -81,7 +81,8 @@ class FleetCircuit {
     // Requires: the names are fleet names. `rng` outlives it. `memory`: what was durable at the end of the last life.
     FleetCircuit(FleetOptions options, FleetMemory memory, Rng& rng, Now now);
 
-    // A linearizable read of the prefix, sent at `sent`.
+    void reading() { view_.begin_read(); }  // a linearizable read of the prefix leaves now
+    // Its answer; `sent` was read before it left.
     void loaded(const RangeAnswer& answer, MonoTime sent, Now now);
     void watched(const WatchBatch& batch, Now now);
     void own(const OwnCircuit& own, Now now);
@@ -124,7 +125,10 @@ class FleetCircuit {
     MonoTime applied_at() const { return applied_at_; }
     bool probing(MonoTime t) const;  // this node holds the probe and may believe so
     bool vote_stands() const { return view_.stands(options_.node); }
-    std::optional<Nanos> override_left(MonoTime t) const;
+    FleetOrder order_in_force(MonoTime t) const { return override_in_force(t) ? order_.order : FleetOrder::none; }
+    const OverrideRecord& order_record() const { return order_; }
+    MonoTime order_until() const { return order_until_; }
+    Nanos lease_remaining(MonoTime t) const { return node_lease_.remaining(t); }
     const std::map<std::string, Nanos>& skews() const { return skews_; }  // of other nodes' wall clocks, as seen live
 
   private:
@@ -170,13 +174,12 @@ class FleetCircuit {
     MonoTime applied_at_{};
     bool closing_ = false;             // take_leased() has not told it yet
     std::uint64_t openings_mark_ = 0;  // own openings when the last closing was applied
-    std::uint64_t abstains_ = 0;       // epoch in which this node offers no vote: its last round saw no call at all
+    MonoTime abstains_until_{};        // offers no vote before: its last round saw no call at all
     OwnCircuit own_;
     bool loaded_ok_ = false;  // the last read is believed
     bool enrolled_once_ = false;
     std::string alarm_;
     MonoTime fresh_until_{};
-    Revision revision_ = 0;      // the newest linearizable one
     std::uint64_t cluster_ = 0;  // of the last read
     bool must_read_ = false;
     MonoTime read_after_{};  // must_read_: a read counts when it was sent at or after this
@@ -190,7 +193,6 @@ class FleetCircuit {
     OverrideRecord order_;
     MonoTime order_until_{}, order_clear_{};
     std::map<std::string, Nanos> skews_;
-    std::map<std::string, Revision> skew_seen_;
     std::optional<FleetMode> told_mode_;
     std::vector<FleetEvent> events_;
 };

@@ -70,7 +70,14 @@ void FleetView::count_bad() {
         bad_.begin(), bad_.end(), [this](const auto& one) { return !below(one.first, keys_.nodes()).empty(); }));
 }
 
-void FleetView::load(const RangeAnswer& answer) {
+void FleetView::begin_read() {
+    log_.clear();
+    known_ = std::max(loaded_, changed_);
+}
+
+bool FleetView::load(const RangeAnswer& answer) {
+    const bool fell = answer.header.revision < known_;
+    if (fell) log_.clear();
     state_.reset();
     order_.reset();
     probe_.reset();
@@ -81,29 +88,36 @@ void FleetView::load(const RangeAnswer& answer) {
     loaded_ = answer.header.revision;
     changed_ = 0;
     too_many_ = answer.more || answer.kvs.size() > kKeysMax;
-    if (too_many_) return;
+    if (too_many_) return fell;
     for (const KeyValue& kv : answer.kvs) {
-        seen_[kv.key] = kv.mod_revision;
+        seen_[kv.key] = {kv.mod_revision, false};
         put(kv);
     }
+    for (const WatchEvent& event : std::exchange(log_, {})) take(event);
     count_bad();
+    return fell;
 }
 
 void FleetView::apply(const WatchBatch& batch) {
     for (const WatchEvent& event : batch.events) {
-        const auto known = seen_.find(event.kv.key);
-        if (event.kv.mod_revision <= (known == seen_.end() ? loaded_ : known->second)) continue;
-        if (known == seen_.end() && seen_.size() >= kKeysMax) {
-            too_many_ = true;  // until the next load
-            continue;
-        }
-        seen_[event.kv.key] = event.kv.mod_revision;
-        if (event.erased)
-            erase(event.kv.key, event.kv.mod_revision);
-        else
-            put(event.kv);
+        if (log_.size() < kLogMax) log_.push_back(event);
+        take(event);
     }
     count_bad();
+}
+
+void FleetView::take(const WatchEvent& event) {
+    const auto known = seen_.find(event.kv.key);
+    if (event.kv.mod_revision <= (known == seen_.end() ? loaded_ : known->second.mod)) return;
+    if (known == seen_.end() && seen_.size() >= kKeysMax) {
+        too_many_ = true;  // until the next load
+        return;
+    }
+    seen_[event.kv.key] = {event.kv.mod_revision, event.erased};
+    if (event.erased)
+        erase(event.kv.key, event.kv.mod_revision);
+    else
+        put(event.kv);
 }
 
 void FleetView::apply_own(const std::vector<TxnOp>& done, Revision revision) {
@@ -130,6 +144,11 @@ const Stored<VoteRecord>* FleetView::vote_of(const std::string& node) const {
 const Stored<NodeRecord>* FleetView::node(const std::string& name) const {
     const auto found = nodes_.find(name);
     return found == nodes_.end() ? nullptr : &found->second;
+}
+
+Revision FleetView::mod_of(const std::string& key) const {
+    const auto found = seen_.find(key);
+    return found == seen_.end() || found->second.erased ? 0 : found->second.mod;
 }
 
 std::optional<std::string> FleetView::problem() const {

@@ -27,8 +27,13 @@ class FleetView {
     static constexpr std::size_t kKeysMax = 4 * kNodesMax;  // below the prefix
 
     explicit FleetView(FleetKeys keys) : keys_(std::move(keys)) {}
-    // Everything anew, from a linearizable read of the prefix.
-    void load(const RangeAnswer& answer);
+    static constexpr std::size_t kLogMax = 4096;  // events that came while a read was under way
+
+    void begin_read();  // a read leaves now
+    // Everything anew, from a linearizable read of the prefix, and after it what came newer while it was under way.
+    // With a revision below what was known when it left, only the answer counts: true, the store's revisions have
+    // fallen.
+    bool load(const RangeAnswer& answer);
     // Older and equal events are dropped, key by key.
     void apply(const WatchBatch& batch);
     // What a transaction of ours has put or erased at `revision`, ahead of its watch events.
@@ -42,6 +47,7 @@ class FleetView {
     const std::map<std::string, Stored<NodeRecord>>& nodes() const { return nodes_; }
     const Stored<VoteRecord>* vote_of(const std::string& node) const;
     const Stored<NodeRecord>* node(const std::string& name) const;
+    Revision mod_of(const std::string& key) const;  // of a readable record or not; 0: not there
     // Whether any override is in the store, over or not.
     bool override_stands() const { return order_ && order_->value.order != FleetOrder::none; }
     // Why nothing here may be acted upon: a record of state, override or probe that cannot be read, or too many keys.
@@ -60,6 +66,7 @@ class FleetView {
     Revision changed() const { return changed_; }  // the newest change seen below the prefix
 
   private:
+    void take(const WatchEvent& event);
     void put(const KeyValue& kv);
     void erase(const std::string& key, Revision mod);
     template <typename T, typename Decode>
@@ -75,7 +82,13 @@ class FleetView {
     std::map<std::string, Stored<VoteRecord>> votes_;
     std::map<std::string, Stored<NodeRecord>> nodes_;
     std::map<std::string, std::string> bad_;  // key, why
-    std::map<std::string, Revision> seen_;    // mod revision of each key, also of erased ones since the load
+    struct Seen {
+        Revision mod = 0;
+        bool erased = false;
+    };
+    std::map<std::string, Seen> seen_;  // mod revision of each key, also of erased ones since the load
+    std::vector<WatchEvent> log_;       // since begin_read()
+    Revision known_ = 0;                // when it was called
     std::size_t bad_nodes_ = 0;
     bool too_many_ = false;
     Revision loaded_ = 0;

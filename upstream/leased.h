@@ -14,6 +14,8 @@ namespace holdfast {
 
 enum class CircuitState : std::uint8_t { closed = 0, half_open = 1, open = 2 };  // the numbers of the metric
 enum class Forced : std::uint8_t { none, open, closed };
+std::string_view name(CircuitState s);  // "closed", "half-open", "open"
+std::string_view name(Forced f);
 
 struct Leased {
     enum class Bind : std::uint8_t {

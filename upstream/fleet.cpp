@@ -1,0 +1,155 @@
+// Fleet as its owner sees it, and what it shows.
+#include "upstream/fleet.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "upstream/circuit.h"
+#include "upstream/fleet_link.h"
+
+namespace holdfast {
+
+Fleet::Fleet(Coordinator& store, Loop& loop, Rng& rng, Circuit& circuit, FleetOptions options, FleetMemory memory,
+             FleetHooks hooks, Nanos spread)
+    : link_(std::make_unique<Link>(store, loop, rng, circuit, std::move(options), std::move(memory), std::move(hooks),
+                                   spread)) {}
+
+Fleet::~Fleet() = default;
+
+void Fleet::circuit_changed() {
+    link_->soon();
+}
+FleetStatus Fleet::status() const {
+    return link_->status();
+}
+FleetMode Fleet::mode() const {
+    return link_->machine().mode(link_->now().mono);
+}
+std::size_t Fleet::live() const {
+    return std::max<std::size_t>(1, link_->machine().view().live());
+}
+FleetOrder Fleet::order_in_force() const {
+    return link_->machine().order_in_force(link_->now().mono);
+}
+void Fleet::order(FleetOrder order, Nanos span, std::string by, std::string why,
+                  std::function<void(Result<void>)> done) {
+    link_->order(order, span, std::move(by), std::move(why), std::move(done));
+}
+void Fleet::accept_store() {
+    link_->machine().accept_store(link_->now());
+    link_->soon();
+}
+void Fleet::leave(std::function<void()> done) {
+    link_->leave(std::move(done));
+}
+
+void Fleet::Link::order(FleetOrder order, Nanos span, std::string by, std::string why,
+                        std::function<void(Result<void>)> done) {
+    if (order_ || leaving_) {
+        loop_.defer([done = std::move(done)] {
+            done(fail(Code::exists, Origin::local, "another order for the fleet is under way"));
+        });
+        return;
+    }
+    order_ =
+        Order{order, span, std::move(by), std::move(why), std::move(done), now().mono + 3 * kStoreTimeoutMax, 0, {}};
+    soon();
+}
+
+void Fleet::Link::leave(std::function<void()> done) {
+    if (leaving_) return;
+    if (order_) end_order(fail(Code::cancelled, Origin::local, "the node leaves its fleet"));
+    read_.reset();
+    watch_.reset();
+    txn_.reset();
+    node_revoke_.reset();
+    probe_revoke_.reset();
+    leaving_ = true;
+    left_ = std::move(done);
+    leaving_for_ = (machine_.node_lease().held() ? 1 : 0) + (machine_.probe_lease().held() ? 1 : 0);
+    const bool nothing = leaving_for_ == 0;
+    drop(true);
+    drop(false);
+    const Now now = this->now();
+    circuit_.adopt(machine_.take_leased(now), now);
+    if (hooks_.on_circuit_touched) hooks_.on_circuit_touched();
+    if (nothing) loop_.defer(std::exchange(left_, nullptr));
+}
+
+// Tells its owner what has happened. Nothing of its own is touched after the last call.
+void Fleet::Link::tell() {
+    const Now now = this->now();
+    const FleetOrder order = machine_.order_in_force(now.mono);
+    const MonoTime until = machine_.order_until();
+    const bool changed = order != told_order_ || (order != FleetOrder::none && until != told_order_until_);
+    told_order_ = order;
+    told_order_until_ = until;
+    const auto events = machine_.take_events();
+    if (hooks_.on_event)
+        for (const FleetEvent& event : events) hooks_.on_event(event);
+    if (changed && hooks_.on_order) hooks_.on_order();
+}
+
+FleetPeer Fleet::Link::peer(const std::string& name, Now now) const {
+    const FleetView& view = machine_.view();
+    FleetPeer p;
+    p.name = name;
+    p.self = name == machine_.options().node;
+    p.voted = view.stands(name);
+    if (p.voted) p.vote = view.vote_of(name)->value;
+    p.probing = view.probe() && view.probe()->value.node == name;
+    const auto* record = view.node(name);
+    p.readable = record != nullptr;
+    if (record != nullptr) {
+        p.region = record->value.region;
+        p.own = record->value.own;
+        p.proof = record->value.proof;
+        p.epoch = record->value.epoch;
+        p.revision = record->mod;
+    }
+    const auto& applied = machine_.applied();
+    p.disagrees = record != nullptr && applied && applied->state != CircuitState::closed && !p.voted &&
+                  p.own == CircuitState::closed;
+    if (const auto skew = machine_.skews().find(name); skew != machine_.skews().end()) p.skew = skew->second;
+    if (p.self) p.lease_remaining = machine_.lease_remaining(now.mono);
+    return p;
+}
+
+FleetStatus Fleet::Link::status() const {
+    const Now now = this->now();
+    const FleetView& view = machine_.view();
+    FleetStatus s;
+    s.why = machine_.why_autonomous(now.mono);
+    s.mode = machine_.mode(now.mono);
+    if (!s.why.empty() && !told_problem_.empty()) s.why += " (" + told_problem_ + ")";
+    s.alarm = machine_.alarm();
+    s.store = store_.describe();
+    s.lease_remaining = machine_.lease_remaining(now.mono);
+    s.lease_valid = s.lease_remaining > Nanos{0};
+    s.revision = view.loaded();
+    s.cluster = machine_.memory().cluster;
+    s.epoch = machine_.memory().epoch;
+    s.central = machine_.memory().state;
+    if (const auto& applied = machine_.applied()) {
+        s.central = applied->state;
+        s.cause = applied->cause;
+        s.by = applied->by;
+        s.since = now.mono - machine_.applied_at();
+        if (applied->state == CircuitState::open)
+            s.retry_in = std::max(Nanos{0}, Nanos(machine_.open_until() - now.mono));
+    }
+    s.live = view.live();
+    s.votes = view.standing().size();
+    s.needed = view.needed(machine_.options().min_votes, machine_.options().quorum);
+    if (view.probe()) s.prober = view.probe()->value.node;
+    s.order = machine_.order_in_force(now.mono);
+    if (s.order != FleetOrder::none) {
+        s.order_by = machine_.order_record().by;
+        s.order_why = machine_.order_record().why;
+        s.order_left = machine_.order_until() - now.mono;
+    }
+    for (const auto& [name, record] : view.nodes()) s.peers.push_back(peer(name, now));
+    return s;
+}
+
+}  // namespace holdfast

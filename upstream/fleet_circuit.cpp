@@ -1,0 +1,265 @@
+// What a node believes of its fleet: reads, watches, durability, modes. What it writes is in fleet_plan.cpp.
+#include "upstream/fleet_circuit.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+
+std::string_view name(FleetMode mode) {
+    return mode == FleetMode::shared ? "shared" : "autonomous";
+}
+
+FleetCircuit::FleetCircuit(FleetOptions options, FleetMemory memory, Rng& rng, Now now)
+    : options_(std::move(options)),
+      rng_(rng),
+      view_(FleetKeys(options_.fleet, options_.upstream)),
+      memory_(std::move(memory)) {
+    HF_CHECK(is_fleet_name(options_.node) && is_fleet_name(options_.fleet) && is_fleet_name(options_.upstream));
+    order_ = memory_.order;
+    const Nanos left = std::clamp(Nanos(order_.deadline - now.wall), Nanos{0}, order_.span);
+    order_until_ = now.mono + left;
+    order_clear_ = now.mono + order_.span;
+}
+
+void FleetCircuit::say(FleetEvent::Kind kind, std::string text) {
+    if (events_.size() == kEventsMax) events_.erase(events_.begin());
+    events_.push_back({kind, std::move(text), memory_.epoch});
+}
+
+std::vector<FleetEvent> FleetCircuit::take_events() {
+    return std::exchange(events_, {});
+}
+
+void FleetCircuit::loaded(const RangeAnswer& answer, MonoTime sent, Now now) {
+    cluster_ = answer.header.cluster;
+    if (view_.load(answer))
+        say(FleetEvent::Kind::notice, "the store's revisions fell to " + std::to_string(answer.header.revision));
+    std::erase_if(skews_, [this](const auto& one) { return view_.node(one.first) == nullptr; });
+    if (sent >= read_after_) must_read_ = false;
+    judge(now);
+    if (alarm_.empty()) fresh_until_ = believed_until(sent, options_.lease_ttl);
+    see_override(false, now);
+    look(now);
+}
+
+// Whether what was just read can be believed at all.
+void FleetCircuit::judge(Now now) {
+    std::string alarm;
+    const auto& state = view_.state();
+    if (memory_.cluster != 0 && cluster_ != 0 && cluster_ != memory_.cluster)
+        alarm =
+            "another cluster answers: " + std::to_string(cluster_) + ", known is " + std::to_string(memory_.cluster);
+    else if (const auto problem = view_.problem())
+        alarm = *problem;
+    else if (!state && memory_.epoch > 0)
+        alarm = "the store holds no state, this node knows epoch " + std::to_string(memory_.epoch);
+    else if (state && state->value.epoch < memory_.epoch)
+        alarm = "the store is older than this node: epoch " + std::to_string(state->value.epoch) + " below " +
+                std::to_string(memory_.epoch);
+    else if (state && state->value.epoch == memory_.epoch &&
+             (state->value.state != memory_.state || (applied_ && !(state->value == *applied_))))
+        alarm = "the store holds another state for epoch " + std::to_string(memory_.epoch);
+    loaded_ok_ = alarm.empty();
+    if (alarm == alarm_) return;
+    alarm_ = std::move(alarm);
+    if (!alarm_.empty())
+        say(FleetEvent::Kind::alarm, alarm_);
+    else
+        say(FleetEvent::Kind::notice, "the store can be believed again");
+    note_mode(now);
+}
+
+void FleetCircuit::accept_store(Now now) {
+    memory_ = {};
+    applied_.reset();
+    pending_.reset();
+    cluster_ = 0;
+    say(FleetEvent::Kind::notice, "an operator accepts what the store holds");
+    must_read_ = true;
+    read_after_ = now.mono;
+}
+
+void FleetCircuit::watched(const WatchBatch& batch, Now now) {
+    view_.apply(batch);
+    for (const WatchEvent& event : batch.events) {
+        if (event.erased || event.kv.key == view_.keys().node(options_.node)) continue;
+        for (const auto& [node, stored] : view_.nodes())
+            if (stored.mod == event.kv.mod_revision && event.kv.key == view_.keys().node(node))
+                skews_[node] = stored.value.wall - now.wall;
+    }
+    if (view_.problem() || !view_.state() || view_.state()->value.epoch < memory_.epoch) {
+        must_read_ = true;  // only a linearizable read says what is true
+        read_after_ = now.mono;
+    }
+    see_override(true, now);
+    look(now);
+}
+
+// An override lasts from when it was seen to come, else until its author's deadline, and never longer than it was to.
+void FleetCircuit::see_override(bool live, Now now) {
+    if (!loaded_ok_) return;
+    const OverrideRecord none;
+    const auto& stored = view_.order();
+    const Revision mod = stored ? stored->mod : 0;
+    if (mod == order_mod_) return;
+    order_mod_ = mod;
+    const OverrideRecord next = stored ? stored->value : none;
+    const bool same = next == order_;
+    order_ = next;
+    if (same) return;  // known from the last life
+    const Nanos by_wall = std::clamp(Nanos(order_.deadline - now.wall), Nanos{0}, order_.span);
+    order_until_ = now.mono + (live ? order_.span : by_wall);
+    order_clear_ = now.mono + order_.span;
+    say(FleetEvent::Kind::order,
+        "override " + std::string(name(order_.order)) + " by " + order_.by + ": " + order_.why);
+}
+
+bool FleetCircuit::override_in_force(MonoTime t) const {
+    return order_.order != FleetOrder::none && t < order_until_;
+}
+
+// What is new must be durable before it is applied.
+void FleetCircuit::look(Now now) {
+    const auto& state = view_.state();
+    if (enrolled()) enrolled_once_ = true;
+    if (!loaded_ok_ || !state || view_.problem()) return note_mode(now);
+    if (state->value.epoch == memory_.epoch && !applied_) {
+        applied_ = state->value;  // durable from the last life
+        applied_at_ = now.mono;
+        openings_mark_ = 0;
+    }
+    FleetMemory wanted{state->value.epoch, state->value.state, cluster_, order_};
+    if (applied_ && wanted.epoch == memory_.epoch && !(state->value == *applied_)) {
+        must_read_ = true;  // another state for an epoch that was applied: the read will raise the alarm
+        read_after_ = now.mono;
+        return note_mode(now);
+    }
+    const bool newer = wanted.epoch > memory_.epoch || (wanted.epoch == memory_.epoch && !(wanted == memory_));
+    if (newer && !(pending_ && pending_->memory == wanted) && !pending_taken_) pending_ = Pending{wanted, state->value};
+    note_mode(now);
+}
+
+std::optional<FleetMemory> FleetCircuit::take_unsaved() {
+    if (!pending_ || pending_taken_) return std::nullopt;
+    pending_taken_ = true;
+    return pending_->memory;
+}
+
+void FleetCircuit::persisted(const FleetMemory& memory, bool ok, Now now) {
+    pending_taken_ = false;
+    const auto pending = std::exchange(pending_, std::nullopt);
+    if (!pending || !(pending->memory == memory)) return look(now);
+    if (ok != !disk_failed_) {
+        disk_failed_ = !ok;
+        say(ok ? FleetEvent::Kind::notice : FleetEvent::Kind::alarm,
+            ok ? "the epoch can be made durable again" : "the epoch cannot be made durable");
+    }
+    if (!ok || memory.epoch < memory_.epoch) return note_mode(now);
+    const bool newer = memory.epoch > memory_.epoch;
+    memory_ = memory;
+    if (newer) apply(pending->state, now);
+    look(now);
+}
+
+void FleetCircuit::apply(const StateRecord& state, Now now) {
+    const bool changed = !applied_ || applied_->state != state.state || state.state == CircuitState::open;
+    applied_ = state;
+    if (changed) applied_at_ = now.mono;
+    closing_ = state.state == CircuitState::closed;
+    if (closing_) openings_mark_ = own_.openings;
+    say(FleetEvent::Kind::state, "central circuit " + std::string(name(state.state)) + ", epoch " +
+                                     std::to_string(state.epoch) + ", " + state.cause + ", by " + state.by);
+}
+
+void FleetCircuit::own(const OwnCircuit& own, Now now) {
+    own_ = own;
+    note_mode(now);
+}
+
+void FleetCircuit::lease_gone(Now now) {
+    node_lease_.lost();
+    note_mode(now);
+}
+
+void FleetCircuit::note_mode(Now now) {
+    const std::string why = why_autonomous(now.mono);
+    const FleetMode mode = why.empty() ? FleetMode::shared : FleetMode::autonomous;
+    if (told_mode_ == mode) return;
+    told_mode_ = mode;
+    say(FleetEvent::Kind::mode, std::string(name(mode)) + (why.empty() ? "" : ": " + why));
+}
+
+bool FleetCircuit::enrolled() const {
+    const auto* record = view_.node(options_.node);
+    return record && node_lease_.held() && record->lease == node_lease_.id() &&
+           record->value.instance == options_.instance;
+}
+
+std::string FleetCircuit::why_autonomous(MonoTime t) const {
+    if (!alarm_.empty()) return alarm_;
+    if (disk_failed_) return "the epoch cannot be made durable";
+    if (!loaded_ok_) return "the store has not been read";
+    if (view_.problem()) return *view_.problem();
+    if (!node_lease_.held()) return "no lease";
+    if (!node_lease_.usable(t)) return "the lease could have run out";
+    if (t >= fresh_until_) return "the last read is too old";
+    if (!enrolled()) {
+        const auto* record = view_.node(options_.node);
+        if (record && record->value.instance != options_.instance && enrolled_once_)
+            return "another node has the name " + options_.node;
+        return "not registered";
+    }
+    if (!applied_ || !view_.state() || view_.state()->value.epoch < memory_.epoch) return "no state applied";
+    return {};
+}
+
+MonoTime FleetCircuit::open_until() const {
+    Nanos wait = options_.circuit.open_wait;
+    for (std::uint32_t i = 0; applied_ && i < applied_->rounds && wait < options_.circuit.open_wait_max; ++i) wait *= 2;
+    return applied_at_ + std::min(wait, options_.circuit.open_wait_max);
+}
+
+bool FleetCircuit::probing(MonoTime t) const {
+    const auto& probe = view_.probe();
+    return probe && applied_ && applied_->state == CircuitState::half_open && probe->lease != 0 &&
+           probe_lease_.usable(t) && probe->lease == probe_lease_.id() && probe->value.node == options_.node &&
+           probe->value.epoch == applied_->epoch && view_.state()->value.epoch == applied_->epoch &&
+           mode(t) == FleetMode::shared && !view_.override_stands();
+}
+
+Leased FleetCircuit::take_leased(Now now) {
+    using Bind = Leased::Bind;
+    Leased out;
+    out.local_proof = options_.local_proof;
+    if (override_in_force(now.mono)) {
+        out.forced_until = order_until_;
+        if (order_.order == FleetOrder::open) out.forced = Forced::open;
+        if (order_.order == FleetOrder::closed) out.forced = Forced::closed;
+    }
+    note_mode(now);
+    if (mode(now.mono) == FleetMode::autonomous) return out;
+    out.epoch = applied_->epoch;
+    out.until = std::min(node_lease_.until(), fresh_until_);
+    out.subjects = applied_->subjects;
+    out.diverse = applied_->subjects >= options_.circuit.min_subjects;
+    out.closing = std::exchange(closing_, false);
+    switch (applied_->state) {
+        case CircuitState::closed:
+            out.bind = Bind::closed;
+            break;
+        case CircuitState::open:
+            out.bind = Bind::open;
+            out.open_until = open_until();
+            break;
+        case CircuitState::half_open:
+            out.bind = probing(now.mono) ? Bind::probe : Bind::half_open;
+            if (out.bind == Bind::probe) out.probe_until = probe_lease_.until() - options_.probe_limit;
+            break;
+    }
+    return out;
+}
+
+}  // namespace holdfast
