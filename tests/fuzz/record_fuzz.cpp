@@ -6,6 +6,7 @@
 
 #include "cache/env_scan.h"
 #include "cache/journal_reader.h"
+#include "cache/order_block.h"
 #include "cache/record.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -28,6 +29,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         encode_order(order, again);
         if (again != bytes || order.answer.size() > kOrderAnswerMax) std::abort();
     }
+    std::vector<OrderKey> keys;
+    if (read_order_keys(bytes, keys) && (keys.empty() || keys.size() > kOrdersPerBlockMax)) std::abort();
+    (void)read_order(bytes, 1, OrderKey{}, order);
+    if (open_block(codec, 2, 1, bytes)) std::abort();
     if (codec.open("key", RecordKind::value, bytes)) std::abort(); // nobody guesses a tag
     Format format;
     (void)decode_format(bytes, Codec::key_check(key), format);

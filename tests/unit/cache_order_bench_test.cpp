@@ -1,6 +1,8 @@
 // What orders cost, measured: hidden, run by name with "[.bench]".
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <iostream>
 
@@ -141,5 +143,55 @@ TEST_CASE("orders: what one costs at 20,000 a second", "[.bench]") {
                   << " us of waiting taken off, kernel " << (system_time() - system) / count << "), of it find and put "
                   << calls / count << "; " << commits << " commits, mean " << commit_time / static_cast<double>(commits)
                   << " ms, longest " << commit_max << " ms\n";
+    }
+}
+
+TEST_CASE("orders: how long a start takes that finds a million of them", "[.bench]") {
+    constexpr int kOrderCount = 1'000'000;
+    Folder folder;
+    TestLoop loop;
+    {
+        WorkerOffload offload(loop);
+        auto storage = Storage::open(options_in(folder), loop, offload);
+        REQUIRE(storage);
+        OrderLedger& orders = (*storage)->orders();
+        for (int i = 0; i < kOrderCount;) {
+            for (int k = 0; k < 500; ++k, ++i)
+                REQUIRE(orders.put("app-android", "order-" + std::to_string(i), order_at(loop.now()), loop.now()));
+            loop.run_until([n = 0]() mutable { return ++n > 5; });
+        }
+        bool drained = false;
+        (*storage)->drain([&](const Result<void>& r) { drained = r.has_value(); });
+        REQUIRE(loop.run_until([&] { return drained; }));
+    }
+    const std::string file = folder / "data/cache/data.mdb";
+    for (const bool cold : {false, true}) {
+        if (cold) {
+            const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+            REQUIRE(fd >= 0);
+            CHECK(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+            ::close(fd);
+        }
+        WorkerOffload offload(loop);
+        const MonoTime begun = MonoClock::read();
+        const double from = cpu(CLOCK_PROCESS_CPUTIME_ID);
+        auto storage = Storage::open(options_in(folder), loop, offload);
+        REQUIRE(storage);
+        const double took = std::chrono::duration<double, std::milli>(MonoClock::read() - begun).count();
+        CHECK((*storage)->orders().entries() == kOrderCount);
+        std::cout << "start with a million orders, " << (cold ? "file not in memory" : "file in memory") << ": " << took
+                  << " ms, CPU " << (cpu(CLOCK_PROCESS_CPUTIME_ID) - from) / 1e3 << " ms\n";
+        const double before = cpu(CLOCK_THREAD_CPUTIME_ID);
+        for (int i = 0; i < 100'000; ++i)
+            REQUIRE((*storage)->orders().find("app-android", "order-" + std::to_string(i * 7919LL % kOrderCount),
+                                              loop.now()));
+        const double hits = cpu(CLOCK_THREAD_CPUTIME_ID);
+        for (int i = 0; i < 100'000; ++i)
+            REQUIRE_FALSE((*storage)->orders().find("app-android", "other-" + std::to_string(i), loop.now()));
+        std::cout << "find of one on disk " << (hits - before) / 1e5 << " us, of none "
+                  << (cpu(CLOCK_THREAD_CPUTIME_ID) - hits) / 1e5 << " us\n";
+        bool drained = false;
+        (*storage)->drain([&](const Result<void>& r) { drained = r.has_value(); });
+        REQUIRE(loop.run_until([&] { return drained; }));
     }
 }
