@@ -25,6 +25,7 @@ bool same_answer(const OutcomeRecord& a, const OutcomeRecord& b) {
 }  // namespace
 
 LmdbOutcomeStore::LmdbOutcomeStore(CacheEnv& env, Revocations& revocations) : env_(env), revocations_(revocations) {
+    random_bytes(print_key_);
     if (!env_.open()) return;
     if (auto txn = env_.env().read()) {
         stats_.entries = txn->entries(kOutcomes);
@@ -45,7 +46,7 @@ LmdbOutcomeStore::LmdbOutcomeStore(CacheEnv& env, Revocations& revocations) : en
         wall_changed_ = !env_.batch().add(std::move(op));
     });
     env_.batch().on_commit([this](const Result<void>& result) {
-        if (!result) return;
+        if (!result) return forget_recent();
         if (auto txn = env_.env().read()) stats_.entries = txn->entries(kOutcomes);
     });
 }
@@ -107,9 +108,8 @@ PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Na
     const OutcomeKey stored = env_.codec().outcome_key(key);
     const std::uint32_t scene_tag = tag_of(key.scene);
     if (revocations_.hidden(view_of(stored).substr(0, 16), scene_tag, record.asked_epoch)) return PutOutcome::hidden;
-    if (max_age > Nanos(0) && look(stored, scene_tag, now, scratch_) == Found::record && scratch_.age < max_age / 10 &&
-        same_answer(scratch_, record))
-        return PutOutcome::unchanged;
+    if (max_age > Nanos(0) && unchanged(stored, scene_tag, record, max_age, now)) return PutOutcome::unchanged;
+    recent_.forget(stored);
     WriteOp op;
     op.db = kOutcomes;
     op.key = view_of(stored);
@@ -122,6 +122,37 @@ PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Na
     return PutOutcome::queued;
 }
 
+// What same_answer() compares, in one number.
+std::uint64_t LmdbOutcomeStore::print_of(const OutcomeRecord& record) const {
+    const CentreOutcome& o = record.outcome;
+    const std::int64_t grant = o.max_age ? o.max_age->count() : -1;
+    const char verdict = static_cast<char>(o.verdict);
+    const auto bytes = [](const auto* at, std::size_t size) {
+        return std::string_view(reinterpret_cast<const char*>(at), size);
+    };
+    return siphash64(print_key_, {bytes(&verdict, 1), bytes(&grant, sizeof grant), o.feature_model,
+                                  bytes(o.feature.data(), o.feature.size() * sizeof(float))});
+}
+
+// Whether an equal outcome, younger than a tenth of its time, is there: by what was seen lately, else by looking.
+bool LmdbOutcomeStore::unchanged(const OutcomeKey& key, std::uint32_t scene_tag, const OutcomeRecord& record,
+                                 Nanos max_age, Now now) {
+    const std::uint64_t print = print_of(record);
+    if (const RecentAnswers::Seen* seen = recent_.find(key)) {
+        const Nanos by_mono = now.mono - seen->decided.mono, by_wall = now.wall - seen->decided.wall;
+        const bool young = by_mono >= Nanos(0) && by_wall >= Nanos(0) && std::max(by_mono, by_wall) < max_age / 10;
+        if (young && seen->print == print &&
+            !revocations_.hidden(view_of(key).substr(0, 16), scene_tag, seen->asked_epoch))
+            return true;
+    }
+    if (look(key, scene_tag, now, scratch_) != Found::record || scratch_.age >= max_age / 10 ||
+        !same_answer(scratch_, record))
+        return false;
+    // By this boot's clock only: of another boot's record the monotonic time means nothing.
+    if (scratch_.boot == boot_id()) recent_.note(key, {scratch_.decided, scratch_.asked_epoch, print});
+    return true;
+}
+
 void LmdbOutcomeStore::purge(std::string_view scene, Now now, Durable done) {
     if (scene.empty())
         revocations_.purge(std::nullopt, now, std::move(done));
@@ -131,6 +162,7 @@ void LmdbOutcomeStore::purge(std::string_view scene, Now now, Durable done) {
 
 void LmdbOutcomeStore::revoke(std::string_view subject, Now now, Durable done) {
     const SubjectHash hash = env_.codec().subject_hash(subject);
+    forget_recent();
     revocations_.revoke(hash, now, std::move(done));
     if (env_.open()) erase_revoked(hash, revocations_.epoch());
 }

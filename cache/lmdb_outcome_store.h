@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cache/outcome_store.h"
+#include "cache/recent_answers.h"
 #include "cache/revocations.h"
 #include "cache/store_env.h"
 
@@ -22,6 +23,8 @@ class LmdbOutcomeStore final : public OutcomeStore {
     bool hidden(std::string_view subject, std::string_view scene, std::uint64_t at_epoch) const override;
     OutcomeStats stats() const override;
 
+    // To be called when records have left for any other reason than their age.
+    void forget_recent() { recent_.forget_all(); }
     // The newest wall time that any start of this store has recorded: see record_age().
     WallTime wall_high() const { return wall_high_; }
 
@@ -29,12 +32,16 @@ class LmdbOutcomeStore final : public OutcomeStore {
     enum class Found { none, record, hidden, damaged };
     Found look(const OutcomeKey& key, std::uint32_t scene_tag, Now now, OutcomeRecord& out);
     std::uint32_t tag_of(std::string_view scene) const;
+    bool unchanged(const OutcomeKey& key, std::uint32_t scene_tag, const OutcomeRecord& record, Nanos max_age, Now now);
+    std::uint64_t print_of(const OutcomeRecord& record) const;
     void erase_revoked(const SubjectHash& subject, std::uint64_t epoch);
 
     CacheEnv& env_;
     Revocations& revocations_;
     OutcomeStats stats_;
     OutcomeRecord scratch_;  // of put's comparison: keeps its buffers
+    RecentAnswers recent_;
+    SipKey print_key_;       // of this process
     WallTime wall_high_{};
     bool wall_changed_ = false;
 };

@@ -52,7 +52,7 @@ struct Storage::State {
           orders(cache_env, options.orders_retain),
           values(state_env),
           nonces(state_env),
-          sweeper(cache_env, state_env, orders, nonces, revocations) {}
+          sweeper(cache_env, state_env, outcomes, orders, nonces, revocations) {}
 
     StorageOptions options;
     Loop& loop;

@@ -12,8 +12,9 @@ constexpr int kAnyStep = kExpiredStep + 1;
 
 } // namespace
 
-Sweeper::Sweeper(CacheEnv& cache, StateEnv& state, OrderLedger& orders, NonceLog& nonces, Revocations& revocations)
-    : cache_(cache), state_(state), orders_(orders), nonces_(nonces), revocations_(revocations) {
+Sweeper::Sweeper(CacheEnv& cache, StateEnv& state, LmdbOutcomeStore& outcomes, OrderLedger& orders, NonceLog& nonces,
+                 Revocations& revocations)
+    : cache_(cache), state_(state), outcomes_(outcomes), orders_(orders), nonces_(nonces), revocations_(revocations) {
     readers_ = cache_.loop().now().mono;
     if (cache_.open()) cache_.batch().on_full([this](int attempt) { return make_room(attempt); });
     timer_ = cache_.loop().after(kSweepEvery, [this] {
@@ -40,6 +41,7 @@ WriteOp Sweeper::walk(std::size_t visit, std::size_t erase, bool everything) {
         from_ = report->next;
         busy_ = !from_.empty() || report->expired + report->purged > 0;
         if (from_.empty()) ++laps_;
+        if (report->expired + report->purged + report->spaced > 0) outcomes_.forget_recent();
         const auto& evicted = cache_.observer().evicted;
         if (!evicted) return;
         if (report->expired > 0) evicted(Eviction::expired, report->expired);

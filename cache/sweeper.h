@@ -25,7 +25,8 @@ inline constexpr Nanos kReadersEvery = 1min;        // check of LMDB's table of 
 
 class Sweeper {
   public:
-    Sweeper(CacheEnv& cache, StateEnv& state, OrderLedger& orders, NonceLog& nonces, Revocations& revocations);
+    Sweeper(CacheEnv& cache, StateEnv& state, LmdbOutcomeStore& outcomes, OrderLedger& orders, NonceLog& nonces,
+            Revocations& revocations);
     void tick();
     std::uint64_t laps() const { return laps_; } // whole walks over the outcomes
 
@@ -35,6 +36,7 @@ class Sweeper {
 
     CacheEnv& cache_;
     StateEnv& state_;
+    LmdbOutcomeStore& outcomes_;
     OrderLedger& orders_;
     NonceLog& nonces_;
     Revocations& revocations_;

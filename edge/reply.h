@@ -25,6 +25,7 @@ Reply error_reply(ApiCode code, std::string_view message, std::string_view reque
 
 // The 200 of a verification. `cache_status` and `proxy_status` are header values (RFC 9211, RFC 9209); empty: left out.
 // `final_answer` false adds "final":false, for a degraded answer that is asked for again.
+// Requires: ids, order number and scene are plain, as they are once checked.
 struct AnswerContext {
     std::string_view request_id, order_no, scene, cache_status, proxy_status;
     bool show_final = false;  // GET of a recorded order tells whether it is final

@@ -48,7 +48,8 @@ class Rebase {
 // Reads members strictly: a missing or ill-typed one makes it bad() for good.
 class Fields {
   public:
-    explicit Fields(json::Value root) : root_(root), bad_(!root.is(json::Kind::object) || root.size() < kFields - 1 || root.size() > kFields) {}
+    explicit Fields(json::Value root)
+        : root_(root), bad_(!root.is(json::Kind::object) || root.size() < kFields - 1 || root.size() > kFields) {}
     std::int64_t mono(std::string_view key) { return number(key, kMonoMin, kMonoMax); }
     WallTime wall(std::string_view key) { return WallTime(Nanos(number(key, 0, kWallMax))); }
     std::int64_t number(std::string_view key, std::int64_t min, std::int64_t max) {
@@ -215,7 +216,8 @@ std::string Circuit::snapshot(Now now, std::uint64_t boot) const {
     const CircuitState state = held ? CircuitState::open : state_;
     const bool out_now = state != CircuitState::closed;
     const Now outage = out_now ? outage_since_.value_or(since_) : Now{};
-    const MonoTime open_until = held ? (leased_.bind == Leased::Bind::open ? leased_.open_until : now.mono) : open_until_;
+    const MonoTime bound_until = leased_.bind == Leased::Bind::open ? leased_.open_until : now.mono;
+    const MonoTime open_until = held ? bound_until : open_until_;
     w.begin_object();
     w.member("v", kVersion).member("boot", boot);
     w.member("mono", nanos(now.mono)).member("wall", nanos(now.wall));
@@ -256,7 +258,8 @@ Result<void> Circuit::restore(std::string_view bytes, Now now, std::uint64_t boo
     const bool tells = static_cast<bool>((*root)["opened_by"]); // snapshots of nodes that knew no fleet do not
     const auto told = static_cast<OpenedBy>(tells ? f.number("opened_by", 0, 3) : 1);
     const bool closed = state == CircuitState::closed;
-    const bool fits = (tells ? f.size() == kFields : f.size() == kFields - 1) && outage != closed && (closed || ramp < 0) &&
+    const bool whole = tells ? f.size() == kFields : f.size() == kFields - 1;
+    const bool fits = whole && outage != closed && (closed || ramp < 0) &&
                       (forced != Forced::open || state == CircuitState::open) && (forced != Forced::closed || closed);
     if (f.bad() || !fits)
         return fail(Code::corrupt, Origin::store, "circuit snapshot: a field is missing or out of range");

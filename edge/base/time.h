@@ -57,6 +57,7 @@ inline WallTime from_unix_seconds(std::int64_t s) {
 }
 
 // RFC 3339 in UTC with milliseconds, e.g. 2026-01-02T03:04:05.678Z: always 24 bytes for years 0001 to 9999.
+void append_rfc3339(std::string& out, WallTime t);
 std::string rfc3339(WallTime t);
 // The same form back, fraction optional; nothing when malformed or outside of the years 1678 to 2261.
 std::optional<WallTime> parse_rfc3339(std::string_view text);

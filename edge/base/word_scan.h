@@ -1,5 +1,5 @@
 // Text looked at eight bytes at a time, for what every request passes: heads, header values, JSON strings. Each test
-// gives the high bits of the bytes it is about: zero exactly when there is none; bits above the lowest one mean nothing.
+// gives the high bits of the bytes it is about: zero exactly when there is none; above the lowest, bits mean nothing.
 // Source: the well-known zero-byte test, (x - 0x01…) & ~x & 0x80….
 #pragma once
 

@@ -1,5 +1,5 @@
-// The etcd side of the coordinator contract: a real etcd process, and an EtcdCoordinator over real sockets that talks to
-// it. What the coordinator notices is kept, so that a test can count it.
+// The etcd side of the coordinator contract: a real etcd process, and an EtcdCoordinator over real sockets that talks
+// to it. What the coordinator notices is kept, so that a test can count it.
 #pragma once
 
 #include "tests/contract/coordinator_contract.h"
