@@ -75,7 +75,7 @@ TEST_CASE("etcd: frozen, requests end in their time, nothing else waits, and it 
     CHECK(b.told(Kind::reachable) == 2);
 }
 
-TEST_CASE("etcd: killed, it is refused at once; restarted with its data, leases and watches go on") {
+TEST_CASE("etcd: killed, it is refused at once, and restarted with its data, leases and watches go on") {
     EtcdBench b;
     const auto lease = b.grant(30s);
     REQUIRE(lease);
@@ -338,7 +338,7 @@ TEST_CASE("etcd: a wrong password is one clear notice, and no storm of logins") 
     CHECK(b.told(Kind::logged_in) == 1);
 }
 
-TEST_CASE("etcd: no user for a cluster that wants one is denied; a user for one that wants none is no matter") {
+TEST_CASE("etcd: no user for a cluster that wants one is denied, a user for one that wants none is no matter") {
     EtcdBench b;
     b.options.user = "node";
     b.options.password = "node-secret";

@@ -173,7 +173,7 @@ TEST_CASE("etcd garbage: a watch that is no stream of its kind ends") {
     }
 }
 
-TEST_CASE("etcd garbage: silence ends with the limit of time, also before `created`") {
+TEST_CASE("etcd garbage: silence ends with the limit of time, also before a watch is created") {
     GarbageBench b;
     b.timeout = 200ms;
     const MonoTime start = MonoClock::read();
