@@ -148,9 +148,10 @@ bool HeadScanner::end_line(std::string& text, const HeadLimits& limits, Reject& 
 bool check_field_line(std::string_view line, Reject& reject) {
     if (line.front() == ' ' || line.front() == '\t')
         return refuse(reject, 400, RejectReason::syntax, "a header line begins with white space");
-    std::size_t name = 0;
-    while (name < line.size() && kTokenBytes[static_cast<unsigned char>(line[name])]) ++name;
-    if (name == 0 || name == line.size() || line[name] != ':')
+    const auto *const begin = reinterpret_cast<const unsigned char*>(line.data()), *const end = begin + line.size();
+    const auto* at = begin;
+    while (at != end && kTokenBytes.data()[*at]) ++at;
+    if (at == begin || at == end || *at != ':')
         return refuse(reject, 400, RejectReason::syntax, "a header field has a malformed name");
     return true;
 }
