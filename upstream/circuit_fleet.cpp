@@ -69,11 +69,11 @@ void Circuit::adopt(const Leased& leased, Now now) {
     } else if (opened_by_ == OpenedBy::fleet) {  // what was taken over while the store was away is the fleet's again
         state_ = CircuitState::closed;
         opened_by_ = OpenedBy::nothing;
-        round_.forget();
+        end_probes();
     }
     if (central_holds() && state_ == CircuitState::half_open && forced_ == Forced::none) {
         state_ = CircuitState::open;
-        round_.forget();
+        end_probes();
     }
     if (probing && !(before.bind == Bind::probe && before.epoch == leased.epoch)) begin_probes(now);
     if (leased.closing && state_ != CircuitState::closed && forced_ == Forced::none) {

@@ -1,7 +1,7 @@
 // The schedules that the shared circuit must survive, one by one; safety is judged throughout (fleet_rules).
 #include <catch2/catch.hpp>
 
-#include "tests/sim/fleet_world.h"
+#include "tests/sim/fleet_3.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
@@ -9,22 +9,6 @@ using namespace holdfast::sim;
 namespace {
 
 constexpr CircuitState kClosed = CircuitState::closed, kOpen = CircuitState::open;
-
-struct Fleet3 : FleetWorld {
-    explicit Fleet3(std::size_t n = 3, std::uint64_t seed = 1, FleetOptions o = {}) : FleetWorld(n, seed, std::move(o)) {
-        start();
-        REQUIRE(run_until([this] { return all_shared() && all_are(kClosed); }, 15s));
-    }
-    ~Fleet3() { no_violations(); }
-    void open_fleet() {
-        centre = false;
-        REQUIRE(run_until([this] { return state()->state == kOpen && all_are(kOpen); }, 15s));
-    }
-    // All shared and closed again, with a recovery ramp behind them.
-    void recovers(Nanos limit = 120s) {
-        REQUIRE(run_until([this] { return all_shared() && all_are(kClosed) && state()->state == kClosed; }, limit));
-    }
-};
 
 } // namespace
 
@@ -81,8 +65,7 @@ TEST_CASE("fleet: a centre that dies opens all, and healed it closes all, by one
 TEST_CASE("fleet: schedule 1, a prober paused between check and send wakes up: the clock before the bytes stops it") {
     Fleet3 f;
     f.open_fleet();
-    REQUIRE(f.run_until([&] { return !f.prober().empty(); }, 15s));
-    FleetNode& holder = *f.nodes[static_cast<std::size_t>(f.prober().back() - '0')];
+    FleetNode& holder = f.holder();
     const std::uint64_t epoch = f.state()->epoch;
     holder.pause_before_send = 1ms;
     holder.view.stall(30s);
@@ -97,8 +80,7 @@ TEST_CASE("fleet: schedule 1 with the clock not read: one extra probe, and its l
     Fleet3 f;
     f.excused_probes = true;
     f.open_fleet();
-    REQUIRE(f.run_until([&] { return !f.prober().empty(); }, 15s));
-    FleetNode& holder = *f.nodes[static_cast<std::size_t>(f.prober().back() - '0')];
+    FleetNode& holder = f.holder();
     holder.ignores_clock = true;
     holder.pause_before_send = 1ms;
     holder.view.stall(30s);
@@ -146,8 +128,7 @@ TEST_CASE("fleet: schedules 5 and 6, a lease revoked early, with renewals that l
 TEST_CASE("fleet: schedule 7, a leader change stretches leases: a dead prober is replaced after two of them") {
     Fleet3 f;
     f.open_fleet();
-    REQUIRE(f.run_until([&] { return !f.prober().empty(); }, 15s));
-    FleetNode& holder = *f.nodes[static_cast<std::size_t>(f.prober().back() - '0')];
+    FleetNode& holder = f.holder();
     holder.crash();
     f.run(8s);
     f.store.data().stretch_leases(f.loop.now().mono);

@@ -10,6 +10,7 @@ struct FleetNode::Try {
     std::unique_ptr<Timer> timer;
     bool flying = false;
     bool over = false;
+    MonoTime sent{}; // true time
 };
 
 FleetNode::FleetNode(FleetWorld& w, std::string n)
@@ -25,8 +26,9 @@ bool FleetNode::saw(const std::string& text) const {
 }
 
 std::size_t FleetNode::probes() const {
-    return static_cast<std::size_t>(std::count_if(tries_.begin(), tries_.end(), [](const auto& one) {
-        return !one->over && one->flying && one->permit.epoch() != 0;
+    const MonoTime since = world.loop.now().mono - world.options.probe_limit; // older ones have timed out
+    return static_cast<std::size_t>(std::count_if(tries_.begin(), tries_.end(), [since](const auto& one) {
+        return !one->over && one->flying && one->permit.epoch() != 0 && one->sent >= since;
     }));
 }
 
@@ -97,6 +99,7 @@ void FleetNode::send(const std::shared_ptr<Try>& one) {
         return one->permit.drop();
     }
     one->flying = true;
+    one->sent = world.loop.now().mono;
     world.newest_probe_epoch = std::max(world.newest_probe_epoch, one->permit.epoch());
     one->timer = view.after(call_takes, [this, one] {
         const bool spared = world.centre_failures == 0 || world.centre_failures-- == 0;
