@@ -87,6 +87,10 @@ std::uint64_t OrderLedger::entries() const {
     return state_->ring.entries();
 }
 
+const std::string& OrderLedger::load_failure() const {
+    return state_->ring.load_failure();
+}
+
 std::uint64_t OrderLedger::damaged() const {
     return state_->damaged + state_->ring.damaged();
 }

@@ -48,6 +48,8 @@ class OrderLedger {
     std::optional<OrderRecord> find(std::string_view credential, std::string_view order_no, Now now);
     bool put(std::string_view credential, std::string_view order_no, OrderRecord record, Now now);
     std::uint64_t entries() const;  // expired ones included until their database is dropped
+    // Why a start has not read all of them; empty: it has.
+    const std::string& load_failure() const;
     std::uint64_t damaged() const;  // blocks of orders that did not verify, since start
 
   private:

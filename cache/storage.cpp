@@ -184,6 +184,8 @@ Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options, Loop& loo
         if (!env->open()) s->notes.push_back(env->error().detail);
         if (env->open() && !env->guarded().note().empty()) s->notes.push_back(env->guarded().note());
     }
+    if (!s->orders.load_failure().empty())
+        s->notes.push_back("the orders in cache/ were not all read: " + s->orders.load_failure());
     s->watch_loading();
     s->open_journal();
     return std::unique_ptr<Storage>(new Storage(std::move(s)));
