@@ -1,5 +1,7 @@
 #include "cache/order_block.h"
 
+#include <new>
+
 #include "cache/wire.h"
 
 namespace holdfast {
@@ -50,10 +52,15 @@ bool has_room(const OrderBlock& block, std::size_t answer_bytes) {
 
 void append_order(OrderBlock& block, const OrderKey& key, const OrderRecord& record) {
     std::string& out = block.plain;
-    out.append(key.data(), key.size());
-    const std::size_t at = out.size();
-    out.append(4, '\0');
-    encode_order(record, out);
+    const std::size_t begin = out.size(), at = begin + key.size();
+    try {
+        out.append(key.data(), key.size());
+        out.append(4, '\0');
+        encode_order(record, out);
+    } catch (const std::bad_alloc&) {
+        out.resize(begin);  // half an entry would spoil those behind it
+        throw;
+    }
     const auto length = static_cast<std::uint32_t>(out.size() - at - 4);
     std::memcpy(out.data() + at, &length, sizeof length);
     ++block.count;

@@ -31,13 +31,20 @@ OrderBlock& OrderLog::block_for(lmdb::Db db, std::size_t answer_bytes) {
         if (blocks.back().db == db && has_room(blocks.back(), answer_bytes)) return blocks.back();
         if (blocks.size() == kBlocksPerBatch) batches_.back()->closed = true;
     }
-    if (batches_.empty() || batches_.back()->closed) batches_.push_back(std::make_shared<Batch>());
     OrderBlock block;
     block.db = db;
-    block.sequence = next_++;
+    block.sequence = next_;
     block.plain.reserve(kOrderBlockBytes);
+    // Without memory nothing has begun: a batch that is seen has a block.
+    if (batches_.empty() || batches_.back()->closed) {
+        auto batch = std::make_shared<Batch>();
+        batch->blocks.push_back(std::move(block));
+        batches_.push_back(std::move(batch));
+    } else {
+        batches_.back()->blocks.push_back(std::move(block));
+    }
+    ++next_;
     waiting_ += kBlockCost;
-    batches_.back()->blocks.push_back(std::move(block));
     return batches_.back()->blocks.back();
 }
 

@@ -1,6 +1,7 @@
 #include "edge/connection.h"
 
 #include <algorithm>
+#include <new>
 
 #include "edge/base/check.h"
 #include "edge/net/http_writer.h"
@@ -56,7 +57,19 @@ void Connection::on_ready() {
     deadline_ = now() + server_.options().header_timeout;  // the first request is due sooner than a later one
 }
 
-void Connection::on_data(std::string_view bytes) {
+void Connection::on_data(std::string_view bytes) try {
+    take(bytes);
+} catch (const std::bad_alloc&) {
+    out_of_memory();
+}
+
+void Connection::resume_input() try {
+    take_up();
+} catch (const std::bad_alloc&) {
+    out_of_memory();
+}
+
+void Connection::take(std::string_view bytes) {
     if (phase_ == Phase::closed) return;
     if (phase_ == Phase::lingering) {
         lingered_ += bytes.size();
@@ -77,7 +90,7 @@ void Connection::keep(std::string_view input) {
     }
 }
 
-void Connection::resume_input() {
+void Connection::take_up() {
     if (phase_ == Phase::closed || phase_ == Phase::lingering || phase_ == Phase::busy || consuming_) return;
     if (stream_->queued() > kQueuedMax) return;
     if (!input_.empty()) {

@@ -58,6 +58,9 @@ class Connection final : public StreamEvents {
     void on_failed(const Error& error) override;
 
   private:
+    void take(std::string_view bytes);
+    void take_up();
+    void out_of_memory();
     void consume(std::string_view input);
     bool step(std::string_view& input);  // false: nothing more can be done with the input now
     void take_head();

@@ -1,4 +1,6 @@
 // The outgoing half of a Connection: answers, refusals, and how it ends.
+#include <new>
+
 #include "edge/base/check.h"
 #include "edge/connection.h"
 #include "edge/net/http_writer.h"
@@ -36,10 +38,26 @@ ApiCode code_of(int status) {
 
 }  // namespace
 
+// A request that the memory does not suffice for costs its connection, never the process. What is said goes out if it
+// can; small allocations may still succeed where that of a body did not.
+void Connection::out_of_memory() {
+    consuming_ = false;
+    if (phase_ == Phase::closed) return;
+    try {
+        reject(503, "memory", "this node is out of memory");
+    } catch (const std::bad_alloc&) {
+        close("");
+    }
+}
+
 void Connection::reply(Reply reply) {
     HF_CHECK(phase_ == Phase::busy);
     handler_ = nullptr;
-    send(std::move(reply));
+    try {
+        send(std::move(reply));
+    } catch (const std::bad_alloc&) {
+        return close("");  // how much of it has left is not known
+    }
     if (phase_ == Phase::idle && !consuming_) {
         if (ended_ && input_.empty()) return stream_->queued() > 0 ? linger() : close("");
         if (!input_.empty() || paused_) server_.resume_later(*this);

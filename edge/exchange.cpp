@@ -39,6 +39,10 @@ void Exchange::on_client_gone() {
 }
 
 void Exchange::run() {
+    guarded([this] { steps(); });
+}
+
+void Exchange::steps() {
     for (;;) {
         Next next = Next::done;
         switch (step_) {
@@ -226,14 +230,18 @@ void Exchange::finish_followers() {
 
 void Exchange::leader_done(const Exchange& leader) {
     leader_ = nullptr;
+    repeated_ = true;
+    step_ = Step::answer;
+    guarded([this, &leader] { take_from(leader); });
+}
+
+void Exchange::take_from(const Exchange& leader) {
     answer_ = leader.answer_;
     error_ = leader.error_;
     error_message_ = leader.error_message_;
     retry_after_ = leader.retry_after_;
     decision_ = leader.decision_;
-    repeated_ = true;
-    step_ = Step::answer;
-    run();
+    steps();
 }
 
 }  // namespace holdfast

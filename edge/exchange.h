@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,6 +49,17 @@ class Exchange final : public RequestHandler {
     enum class Next { more, wait, done };
 
     void run();
+    void steps();
+    // Runs what an event brings. Without memory for it the exchange ends, and the process lives.
+    template <typename Part>
+    void guarded(Part part) {
+        try {
+            part();
+        } catch (const std::bad_alloc&) {
+            out_of_memory();
+        }
+    }
+    void out_of_memory();
     Next authenticate();
     Next recall();
     Next parse();
@@ -66,6 +78,7 @@ class Exchange final : public RequestHandler {
     // join
     Next join_recorded();
     void leader_done(const Exchange& leader);
+    void take_from(const Exchange& leader);
 
     // decide
     Facts gather(Now now);
@@ -82,6 +95,7 @@ class Exchange final : public RequestHandler {
 
     // ask
     void call_done(CallResult result);
+    void take_result(CallResult result);
     void trace_attempts(const CallResult& result);
     LiveRecord live_record() const;
     Answer record(CentreOutcome outcome, Now now);
@@ -91,6 +105,7 @@ class Exchange final : public RequestHandler {
     // audit
     void part_on_disk(const Result<void>& done);
     void journal_provisional();
+    void answer_provisional();
     void audit_failed(std::string_view why);
     std::string replay_bytes() const;
 

@@ -1,4 +1,6 @@
 // The end of an exchange: the answer in bytes, and the accounts, always last.
+#include <new>
+
 #include "edge/connection.h"
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
@@ -85,6 +87,31 @@ Exchange::Next Exchange::answer() {
     }
     finish_followers();
     return Next::more;
+}
+
+// What has no answer yet is refused, and where even that cannot be said its connection ends: nobody is let through, and
+// nobody waits for ever.
+void Exchange::out_of_memory() {
+    parts_.metrics.http_rejected("memory");
+    permit_.drop();
+    call_.reset();
+    audit_timer_.reset();
+    if (step_ != Step::account && step_ != Step::done && client_ != nullptr) {
+        answer_.reset();
+        error_ = ApiCode::overloaded;
+        error_message_ = "out of memory";  // short enough to need none
+        retry_after_ = 1s;
+        step_ = Step::answer;
+        try {
+            return steps();
+        } catch (const std::bad_alloc&) {
+        }
+    }
+    if (Connection* client = std::exchange(client_, nullptr)) client->cut();
+    if (!order_key_.empty()) owner_.stop_leading(order_key_);
+    order_key_.clear();
+    finish_followers();
+    if (std::exchange(step_, Step::done) != Step::done) owner_.erase_later(*this);
 }
 
 void Exchange::trace_attempts(const CallResult& result) {

@@ -57,6 +57,10 @@ Exchange::Next Exchange::ask() {
 }
 
 void Exchange::call_done(CallResult result) {
+    guarded([this, &result] { take_result(std::move(result)); });
+}
+
+void Exchange::take_result(CallResult result) {
     call_.reset();
     trace_attempts(result);
     const Now t = now();

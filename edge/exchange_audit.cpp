@@ -55,7 +55,7 @@ Exchange::Next Exchange::audit() {
     alive_ = std::make_shared<bool>(true);
     audit_waits_ = 2;
     const auto on_disk = [this, alive = alive_](Result<void> done) {
-        if (*alive) part_on_disk(done);
+        if (*alive) guarded([this, &done] { part_on_disk(done); });
     };
     parts_.storage.state().put_durable(spend_->key(), spend_->encode(), on_disk);
     // Evidence of an answer that was given up meanwhile is erased as soon as it can be.
@@ -64,8 +64,9 @@ Exchange::Next Exchange::audit() {
                     if (*alive && step_ == Step::audit) return on_disk(std::move(done));
                     if (done) erase_withheld(parts, id);
                 });
-    audit_timer_ =
-        parts_.loop.after(deadline_ - t.mono, [this] { audit_failed("the journal did not take the entry in time"); });
+    audit_timer_ = parts_.loop.after(deadline_ - t.mono, [this] {
+        guarded([this] { audit_failed("the journal did not take the entry in time"); });
+    });
     return Next::wait;
 }
 
@@ -106,22 +107,25 @@ void Exchange::journal_provisional() {
                                                 parts.loop.now().wall);
             return;
         }
-        if (!written) return audit_failed(written.error().detail);
-        parts.metrics.journalled("provisional");
-        audit_timer_.reset();
-        const Now now = parts.loop.now();
-        Answer answer;
-        answer.outcome = Outcome::provisional;
-        answer.source = Source::policy;
-        answer.decided_at = now.wall;
-        const Nanos left =
-            scene_->config->policy.provisional.hard_stop - parts.outages.facts(request_.scene, now).since_renewal;
-        answer.expires_at = now.wall + std::max(Nanos(0), left);
-        remember_degraded(answer, now);
-        answer_with(answer);
-        run();
+        guarded([this, &written] { written ? answer_provisional() : audit_failed(written.error().detail); });
     };
     parts_.storage.journal()->append("provisional", fields, t.wall, std::move(done));
+}
+
+void Exchange::answer_provisional() {
+    parts_.metrics.journalled("provisional");
+    audit_timer_.reset();
+    const Now t = now();
+    Answer answer;
+    answer.outcome = Outcome::provisional;
+    answer.source = Source::policy;
+    answer.decided_at = t.wall;
+    const Nanos left =
+        scene_->config->policy.provisional.hard_stop - parts_.outages.facts(request_.scene, t).since_renewal;
+    answer.expires_at = t.wall + std::max(Nanos(0), left);
+    remember_degraded(answer, t);
+    answer_with(answer);
+    run();
 }
 
 void Exchange::audit_failed(std::string_view why) {

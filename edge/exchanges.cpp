@@ -1,8 +1,15 @@
 #include "edge/exchanges.h"
 
+#include <new>
+
 #include "edge/base/check.h"
 
 namespace holdfast {
+
+Exchanges::Exchanges(Parts& parts) : parts_(parts) {
+    without_memory_ = parts_.loop.after(1h, [this] { erase_done(); });
+    without_memory_->stop();
+}
 
 Exchanges::~Exchanges() {
     *alive_ = false;
@@ -12,6 +19,8 @@ Exchanges::~Exchanges() {
 Exchange& Exchanges::begin(Connection& client, Exchange::Begin begin) {
     auto exchange = std::make_unique<Exchange>(*this, parts_, client, std::move(begin));
     exchange->slot = exchanges_.size();
+    if (exchanges_.size() == exchanges_.capacity()) exchanges_.reserve(2 * exchanges_.size() + 64);
+    done_.reserve(exchanges_.capacity());  // an end must not need memory
     exchanges_.push_back(std::move(exchange));
     ++begun_;
     return *exchanges_.back();
@@ -25,10 +34,14 @@ Exchange* Exchanges::find(const std::string& order_key) const {
 void Exchanges::erase_later(Exchange& exchange) {
     done_.push_back(&exchange);
     if (scheduled_) return;
-    scheduled_ = true;
-    parts_.loop.defer([this, alive = alive_] {
-        if (*alive) erase_done();
-    });
+    try {
+        parts_.loop.defer([this, alive = alive_] {
+            if (*alive) erase_done();
+        });
+        scheduled_ = true;
+    } catch (const std::bad_alloc&) {
+        without_memory_->restart(Nanos(0));
+    }
 }
 
 void Exchanges::erase_done() {
@@ -42,6 +55,8 @@ void Exchanges::erase_done() {
         exchanges_[slot]->slot = slot;
         exchanges_.pop_back();
     }
+    done.clear();
+    if (done_.empty()) done_.swap(done);  // its room is kept
     if (exchanges_.empty() && when_empty_) std::exchange(when_empty_, nullptr)();
 }
 

@@ -14,7 +14,7 @@ namespace holdfast {
 
 class Exchanges {
   public:
-    explicit Exchanges(Parts& parts) : parts_(parts) {}
+    explicit Exchanges(Parts& parts);
     ~Exchanges();
     Exchanges(const Exchanges&) = delete;
     Exchanges& operator=(const Exchanges&) = delete;
@@ -40,6 +40,7 @@ class Exchanges {
     std::unordered_map<std::string, Exchange*> leaders_;
     std::function<void()> when_empty_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and its deferred calls
+    std::unique_ptr<Timer> without_memory_;  // does what could not be deferred
     bool scheduled_ = false;
     std::uint64_t begun_ = 0;
 };

@@ -151,6 +151,7 @@ int serve(Config config) {
     log::set_level(config.log.level);
     if (!config.log.file.empty() && !log::to_file(config.log.file))
         return fail_to_start(config.log.file + ": cannot be opened");
+    std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is a write that fails, as on a full disk
     Ground ground;
     if (auto made = ground.make(config); !made) return fail_to_start(made.error().detail);
     const std::string address = config.listen.address;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 
 #include "edge/base/check.h"
 
@@ -33,21 +34,30 @@ std::string Server::prefix_of(const PeerInfo& peer) const {
     return peer.address;
 }
 
-void Server::accept(std::unique_ptr<Stream> stream) {
+void Server::accept(std::unique_ptr<Stream> stream) try {
+    take(std::move(stream));
+} catch (const std::bad_alloc&) {
+    // The stream is gone, and its peer with it; nobody else is touched.
+}
+
+void Server::take(std::unique_ptr<Stream> stream) {
     const bool over = connections_.size() >= options_.connections_max && !close_oldest_idle();
     if (connections_.size() >= options_.connections_max + kShedReserve) {
         on_reject_("connections", stream->peer());
         return;
     }
     if (options_.connections_per_prefix > 0) {
-        std::size_t& n = per_prefix_[prefix_of(stream->peer())];
-        if (n >= options_.connections_per_prefix) return on_reject_("prefix", stream->peer());
-        ++n;
+        const auto at = per_prefix_.find(prefix_of(stream->peer()));
+        if (at != per_prefix_.end() && at->second >= options_.connections_per_prefix)
+            return on_reject_("prefix", stream->peer());
     }
     if (over) on_reject_("connections", stream->peer());
     if (wrap_) stream = wrap_(std::move(stream));
     auto connection = std::make_unique<Connection>(*this, std::move(stream), over);
     connection->slot = connections_.size();
+    connections_.reserve(connections_.size() + 1 > connections_.capacity() ? 2 * connections_.size() + 64 : 0);
+    closed_.reserve(connections_.capacity());  // closing must not need memory
+    if (options_.connections_per_prefix > 0) ++per_prefix_[prefix_of(connection->peer())];
     connections_.push_back(std::move(connection));
     connections_.back()->start();
 }
@@ -79,13 +89,17 @@ void Server::resume_later(Connection& connection) {
 
 void Server::schedule() {
     if (scheduled_) return;
-    scheduled_ = true;
-    loop_.defer([this, alive = alive_] {
-        if (!*alive) return;
-        scheduled_ = false;
-        resume_waiting();
-        erase_closed();
-    });
+    try {
+        loop_.defer([this, alive = alive_] {
+            if (!*alive) return;
+            scheduled_ = false;
+            resume_waiting();
+            erase_closed();
+        });
+        scheduled_ = true;
+    } catch (const std::bad_alloc&) {
+        // The next sweep schedules what waits now.
+    }
 }
 
 void Server::resume_waiting() {
@@ -112,11 +126,14 @@ void Server::erase_closed() {
         connections_[slot]->slot = slot;
         connections_.pop_back();
     }
+    closed.clear();
+    if (closed_.empty()) closed_.swap(closed);  // its room is kept
 }
 
 void Server::sweep() {
     const MonoTime now = loop_.now().mono;
     for (const auto& c : connections_) c->check_deadlines(now);
+    if (!closed_.empty() || !waiting_.empty()) schedule();
     sweeper_->restart(kSweepEvery);
 }
 

@@ -80,6 +80,7 @@ class Server {
     void count_reject(std::string_view reason, const PeerInfo& peer) { on_reject_(reason, peer); }
 
   private:
+    void take(std::unique_ptr<Stream> stream);
     void sweep();
     void erase_closed();
     void resume_waiting();

@@ -81,6 +81,8 @@ void Attempt::go(PooledConnection connection) {
 void Attempt::answered(const Result<HttpResponse>& answer) {
     if (!answer) {
         const Error& error = answer.error();
+        if (error.origin == Origin::local)
+            return finish(without_answer(CallKind::ignored, FailureKind::local, error));
         const bool closed = error.code == Code::closed;
         AttemptResult r =
             without_answer(CallKind::failure, closed ? FailureKind::unavailable : FailureKind::invalid_response, error);

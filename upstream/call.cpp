@@ -35,7 +35,6 @@ Call::Call(Upstream& upstream, CallSpec spec, Done done)
     : upstream_(upstream), spec_(std::move(spec)), done_(std::move(done)) {
     ++upstream_.calls_;
     upstream_.budget_.call(upstream_.loop_.now().mono);
-    start_attempt();
 }
 
 Call::~Call() {

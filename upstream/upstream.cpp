@@ -40,7 +40,9 @@ Upstream::~Upstream() {
 std::unique_ptr<Call> Upstream::start(CallSpec spec, Call::Done done) {
     HF_CHECK(spec.permit.valid() && spec.body);
     circuit_touched(); // the admission may have moved it
-    return std::unique_ptr<Call>(new Call(*this, std::move(spec), std::move(done)));
+    std::unique_ptr<Call> call(new Call(*this, std::move(spec), std::move(done)));
+    call->start_attempt(); // what fails for want of memory ends a whole Call
+    return call;
 }
 
 std::size_t Upstream::choose_endpoint(std::uint64_t subject, std::uint32_t tried, MonoTime now) {

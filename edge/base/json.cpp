@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <array>
+#include <new>
 
 #include "edge/base/check.h"
 
@@ -137,9 +138,11 @@ Result<Value> Document::parse(std::string_view text) {
     if (text.size() > kBytesMax) return bad(fmt::format("longer than {} bytes", kBytesMax));
     if (text.starts_with("\xef\xbb\xbf")) return bad("byte order mark");
     if (state_->parser.capacity() < text.size() || state_->parser.max_depth() != kDepthMax) {
-        if (state_->parser.allocate(text.size(), kDepthMax) != simdjson::SUCCESS) return bad("no memory to parse");
+        // As any other lack of memory: neither the text's fault nor its sender's.
+        if (state_->parser.allocate(text.size(), kDepthMax) != simdjson::SUCCESS) throw std::bad_alloc();
     }
     auto root = state_->parser.parse(text.data(), text.size(), true);
+    if (root.error() == simdjson::MEMALLOC) throw std::bad_alloc();
     if (root.error() == simdjson::DEPTH_ERROR) return bad(fmt::format("nested deeper than {}", kDepthMax));
     if (root.error() == simdjson::UTF8_ERROR) return bad("not UTF-8");
     if (root.error() == simdjson::NUMBER_ERROR) return bad("malformed or unbounded number");

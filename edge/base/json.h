@@ -60,7 +60,8 @@ class Document {
     Document(Document&&) noexcept;
     Document& operator=(Document&&) noexcept;
     // The root value. Errors are Code::invalid with a detail that names what is wrong and, for a duplicate, the key.
-    // Strings are views into memory of this Document; `text` itself is not needed afterwards.
+    // Strings are views into memory of this Document; `text` itself is not needed afterwards. Without memory for it
+    // this throws std::bad_alloc, as everything does.
     Result<Value> parse(std::string_view text);
     Value root() const;
 

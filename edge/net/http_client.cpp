@@ -1,5 +1,6 @@
 #include "edge/net/http_client.h"
 
+#include <new>
 #include <utility>
 
 #include "edge/base/check.h"
@@ -23,6 +24,7 @@ struct HttpClient::Impl : StreamEvents {
     void complete();
     void fail(Code code, std::string detail, bool sent = true);
     void lose();
+    void starve();
     template <typename Callback>
     void guarded(Callback&& callback);
 
@@ -51,7 +53,11 @@ constexpr std::size_t kBodyKeepBytes = 16 * 1024;  // a larger collecting buffer
 template <typename Callback>
 void HttpClient::Impl::guarded(Callback&& callback) {
     ++depth;
-    callback();
+    try {
+        callback();
+    } catch (const std::bad_alloc&) {
+        starve();
+    }
     --depth;
     if (depth == 0 && dropped && !std::exchange(doomed, true)) loop.defer([this] { delete this; });
 }
@@ -147,6 +153,16 @@ void HttpClient::Impl::fail(Code code, std::string detail, bool sent) {
     on_chunk = nullptr;
     const Done tell = std::exchange(done, nullptr);
     tell(holdfast::fail(code, Origin::upstream, std::move(detail), sent));
+}
+
+// No memory for the answer: a fault of our own, and the end of this connection.
+void HttpClient::Impl::starve() {
+    dead = true;
+    if (!std::exchange(in_flight, false)) return;
+    on_head = nullptr;
+    on_chunk = nullptr;
+    const Done tell = std::exchange(done, nullptr);
+    tell(holdfast::fail(Code::full, Origin::local, "out of memory", true));
 }
 
 void HttpClient::Impl::lose() {

@@ -88,6 +88,7 @@ TEST_CASE("e2e: what is counted moves when it happens, from a node that is healt
     forged.secret = "not the secret of this caller";
     CHECK(site.ask(forged).code() == "InvalidSignature");
     site.centre(R"({"mode":"error"})");
+    CHECK(site.ask(verify_ask(site.order(), "PAYMENT", "known")).status == 502);  // after its retry
     REQUIRE(site.break_circuit());
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "known", known)).json().text("source") == "cache");
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "new")).json().text("source") == "policy");

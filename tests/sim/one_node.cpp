@@ -34,6 +34,10 @@ OneNode::OneNode(const std::string& more, bool features)
 }
 
 OneNode::~OneNode() {
+    stop();
+}
+
+void OneNode::stop() {
     view.kill();
     client_view_.kill();
     asking_.clear();
@@ -50,7 +54,8 @@ bool OneNode::start() {
         why_ = render_all(parsed);
         return false;
     }
-    NodeSeams seams{view, host, host, offload, {}, ++starts_, 4711, clock_synchronised};
+    NodeSeams usual{view, host, host, offload, {}, ++starts_, 4711, clock_synchronised};
+    NodeSeams seams = change_seams ? change_seams(std::move(usual)) : std::move(usual);
     auto node = Node::start(std::move(*parsed.config), std::move(seams));
     if (!node) {
         why_ = node.error().detail;

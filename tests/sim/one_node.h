@@ -27,6 +27,7 @@ class OneNode {
 
     bool start();   // false: why() says what is wrong
     void crash();   // as kill -9
+    void stop();    // everything of the node and its callers goes
     const std::string& why() const { return why_; }
     Node& node() { return *node_; }
     Parts& parts() { return node_->parts(); }
@@ -50,6 +51,8 @@ class OneNode {
     SimOffload offload{view, 2};
     SimCentral central;
     std::function<bool()> clock_synchronised;
+    std::function<NodeSeams(NodeSeams)> change_seams;  // before each start; empty: as they are
+    std::uint64_t orders = 0;                          // for the test to count with
 
   private:
     struct Asking {

@@ -1,0 +1,99 @@
+// A node whose machine runs out of something while it serves: the disk, or memory.
+#include <sys/resource.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <sstream>
+
+#include "tests/support/e2e_site.h"
+
+using namespace holdfast;
+using namespace holdfast::e2e;
+
+namespace {
+
+void limit(Site& site, __rlimit_resource what, rlim_t soft) {
+    rlimit now{};
+    REQUIRE(::prlimit(site.node().pid(), what, nullptr, &now) == 0);
+    now.rlim_cur = std::min(soft, now.rlim_max);
+    REQUIRE(::prlimit(site.node().pid(), what, &now, nullptr) == 0);
+}
+
+double store(const Site& site, const std::string& name) {
+    return site.metric("holdfast_store_up{store=\"" + name + "\"}");
+}
+
+// Address space of the node, in bytes.
+std::uint64_t address_space(Site& site) {
+    std::istringstream in(read_file("/proc/" + std::to_string(site.node().pid()) + "/statm"));
+    std::uint64_t pages = 0;
+    in >> pages;
+    return pages * 4096;
+}
+
+}  // namespace
+
+TEST_CASE("e2e: a disk that fills up while the node runs: it forwards, says so, lets nobody in, and recovers") {
+    Site site;
+    REQUIRE(site.ask(verify_ask("before", "LOGIN", "known")).status == 200);
+    pause_for(200ms);
+    limit(site, RLIMIT_FSIZE, 0);  // no file takes another byte
+    for (int i = 0; i < 10; ++i)
+        REQUIRE(site.ask(verify_ask(site.order(), "LOGIN", "user-" + std::to_string(i))).json().text("source") ==
+                "live");
+    CHECK(eventually(5s, [&] { return store(site, "cache") == 0 && store(site, "state") == 0; }));
+    CHECK(site.admin_get("/v1/status").text("verdict") == "impaired");
+    CHECK(site.ctl({"degrade", "on", "--reason", "the disk is full"}).status != 0);  // it could not be made durable
+    CHECK(site.admin_get("/v1/status")["mode"]["node"].text() == "auto");
+    site.centre(R"({"mode":"error"})");
+    REQUIRE(site.break_circuit());
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "nobody")).code() == "VerificationUnavailable");  // no provisional
+    CHECK(site.node().running());
+
+    limit(site, RLIMIT_FSIZE, RLIM_INFINITY);
+    site.centre(R"({"mode":"healthy"})");
+    CHECK(eventually(20s, [&] {
+        site.ask(verify_ask(site.order(), "LOGIN", "user-" + site.order()));  // for the circuit to probe with
+        return site.admin_get("/v1/status").text("verdict") == "ok";
+    }));
+    INFO(site.admin("GET", "/v1/status").body);
+    CHECK(site.ctl({"degrade", "on", "--reason", "there is room again"}).status == 0);
+    CHECK(site.ctl({"degrade", "auto", "--reason", "over"}).status == 0);
+    REQUIRE(eventually(5s, [&] {
+        return site.ask(verify_ask("after", "LOGIN", "user-1")).json().text("source") == "live";
+    }));
+    CHECK(site.stop_node(SIGTERM) == 0);
+    REQUIRE(site.start_node());
+    CHECK(site.ask(lookup_ask("before")).status == 200);
+    CHECK(site.ask(lookup_ask("after")).status == 200);
+    CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
+}
+
+#ifndef __SANITIZE_ADDRESS__  // whose allocator ends the process instead
+TEST_CASE("e2e: a node without memory for large bodies refuses or closes, lives, and serves on") {
+    Terms terms;
+    terms.tls = false;
+    Site site(std::move(terms), R"({"latencyMs":{"min":300,"max":300}})");
+    REQUIRE(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
+    limit(site, RLIMIT_AS, address_space(site) + (12u << 20));
+    const std::string image = R"(,"evidence":{"image":"/9j/)" + std::string(3u << 20, 'A') + "\"}";
+    std::vector<Client> clients;
+    for (int i = 0; i < 16; ++i) {
+        clients.push_back(site.connect());
+        clients.back().send(site.bytes(verify_ask(site.order(), "LOGIN", "user-1", image)), 2s);
+    }
+    int refused = 0;
+    for (Client& client : clients) {
+        const auto answer = client.answer(3s);
+        if (!answer || answer->status != 200) ++refused;
+        if (answer) CHECK((answer->status == 200 || answer->status >= 500));
+    }
+    clients.clear();
+    CHECK(refused > 0);
+    REQUIRE(site.node().running());
+    limit(site, RLIMIT_AS, RLIM_INFINITY);
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-2", image)).status == 200);
+    CHECK(eventually(3s, [&] { return site.metric("holdfast_requests_in_flight") == 0; }));
+}
+#endif
