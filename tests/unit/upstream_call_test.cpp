@@ -28,7 +28,7 @@ TEST_CASE("call: the request is built from our own values") {
     b.options.endpoints = {*parse_endpoint("https://central.example:9443/face")};
     b.begin();
     auto s = b.spec(7);
-    s.traceparent = to_text(child_of(parse_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")));
+    s.traceparent = to_text(*parse_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
     UpstreamBench::One one;
     b.start(one, std::move(s));
     b.loop.run_for(100ms);

@@ -17,7 +17,7 @@ TEST_CASE("lease: it is usable until D(1-2 drift) less the margin after the requ
     CHECK(lease.usable(end - Nanos(1)));
     CHECK_FALSE(lease.usable(end));
     CHECK(lease.remaining(end) == 0s);
-    CHECK(lease.renew_at() == kStart + 10s / 3);
+    CHECK(lease.renew_at() == kStart + Nanos(10s) / 3);
     lease.kept(kStart + 3s, 10s);  // whenever its answer came
     CHECK(lease.until() == end + 3s);
 }
