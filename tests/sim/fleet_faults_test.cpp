@@ -168,7 +168,7 @@ TEST_CASE("fleet: schedule 23, an override during a probe stops it; ended, the f
     CHECK_FALSE(f.order(1, FleetOrder::none, 0s));
 }
 
-TEST_CASE("fleet: schedule 23, two operators at once: both are answered, the later word stands, and it ends by itself") {
+TEST_CASE("fleet: schedule 23, two operators at once: both are answered, the later word stands and ends by itself") {
     Fleet3 f;
     int answers = 0;
     const auto done = [&](const Result<void>& r) { answers += r ? 1 : 0; };

@@ -1,4 +1,4 @@
-// The safety rules of the shared circuit, judged from outside: over every state of the store, and over what the nodes do.
+// The safety rules of the shared circuit, judged from outside: over every state of the store and all that nodes do.
 #include <catch2/catch.hpp>
 
 #include "tests/sim/fleet_world.h"

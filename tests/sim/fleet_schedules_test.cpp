@@ -110,7 +110,7 @@ TEST_CASE("fleet: schedule 3, a lost grant answer leaves an orphan lease that no
     f.no_violations();
 }
 
-TEST_CASE("fleet: schedules 5 and 6, a lease revoked early, with renewals that lie: registered anew, never two truths") {
+TEST_CASE("fleet: schedules 5 and 6, a lease revoked early, renewals that lie: registered anew, never two truths") {
     for (const bool lies : {false, true}) {
         Fleet3 f;
         f.excused_leases = f.excused_probes = true;
