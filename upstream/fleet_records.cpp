@@ -29,9 +29,12 @@ struct Record {
     }
 };
 
-// Leaves room for a character that is cut in two and becomes U+FFFD.
+// At most kFleetTextMax bytes, without half a character at the end.
 std::string_view cut(std::string_view text) {
-    return text.substr(0, kFleetTextMax - 8);
+    if (text.size() <= kFleetTextMax) return text;
+    std::size_t size = kFleetTextMax;
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+    return text.substr(0, size);
 }
 
 // Reads the members of one record strictly; the first thing wrong is kept.
