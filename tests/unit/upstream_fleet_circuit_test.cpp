@@ -34,7 +34,7 @@ TEST_CASE("fleet circuit: a vote carries its evidence, and the node that makes t
 }
 
 TEST_CASE("fleet circuit: opening fails when a vote is withdrawn, a node joins, or an override comes in between") {
-    for (int between = 0; between < 4; ++between) {
+    for (int between = 0; between < 5; ++between) {
         FleetBench b;
         b.vote(0);
         b.wait(2s);
@@ -48,9 +48,14 @@ TEST_CASE("fleet circuit: opening fails when a vote is withdrawn, a node joins, 
             b.node(0).does(Kind::withdraw);
         }
         if (between == 1) REQUIRE(by_hand(b, {TxnOp::Kind::put, "/holdfast/prod/node/n9", "?", 0, false}));
-        if (between == 2) REQUIRE(b.node(2).commit(*b.node(2).machine.order(FleetOrder::live, 10s, "a", "b", b.now)).succeeded);
-        CHECK(b.node(1).commit(*write).succeeded == (between == 3));
-        CHECK((b.state().state == CircuitState::open) == (between == 3));
+        if (between == 2)
+            REQUIRE(b.node(2).commit(*b.node(2).machine.order(FleetOrder::live, 10s, "a", "b", b.now)).succeeded);
+        if (between == 3) {  // by hand, without a new epoch
+            const std::string record = encode(OverrideRecord{FleetOrder::live, "a", "b", 10s, b.now.wall});
+            REQUIRE(by_hand(b, {TxnOp::Kind::put, "/holdfast/prod/override/central", record, 0, false}));
+        }
+        CHECK(b.node(1).commit(*write).succeeded == (between == 4));
+        CHECK((b.state().state == CircuitState::open) == (between == 4));
     }
 }
 
@@ -178,8 +183,15 @@ TEST_CASE("fleet circuit: the probe's lease bounds when a probe may start") {
     b.probe();
     const Leased leased = b.node(0).machine.take_leased(b.now);
     CHECK(leased.probe_until == b.node(0).machine.probe_lease().until() - 3s);
-    b.now.mono += 9930ms;
-    CHECK_FALSE(b.node(0).machine.probing(b.now.mono));
+    auto& m = b.node(0).machine;
+    b.now.mono += 5s;
+    m.node_lease().kept(b.now.mono, b.store.keep_alive(m.node_lease().id(), b.now.mono).ttl);
+    b.node(0).read();
+    b.now.mono += 4900ms;
+    CHECK(m.probing(b.now.mono));
+    b.now.mono += 30ms;
+    CHECK(m.mode(b.now.mono) == FleetMode::shared);
+    CHECK_FALSE(m.probing(b.now.mono));
 }
 
 TEST_CASE("fleet circuit: a fleet of one opens alone, of two it takes both") {
