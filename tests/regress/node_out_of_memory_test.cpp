@@ -191,7 +191,7 @@ TEST_CASE("node: whichever allocation of a live request fails, the process lives
     const std::uint64_t n = fail_each(one, [&one, &more](std::uint64_t i) {
         return one.ask("live-" + std::to_string(i), "LOGIN", "user-" + std::to_string(i), more);
     });
-    CHECK(n > 30);  // that many were there to fail
+    CHECK(n > 10);  // there were some to fail
     CHECK(n < 5000);
     CHECK(one.node().connections() < 5);
 }
@@ -212,7 +212,7 @@ TEST_CASE("node: whichever allocation of its first request fails, a node serves 
         INFO("next " << next.status << " " << next.body);
         REQUIRE(next.status == 200);
     }
-    CHECK(n > 40);
+    CHECK(n > 10);
     CHECK(n < 500);
 }
 
@@ -227,6 +227,6 @@ TEST_CASE("node: whichever allocation of an answer from memory fails, the proces
     REQUIRE(one.until([&stands] { return stands; }));
     const std::uint64_t n = fail_each(
         one, [&one](std::uint64_t i) { return one.ask("cached-" + std::to_string(i), "LOGIN", "known"); });
-    CHECK(n > 15);
+    CHECK(n > 5);
     CHECK(n < 5000);
 }
