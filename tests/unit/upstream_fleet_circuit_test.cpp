@@ -85,7 +85,7 @@ TEST_CASE("fleet circuit: at most one automatic write a second") {
     CHECK(b.node(0).plan(Kind::withdraw));
 }
 
-TEST_CASE("fleet circuit: a vote from before the last closing does not stand; a new opening of the circuit votes anew") {
+TEST_CASE("fleet circuit: a vote from before the last closing does not stand, a new opening votes anew") {
     FleetBench b;
     b.probe();
     b.verdict(ProbeVerdict::Kind::good);
