@@ -1,6 +1,7 @@
 #include "cache/write_batch.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "edge/base/check.h"
@@ -24,23 +25,32 @@ bool WriteBatch::add(WriteOp op, bool urgent) {
         ++health_.refused;
         return false;
     }
-    auto owned = std::make_unique<WriteOp>(std::move(op));
-    if (owned->kind == WriteOp::Kind::clear) {
-        pending_[owned->db].clear();
-    } else if (owned->kind != WriteOp::Kind::task) {
-        auto& map = pending_[owned->db];
-        if (const auto [at, fresh] = map.try_emplace(owned->key, owned.get()); !fresh) {
-            map.erase(at); // the map's key must live in the newest op
-            map.emplace(owned->key, owned.get());
-        }
+    queue_.push_back(std::make_unique<WriteOp>(std::move(op)));
+    try {
+        show(*queue_.back());
+    } catch (const std::bad_alloc&) {
+        queue_.pop_back(); // what cannot be found must not be written either
+        throw;
     }
-    queue_.push_back(std::move(owned));
     urgent_ = urgent_ || urgent;
     note_first();
     if (job_ != nullptr) return true;
     // Somebody waits for an urgent one: it is the next try also while the disk is ill.
     if (urgent || (wait_ == Nanos(0) && queue_.size() == kBatchFull)) timer_->restart(Nanos(0));
     return true;
+}
+
+// Makes the newest op of its key the one that pending() finds.
+void WriteBatch::show(const WriteOp& op) {
+    if (op.kind == WriteOp::Kind::task) return;
+    auto& map = pending_[op.db];
+    if (op.kind == WriteOp::Kind::clear) return map.clear();
+    const auto [at, fresh] = map.try_emplace(op.key, &op);
+    if (fresh) return;
+    auto node = map.extract(at); // the map's key must live in the newest op
+    node.key() = op.key;
+    node.mapped() = &op;
+    map.insert(std::move(node));
 }
 
 Nanos WriteBatch::linger() const {

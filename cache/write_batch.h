@@ -87,6 +87,7 @@ class WriteBatch {
     bool retry_with_room();
     void succeeded();
     void failed(const Error& error);
+    void show(const WriteOp& op);
     void forget(const WriteOp& op);
     void set_health(bool ok, std::string reason);
     void tell_drained(Result<void> result);

@@ -19,11 +19,14 @@ struct Failing {
 };
 Failing failing;
 
+bool fails() {
+    if (!failing.armed || failing.at == 0 || ++failing.seen != failing.at) return false;
+    ++failing.failed;
+    return true;
+}
+
 void* allocate(std::size_t size) {
-    if (failing.armed && failing.at != 0 && ++failing.seen == failing.at) {
-        ++failing.failed;
-        throw std::bad_alloc();
-    }
+    if (fails()) throw std::bad_alloc();
     if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
     throw std::bad_alloc();
 }
@@ -47,6 +50,18 @@ void* operator new(std::size_t size) {
 }
 void* operator new[](std::size_t size) {
     return allocate(size);
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    return fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+    return fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
+}
+void operator delete(void* p, const std::nothrow_t&) noexcept {
+    std::free(p);
+}
+void operator delete[](void* p, const std::nothrow_t&) noexcept {
+    std::free(p);
 }
 void operator delete(void* p) noexcept {
     std::free(p);
