@@ -87,26 +87,26 @@ void FleetNode::arrive() {
         return;
     }
     ++admitted;
-    auto one = std::make_shared<Try>();
+    auto one = std::make_unique<Try>();
     one->permit = std::move(a.permit);
-    tries_.push_back(one);
-    one->timer = view.after(pause_before_send, [this, one] { send(one); });
+    one->timer = view.after(pause_before_send, [this, raw = one.get()] { send(*raw); });
+    tries_.push_back(std::move(one));
 }
 
-void FleetNode::send(const std::shared_ptr<Try>& one) {
-    if (!ignores_clock && !one->permit.may_send(view.now().mono)) {
-        one->over = true;
-        return one->permit.drop();
+void FleetNode::send(Try& one) {
+    if (!ignores_clock && !one.permit.may_send(view.now().mono)) {
+        one.over = true;
+        return one.permit.drop();
     }
-    one->flying = true;
-    one->sent = world.loop.now().mono;
-    world.newest_probe_epoch = std::max(world.newest_probe_epoch, one->permit.epoch());
-    one->timer = view.after(call_takes, [this, one] {
+    one.flying = true;
+    one.sent = world.loop.now().mono;
+    world.newest_probe_epoch = std::max(world.newest_probe_epoch, one.permit.epoch());
+    one.timer = view.after(call_takes, [this, &one] {
         const bool spared = world.centre_failures == 0 || world.centre_failures-- == 0;
         const bool good = road && world.centre && spared;
         if (!good) ++failed;
-        one->over = true;
-        one->permit.report({good ? CallKind::success : CallKind::failure, !road, call_takes}, view.now());
+        one.over = true;
+        one.permit.report({good ? CallKind::success : CallKind::failure, !road, call_takes}, view.now());
         touched();
         if (fleet) fleet->circuit_changed();
     });

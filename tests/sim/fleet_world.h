@@ -55,10 +55,10 @@ class FleetNode {
   private:
     struct Try;
     void arrive();
-    void send(const std::shared_ptr<Try>& one);
+    void send(Try& one);
     void touched();
     std::unique_ptr<Timer> arrivals_, second_;
-    std::vector<std::shared_ptr<Try>> tries_;
+    std::vector<std::unique_ptr<Try>> tries_; // a Try may be captured: only arrive() and crash() drop one
     std::uint64_t subject_ = 0;
 };
 
