@@ -70,9 +70,17 @@ void Attempt::connected(Result<PooledConnection> connection) {
 }
 
 void Attempt::go(PooledConnection connection) {
+    const std::string_view head = write_head_();
+    if (head.empty()) {
+        pool_.give_back(std::move(connection));
+        soon_ = loop_.after(Nanos{0}, [this] {
+            Error error{Code::cancelled, Origin::local, false, "the lease of this probe could have run out"};
+            finish(without_answer(CallKind::ignored, FailureKind::local, std::move(error)));
+        });
+        return;
+    }
     connection_ = std::move(connection);
     sent_ = true;
-    const std::string_view head = write_head_();
     connection_.client->send_streaming(
         {head, *spec_.body}, [this](const ResponseHead&) { answer_begun_ = true; }, nullptr,
         [this](const Result<HttpResponse>& answer) { answered(answer); });

@@ -29,6 +29,7 @@ class Attempt {
   public:
     using Done = std::function<void(AttemptResult)>;
     // The complete head; asked for once, when a connection is there. The view must live until it returns to the loop.
+    // Empty: nothing may be sent any more; the try ends as a fault of our own, its connection unused.
     using WriteHead = std::function<std::string_view()>;
 
     struct Spec {

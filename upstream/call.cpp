@@ -71,6 +71,11 @@ std::string_view Call::write_head() {
     std::string& head = upstream_.head_;
     head.clear();
     CentralRequest request;
+    request.probe_epoch = spec_.permit.epoch();
+    if (request.probe_epoch != 0) {
+        const auto& clock = upstream_.options_.boot_clock;
+        if (!spec_.permit.may_send(clock ? clock() : upstream_.loop_.now().mono)) return {};
+    }
     request.request_id = spec_.request_id;
     request.traceparent = spec_.traceparent.view();
     request.credential = spec_.credential;

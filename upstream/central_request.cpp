@@ -28,6 +28,7 @@ void CentralHead::append(std::string& out, const CentralRequest& request) const 
     const auto left = std::chrono::duration_cast<Millis>(std::max(request.left, Nanos{0}));
     append_field(out, "X-Deadline-Ms", static_cast<std::uint64_t>(left.count()));
     append_field(out, "X-Attempt", static_cast<std::uint64_t>(request.attempt));
+    if (request.probe_epoch != 0) append_field(out, "X-Edge-Probe", request.probe_epoch);
     append_field(out, "Content-Length", request.content_length);
     end_head(out);
 }

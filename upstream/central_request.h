@@ -18,6 +18,7 @@ struct CentralRequest {
     Nanos left{0};  // to the caller's deadline; sent in whole milliseconds, rounded down
     std::uint32_t attempt = 1;
     std::uint64_t content_length = 0;
+    std::uint64_t probe_epoch = 0;  // of a probe for the fleet: X-Edge-Probe; 0: not sent
 };
 
 // The head of POST {path}/v1/verifications at one endpoint; what is the same in every request is made once.

@@ -44,6 +44,8 @@ struct UpstreamOptions {
     HealthOptions health;
     EjectionOptions ejection;
     Nanos late_limit = 0s; // 0: timeout.max + 10 s
+    // CLOCK_BOOTTIME, read right before the bytes of a probe for the fleet leave; empty: the loop's now().
+    std::function<MonoTime()> boot_clock;
 };
 
 // All may be empty. None of them may destroy the Upstream or start a call in it.
