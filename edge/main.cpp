@@ -17,6 +17,7 @@
 #include "edge/net/uv_network.h"
 #include "edge/net/uv_offload.h"
 #include "edge/node.h"
+#include "edge/option_docs.h"
 
 namespace holdfast {
 namespace {
@@ -26,6 +27,7 @@ constexpr int kExitConfig = 78;  // EX_CONFIG of sysexits.h
 struct Arguments {
     std::string config;
     bool check = false, dump = false, version = false;
+    bool options = false, schema = false, reference = false;
 };
 
 bool kernel_clock_synchronised() {
@@ -197,6 +199,13 @@ int run(const Arguments& arguments) {
         std::printf("holdfast %s\n", HOLDFAST_VERSION);
         return 0;
     }
+    if (arguments.options || arguments.schema || arguments.reference) {
+        const std::string text = arguments.options  ? dump_options()
+                                 : arguments.schema ? dump_schema()
+                                                    : dump_reference();
+        std::fputs(text.c_str(), stdout);
+        return 0;
+    }
     ConfigOutcome outcome = load_config(arguments.config);
     std::fputs(render_all(outcome).c_str(), stderr);
     if (!outcome.config) return kExitConfig;
@@ -220,13 +229,17 @@ int main(int argc, char** argv) {
     auto* config = app.add_option("--config", arguments.config, "Configuration file (TOML)")->type_name("FILE");
     app.add_flag("--check", arguments.check, "Validate the configuration; exit 0 or 78");
     app.add_flag("--dump-config", arguments.dump, "Print the effective configuration, secrets redacted");
+    app.add_flag("--dump-options", arguments.options, "Print every configuration key, one JSON object a line");
+    app.add_flag("--dump-schema", arguments.schema, "Print the configuration's JSON schema (draft 2020-12)");
+    app.add_flag("--dump-reference", arguments.reference, "Print the reference page of the configuration (Markdown)");
     app.add_flag("--version", arguments.version, "Print the version");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
-    if (!arguments.version && config->count() == 0) {
+    const bool standalone = arguments.version || arguments.options || arguments.schema || arguments.reference;
+    if (!standalone && config->count() == 0) {
         std::fputs("holdfast: --config FILE is needed (see --help)\n", stderr);
         return 2;
     }
