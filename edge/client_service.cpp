@@ -1,6 +1,7 @@
 #include "edge/client_service.h"
 
 #include "edge/base/bytes.h"
+#include "edge/embedded.h"
 #include "edge/host_list.h"
 #include "edge/request_id.h"
 #include "policy/verify_request.h"
@@ -74,6 +75,9 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
     if (parts_.refusing) return refuse(head, peer, ApiCode::draining, "this node is going away", jittered_second());
     if (shedding || exchanges_.size() >= parts_.in_flight_max)
         return refuse(head, peer, ApiCode::overloaded, "too much is in flight", jittered_second());
+    if (path == "/openapi.json")
+        return get ? description()
+                   : refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET, HEAD\r\n");
     if (path == kVerifications) {
         if (head.method != "POST")
             return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");
@@ -142,6 +146,13 @@ HeadDecision ClientService::health() const {
     reply.content_type = "text/plain; charset=utf-8";
     reply.body = parts_.draining ? "draining" : "ok";
     reply.headers = "Cache-Control: no-store\r\n";
+    return {nullptr, std::move(reply)};
+}
+
+HeadDecision ClientService::description() {
+    Reply reply;
+    reply.body = kOpenApiJson;
+    reply.headers = "Cache-Control: max-age=300\r\n";
     return {nullptr, std::move(reply)};
 }
 

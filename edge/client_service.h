@@ -22,6 +22,7 @@ class ClientService final : public Service {
     HeadDecision refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code, std::string_view message,
                         Seconds retry_after = Seconds(0), std::string_view more_headers = {});
     HeadDecision health() const;
+    static HeadDecision description();
     Seconds jittered_second();
 
     Parts& parts_;
