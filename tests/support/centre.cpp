@@ -80,6 +80,8 @@ void Centre::reopen() {
 MiniReply Centre::handle(const MiniRequest& request) {
     if (request.path == "/_control") return control(request);
     if (request.path == "/_stats") return stats_reply();
+    if (request.path == "/_notify") return notify(request);
+    if (alipay_ != nullptr && AlipayGateway::takes(request.path)) return alipay(request);
     if (ends_with(request.path, "/v1/verifications") && request.method == "POST") return verify(request);
     if (request.method == "GET" || request.method == "HEAD") return probe();
     return plain_error(404, "NotFound");
@@ -117,7 +119,9 @@ MiniReply Centre::stats_reply() const {
     w.end_object().key("outcomes").begin_object();
     for (const Verdict v : {Verdict::pass, Verdict::fail, Verdict::review})
         w.member(name(v), stats_.by_verdict[static_cast<std::size_t>(v)]);
-    w.end_object().end_object();
+    w.end_object();
+    write_alipay_stats(w);
+    w.end_object();
     return {http_reply(200, body + "\n")};
 }
 

@@ -1,6 +1,7 @@
 // The stand-in for the centre: listens on any Network (real or simulated), answers verifications as its plan says,
-// remembers idempotency keys, and tells of each call. central-sim puts it on real sockets, SimCentral into the
-// simulation. It is no model of a face verifier: outcomes derive from the subject's hash.
+// remembers idempotency keys, and tells of each call. Set up for it, it is an Alipay gateway too. central-sim puts it
+// on real sockets, SimCentral into the simulation. It is no model of a face verifier: outcomes derive from the
+// subject's hash.
 #pragma once
 
 #include <array>
@@ -12,6 +13,8 @@
 #include <unordered_map>
 
 #include "edge/base/rng.h"
+#include "tests/support/alipay_gateway.h"
+#include "tests/support/alipay_notifier.h"
 #include "tests/support/centre_plan.h"
 #include "tests/support/mini_server.h"
 
@@ -59,6 +62,9 @@ class Centre {
 
     // Listens; `wrap` puts TLS on each accepted stream (empty: plain). The port is then the same through every refusal.
     Result<int> listen(const std::string& address, Wrap wrap = {});
+    // From now on also an Alipay gateway (gateway.do, /v3/...), which notifies through `dialer`. Requires: it outlives
+    // this.
+    void serve_alipay(std::unique_ptr<AlipayGateway> gateway, Dialer& dialer);
     void apply(const CentrePlan& plan);
     // After its machine lost every connection and port: closes what is left of them and listens again.
     void reopen();
@@ -67,7 +73,7 @@ class Centre {
     void on_call(std::function<void(const CentreCall&)> told) { told_ = std::move(told); }
     std::size_t connections() const { return server_.open() + held_.size(); }
 
-    // What it answers to a request: also GET and POST /_control, and GET /_stats.
+    // What it answers to a request: also GET and POST /_control and /_notify, and GET /_stats.
     MiniReply handle(const MiniRequest& request);
 
   private:
@@ -81,6 +87,9 @@ class Centre {
     MiniReply stats_reply() const;
     MiniReply probe();
     MiniReply verify(const MiniRequest& request);
+    MiniReply alipay(const MiniRequest& request);
+    MiniReply notify(const MiniRequest& request);
+    void write_alipay_stats(json::Writer& w) const;
     bool within_capacity();
     CentreMode mode_for_this();
     const Decided& decide(CentreCall& call);
@@ -105,6 +114,8 @@ class Centre {
     json::Document document_;
     std::function<void(const CentreCall&)> told_;
     std::uint64_t next_id_ = 0;
+    std::unique_ptr<AlipayGateway> alipay_; // empty: not set up for it
+    std::unique_ptr<AlipayNotifier> notifier_;
 };
 
 // The bytes and manner of an answer of this mode around a good one. Requires: the mode answers at all.

@@ -81,6 +81,8 @@ Result<void> update_text(CentrePlan& plan, std::string_view key, json::Value val
         return update_latency(plan, value);
     else if (key == "outcomes")
         return update_outcomes(plan, value);
+    else if (key == "alipay")
+        return update(plan.alipay, value);
     else if (key == "maxAgeSeconds" && value.is(json::Kind::null))
         plan.max_age.reset();
     else
@@ -180,7 +182,9 @@ void append_json(std::string& out, const CentrePlan& plan) {
     w.member("failPercent", plan.fail_percent).member("reviewPercent", plan.review_percent);
     w.key("outcomes").begin_object();
     for (const auto& [subject, verdict] : plan.outcomes) w.member(subject, name(verdict));
-    w.end_object().end_object();
+    w.end_object().key("alipay");
+    append_json(w, plan.alipay);
+    w.end_object();
 }
 
 } // namespace holdfast

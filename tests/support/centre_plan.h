@@ -13,6 +13,7 @@
 #include "edge/base/result.h"
 #include "edge/base/time.h"
 #include "policy/verification.h"
+#include "tests/support/alipay_plan.h"
 
 namespace holdfast {
 
@@ -56,6 +57,7 @@ struct CentrePlan {
     unsigned fail_percent = 5; // of subjects, by their hash
     unsigned review_percent = 2;
     std::map<std::string, Verdict> outcomes; // of named subjects, before the hash
+    AlipayPlan alipay;
 
     Verdict verdict_of(std::string_view subject) const;
 };

@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include "edge/net/uv_loop.h"
@@ -81,4 +83,46 @@ TEST_CASE("central-sim and holdfast-load: what falls into a black hole is given 
     real.load(terms);
     CHECK(real.summary.find(R"("answered":4,"failures":4)") != std::string::npos);
     CHECK(real.centre.stats().requests == 0);
+}
+
+TEST_CASE("central-sim: an Alipay notification goes to its receiver, whose answer is kept") {
+    UvLoop loop;
+    UvNetwork network(loop);
+    Centre centre(loop, network, 1);
+    CHECK(centre.handle({"POST", "/gateway.do", {}, {}, {}}).bytes.find(" 404 ") != std::string::npos);
+    CHECK(centre.handle({"POST", "/_notify", {}, {}, "{}"}).bytes.find(" 400 ") != std::string::npos);
+    const RsaKey app = RsaKey::generate();
+    std::ifstream in(HOLDFAST_SOURCE_DIR "/tests/vectors/alipay_keys.json");
+    std::stringstream keys;
+    keys << in.rdbuf();
+    json::Document doc;
+    REQUIRE(doc.parse(keys.str()));
+    const std::string own(*doc.root()["keys"]["alipay_private_pkcs1"].text());
+    auto gateway = AlipayGateway::make({"2021", app.public_pem(), own, {}, {}, {}});
+    REQUIRE(gateway);
+    centre.serve_alipay(std::move(*gateway), network);
+    CHECK(centre.handle({"POST", "/gateway.do", {}, {}, {}}).bytes.find("isv.missing-app-id") != std::string::npos);
+
+    std::string received;
+    MiniServer receiver(loop, [&](const MiniRequest& request) {
+        received = request.body;
+        return MiniReply{http_reply(200, "success")};
+    });
+    auto port = network.listen("127.0.0.1:0", [&](std::unique_ptr<Stream> s) { receiver.accept(std::move(s)); });
+    REQUIRE(port);
+    const std::string url = "http://127.0.0.1:" + std::to_string((*port)->port()) + "/v1/notifications/alipay?a=1";
+    const auto order = R"({"orderNo":"o-1","passed":"F","url":")" + url + "\"}";
+    const std::string told = centre.handle({"POST", "/_notify", {}, {}, order}).bytes;
+    CHECK(told.find("outer_order_no=o-1") != std::string::npos);
+    CHECK(centre.handle({"POST", "/_notify", {}, {}, R"({"url":"http://198.51.100.1:80/"})"}).bytes.find(" 400 ") !=
+          std::string::npos);
+    const auto poll = loop.after(20ms, [&] { loop.stop(); });
+    std::string results;
+    for (int i = 0; i < 100 && results.find(R"("status":200,"answer":"success")") == std::string::npos; ++i) {
+        loop.run();
+        results = centre.handle({"GET", "/_notify", {}, {}, {}}).bytes;
+        poll->restart(20ms);
+    }
+    CHECK(results.find(R"("status":200,"answer":"success")") != std::string::npos);
+    CHECK(received.find("passed=F") != std::string::npos);
 }
