@@ -8,78 +8,10 @@
 
 #include "edge/base/bytes.h"
 #include "edge/ctl/exit_code.h"
+#include "edge/ctl/verb_words.h"
 
 namespace holdfast::ctl {
 namespace {
-
-struct VerbWords {
-    std::string_view verb;
-    std::vector<std::string_view> actions;  // empty: none follows
-};
-const std::vector<VerbWords>& words() {
-    static const std::vector<VerbWords> all{
-        {"status", {}},
-        {"degrade", {"on", "off", "auto"}},
-        {"circuit", {"show", "open", "close", "auto"}},
-        {"cache", {"stats", "get", "purge", "revoke"}},
-        {"policy", {"test"}},
-        {"config", {"check", "show", "reload"}},
-        {"journal", {"tail", "verify", "export"}},
-        {"keys", {"sign", "verify"}},
-        {"explain", {}},
-        {"drain", {}},
-        {"undrain", {}},
-        {"state", {"reset"}},
-    };
-    return all;
-}
-
-std::string listed(const std::vector<std::string_view>& all) {
-    std::string out;
-    for (const auto word : all) out += (out.empty() ? "" : ", ") + std::string(word);
-    return out;
-}
-
-// The nearest by edit distance; two letters that changed places count as two edits, so a word of the same beginning may
-// be that far away.
-std::string_view closest(std::string_view typed, const std::vector<std::string_view>& known) {
-    if (const auto near = nearest(typed, known); !near.empty()) return near;
-    for (const auto word : known)
-        if (!typed.empty() && word.front() == typed.front() && edit_distance(typed, word) <= 2) return word;
-    return {};
-}
-
-std::string unknown(std::string_view what, std::string_view typed, const std::vector<std::string_view>& known) {
-    const auto near = closest(typed, known);
-    std::string out = fmt::format("holdfastctl: unknown {} \"{}\"\n", what, typed.substr(0, 64));
-    if (!near.empty()) out += fmt::format("did you mean \"{}\"?\n", near);
-    return out + fmt::format("known: {}\n", listed(known));
-}
-
-// Typos in verbs are found before the parser sees them, because its own message names no neighbour. Empty: all is well.
-std::string wrong_verb(const std::vector<std::string>& args) {
-    std::vector<std::string_view> bare;
-    for (std::size_t i = 0; i < args.size() && bare.size() < 2; ++i) {
-        if (args[i] == "--help" || args[i] == "-h") return {};
-        if (args[i] == "--socket" || args[i] == "--timeout")
-            ++i;
-        else if (!args[i].starts_with("-"))
-            bare.push_back(args[i]);
-        else if (!bare.empty())
-            break;
-    }
-    std::vector<std::string_view> verbs;
-    for (const auto& one : words()) verbs.push_back(one.verb);
-    if (bare.empty()) return fmt::format("holdfastctl: a verb is missing\nknown: {}\n", listed(verbs));
-    const auto it =
-        std::find_if(words().begin(), words().end(), [&bare](const VerbWords& w) { return w.verb == bare[0]; });
-    if (it == words().end()) return unknown("verb", bare[0], verbs);
-    if (it->actions.empty()) return {};
-    if (bare.size() < 2) return fmt::format("holdfastctl {}: one of {} must follow\n", it->verb, listed(it->actions));
-    if (std::find(it->actions.begin(), it->actions.end(), bare[1]) == it->actions.end())
-        return unknown(fmt::format("{} verb", it->verb), bare[1], it->actions);
-    return {};
-}
 
 class Parser {
   public:
