@@ -81,6 +81,12 @@ std::string_view name(FailureKind kind) {
             return "unavailable";
         case FailureKind::rejected:
             return "rejected";
+        case FailureKind::setup:
+            return "setup";
+        case FailureKind::caller_error:
+            return "caller_error";
+        case FailureKind::pending:
+            return "pending";
         case FailureKind::throttled:
             return "throttled";
         case FailureKind::overloaded_local:

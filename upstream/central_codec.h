@@ -36,6 +36,9 @@ enum class FailureKind : std::uint8_t {
     refused,          // no connection could be made
     unavailable,      // 5xx, or the connection was closed before an answer
     rejected,         // a definite 4xx: no outcome, no retry, no ladder
+    setup,            // the centre says that our own set-up is wrong: no retry, no ladder, alarm
+    caller_error,     // it says that what the caller sent is wrong: no retry, no ladder, 400
+    pending,          // it has taken the order, and its outcome comes later
     throttled,        // 429, or 503 with Retry-After
     overloaded_local, // our own queue is full, or its place did not come in time: nothing was sent
     cancelled,        // its owner gave it up
@@ -54,6 +57,8 @@ struct CentralReply {
     std::optional<CentreOutcome> outcome;
     std::optional<Nanos> retry_after; // capped at kRetryAfterMax
     Error error;                      // for the log, when there is no outcome
+    bool no_retry = false;            // whatever the failure is: a wrong signature is not asked for again
+    std::string pending_id;           // with `pending`: the centre's number of the verification; empty: it gave none
 };
 // `retry_after`: the header's value, empty when absent: seconds or an HTTP date (RFC 9110 §10.2.3).
 CentralReply read_central(int status, std::string_view retry_after, std::string_view body, json::Document& doc,

@@ -14,8 +14,8 @@ namespace holdfast::rsa2 {
 
 inline constexpr int kKeyBitsMin = 2048;
 inline constexpr int kKeyBitsMax = 8192;
-inline constexpr std::size_t kKeyTextMax = 64u << 10;         // bytes of a key or certificate file
-inline constexpr std::size_t kBundleCertificatesMax = 64;     // in one file of root certificates
+inline constexpr std::size_t kKeyTextMax = 64u << 10;      // bytes of a key or certificate file
+inline constexpr std::size_t kBundleCertificatesMax = 64;  // in one file of root certificates
 
 // One half of a pair. Copies are cheap and share the key; any thread may use them at the same time.
 class PublicKey {

@@ -47,8 +47,7 @@ std::string ContentCipher::encrypt(std::string_view plain) const {
     const Ciphering ctx(EVP_CIPHER_CTX_new());
     std::vector<unsigned char> out(plain.size() + 16);
     int n = 0, rest = 0;
-    HF_CHECK(ctx &&
-             EVP_EncryptInit_ex2(ctx.get(), cipher_for(key_.size()), key_.data(), kZeroIv.data(), nullptr) == 1);
+    HF_CHECK(ctx && EVP_EncryptInit_ex2(ctx.get(), cipher_for(key_.size()), key_.data(), kZeroIv.data(), nullptr) == 1);
     HF_CHECK(EVP_EncryptUpdate(ctx.get(), out.data(), &n, bytes_of(plain), static_cast<int>(plain.size())) == 1);
     HF_CHECK(EVP_EncryptFinal_ex(ctx.get(), out.data() + n, &rest) == 1);
     std::string text;
@@ -64,8 +63,7 @@ Result<std::string> ContentCipher::decrypt(std::string_view base64) const {
     std::string out(raw->size() + 16, '\0');
     auto* to = reinterpret_cast<unsigned char*>(out.data());
     int n = 0, rest = 0;
-    HF_CHECK(ctx &&
-             EVP_DecryptInit_ex2(ctx.get(), cipher_for(key_.size()), key_.data(), kZeroIv.data(), nullptr) == 1);
+    HF_CHECK(ctx && EVP_DecryptInit_ex2(ctx.get(), cipher_for(key_.size()), key_.data(), kZeroIv.data(), nullptr) == 1);
     if (EVP_DecryptUpdate(ctx.get(), to, &n, raw->data(), static_cast<int>(raw->size())) != 1 ||
         EVP_DecryptFinal_ex(ctx.get(), to + n, &rest) != 1)
         return bad("the encrypted text does not decrypt under this key");

@@ -1,9 +1,9 @@
 // Keys, signatures, certificates and content encryption as the official tools make them, and what must be refused.
 #include "upstream/rsa2.h"
 
-#include <catch2/catch.hpp>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <catch2/catch.hpp>
 #include <thread>
 
 #include "edge/base/bytes.h"
@@ -124,11 +124,11 @@ TEST_CASE("rsa2: what is no RSA key of at least 2048 bits is refused, and says w
     for (const std::string& text : {std::string(), std::string("x"), av::key("app_public"), av::key("app_crt"),
                                     bare(av::key("app_private_pkcs8")) + "AAAA", std::string(70'000, 'A')})
         CHECK(why(text) != "taken");
-    for (const std::string& text : {std::string(), std::string("@@"), av::key("app_private_pkcs1"),
-                                    av::key("app_crt"), bare(av::key("app_public")) + "AAAA"})
+    for (const std::string& text : {std::string(), std::string("@@"), av::key("app_private_pkcs1"), av::key("app_crt"),
+                                    bare(av::key("app_public")) + "AAAA"})
         CHECK(why_public(text) != "taken");
-    CHECK(why("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
-              .find("encrypted") != std::string::npos);
+    CHECK(why("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n").find("encrypted") !=
+          std::string::npos);
 }
 
 TEST_CASE("rsa2: a public key may be the bare base64 of Alipay's console") {

@@ -1,0 +1,359 @@
+// Alipay's answers: what is believed, and every way in which one that must not be could look like one.
+#include "upstream/alipay_reply.h"
+
+#include <catch2/catch.hpp>
+
+#include "edge/base/bytes.h"
+#include "tests/support/alipay_settings.h"
+#include "upstream/alipay_envelope.h"
+
+using namespace holdfast;
+namespace av = holdfast::alipay_vectors;
+
+namespace {
+
+const std::string kVerify = "alipay.user.faceverify.verify";
+const std::string kNode = "alipay_user_faceverify_verify_response";
+const std::string kPass = R"({"code":"10000","msg":"Success","passed":"T"})";
+const std::string kFail = R"({"code":"10000","msg":"Success","passed":"F"})";
+
+AlipayReply read(const AlipaySettings& s, const std::string& body, const std::string& order = "O-1", int status = 200) {
+    json::Document doc;
+    return read_alipay(s, {status, body, "", "", "", ""}, order, doc);
+}
+AlipayReply read(const std::string& body) {
+    return read(av::settings(), body);
+}
+std::string sign(const std::string& node, const std::string& key = "alipay_private_pkcs1") {
+    return av::private_key(key).sign(node);
+}
+// No outcome, a failure of the centre, and not asked again.
+bool refused(const AlipayReply& r) {
+    return !r.central.outcome && r.what == AlipayClass::protocol &&
+           r.central.failure == FailureKind::invalid_response && r.central.kind == CallKind::failure &&
+           r.central.no_retry;
+}
+
+}  // namespace
+
+TEST_CASE("alipay answer: recorded ones are read as they must be") {
+    const av::Vectors v("alipay_responses.json");
+    std::size_t n = 0;
+    for (json::Value one = v["cases"].first(); one; one = one.next(), ++n) {
+        const std::string body = av::text(one["body"]), expect = av::text(one["expect"]);
+        INFO(av::text(one["name"]));
+        AlipaySettings s = av::settings(av::text(one["method"]));
+        s.response = alipay_preset(kVerify)->response;
+        if (one["aes_key_base64"]) s.cipher = *rsa2::ContentCipher::make(av::text(one["aes_key_base64"]));
+        const AlipayReply r = read(s, body);
+        json::Document doc;
+        const auto envelope = open_envelope(body, s.method, doc);
+        if (expect == "valid") {
+            REQUIRE(envelope);
+            CHECK(envelope->node == av::text(one["sign_source"]));
+            CHECK_FALSE(r.bad_signature);
+        } else {
+            CHECK_FALSE(r.central.outcome);
+            CHECK_FALSE(r.is_signed);
+        }
+        if (expect == "no-signature") CHECK(envelope->sign == std::nullopt);
+        if (expect == "missing-node") CHECK_FALSE(envelope);
+    }
+    CHECK(n >= 20);
+}
+
+TEST_CASE("alipay answer: a signed success is its outcome") {
+    const AlipayReply pass = read(av::answer(kNode, kPass));
+    REQUIRE(pass.central.outcome);
+    CHECK(pass.central.outcome->verdict == Verdict::pass);
+    CHECK(pass.central.kind == CallKind::success);
+    CHECK(read(av::answer(kNode, kFail)).central.outcome->verdict == Verdict::fail);
+    const AlipayReply full = read(
+        av::answer(kNode, R"({"code":"10000","passed":"T","score":"0.93","certify_id":"C1","outer_order_no":"O-1"})"));
+    CHECK(full.central.outcome->score == 0.93);
+    CHECK(full.central.outcome->verification_id == "C1");
+}
+
+TEST_CASE("alipay answer: a pass that is not signed, or by another key, is none") {
+    const std::string forged[] = {
+        "{\"" + kNode + "\":" + kPass + "}",
+        "{\"" + kNode + "\":" + kPass + ",\"sign\":\"\"}",
+        "{\"" + kNode + "\":" + kPass + ",\"sign\":null}",
+        "{\"" + kNode + "\":" + kPass + ",\"sign\":[\"" + sign(kPass) + "\"]}",
+        "{\"" + kNode + "\":" + kPass + ",\"sign\":\"" + sign(kFail) + "\"}",
+        av::answer(kNode, kPass, "other_private_pkcs1"),
+        av::answer(kNode, kPass, "app_private_pkcs1"),
+    };
+    for (const std::string& body : forged) {
+        INFO(body);
+        CHECK(refused(read(body)));
+    }
+}
+
+TEST_CASE("alipay answer: a second node, however it is spelled, makes it no answer") {
+    const std::string good = "\"" + kNode + "\":" + kFail, evil = "\"" + kNode + "\":" + kPass;
+    const std::string signature = "\"sign\":\"" + sign(kFail) + "\"";
+    std::string escaped = evil;
+    escaped.replace(1, 1, "\\u0061");
+    const std::string forged[] = {
+        "{" + good + "," + signature + "," + evil + "}",
+        "{" + evil + "," + good + "," + signature + "}",
+        "{" + good + "," + signature + "," + escaped + "}",
+        "{" + escaped + "," + good + "," + signature + "}",
+        "{" + good + "," + signature + ",\"error_response\":" + kPass + "}",
+        "{\"error_response\":" + kFail + "," + evil + "," + signature + "}",
+        "{" + good + "," + signature + "," + signature + "}",
+        "{" + good + "," + signature + ",\"s\\u0069gn\":\"x\"}",
+        "{" + good + "," + signature + ",\"alipay_trade_pay_response\":{}}",
+        "{" + good + "," + signature + "}{" + evil + "}",
+        "{" + good + "," + signature + "} x",
+        "\xef\xbb\xbf{" + good + "," + signature + "}",
+        "[{" + good + "," + signature + "}]",
+    };
+    for (const std::string& body : forged) {
+        INFO(body);
+        CHECK(refused(read(body)));
+    }
+    CHECK(read("{" + good + "," + signature + "}").central.outcome->verdict == Verdict::fail);
+    // The order of keys and white space around them do not matter.
+    CHECK(read("{" + signature + " ,\n" + good + " }").central.outcome->verdict == Verdict::fail);
+}
+
+TEST_CASE("alipay answer: keys that stand twice inside of the node are refused, signed or not") {
+    for (const char* node :
+         {R"({"code":"10000","passed":"F","passed":"T"})", R"({"code":"40004","code":"10000","passed":"T"})",
+          R"({"code":"10000","passed":"F","\u0070assed":"T"})"})
+        CHECK(refused(read(av::answer(kNode, node))));
+}
+
+TEST_CASE("alipay answer: the signature covers the bytes, not their meaning") {
+    const std::string spaced = R"({ "code":"10000","msg":"Success","passed":"T"})";
+    CHECK(refused(read("{\"" + kNode + "\":" + spaced + ",\"sign\":\"" + sign(kPass) + "\"}")));
+    CHECK(read(av::answer(kNode, spaced)).central.outcome);
+    const std::string slash = R"({"code":"10000","passed":"T","u":"a\/b"})",
+                      plain = R"({"code":"10000","passed":"T","u":"a/b"})";
+    CHECK(refused(read("{\"" + kNode + "\":" + slash + ",\"sign\":\"" + sign(plain) + "\"}")));
+    CHECK(read(av::answer(kNode, slash)).central.outcome);
+}
+
+TEST_CASE("alipay answer: braces and quotes inside of texts do not end the node") {
+    const std::string node = R"({"code":"10000","m":"}\",\"sign\":\"x\\","passed":"F","l":[{"a":"]}"}]})";
+    const AlipayReply r = read(av::answer(kNode, node));
+    REQUIRE(r.central.outcome);
+    CHECK(r.central.outcome->verdict == Verdict::fail);
+}
+
+TEST_CASE("alipay answer: only a listed value decides, and never by default") {
+    for (const char* passed : {R"("t")", R"("true")", R"("")", R"("TT")", "1", "true", "null", "{}", R"(["T"])"}) {
+        INFO(passed);
+        CHECK(refused(read(av::answer(kNode, std::string(R"({"code":"10000","passed":)") + passed + "}"))));
+    }
+    CHECK(refused(read(av::answer(kNode, R"({"code":"10000"})"))));
+    CHECK(refused(read(av::answer(kNode, R"({"passed":"T"})"))));
+    CHECK(refused(read(av::answer(kNode, R"({"code":10000,"passed":"T"})"))));
+    CHECK(refused(read(av::answer(kNode, R"(["T"])"))));
+    CHECK(refused(read(av::answer(kNode, "null"))));
+}
+
+TEST_CASE("alipay answer: F that also means not yet is no outcome") {
+    const AlipaySettings query = av::settings("alipay.user.certify.open.query");
+    const AlipayReply r = read(query, av::answer("alipay_user_certify_open_query_response", kFail));
+    CHECK(r.what == AlipayClass::pending);
+    CHECK(r.central.failure == FailureKind::pending);
+    CHECK(r.central.kind == CallKind::success);
+    CHECK_FALSE(r.central.outcome);
+    CHECK(read(query, av::answer("alipay_user_certify_open_query_response", kPass)).central.outcome->verdict ==
+          Verdict::pass);
+    const AlipaySettings start = av::settings("alipay.user.certify.open.initialize");
+    const AlipayReply begun = read(
+        start, av::answer("alipay_user_certify_open_initialize_response", R"({"code":"10000","certify_id":"C9"})"));
+    CHECK(begun.what == AlipayClass::pending);
+    CHECK(begun.central.pending_id == "C9");
+    // What it says of an outcome that it cannot know is not looked at.
+    CHECK_FALSE(read(start, av::answer("alipay_user_certify_open_initialize_response", kPass)).central.outcome);
+}
+
+TEST_CASE("alipay answer: which API's values are definite is as recorded") {
+    const av::Vectors v("alipay_codes.json");
+    std::size_t n = 0;
+    for (json::Value one = v["face_outcomes"].first(); one; one = one.next()) {
+        const auto preset = alipay_preset(av::text(one["api"]));
+        REQUIRE(preset);
+        for (const char* group : {"definite", "not_definite"})
+            for (json::Value field = one[group].first(); field; field = field.next())
+                for (json::Value value = field.first(); value; value = value.next(), ++n) {
+                    INFO(av::text(one["api"]) << " " << av::text(value));
+                    CHECK(preset->response.outcome == field.key());
+                    const auto says = read_alipay_outcome(preset->response, av::text(value));
+                    REQUIRE(says);
+                    CHECK(says->pending == (std::string(group) == "not_definite"));
+                }
+    }
+    CHECK(n == 9);
+}
+
+TEST_CASE("alipay answer: one about another order, or of another API, is none") {
+    const std::string other = R"({"code":"10000","passed":"T","outer_order_no":"O-2"})";
+    CHECK(refused(read(av::answer(kNode, other))));
+    CHECK(read(av::settings(), av::answer(kNode, other), "O-2").central.outcome);
+    CHECK(refused(read(av::answer(kNode, R"({"code":"10000","passed":"T","outer_order_no":1})"))));
+    CHECK(refused(read(av::answer("alipay_user_certify_open_query_response", kPass))));
+    CHECK(refused(read(av::answer("error_response", kPass))));
+}
+
+TEST_CASE("alipay answer: with certificates an unknown one is refused") {
+    AlipaySettings s = av::settings();
+    av::use_certificates(s);
+    const auto with_sn = [](const std::string& sn) {
+        return "{\"" + kNode + "\":" + kPass + ",\"alipay_cert_sn\":\"" + sn + "\",\"sign\":\"" + sign(kPass) + "\"}";
+    };
+    CHECK(read(s, with_sn(av::key("alipay_cert_sn"))).central.outcome);
+    CHECK(refused(read(s, with_sn("4538e7d736df316c15435d5f9d3a8a1f"))));
+    CHECK(refused(read(s, with_sn(""))));
+    CHECK(refused(read(s, av::answer(kNode, kPass))));
+}
+
+TEST_CASE("alipay answer: encrypted ones are verified, then opened") {
+    AlipaySettings s = av::settings();
+    const std::string body = "\"" + rsa2::ContentCipher::make("AAECAwQFBgcICQoLDA0ODw==")->encrypt(kPass) + "\"";
+    CHECK(refused(read(s, av::answer(kNode, body))));
+    s.cipher = *rsa2::ContentCipher::make("AAECAwQFBgcICQoLDA0ODw==");
+    CHECK(read(s, av::answer(kNode, body)).central.outcome->verdict == Verdict::pass);
+    CHECK(refused(read(s, "{\"" + kNode + "\":" + body + "}")));
+    CHECK(refused(read(s, av::answer(kNode, body, "other_private_pkcs1"))));
+    CHECK(refused(read(s, av::answer(kNode, "\"AAAA\""))));
+    const std::string twice = R"({"code":"10000","passed":"F","passed":"T"})";
+    CHECK(refused(read(s, av::answer(kNode, "\"" + s.cipher->encrypt(twice) + "\""))));
+}
+
+TEST_CASE("alipay answer: errors nobody vouches for are errors, and never outcomes") {
+    const auto unsigned_node = [](const std::string& node) { return "{\"" + kNode + "\":" + node + "}"; };
+    const AlipayReply id = read(unsigned_node(R"({"code":"40002","sub_code":"isv.invalid-app-id"})"));
+    CHECK(id.central.failure == FailureKind::setup);
+    CHECK(id.central.kind == CallKind::ignored);
+    CHECK(id.central.no_retry);
+    CHECK(read(unsigned_node(R"({"code":"20000","sub_code":"isp.unknow-error"})")).central.failure ==
+          FailureKind::unavailable);
+    CHECK(refused(read(unsigned_node(R"({"code":"40004","sub_code":"REFUSED"})"))));
+    CHECK(refused(read(unsigned_node(R"({"code":"10003"})"))));
+    CHECK(refused(read(unsigned_node(R"({"code":"77777"})"))));
+    // Signed, a refusal of the business is a fail that serves nobody else.
+    const AlipayReply no = read(av::answer(kNode, R"({"code":"40004","sub_code":"REFUSED"})"));
+    REQUIRE(no.central.outcome);
+    CHECK(no.central.outcome->verdict == Verdict::fail);
+    CHECK(no.central.outcome->max_age == Seconds(0));
+    CHECK(no.sub_code == "REFUSED");
+    const AlipayReply unlisted = read(av::answer(kNode, R"({"code":"77777"})"));
+    CHECK_FALSE(unlisted.central.outcome);
+    CHECK(unlisted.central.failure == FailureKind::rejected);
+    CHECK(unlisted.central.kind == CallKind::ignored);
+    CHECK(read(av::answer("error_response", R"({"code":"40005","sub_code":"isv.app-call-limited"})")).central.failure ==
+          FailureKind::throttled);
+}
+
+TEST_CASE("alipay answer: another HTTP status is no answer") {
+    const std::string body = av::answer(kNode, kPass);
+    for (const auto& [status, failure] :
+         {std::pair(500, FailureKind::unavailable), std::pair(502, FailureKind::unavailable),
+          std::pair(504, FailureKind::timeout), std::pair(429, FailureKind::throttled),
+          std::pair(404, FailureKind::setup), std::pair(201, FailureKind::invalid_response),
+          std::pair(302, FailureKind::invalid_response)}) {
+        const AlipayReply r = read(av::settings(), body, "O-1", status);
+        INFO(status);
+        CHECK_FALSE(r.central.outcome);
+        CHECK(r.central.failure == failure);
+    }
+}
+
+TEST_CASE("alipay codes: the recorded table, row by row") {
+    const av::Vectors v("alipay_codes.json");
+    const auto kind_of = [](const std::string& breaker, const std::string& what) {
+        if (what == "throttled") return CallKind::throttled;  // neutral, with a count of its own
+        return breaker == "success" ? CallKind::success : breaker == "failure" ? CallKind::failure : CallKind::ignored;
+    };
+    std::size_t n = 0;
+    const auto check = [&](const AlipayMeaning& got, json::Value row) {
+        INFO(av::text(row["code"]) << " " << av::text(row["sub_code"]));
+        CHECK(name(got.what) == av::text(row["class"]));
+        CHECK(got.kind == kind_of(av::text(row["breaker"]), av::text(row["class"])));
+        if (got.what != AlipayClass::pending) CHECK(got.retry == row["retry"].boolean());
+        ++n;
+    };
+    for (json::Value row = v["v2_gateway"].first(); row; row = row.next()) {
+        std::string sub = av::text(row["sub_code"]);
+        if (sub == "*") sub = "ANYTHING_ELSE";
+        if (sub.rfind("*.", 0) == 0) sub = "aop.ACQ" + sub.substr(1);
+        if (sub == "*PERMISSION*") sub = "X_PERMISSION_Y";
+        check(meaning_v2(av::text(row["code"]), sub), row);
+    }
+    for (json::Value row = v["v3"].first(); row; row = row.next()) {
+        std::string codes = av::text(row["code"]);
+        if (codes == "*") codes = "";
+        do {
+            check(meaning_v3(static_cast<int>(*row["http"].integer()), codes.substr(0, codes.find('|'))), row);
+            codes = codes.find('|') == std::string::npos ? "" : codes.substr(codes.find('|') + 1);
+        } while (!codes.empty());
+    }
+    CHECK(n > 70);
+    CHECK(meaning_v2("99999", "x").what == AlipayClass::business);
+    CHECK(meaning_v2("99999", "x").kind == CallKind::ignored);
+}
+
+TEST_CASE("alipay answer: v3 is verified over its headers and body") {
+    AlipaySettings s = av::settings();
+    s.protocol = AlipayProtocol::v3;
+    json::Document doc;
+    const std::string body = R"({"passed":"T","outer_order_no":"O-1"})";
+    const std::string signature = sign("1795400430123\nn1\n" + body + "\n");
+    const auto got = [&](const std::string& b, const std::string& t, const std::string& n, const std::string& sig,
+                         int status = 200) {
+        return read_alipay(s, {status, b, t, n, sig, ""}, "O-1", doc);
+    };
+    CHECK(got(body, "1795400430123", "n1", signature).central.outcome->verdict == Verdict::pass);
+    CHECK(refused(got(body + " ", "1795400430123", "n1", signature)));
+    CHECK(refused(got(body, "1795400430124", "n1", signature)));
+    CHECK(refused(got(body, "1795400430123", "n2", signature)));
+    CHECK(refused(got(body, "1795400430123", "n1", "")));
+    CHECK(refused(got(body, "", "", sign("\n\n" + body + "\n"))));
+    CHECK(refused(got(body, "1795400430123", "n1", signature, 201)));
+    CHECK(got(body, "1795400430123", "n1", signature, 202).central.failure == FailureKind::pending);
+    CHECK(refused(got(body, "", "", "", 202)));
+    CHECK_FALSE(got(body, "1795400430123", "n1", signature, 400).central.outcome);
+    const auto error = [&](int status, const char* code) {
+        return got(std::string(R"({"code":")") + code + R"(","message":"m"})", "", "", "", status).central.failure;
+    };
+    CHECK(error(400, "invalid-signature") == FailureKind::setup);
+    CHECK(error(400, "invalid-parameter") == FailureKind::caller_error);
+    CHECK(error(429, "app-call-limited") == FailureKind::throttled);
+    CHECK(error(500, "unknow-error") == FailureKind::unavailable);
+    CHECK(error(400, "SOMETHING_REFUSED") == FailureKind::rejected);
+    const av::Vectors v("alipay_v3.json");
+    for (json::Value one = v["cases"].first(); one; one = one.next()) {
+        const json::Value response = one["response"], headers = response["headers"];
+        const std::string said = av::text(response["body"]);
+        const AlipaySettings start = [&] {
+            AlipaySettings out = av::settings("alipay.user.certify.open.initialize");
+            out.protocol = AlipayProtocol::v3;
+            return out;
+        }();
+        const std::string time = av::text(headers["alipay-timestamp"]), nonce = av::text(headers["alipay-nonce"]),
+                          sig = av::text(headers["alipay-signature"]);
+        const AlipayReply r = read_alipay(start, {200, said, time, nonce, sig, ""}, "O-1", doc);
+        CHECK(r.is_signed);
+        CHECK(r.central.pending_id == "2109b5e671aa3ff2eb4851816c65828f");
+    }
+}
+
+TEST_CASE("alipay answer: no cut, no flipped byte of a pass is a pass") {
+    const std::string body = av::answer(kNode, R"({"code":"10000","passed":"T","u":"a\/b"})");
+    for (std::size_t n = 0; n < body.size(); n += 3) CHECK_FALSE(read(body.substr(0, n)).central.outcome);
+    const std::size_t end = body.find(",\"sign\"");
+    for (std::size_t i = 0; i < end; ++i)
+        for (const char c : {'"', '\\', '}', 'x'}) {
+            std::string spoilt = body;
+            if (spoilt[i] == c) continue;
+            spoilt[i] = c;
+            INFO(spoilt.substr(0, end));
+            CHECK_FALSE(read(spoilt).central.outcome);
+        }
+}

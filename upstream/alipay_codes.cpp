@@ -1,0 +1,111 @@
+#include "upstream/alipay_codes.h"
+
+#include <algorithm>
+#include <array>
+
+namespace holdfast {
+namespace {
+
+template <std::size_t N>
+bool among(const std::array<std::string_view, N>& list, std::string_view text) {
+    return std::find(list.begin(), list.end(), text) != list.end();
+}
+
+constexpr AlipayMeaning kOutcome{AlipayClass::outcome, CallKind::success, false};
+constexpr AlipayMeaning kPending{AlipayClass::pending, CallKind::success, false};
+constexpr AlipayMeaning kUnknown{AlipayClass::unknown_result, CallKind::failure, true};
+constexpr AlipayMeaning kTransient{AlipayClass::transient, CallKind::failure, true};
+constexpr AlipayMeaning kConfig{AlipayClass::config, CallKind::ignored, false};
+constexpr AlipayMeaning kCaller{AlipayClass::caller_error, CallKind::ignored, false};
+constexpr AlipayMeaning kBusiness{AlipayClass::business, CallKind::success, false};
+constexpr AlipayMeaning kUnlisted{AlipayClass::business, CallKind::ignored, false};
+constexpr AlipayMeaning kThrottled{AlipayClass::throttled, CallKind::throttled, true};
+constexpr AlipayMeaning kProtocol{AlipayClass::protocol, CallKind::failure, false};
+
+// 40002: unlisted sub-codes say that our set-up is wrong.
+constexpr std::array<std::string_view, 6> kBadContent = {"isv.invalid-parameter", "isv.illegal-json",
+                                                         "isv.suspected-attack",  "isv.invalid-file-extension",
+                                                         "isv.invalid-file-size", "isv.code-invalid"};
+constexpr std::array<std::string_view, 3> kAgain = {"isv.upload-fail", "isv.invalid-encrypt",
+                                                    "isv.decryption-error-unknown"};
+
+bool ends_so(std::string_view text, std::string_view word) {
+    return text == word ||
+           (text.size() > word.size() && text.ends_with(word) && text[text.size() - word.size() - 1] == '.');
+}
+
+AlipayMeaning business(std::string_view sub_code) {
+    if (sub_code.ends_with("SYSTEM_ERROR")) return kUnknown;
+    if (ends_so(sub_code, "INVALID_PARAMETER")) return kCaller;
+    if (sub_code == "NO_RIGHT" || ends_so(sub_code, "ACCESS_FORBIDDEN") ||
+        sub_code.find("PERMISSION") != std::string_view::npos)
+        return kConfig;
+    return kBusiness;
+}
+
+}  // namespace
+
+std::string_view name(AlipayClass c) {
+    switch (c) {
+        case AlipayClass::outcome:
+            return "outcome";
+        case AlipayClass::pending:
+            return "pending";
+        case AlipayClass::unknown_result:
+            return "unknown_result";
+        case AlipayClass::transient:
+            return "transient";
+        case AlipayClass::config:
+            return "config";
+        case AlipayClass::caller_error:
+            return "caller_error";
+        case AlipayClass::business:
+            return "business";
+        case AlipayClass::throttled:
+            return "throttled";
+        case AlipayClass::protocol:
+            return "protocol";
+    }
+    return "protocol";
+}
+
+AlipayMeaning meaning_v2(std::string_view code, std::string_view sub_code) {
+    if (code == "10000") return kOutcome;
+    if (code == "10003") return kPending;
+    if (code == "20000") return kUnknown;
+    if (code == "40004") return business(sub_code);
+    if (code == "40005") return kThrottled;
+    if (code == "40002") {
+        if (among(kBadContent, sub_code)) return kCaller;
+        if (among(kAgain, sub_code)) return kTransient;
+        return kConfig;
+    }
+    if (code == "20001" || code == "40001" || code == "40003" || code == "40006") return kConfig;
+    return kUnlisted;
+}
+
+AlipayMeaning meaning_http(int status) {
+    if (status == 429) return kThrottled;
+    if (status >= 500 && status <= 599) return kUnknown;
+    if (status == 408) return kUnknown;
+    if (status >= 400 && status <= 499) return kConfig;
+    return kProtocol;
+}
+
+AlipayMeaning meaning_v3(int status, std::string_view code) {
+    if (status == 200 || status == 204) return kOutcome;
+    if (status == 202) return kPending;
+    if (status == 429 || code == "app-call-limited" || code == "method-call-limited") return kThrottled;
+    if (status >= 500 && status <= 599) return kUnknown;
+    if (status == 408 || code == "unknow-error" || code.ends_with("SYSTEM_ERROR")) return kUnknown;
+    if (status == 401 || status == 403) return kConfig;
+    if (status == 404 || code == "invalid-parameter" || code == "illegal-json" || code == "suspected-attack")
+        return kCaller;
+    if (status != 400) return meaning_http(status);
+    // The codes are the v2 sub-codes without their prefix, in small letters; what is in capitals is the business's.
+    const bool gateways = !code.empty() && std::none_of(code.begin(), code.end(),
+                                                        [](char c) { return (c >= 'A' && c <= 'Z') || c == '_'; });
+    return gateways ? kConfig : business(code).what == AlipayClass::business ? kUnlisted : business(code);
+}
+
+}  // namespace holdfast

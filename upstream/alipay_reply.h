@@ -1,0 +1,32 @@
+// An answer of Alipay's gateway, verified and read. Nothing but a signed, definite success is ever an outcome of
+// `pass`; what is not signed is an error that nobody vouches for. Verifying is slow: for the thread pool.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "upstream/alipay_codes.h"
+#include "upstream/alipay_settings.h"
+
+namespace holdfast {
+
+struct AlipayAnswer {
+    int status = 0;
+    std::string_view body;
+    // Headers of v3: empty when absent.
+    std::string_view v3_timestamp, v3_nonce, v3_signature, v3_sn;
+};
+
+struct AlipayReply {
+    CentralReply central;
+    AlipayClass what = AlipayClass::protocol;
+    bool is_signed = false;      // and the signature is good
+    bool bad_signature = false;  // wrong, or absent where there must be one: alarm
+    std::string code, sub_code;  // printable, cut; empty when the answer had none
+};
+
+// `order_no`: what the answer must be about, where it says so. `doc` is scratch memory.
+AlipayReply read_alipay(const AlipaySettings& settings, const AlipayAnswer& answer, std::string_view order_no,
+                        json::Document& doc);
+
+}  // namespace holdfast
