@@ -1,5 +1,5 @@
-// The admin API: all of it on the Unix socket, and /metrics, /livez and /readyz alone on the read-only listener. The
-// fields of every answer are written at the head of edge/ctl/admin_client.h.
+// The admin API: all of it on the Unix socket, and /metrics, /livez, /readyz and /ui alone on the read-only listener.
+// The fields of every answer are written at the head of edge/ctl/admin_client.h.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "edge/node.h"
 #include "edge/operators.h"
 #include "edge/service.h"
+#include "edge/ui_service.h"
 
 namespace holdfast {
 
@@ -19,7 +20,7 @@ class AdminService final : public Service {
   public:
     enum class Access { full, read_only };
     // Requires: `node` outlives it.
-    AdminService(Node& node, Access access) : node_(node), access_(access) {}
+    AdminService(Node& node, Access access) : node_(node), access_(access), ui_(node) {}
     ~AdminService() override;
     HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, bool shedding) override;
 
@@ -29,6 +30,7 @@ class AdminService final : public Service {
     std::optional<Reply> read_only(const RequestHead& head);
     Node& node_;
     Access access_;
+    UiService ui_;
     std::vector<std::unique_ptr<AdminRequest>> requests_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and its deferred calls
 };

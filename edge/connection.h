@@ -36,6 +36,10 @@ class Connection final : public StreamEvents {
 
     // Writes the answer of the request in flight. Requires: a handler got on_request() and has not replied.
     void reply(Reply reply);
+    // Instead of reply(): an answer without an end, then pieces of it. push() is false when more than kQueuedMax waits
+    // for the peer, and nothing was queued; its handler then ends it by cut(). Requires: as for reply().
+    void begin_stream(std::string_view content_type, std::string_view headers);
+    bool push(std::string_view bytes);
 
     // Called by the Server's sweep a few times a second.
     void check_deadlines(MonoTime now);
@@ -89,6 +93,7 @@ class Connection final : public StreamEvents {
     bool consuming_ = false;  // inside consume(): a reply must not start another
     bool paused_ = false;
     bool ended_ = false;     // the peer will send no more
+    bool streaming_ = false;  // an answer without an end is under way
     bool released_ = false;  // idle buffers were given back
     bool draining_ = false;
     bool first_ = true;    // no request has begun: its head is due from the accept

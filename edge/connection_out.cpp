@@ -64,6 +64,24 @@ void Connection::reply(Reply reply) {
     }
 }
 
+void Connection::begin_stream(std::string_view content_type, std::string_view headers) {
+    HF_CHECK(phase_ == Phase::busy && handler_ != nullptr);
+    drop_body();
+    streaming_ = true;
+    std::string& head = server_.scratch();
+    head.clear();
+    begin_response(head, {200, content_type, 0, false, true}, server_.date());
+    head += headers;
+    end_head(head);
+    stream_->write(head);
+}
+
+bool Connection::push(std::string_view bytes) {
+    if (phase_ != Phase::busy || stream_->queued() > kQueuedMax) return false;
+    stream_->write(bytes);
+    return true;
+}
+
 void Connection::send(Reply reply) {
     drop_body();
     const bool alive = keep_alive_ && !reply.close && !draining_ && !server_.draining();
@@ -112,6 +130,7 @@ void Connection::linger() {
 
 void Connection::on_end() {
     ended_ = true;
+    if (streaming_) return close("");  // nobody reads it any more
     if (phase_ == Phase::busy || phase_ == Phase::closed) return;  // the answer may still be read
     if (stream_->queued() > 0) {  // it has asked, and may still read
         if (phase_ == Phase::idle && input_.empty()) linger();

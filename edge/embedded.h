@@ -7,5 +7,6 @@
 namespace holdfast {
 
 extern const std::string_view kOpenApiJson;  // edge/docs/openapi.json
+extern const std::string_view kUiPage, kUiStyle, kUiScript;  // edge/ui/
 
 }  // namespace holdfast

@@ -141,6 +141,9 @@ Exchange::Next Exchange::account() {
             parts_.metrics.refused(scene, *error_, took);
         else
             parts_.metrics.answered(scene, answer_->source, answer_->outcome, took);
+        const bool cached = answer_ && answer_->source == Source::cache;
+        parts_.pulse.answered(answer_ ? static_cast<std::size_t>(answer_->source) : 0, took,
+                              cached ? answer_->age : Seconds(0), t.mono);
     }
     if (parts_.access.enabled()) {
         AccessLine line;

@@ -11,6 +11,7 @@
 #include "edge/metrics.h"
 #include "edge/net/loop.h"
 #include "edge/outages.h"
+#include "edge/pulse.h"
 #include "edge/recent.h"
 #include "edge/snapshot.h"
 #include "policy/budget.h"
@@ -48,6 +49,7 @@ struct Parts {
     bool refusing = false;               // and now they are not: 503 Draining
     std::uint64_t degraded_answers = 0;  // given since start
     std::size_t in_flight_max = 20'000;
+    Pulse pulse{};  // of what was answered, for people who look
 };
 
 }  // namespace holdfast

@@ -122,7 +122,7 @@ void begin_response(std::string& out, const ResponseSpec& spec, std::string_view
         out += "\r\nContent-Type: ";
         out += spec.content_type;
     }
-    if (spec.status != 204) {
+    if (spec.status != 204 && !spec.streamed) {
         out += "\r\nContent-Length: ";
         append_number(out, spec.content_length);
     }

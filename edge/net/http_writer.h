@@ -35,6 +35,7 @@ struct ResponseSpec {
     std::string_view content_type;  // empty: no such field
     std::uint64_t content_length = 0;
     bool keep_alive = true;
+    bool streamed = false;  // no Content-Length: the end of the connection ends the body; needs keep_alive false
 };
 
 // Status line, Date, Content-Type, Content-Length (not for 204), Connection; then append_field()s; then end_head().

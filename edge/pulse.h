@@ -1,0 +1,38 @@
+// The last five minutes of answers, for people who look: how many from each source, how long they took, how old the
+// cached ones were. Counted on the request path (a few array slots), read by /ui. Not a metric: Prometheus keeps those.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "edge/base/time.h"
+
+namespace holdfast {
+
+class Pulse {
+  public:
+    static constexpr std::size_t kBeats = 60;
+    static constexpr Nanos kBeatEvery = 5s;
+    static constexpr std::size_t kKinds = 5;      // by Source; 0: refused, no outcome
+    static constexpr std::size_t kBuckets = 128;  // of microseconds, four to each doubling
+
+    struct Beat {
+        std::array<std::uint32_t, kKinds> answers{};
+        std::array<std::uint32_t, kBuckets> took{};
+        Seconds oldest{};  // of the cached answers given
+        std::uint32_t total() const;
+        // Upper edge of the bucket that the quantile falls into; 0 without answers.
+        Nanos quantile(double q) const;
+    };
+
+    void answered(std::size_t kind, Nanos took, Seconds cached_age, MonoTime now);
+    // The beat `ago` beats before the one that `now` is in; empty beyond kBeats.
+    Beat beat(std::size_t ago, MonoTime now) const;
+
+  private:
+    std::uint64_t number(MonoTime now) const;
+    std::array<Beat, kBeats> beats_{};  // by number modulo kBeats
+    std::uint64_t last_ = 0;            // number of the newest beat; older ones within kBeats are in the ring
+};
+
+}  // namespace holdfast

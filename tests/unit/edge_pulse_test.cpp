@@ -1,0 +1,45 @@
+#include "edge/pulse.h"
+
+#include <catch2/catch.hpp>
+
+using namespace holdfast;
+
+TEST_CASE("pulse: answers are counted in the five seconds that they fall into, and forgotten after five minutes") {
+    Pulse pulse;
+    const MonoTime begin{1000s};
+    CHECK(pulse.beat(0, begin).total() == 0);
+    pulse.answered(1, 10ms, 0s, begin);
+    pulse.answered(2, 1ms, 90s, begin + 4s);
+    pulse.answered(0, 1ms, 0s, begin + 5s);
+    CHECK(pulse.beat(0, begin + 5s).total() == 1);
+    const Pulse::Beat before = pulse.beat(1, begin + 5s);
+    CHECK(before.answers[1] == 1);
+    CHECK(before.answers[2] == 1);
+    CHECK(before.oldest == 90s);
+    CHECK(pulse.beat(Pulse::kBeats - 1, begin + 5s * int(Pulse::kBeats - 1)).total() == 2);
+    CHECK(pulse.beat(Pulse::kBeats, begin + 5s * int(Pulse::kBeats)).total() == 0);
+    pulse.answered(1, 1ms, 0s, begin + 1h);  // a long silence: nothing of before is left
+    std::uint32_t all = 0;
+    for (std::size_t ago = 0; ago < Pulse::kBeats; ++ago) all += pulse.beat(ago, begin + 1h).total();
+    CHECK(all == 1);
+}
+
+TEST_CASE("pulse: a quantile is at most a quarter above what was measured, over the whole range") {
+    CHECK(Pulse::Beat().quantile(0.99) == Nanos(0));
+    for (std::int64_t us : {0, 1, 3, 4, 5, 7, 8, 1000, 1023, 1024, 250'000, 3'000'000, 2'000'000'000}) {
+        Pulse pulse;
+        pulse.answered(1, std::chrono::microseconds(us), 0s, MonoTime{1000s});
+        const auto seen = pulse.beat(0, MonoTime{1000s}).quantile(0.99) / std::chrono::microseconds(1);
+        INFO(us);
+        CHECK(seen > us);
+        CHECK(double(seen) <= 1.25 * double(us) + 1);
+    }
+    Pulse pulse;
+    for (int i = 0; i < 98; ++i) pulse.answered(1, 1ms, 0s, MonoTime{1000s});
+    pulse.answered(1, 1s, 0s, MonoTime{1000s});
+    pulse.answered(1, 1s, 0s, MonoTime{1000s});
+    CHECK(pulse.beat(0, MonoTime{1000s}).quantile(0.5) < 2ms);
+    CHECK(pulse.beat(0, MonoTime{1000s}).quantile(0.99) > 900ms);
+    pulse.answered(99, 4000h, 0s, MonoTime{1000s});  // beyond every bound: the last slot
+    CHECK(pulse.beat(0, MonoTime{1000s}).total() == 101);
+}
