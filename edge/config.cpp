@@ -92,6 +92,7 @@ std::string hash_of(const Config& config) {
     for (const auto& credential : config.credentials)
         all += fmt::format("{}:{}{}:{}", credential.secret.size(), credential.secret, credential.previous_secret.size(),
                            credential.previous_secret);
+    all += fmt::format("{}:{}", config.coordination.etcd.password.size(), config.coordination.etcd.password);
     HmacSha256 keyed(as_text(config.cache.key));
     return to_hex(keyed.of(all)).substr(0, kHashHexDigits);
 }
@@ -138,6 +139,7 @@ ConfigOutcome parse_config(std::string_view toml, const std::string& name, const
     if (text.whole) {
         check_node(check);
         check_upstream(check);
+        check_coordination(check);
         check_policy(check);
         if (env.check_files) check_files(check);
     }

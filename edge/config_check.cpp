@@ -87,9 +87,6 @@ void check_node(ConfigCheck& c) {
     check_limits(c);
     if (config.auth.window % 1s != Nanos{})
         c.problems.error(c.at("auth.window"), "auth.window is not in whole seconds", "a duration such as \"300s\"");
-    if (config.coordination.kind == "etcd")
-        c.problems.error(c.at("coordination.kind"), "coordination.kind = \"etcd\" is not in this build",
-                         "coordination.kind = \"local\"");
     config.upstream.options.node = config.node.name;
     config.upstream.options.region = config.node.region;
 }

@@ -23,6 +23,7 @@ struct ConfigCheck {
 
 void check_node(ConfigCheck& c);
 void check_upstream(ConfigCheck& c);
+void check_coordination(ConfigCheck& c);
 void check_policy(ConfigCheck& c);  // credentials, prechecks, scenes
 void check_files(ConfigCheck& c);   // reads secrets, opens certificates and sets; only when env.check_files
 

@@ -75,6 +75,29 @@ void read_cache_key(ConfigCheck& c) {
     std::memcpy(cache.key.data(), bytes.data(), kKeyBytes);
 }
 
+// The files that the road to the fleet's store needs; only where there is one.
+void check_coordination_files(ConfigCheck& c) {
+    auto& coordination = c.draft.config.coordination;
+    if (!coordination.shared()) return;
+    std::string& password = coordination.etcd.password;
+    if (!coordination.password_file.empty() &&
+        read_secret(c, "coordination.password_file", coordination.password_file, kSecretBytesMax + 1, password)) {
+        if (password.ends_with('\n')) password.pop_back();
+        if (password.empty())
+            c.problems.error(c.at("coordination.password_file"),
+                             fmt::format("coordination.password_file: {} is empty", coordination.password_file),
+                             "the password of coordination.user");
+    }
+    for (auto* path : {&coordination.ca_file, &coordination.certificate, &coordination.key})
+        if (!path->empty()) *path = resolve_file(c, *path, false);
+    if (coordination.ca_file.empty() && coordination.certificate.empty()) return;
+    const auto made =
+        TlsClientContext::load({coordination.ca_file, coordination.certificate, coordination.key}, c.env.now);
+    if (!made)
+        c.problems.error(c.at(coordination.ca_file.empty() ? "coordination.certificate" : "coordination.ca_file"),
+                         made.error().detail);
+}
+
 void check_set_files(ConfigCheck& c) {
     for (std::size_t i = 0; i < c.draft.config.prechecks.size(); ++i) {
         auto& rule = c.draft.config.prechecks[i];
@@ -128,6 +151,7 @@ void check_files(ConfigCheck& c) {
     read_cache_key(c);
     check_set_files(c);
     check_certificates(c);
+    check_coordination_files(c);
     const auto& data_dir = c.draft.config.node.data_dir;
     struct stat info {};
     if (!data_dir.empty() && ::stat(data_dir.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))

@@ -12,6 +12,7 @@
 #include "policy/credential.h"
 #include "policy/precheck_rule.h"
 #include "policy/scene_policy.h"
+#include "upstream/etcd_gateway.h"
 #include "upstream/upstream.h"
 
 namespace holdfast {
@@ -89,6 +90,12 @@ struct CoordinationConfig {
     std::uint32_t min_votes = 0;
     double quorum = 0; // share of the live nodes
     bool local_proof = true;
+    std::string password_file;
+    std::string ca_file;     // PEM; empty: the system's
+    std::string certificate; // PEM, for mutual TLS; empty: none
+    std::string key;
+    EtcdOptions etcd; // of kind "etcd": endpoints parsed, user, the password's bytes
+    bool shared() const { return kind == "etcd"; }
 };
 
 struct CacheConfig {

@@ -48,7 +48,7 @@ Exchange::Next Exchange::audit() {
     const Now t = now();
     const ScenePolicy& policy = scene_->config->policy;
     const std::uint64_t subject = parts_.budget.subject_hash(credential_->id, request_.scene, request_.subject);
-    const BudgetLimits limits{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
+    const BudgetLimits limits = provisional_limits(parts_, policy);
     spend_ = parts_.budget.try_spend(request_.scene, subject, limits, t);
     EvidenceVault* vault = parts_.storage.evidence();
     if (!spend_ || vault == nullptr || parts_.storage.journal() == nullptr) return deny(t);

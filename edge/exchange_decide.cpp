@@ -98,7 +98,7 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
 void Exchange::gather_provisional(Facts& facts, Now now) {
     const ScenePolicy& policy = scene_->config->policy;
     const std::uint64_t subject = parts_.budget.subject_hash(credential_->id, request_.scene, request_.subject);
-    const BudgetLimits limits{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
+    const BudgetLimits limits = provisional_limits(parts_, policy);
     facts.provisional.scene_budget = parts_.budget.has_scene_room(request_.scene, limits, now);
     facts.provisional.subject_budget = parts_.budget.has_subject_room(subject, limits, now);
     facts.provisional.journal_ok = parts_.storage.can_answer_provisional();

@@ -18,6 +18,7 @@
 #include "edge/net/uv_offload.h"
 #include "edge/node.h"
 #include "edge/option_docs.h"
+#include "upstream/etcd_coordinator.h"
 
 namespace holdfast {
 namespace {
@@ -42,6 +43,35 @@ int fail_to_start(const std::string& why) {
     return 1;
 }
 
+// The way to the fleet's store, with trust and identity of its own: etcd's CA is seldom the centre's.
+struct EtcdRoad {
+    UvLoop& loop;
+    UvNetwork& network;
+    Rng rng{random_u64()};
+    EtcdOptions options;
+    std::unique_ptr<TlsClientContext> tls;
+    std::unique_ptr<TlsDialer> dialer;
+
+    Result<void> make(const CoordinationConfig& config, WallTime now) {
+        if (!config.shared()) return {};
+        options = config.etcd;
+        bool secure = false;
+        for (const Endpoint& endpoint : options.endpoints) secure = secure || endpoint.tls;
+        if (secure) {
+            auto made = TlsClientContext::load({config.ca_file, config.certificate, config.key}, now);
+            if (!made) return tl::unexpected(made.error());
+            tls = std::move(*made);
+        }
+        dialer = std::make_unique<TlsDialer>(loop, network, tls.get());
+        return {};
+    }
+    std::unique_ptr<Coordinator> coordinator(NodeSeams::StoreSaid said) {
+        return std::make_unique<EtcdCoordinator>(
+            loop, *dialer, network, rng, options,
+            [said = std::move(said)](const EtcdNotice& notice) { said(notice.good, notice.detail); });
+    }
+};
+
 // What the node stands on; destroyed in reverse after it.
 struct Ground {
     UvLoop loop;
@@ -50,6 +80,7 @@ struct Ground {
     std::unique_ptr<TlsClientContext> client_tls;
     std::unique_ptr<TlsServerContext> server_tls;
     std::unique_ptr<TlsDialer> dialer;
+    EtcdRoad etcd{loop, network};
 
     Result<void> make(const Config& config) {
         const WallTime now = WallClock::read();
@@ -62,6 +93,7 @@ struct Ground {
             client_tls = std::move(*made);
         }
         dialer = std::make_unique<TlsDialer>(loop, network, client_tls.get());
+        if (auto made = etcd.make(config.coordination, now); !made) return made;
         if (!config.listen.tls()) return {};
         auto made = TlsServerContext::load({config.listen.certificate, config.listen.key, ""}, now);
         if (!made) return tl::unexpected(made.error());
@@ -71,6 +103,8 @@ struct Ground {
 
     NodeSeams seams() {
         NodeSeams out{loop, network, *dialer, offload, {}, random_u64(), boot_id(), kernel_clock_synchronised};
+        out.boot_clock = MonoClock::read;
+        out.make_coordinator = [this](auto said) { return etcd.coordinator(std::move(said)); };
         if (server_tls != nullptr)
             out.wrap = [this](std::unique_ptr<Stream> stream) { return server_tls->wrap(loop, std::move(stream)); };
         return out;

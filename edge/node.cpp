@@ -66,6 +66,7 @@ Node::~Node() {
     // Clients first: nothing may begin an exchange any more; then what the exchanges lean on, in reverse.
     server_.reset();
     exchanges_.reset();
+    membership_.reset();
     upstream_.reset();
 }
 
@@ -73,6 +74,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, NodeSeams seams) {
     std::unique_ptr<Node> node(new Node(std::move(seams)));
     if (auto made = node->make_rooms(std::move(config)); !made) return tl::unexpected(made.error());
     node->restore();
+    if (auto joined = node->join_fleet(); !joined) return tl::unexpected(joined.error());
     if (auto listening = node->listen(); !listening) return tl::unexpected(listening.error());
     std::string fields;
     json::Writer(fields)
@@ -172,14 +174,19 @@ void Node::make_upstream(const Config& config) {
     };
     observers.on_retry = [this] { metrics_->upstream_retried(); };
     observers.on_transition = [this](const CircuitTransition& t) { on_transition(t); };
-    observers.on_circuit_changed = [this] { save_circuit(); };
+    observers.on_circuit_changed = [this] {
+        save_circuit();
+        if (membership_ != nullptr) membership_->circuit_changed();
+    };
     observers.on_ejection = [this](std::size_t endpoint, bool ejected) {
         const std::string text =
             fmt::format("{} {}", upstream_->endpoint_url(endpoint), ejected ? "ejected" : "restored");
         log::warn("upstream: {}", text);
         events_.add(seams_.loop.now().wall, "upstream", text);
     };
-    upstream_ = std::make_unique<Upstream>(seams_.loop, seams_.dialer, seams_.network, rng_, config.upstream.options,
+    UpstreamOptions options = config.upstream.options;
+    options.boot_clock = seams_.boot_clock;
+    upstream_ = std::make_unique<Upstream>(seams_.loop, seams_.dialer, seams_.network, rng_, std::move(options),
                                            std::move(observers));
 }
 

@@ -11,6 +11,7 @@
 #include "edge/client_service.h"
 #include "edge/events.h"
 #include "edge/exchanges.h"
+#include "edge/membership.h"
 #include "edge/parts.h"
 #include "edge/reject_log.h"
 #include "edge/server.h"
@@ -27,6 +28,12 @@ struct NodeSeams {
     std::uint64_t seed = 1;                      // of jitter and sampling
     std::uint64_t boot = 0;                      // boot_id()
     std::function<bool()> clock_synchronised{};  // empty: taken as synchronised
+    // CLOCK_BOOTTIME at the moment of use, for what a lease is worth; empty: the loop's now().
+    std::function<MonoTime()> boot_clock{};
+    // With coordination.kind = "etcd": the road to the store of the fleet. What it is given hears of troubles and, with
+    // true, of their ends.
+    using StoreSaid = std::function<void(bool good, const std::string& text)>;
+    std::function<std::unique_ptr<Coordinator>(StoreSaid said)> make_coordinator{};
 };
 
 class Node {
@@ -43,6 +50,7 @@ class Node {
     // then `done`: Code::timeout when the disk did not take the rest within kSyncMax. Called again it hurries, and its
     // `done` is not used: nothing in flight is waited for, and the disk has kHurriedSyncMax.
     static constexpr Nanos kSyncMax = 5s, kHurriedSyncMax = 1s;
+    static constexpr Nanos kLeaveMax = 2s;  // for the fleet's store to take the lease back, once the storage is synced
     void shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done);
     // The operator's drain: as above without an end, and reversible. `by`: who, for the journal.
     void drain(const std::string& by);
@@ -57,6 +65,7 @@ class Node {
     Events& events() { return events_; }
     Metrics& metrics() { return *metrics_; }
     const Config& config() const { return snapshot_->config; }
+    Membership* membership() { return membership_.get(); }  // nullptr: the node stands alone
     Now started() const { return started_; }
     bool clock_synchronised() const { return synchronised_; }
     Loop& loop() { return seams_.loop; }
@@ -84,6 +93,8 @@ class Node {
     Result<void> open_storage(const Config& config);
     void make_upstream(const Config& config);
     void restore();
+    Result<void> join_fleet();
+    void leave_fleet();
     void restore_nonces(Now now);
     void restore_orders(Now now);
     Result<void> listen();
@@ -93,12 +104,14 @@ class Node {
     void tick();
     void expire_orders(Now now);
     void check_clock();
+    void refresh_lease();
     void sweep_evidence(Now now);
     void measure_rates();
     void journal_drain(std::string_view action, const std::string& by);
     void stop_listening();
     void hurry();
     void finish_shut_down();
+    void synced_over(Result<void> synced);
     void shut_down_over(Result<void> synced);
 
     NodeSeams seams_;
@@ -120,6 +133,7 @@ class Node {
     RejectLog reject_log_;
     std::unique_ptr<Upstream> upstream_;
     std::unique_ptr<Parts> parts_;
+    std::unique_ptr<Membership> membership_;
     std::unique_ptr<SetFiles> set_files_;
     std::unique_ptr<Exchanges> exchanges_;
     std::unique_ptr<ClientService> service_;
@@ -136,6 +150,8 @@ class Node {
     bool finishing_ = false;
     bool hurried_ = false;
     bool syncing_ = false;
+    bool leaving_ = false;  // the fleet, and the store has not answered yet
+    bool synced_ = false;   // and only that is waited for
 };
 
 }  // namespace holdfast

@@ -169,6 +169,7 @@ void Node::tick() {
     distrust_->expire(now.mono);
     sweep_evidence(now);
     measure_rates();
+    if (membership_ != nullptr) membership_->tick(now);
     log::flush();
     ticker_->restart(kTickEvery);
 }
@@ -194,7 +195,6 @@ void Node::refresh_metrics() {
     metrics_->clock_synchronised().Set(synchronised_ ? 1 : 0);
     metrics_->draining().Set(draining_ ? 1 : 0);
     metrics_->circuit_state(upstream_->circuit().state());
-    metrics_->lease_valid().Set(0);  // local coordination holds none
     if (const EvidenceVault* vault = storage_->evidence()) metrics_->reconcile_pending().Set(double(vault->count()));
     const UpstreamStatus upstream = upstream_->status();
     std::size_t queued = 0;
@@ -206,6 +206,7 @@ void Node::refresh_metrics() {
     metrics_->override_remaining_seconds().Set(std::chrono::duration<double>(remaining).count());
     for (const SceneRuntime& scene : snapshot_->scenes)
         metrics_->mode(scene.metric, static_cast<int>(overrides_.mode_of(scene.config->name, now)));
+    refresh_lease();
 }
 
 void Node::drain(const std::string& by) {
@@ -277,7 +278,8 @@ void Node::finish_shut_down() {
     drain_timer_ = seams_.loop.after(hurried_ ? kHurriedSyncMax : kSyncMax, [this] {
         shut_down_over(fail(Code::timeout, Origin::store, "the disk did not take what was left in time"));
     });
-    storage_->drain([this](Result<void> synced) { shut_down_over(std::move(synced)); });
+    leave_fleet();
+    storage_->drain([this](Result<void> synced) { synced_over(std::move(synced)); });
 }
 
 void Node::shut_down_over(Result<void> synced) {

@@ -117,6 +117,17 @@ const Option kRows[] = {
     {"coordination.local_proof", K::boolean, "true", {}, kRestart,
      "a node that reaches the centre well stays out of it", in_config<&Config::coordination,
      &CoordinationConfig::local_proof>},
+    {"coordination.user", K::text, "", {0, 256}, kRestart, "logs in at etcd by this name; empty: no login",
+     in_config<&Config::coordination, &CoordinationConfig::etcd, &EtcdOptions::user>},
+    {"coordination.password_file", K::secret_file, "", {0, 3000}, kRestart,
+     "that user's password: the file's bytes less one final newline", in_config<&Config::coordination,
+     &CoordinationConfig::password_file>},
+    {"coordination.ca_file", K::input_file, "", {0, 3000}, kRestart, "PEM, of etcd's servers; empty: the system's CAs",
+     in_config<&Config::coordination, &CoordinationConfig::ca_file>},
+    {"coordination.certificate", K::input_file, "", {0, 3000}, kRestart, "PEM, for mutual TLS with etcd; empty: none",
+     in_config<&Config::coordination, &CoordinationConfig::certificate>},
+    {"coordination.key", K::input_file, "", {0, 3000}, kRestart, "PEM, of that certificate",
+     in_config<&Config::coordination, &CoordinationConfig::key>},
 };
 // clang-format on
 

@@ -50,6 +50,13 @@ struct Parts {
     std::uint64_t degraded_answers = 0;  // given since start
     std::size_t in_flight_max = 20'000;
     Pulse pulse{};  // of what was answered, for people who look
+    std::size_t sharing = 1;  // nodes that provisional budgets are shared among
 };
+
+// What a scene's provisional answers may take: the node's share of a budget that its fleet has in common.
+inline BudgetLimits provisional_limits(const Parts& parts, const ScenePolicy& policy) {
+    const auto share = policy.provisional.budget_per_minute / static_cast<std::uint32_t>(parts.sharing);
+    return {share, policy.provisional.per_subject_per_hour};
+}
 
 }  // namespace holdfast

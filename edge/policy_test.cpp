@@ -53,7 +53,7 @@ Facts degraded_facts(Node& node, const Credential& credential, const VerifyReque
         facts.feature = {!found->outcome.feature.empty(), found->outcome.verdict, found->age, comparable};
     }
     const std::uint64_t subject = parts.budget.subject_hash(credential.id, request.scene, request.subject);
-    const BudgetLimits limits{policy.provisional.budget_per_minute, policy.provisional.per_subject_per_hour};
+    const BudgetLimits limits = provisional_limits(parts, policy);
     const EvidenceVault* vault = parts.storage.evidence();
     facts.provisional = {parts.budget.has_scene_room(request.scene, limits, now),
                          parts.budget.has_subject_room(subject, limits, now), parts.storage.can_answer_provisional(),

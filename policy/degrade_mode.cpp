@@ -131,7 +131,8 @@ Result<Override> Overrides::propose(const OverrideRequest& request, Now now) con
 
 Result<bool> Overrides::stand(Override order) {
     auto& orders = order.force == CircuitForce::none ? modes_ : forces_;
-    if (!orders.contains(order.scope) && orders.size() >= kOverridesMax)
+    const bool has_place = order.scope.kind == Scope::Kind::fleet || orders.contains(order.scope);  // one, for ever
+    if (!has_place && orders.size() >= kOverridesMax)
         return fail(Code::full, Origin::client, fmt::format("{} orders stand already", kOverridesMax));
     Scope scope = order.scope;
     orders.insert_or_assign(std::move(scope), std::move(order));
@@ -175,6 +176,7 @@ const Override* Overrides::mode_order(std::string_view scene, Now now) const {
     if (modes_.empty()) return nullptr;
     if (const Override* order = standing(modes_, Scope::Kind::scene, scene, now)) return order;
     if (const Override* order = standing(modes_, Scope::Kind::node, {}, now)) return order;
+    if (standing(forces_, Scope::Kind::node, {}, now) != nullptr) return nullptr;
     return standing(modes_, Scope::Kind::fleet, {}, now);
 }
 

@@ -72,7 +72,8 @@ class Overrides {
     // Judges an order and gives it its end; nothing stands until stand(). Refuses (Code::invalid) an order without
     // reason, out of bounds, with both or neither of mode and force, or a circuit order for a scene.
     Result<Override> propose(const OverrideRequest& request, Now now) const;
-    // Lets a proposed order stand in place of an older one for the same scope. Code::full beyond kOverridesMax.
+    // Lets a proposed order stand in place of an older one for the same scope. Code::full beyond kOverridesMax, which
+    // the fleet's never is.
     Result<bool> stand(Override order);
     // `auto`: true when there was one.
     bool clear(const Scope& scope, bool circuit);
@@ -82,7 +83,8 @@ class Overrides {
     // Removes and returns what is over.
     std::vector<Override> expire(Now now);
 
-    // What binds a scene: its own order before the node's, the node's before the fleet's. Automatic when none stands.
+    // What binds a scene: its own order before the node's, the node's (of mode or circuit) before the fleet's.
+    // Automatic when none stands.
     Mode mode_of(std::string_view scene, Now now) const;
     const Override* mode_order(std::string_view scene, Now now) const;
     // The node's circuit order, else the fleet's. A `degrade` order of the scene goes before it, as decide() does.

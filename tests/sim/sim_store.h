@@ -91,4 +91,33 @@ class SimCoordinator : public Coordinator {
     std::vector<Watch*> watches_;
 };
 
+// What a whole node owns of its road: the road itself, with messages under way, belongs to the world and outlives it.
+class BorrowedRoad : public Coordinator {
+  public:
+    explicit BorrowedRoad(SimCoordinator& road) : road_(road) {}
+    [[nodiscard]] StoreHandle grant(Nanos ttl, Nanos timeout, Done<LeaseGranted> done) override {
+        return road_.grant(ttl, timeout, std::move(done));
+    }
+    [[nodiscard]] StoreHandle keep_alive(LeaseId lease, Nanos timeout, Done<LeaseKept> done) override {
+        return road_.keep_alive(lease, timeout, std::move(done));
+    }
+    [[nodiscard]] StoreHandle revoke(LeaseId lease, Nanos timeout, Done<StoreHeader> done) override {
+        return road_.revoke(lease, timeout, std::move(done));
+    }
+    [[nodiscard]] StoreHandle range(std::string prefix, std::size_t limit, Nanos timeout,
+                                    Done<RangeAnswer> done) override {
+        return road_.range(std::move(prefix), limit, timeout, std::move(done));
+    }
+    [[nodiscard]] StoreHandle txn(Txn txn, Nanos timeout, Done<TxnAnswer> done) override {
+        return road_.txn(std::move(txn), timeout, std::move(done));
+    }
+    [[nodiscard]] StoreHandle watch(std::string prefix, Revision from, Nanos timeout, WatchHandlers handlers) override {
+        return road_.watch(std::move(prefix), from, timeout, std::move(handlers));
+    }
+    std::string describe() const override { return road_.describe(); }
+
+  private:
+    SimCoordinator& road_;
+};
+
 } // namespace holdfast::sim

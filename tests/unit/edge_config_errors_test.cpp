@@ -14,6 +14,7 @@ namespace {
 std::string said(const std::string& more, const std::string& whole = ConfigFolder::shortest()) {
     ConfigEnvironment env;
     env.check_files = false;
+    env.host_name = "pop-test";
     const auto outcome = parse_config(whole + more, "f", env);
     CHECK(outcome.config.has_value() == outcome.errors.empty());
     return render_all(outcome);
@@ -145,7 +146,6 @@ TEST_CASE("config errors: what belongs together is checked together") {
          "f:15:27: error: upstream.circuit.recovery_ramp.steps: must rise from step to step"},
         {said("[limits]\nmemory = \"2MiB\"\n"), "f:15:10: error: limits.memory is less than one request body"},
         {said("[auth]\nwindow = \"1500ms\"\n"), "f:15:10: error: auth.window is not in whole seconds"},
-        {said("[coordination]\nkind = \"etcd\"\n"), "f:15:8: error: coordination.kind = \"etcd\" is not in this build"},
         {said("[upstream]\nkind = \"alipay\"\n"), "f:15:8: error: upstream.kind = \"alipay\" is not in this build"},
         {said("[upstream.alipay]\napp_id = \"1\"\n"), "f:14:11: error: upstream.alipay is not in this build"},
     };
@@ -156,6 +156,44 @@ TEST_CASE("config errors: what belongs together is checked together") {
     two.replace(two.find("[scene.LOGIN]"), 13,
                 "weight = 50\n[[upstream.endpoint]]\nurl = \"https://b\"\nweight = 40\n[scene.LOGIN]");
     CHECK(first(said("", two)) == "f:16:10: error: the weights of all endpoints add up to 90");
+}
+
+TEST_CASE("config errors: a fleet's names, its store and what goes in pairs") {
+    const auto etcd = [](const std::string& more) {
+        std::string text = "[coordination]\nkind = \"etcd\"\n";
+        text += more;
+        return said(text);
+    };
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {etcd("fleet = \"pro/d\"\n"), "f:16:9: error: coordination.fleet cannot be \"pro/d\""},
+        {etcd("endpoints = []\n"), "f:16:13: error: coordination.endpoints is empty"},
+        {etcd("endpoints = [\"http://10.0.0.1:2379\"]\n"),
+         "f:16:13: error: coordination.endpoints: \"http://10.0.0.1:2379\": http:// is accepted for loopback"},
+        {etcd("endpoints = [\"https://e\", \"https://e\"]\n"),
+         "f:16:13: error: coordination.endpoints holds \"https://e\" twice"},
+        {etcd("lease_ttl = \"2500ms\"\n"), "f:16:13: error: coordination.lease_ttl is not in whole seconds"},
+        {etcd("user = \"node\"\n"),
+         "f:16:8: error: coordination.user without coordination.password_file"},
+        {etcd("password_file = \"p\"\n"),
+         "f:16:17: error: coordination.password_file without coordination.user"},
+        {etcd("certificate = \"c\"\nkey = \"\"\nendpoints = [\"https://e\"]\n"),
+         "f:16:15: error: coordination.certificate without coordination.key"},
+        {etcd("ca_file = \"ca.pem\"\n"),
+         "f:16:11: warning: coordination.ca_file serves nothing: no endpoint is https"},
+        {etcd("min_votes = 1\n"),
+         "f:16:13: warning: coordination.min_votes = 1 counts as 2 while more than one node is registered"},
+        {said("[coordination]\nfleet = \"pro/d\"\nendpoints = []\n"), ""},  // kind local: nobody reads them
+    };
+    for (const auto& [text, begin] : cases) {
+        INFO(text);
+        CHECK(text.substr(0, begin.size()) == begin);
+    }
+    CHECK(etcd("user = \"node\"\npassword_file = \"p\"\nendpoints = [\"https://e:2379\"]\n").empty());
+    ConfigEnvironment env;
+    env.check_files = false;
+    env.host_name = "pop 1";
+    CHECK(first(render_all(parse_config(ConfigFolder::shortest() + "[coordination]\nkind = \"etcd\"\n", "f", env)))
+              .find("error: node.name cannot be \"pop 1\" in a fleet") != std::string::npos);
 }
 
 TEST_CASE("config errors: scenes and their ladders") {

@@ -49,6 +49,34 @@ TEST_CASE("degrade_mode: the more specific order stands, over every combination"
             }
 }
 
+TEST_CASE("degrade_mode: the node's circuit order stands before any order of the fleet, a scene's mode before both") {
+    for (const Mode fleet : {Mode::degraded, Mode::live}) {
+        Fixture f;
+        f.order(kFleet, fleet);
+        f.force(CircuitForce::closed);
+        CHECK(f.mode() == Mode::automatic);
+        CHECK(f.overrides.mode_order("LOGIN", f.now) == nullptr);
+        f.order(kLogin, Mode::live);
+        CHECK(f.mode() == Mode::live);
+        CHECK(f.mode("PAYMENT") == Mode::automatic);
+        f.order(kNode, Mode::degraded);
+        CHECK(f.mode("PAYMENT") == Mode::degraded);
+        CHECK(f.overrides.clear(kNode, false));
+        CHECK(f.overrides.clear(kNode, true));
+        CHECK(f.mode("PAYMENT") == fleet);
+    }
+}
+
+TEST_CASE("degrade_mode: the fleet's order has its place however many scenes have one") {
+    Fixture f;
+    for (std::size_t i = 0; i < kOverridesMax; ++i)
+        f.order({Scope::Kind::scene, "S" + std::to_string(i)}, Mode::live);
+    auto more = f.overrides.propose({kNode, Mode::degraded, CircuitForce::none, "r", "a", 1min}, f.now);
+    CHECK_FALSE(f.overrides.stand(*more));
+    f.order(kFleet, Mode::degraded);
+    CHECK(f.mode() == Mode::degraded);
+}
+
 TEST_CASE("degrade_mode: nothing proposed stands before it is let stand") {
     Fixture f;
     REQUIRE(f.overrides.propose({kNode, Mode::degraded, CircuitForce::none, "r", "a", 1min}, f.now));

@@ -1,0 +1,151 @@
+#include "edge/membership.h"
+
+#include <charconv>
+
+#include "edge/base/check.h"
+#include "edge/base/log.h"
+#include "edge/node.h"
+
+namespace holdfast {
+namespace {
+
+constexpr Nanos kSameEnd = 1500ms;  // of one and the same order, told by clocks that differ a little
+
+std::string_view name(FleetEvent::Kind kind) {
+    constexpr std::string_view kNames[] = {"mode", "state", "order", "alarm", "notice"};
+    return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::size_t parse_live(const std::optional<std::string>& text) {
+    std::size_t n = 1;
+    if (text) std::from_chars(text->data(), text->data() + text->size(), n);
+    return std::clamp<std::size_t>(n, 1, FleetView::kNodesMax);
+}
+
+}  // namespace
+
+Membership::Membership(Node& node, const NodeSeams& seams, Rng& rng) : node_(node) {
+    const Config& config = node.config();
+    key_ = "fleet/" + config.coordination.fleet + "/" + config.upstream.kind;
+    const StateStore& state = node.parts().storage.state();
+    live_ = parse_live(state.get(key_ + "/live"));
+    live_at_ = seams.loop.now().mono;
+    node.parts().sharing = live_;
+    store_ = seams.make_coordinator([this](bool good, const std::string& text) { store_said(good, text); });
+    Loop& loop = seams.loop;
+    const auto clock = seams.boot_clock ? seams.boot_clock : [&loop] { return loop.now().mono; };
+    fleet_ = std::make_unique<Fleet>(*store_, loop, rng, node.parts().upstream.circuit(),
+                                     options(fmt::format("{:016x}", rng.next())), remembered(), hooks(clock));
+    order_changed();  // one that stands from before the restart
+}
+
+FleetOptions Membership::options(std::string instance) const {
+    const Config& config = node_.config();
+    FleetOptions o;
+    o.node = config.node.name;
+    o.region = config.node.region;
+    o.fleet = config.coordination.fleet;
+    o.upstream = config.upstream.kind;
+    o.instance = std::move(instance);
+    o.lease_ttl = config.coordination.lease_ttl;
+    o.min_votes = config.coordination.min_votes;
+    o.quorum = config.coordination.quorum;
+    o.local_proof = config.coordination.local_proof;
+    o.probe_limit = config.upstream.options.timeout.max;
+    o.circuit = config.upstream.options.circuit;
+    return o;
+}
+
+FleetHooks Membership::hooks(std::function<MonoTime()> clock) {
+    FleetHooks out;
+    out.clock = std::move(clock);
+    out.save = [this](const FleetMemory& memory, std::function<void(bool)> done) {
+        node_.parts().storage.state().put_durable(
+            key_, encode(memory), [done = std::move(done)](const Result<void>& stored) { done(stored.has_value()); });
+    };
+    out.on_circuit_touched = [this] { node_.parts().upstream.circuit_touched(); };
+    out.on_event = [this](const FleetEvent& event) { happened(event); };
+    out.on_order = [this] { order_changed(); };
+    return out;
+}
+
+// The epoch of the last life. One that does not read back is as good as none: the store's is taken, and it is said.
+FleetMemory Membership::remembered() const {
+    const auto text = node_.parts().storage.state().get(key_);
+    if (!text) return {};
+    auto memory = decode_memory(key_, *text);
+    if (memory) return std::move(*memory);
+    log::error("state: {}; the fleet's epoch is taken from the store", memory.error().detail);
+    node_.events().add(node_.loop().now().wall, "fleet", "the known epoch does not read back");
+    return {};
+}
+
+void Membership::tell(std::string_view event, const std::string& text, std::uint64_t epoch) {
+    node_.events().add(node_.loop().now().wall, "fleet", text);
+    std::string fields;
+    json::Writer(fields).begin_object().member("event", event).member("epoch", epoch).member("text", text).end_object();
+    node_.journal("fleet", fields);
+}
+
+void Membership::happened(const FleetEvent& event) {
+    const bool good = event.kind == FleetEvent::Kind::mode    ? shared()
+                      : event.kind == FleetEvent::Kind::state ? fleet_->status().central == CircuitState::closed
+                                                              : event.kind == FleetEvent::Kind::notice;
+    if (event.kind == FleetEvent::Kind::alarm)
+        log::error("fleet: {}", event.text);
+    else if (good)
+        log::info("fleet: {}", event.text);
+    else
+        log::warn("fleet: {}", event.text);
+    tell(name(event.kind), event.text, event.epoch);
+}
+
+void Membership::store_said(bool good, const std::string& text) {
+    if (good)
+        log::info("etcd: {}", text);
+    else
+        log::warn("etcd: {}", text);
+    tell("store", text, 0);
+}
+
+void Membership::tick(Now now) {
+    Parts& parts = node_.parts();
+    if (shared()) {
+        const std::size_t live = fleet_->live();
+        if (live >= live_ || now.mono - live_at_ >= kShareMemory) {
+            if (live != live_) parts.storage.state().put_soon(key_ + "/live", std::to_string(live));
+            live_ = live;
+            live_at_ = now.mono;
+        }
+    }
+    parts.sharing = live_;
+}
+
+// `open` and `closed` bind through the circuit; here they only renew the outage that they make, as an order of the node
+// does. What a restart has read back renews nothing.
+void Membership::order_changed() {
+    Parts& parts = node_.parts();
+    const FleetStatus s = fleet_->status();
+    const Now now = node_.loop().now();
+    const Scope scope{Scope::Kind::fleet, ""};
+    const MonoTime ends = now.mono + s.order_left;
+    const bool known = s.order == order_ && s.order_by == order_by_ && s.order_why == order_why_ &&
+                       std::chrono::abs(ends - order_ends_) < kSameEnd;
+    order_ = s.order;
+    order_by_ = s.order_by;
+    order_why_ = s.order_why;
+    order_ends_ = ends;
+    parts.overrides.clear(scope, false);
+    if (order_ == FleetOrder::degraded || order_ == FleetOrder::live) {
+        const Mode mode = order_ == FleetOrder::degraded ? Mode::degraded : Mode::live;
+        Override order{scope,        mode, CircuitForce::none, order_why_, order_by_, stamp(now, parts.boot),
+                       s.order_left, ends};
+        HF_CHECK(parts.overrides.stand(std::move(order)));
+    }
+    node_.orders_changed();
+    const bool makes_outage = order_ == FleetOrder::degraded || order_ == FleetOrder::open;
+    if (makes_outage && !known && begun_) parts.outages.renew(scope, now, parts.storage.state());
+    begun_ = true;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,62 @@
+// A node's part in its fleet, as the node sees it: makes the Fleet over the store that was given, keeps what it must
+// not forget in state/ before it is acted on, turns the fleet's override into an order of this node, and tells log,
+// journal and events what happens. Only a node with coordination.kind = "etcd" has one. No request waits for it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "edge/base/rng.h"
+#include "upstream/fleet.h"
+
+namespace holdfast {
+
+class Node;
+struct NodeSeams;
+
+class Membership {
+  public:
+    // A share of a budget counts the most nodes that were live within it: those of nodes that vanished and come back
+    // are not spent twice.
+    static constexpr Nanos kShareMemory = 1min;
+
+    // Requires: seams.make_coordinator; `node` has its parts, and outlives it, as `rng` does.
+    Membership(Node& node, const NodeSeams& seams, Rng& rng);
+    Membership(const Membership&) = delete;
+    Membership& operator=(const Membership&) = delete;
+
+    void circuit_changed() { fleet_->circuit_changed(); }
+    void tick(Now now);  // each second: the share of the budgets
+    FleetStatus status() const { return fleet_->status(); }
+    bool shared() const { return fleet_->mode() == FleetMode::shared; }
+    // The operator's word for the whole fleet; see Fleet::order().
+    void order(FleetOrder order, Nanos span, std::string by, std::string why, std::function<void(Result<void>)> done) {
+        fleet_->order(order, span, std::move(by), std::move(why), std::move(done));
+    }
+    void accept_store() { fleet_->accept_store(); }
+    void leave(std::function<void()> done) { fleet_->leave(std::move(done)); }
+
+  private:
+    FleetMemory remembered() const;
+    FleetOptions options(std::string instance) const;
+    FleetHooks hooks(std::function<MonoTime()> clock);
+    void happened(const FleetEvent& event);
+    void store_said(bool good, const std::string& text);
+    void tell(std::string_view event, const std::string& text, std::uint64_t epoch);
+    void order_changed();
+
+    Node& node_;
+    std::string key_;       // in state/: "fleet/<fleet>/<upstream>"
+    std::size_t live_ = 1;  // that budgets are shared among: the most of the last minute, or what was known last
+    MonoTime live_at_{};
+    // The fleet's override as it was applied last.
+    FleetOrder order_ = FleetOrder::none;
+    std::string order_by_, order_why_;
+    MonoTime order_ends_{};
+    bool begun_ = false;  // what a restart has read back is applied
+    std::unique_ptr<Coordinator> store_;
+    std::unique_ptr<Fleet> fleet_;
+};
+
+}  // namespace holdfast

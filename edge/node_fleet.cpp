@@ -1,0 +1,45 @@
+// A node in a fleet: joining at the start, leaving at the end, and what shows of it.
+#include "edge/base/log.h"
+#include "edge/node.h"
+
+namespace holdfast {
+
+Result<void> Node::join_fleet() {
+    const CoordinationConfig& coordination = config().coordination;
+    if (!coordination.shared()) return {};
+    if (!seams_.make_coordinator)
+        return fail(Code::unsupported, Origin::local, "coordination.kind = \"etcd\": there is no road to a store here");
+    membership_ = std::make_unique<Membership>(*this, seams_, rng_);
+    log::info("fleet: {} in {}, over {}", config().node.name, coordination.fleet, membership_->status().store);
+    return {};
+}
+
+void Node::refresh_lease() {
+    if (membership_ == nullptr) return;  // the gauges stay 0: it holds none
+    const FleetStatus status = membership_->status();
+    metrics_->lease_valid().Set(status.mode == FleetMode::shared ? 1 : 0);
+    metrics_->lease_remaining_seconds().Set(std::chrono::duration<double>(status.lease_remaining).count());
+    // `degraded` and `live` are among the overrides; what binds through the circuit is not.
+    if (status.order == FleetOrder::open || status.order == FleetOrder::closed)
+        metrics_->override_remaining_seconds().Set(std::max(metrics_->override_remaining_seconds().Value(),
+                                                            std::chrono::duration<double>(status.order_left).count()));
+}
+
+// The lease is given back while the storage is synced; the store is waited for only as long as that takes and a little
+// more.
+void Node::leave_fleet() {
+    if (membership_ == nullptr) return;
+    leaving_ = true;
+    membership_->leave([this] {
+        leaving_ = false;
+        if (synced_) shut_down_over({});
+    });
+}
+
+void Node::synced_over(Result<void> synced) {
+    if (!leaving_ || hurried_ || !synced) return shut_down_over(std::move(synced));
+    synced_ = true;
+    drain_timer_ = seams_.loop.after(kLeaveMax, [this] { shut_down_over({}); });
+}
+
+}  // namespace holdfast

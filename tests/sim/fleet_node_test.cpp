@@ -1,0 +1,204 @@
+// A whole node as a member of a fleet, over a simulated store: what it keeps over restarts, what an operator's order to
+// the fleet does to it, what it shares, and that its requests are answered whatever the store does.
+#include <catch2/catch.hpp>
+
+#include "edge/membership.h"
+#include "tests/sim/one_node.h"
+#include "tests/sim/sim_store.h"
+
+using namespace holdfast;
+using namespace holdfast::sim;
+
+namespace {
+
+struct Member {
+    Member() {
+        one.change_seams = [this](NodeSeams seams) {
+            seams.make_coordinator = [this](const NodeSeams::StoreSaid&) {
+                return std::make_unique<BorrowedRoad>(road);
+            };
+            return seams;
+        };
+    }
+    ~Member() { one.stop(); }
+
+    bool shared() { return one.node().membership()->shared(); }
+    bool joins() {
+        return one.start() && one.until([this] { return shared(); });
+    }
+    bool again() {
+        one.crash();
+        return one.start();
+    }
+    FleetStatus status() { return one.node().membership()->status(); }
+    Circuit& circuit() { return one.parts().upstream.circuit(); }
+    Mode mode() { return one.parts().overrides.mode_of("LOGIN", one.view.now()); }
+    std::string ask() {
+        const std::string n = std::to_string(++one.orders);
+        return one.ask("o-" + n, "LOGIN", "user-" + n).text("source");
+    }
+    void put(const std::string& below, const std::string& value) {
+        Txn txn;
+        txn.success.push_back({TxnOp::Kind::put, "/holdfast/prod/" + below, value, 0, false});
+        REQUIRE(store.data().txn(txn, one.world.now().mono));
+        store.changed();
+    }
+    void put_state(CircuitState state, std::uint64_t epoch) {
+        put("state/central", encode(StateRecord{state, epoch, "quorum", "pop-9", 0, 9}));
+    }
+    void put_peer(const std::string& name) {
+        put("node/" + name, encode(NodeRecord{"life", "there", 1, CircuitState::closed, false, one.world.now().wall}));
+    }
+    bool order(FleetOrder order, Nanos span) {
+        std::optional<Result<void>> done;
+        one.node().membership()->order(order, span, "uid 0 at sim", "a test", [&done](Result<void> r) { done = r; });
+        return one.until([&done] { return done.has_value(); }) && done->has_value();
+    }
+
+    OneNode one{"[coordination]\nkind = \"etcd\"\nlease_ttl = \"6s\"\n"};
+    Rng rng{11};
+    SimStore store{one.world, rng};
+    SimCoordinator road{store, one.view};
+};
+
+}  // namespace
+
+TEST_CASE("fleet node: without a road to a store it does not start, and says why") {
+    OneNode one{"[coordination]\nkind = \"etcd\"\n"};
+    CHECK_FALSE(one.start());
+    CHECK(one.why().find("coordination.kind") != std::string::npos);
+}
+
+TEST_CASE("fleet node: what the fleet decides binds it within its belief, and its requests never wait for the store") {
+    Member m;
+    REQUIRE(m.joins());
+    CHECK(m.ask() == "live");
+    m.put_state(CircuitState::open, 2);
+    REQUIRE(m.one.until([&] { return m.circuit().state() == CircuitState::open; }, 1s));
+    CHECK(m.one.parts().outages.node().facts(m.one.view.now()).active);
+    CHECK(m.ask() != "live");
+    m.one.node().refresh_metrics();
+    CHECK(m.one.node().metrics().lease_valid().Value() == 1);
+    CHECK(m.one.node().metrics().lease_remaining_seconds().Value() > 3);
+    CHECK(m.one.journal().find("central circuit open, epoch 2") != std::string::npos);
+    m.put_state(CircuitState::closed, 3);
+    REQUIRE(m.one.until([&] { return m.circuit().state() == CircuitState::closed; }, 1s));
+
+    m.store.set_frozen(true);
+    const MonoTime frozen = m.one.world.now().mono;
+    REQUIRE(m.one.until([&] { return !m.shared(); }, 6s));
+    CHECK(m.one.world.now().mono - frozen < 6s);
+    CHECK(m.ask() == "live");
+    m.one.node().refresh_metrics();
+    CHECK(m.one.node().metrics().lease_valid().Value() == 0);
+    CHECK(m.one.node().metrics().lease_remaining_seconds().Value() == 0);
+    CHECK(m.one.journal().find("autonomous") != std::string::npos);
+    m.store.set_frozen(false);
+    CHECK(m.one.until([&] { return m.shared(); }, 15s));
+}
+
+TEST_CASE("fleet node: its epoch outlives it, older data of a store is refused until an operator takes it") {
+    Member m;
+    REQUIRE(m.joins());
+    MemoryStore older = m.store.data();
+    m.put_state(CircuitState::open, 2);
+    m.put_state(CircuitState::closed, 3);
+    REQUIRE(m.one.until([&] { return m.status().epoch == 3; }, 1s));
+    REQUIRE(m.again());
+    CHECK(m.status().epoch == 3);
+    REQUIRE(m.one.until([&] { return m.shared(); }));
+    m.store.restore(std::move(older));
+    REQUIRE(m.one.until([&] { return !m.status().alarm.empty(); }));
+    CHECK_FALSE(m.shared());
+    m.one.run_for(2s);  // the ramp
+    CHECK(m.ask() == "live");
+    REQUIRE(m.again());
+    m.one.run_for(10s);
+    CHECK_FALSE(m.shared());
+    CHECK(m.status().alarm.find("older than this node: epoch 1 below 3") != std::string::npos);
+    m.one.node().membership()->accept_store();
+    CHECK(m.one.until([&] { return m.shared(); }, 15s));
+    CHECK(m.status().epoch == 1);
+    REQUIRE(m.again());
+    CHECK(m.one.until([&] { return m.shared(); }));
+}
+
+TEST_CASE("fleet node: an order to the fleet is its own order, over restarts and without the store, until its end") {
+    Member m;
+    REQUIRE(m.joins());
+    REQUIRE(m.order(FleetOrder::degraded, 5min));
+    CHECK(m.mode() == Mode::degraded);
+    CHECK(m.one.parts().overrides.all(m.one.view.now()).front().author == "uid 0 at sim");
+    CHECK(m.ask() != "live");
+    m.one.run_for(1s);  // durable
+    m.store.set_frozen(true);
+    REQUIRE(m.again());
+    CHECK(m.mode() == Mode::degraded);
+    const auto renewed = m.one.parts().outages.node().facts(m.one.view.now()).since_renewal;
+    m.one.run_for(60s);
+    CHECK(m.mode() == Mode::degraded);
+    CHECK(m.one.parts().outages.node().facts(m.one.view.now()).since_renewal >= renewed + 59s);
+    m.one.run_for(4min);
+    CHECK(m.mode() == Mode::automatic);
+    CHECK(m.ask() == "live");
+    CHECK(m.one.journal().find("degrade/fleet") != std::string::npos);
+}
+
+TEST_CASE("fleet node: open and closed for the fleet bind through the circuit, below an order of the node") {
+    Member m;
+    REQUIRE(m.joins());
+    REQUIRE(m.order(FleetOrder::open, 5min));
+    CHECK(m.mode() == Mode::automatic);
+    CHECK(m.circuit().state() == CircuitState::open);
+    auto own = m.one.parts().overrides.propose(
+        {{Scope::Kind::node, ""}, Mode::automatic, CircuitForce::closed, "mine", "uid 0", 10s}, m.one.view.now());
+    REQUIRE(own);
+    REQUIRE(m.one.parts().overrides.stand(*own));
+    m.one.node().orders_changed();
+    CHECK(m.circuit().state() == CircuitState::closed);
+    m.one.run_for(11s);
+    CHECK(m.circuit().state() == CircuitState::open);
+    REQUIRE(m.order(FleetOrder::none, 0s));
+    CHECK(m.circuit().state() != CircuitState::open);
+}
+
+TEST_CASE("fleet node: budgets are shared among the nodes that are live, or were when it knew") {
+    Member m;
+    REQUIRE(m.joins());
+    CHECK(m.one.parts().sharing == 1);
+    m.put_peer("pop-1");
+    m.put_peer("pop-2");
+    m.one.run_for(2s);
+    CHECK(m.one.parts().sharing == 3);
+    m.store.set_frozen(true);
+    m.one.run_for(3min);
+    CHECK(m.one.parts().sharing == 3);
+    REQUIRE(m.again());
+    CHECK(m.one.parts().sharing == 3);
+    m.store.set_frozen(false);
+    REQUIRE(m.one.until([&] { return m.shared(); }, 15s));
+    Txn gone;
+    gone.success.push_back({TxnOp::Kind::erase, "/holdfast/prod/node/pop-1", "", 0, false});
+    REQUIRE(m.store.data().txn(gone, m.one.world.now().mono));
+    m.store.changed();
+    m.one.run_for(30s);
+    CHECK(m.one.parts().sharing == 3);  // within the minute that its spends are counted in
+    m.one.run_for(40s);
+    CHECK(m.one.parts().sharing == 2);
+}
+
+TEST_CASE("fleet node: at its end it gives the lease back, and a store that does not answer holds it up only shortly") {
+    for (const bool frozen : {false, true}) {
+        Member m;
+        REQUIRE(m.joins());
+        REQUIRE(m.store.data().leases().size() == 1);
+        m.store.set_frozen(frozen);
+        std::optional<Result<void>> ended;
+        const MonoTime begun = m.one.world.now().mono;
+        m.one.node().shut_down(true, [&ended](Result<void> r) { ended = std::move(r); });
+        REQUIRE(m.one.until([&ended] { return ended.has_value(); }));
+        CHECK(*ended);
+        CHECK(m.one.world.now().mono - begun < 3s);
+        CHECK(m.store.data().leases().empty() == !frozen);
+    }
+}
