@@ -26,6 +26,7 @@ class Parser {
         add_offline();
         add_journal();
         add_rest();
+        add_looking();
     }
 
     CommandLineResult parse(std::vector<std::string> args) {
@@ -154,6 +155,18 @@ class Parser {
             ->required();
     }
 
+    void add_looking() {
+        auto* top = leaf(&app_, "top", Verb::top, "the node on a live screen");
+        top->add_flag("--batch,-b", c_.batch, "page after page, for pipes and files");
+        top->add_option("--rounds,-n", c_.rounds, "refreshes; default until it is ended");
+        top->add_option("--delay,-d", every_, "between two refreshes; default 1s");
+        auto* doctor = leaf(&app_, "doctor", Verb::doctor, "whether machine, configuration and network are fit");
+        auto* bundle = leaf(&app_, "support-bundle", Verb::support_bundle, "what a supporter asks for, redacted");
+        for (CLI::App* app : {doctor, bundle})
+            app->add_option("--config", c_.config, "the node's configuration file")->capture_default_str();
+        bundle->add_option("--out,-o", c_.out, "the archive; default holdfast-support-TIME.tar.gz");
+    }
+
     CLI::App* deepest() {
         CLI::App* at = &app_;
         while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
@@ -190,6 +203,7 @@ class Parser {
         const auto* chosen = deepest();
         if (c_.verb == Verb::degrade || c_.verb == Verb::circuit_set) c_.action = chosen->get_name();
         for (const auto& [text, to, name] : {std::tuple{&timeout_, &c_.timeout, "--timeout"},
+                                             std::tuple{&every_, &c_.every, "--delay"},
                                              std::tuple{&wait_limit_, &c_.wait_limit, "--wait-limit"}}) {
             if (text->empty()) continue;
             const auto d = parse_duration(*text);
@@ -209,7 +223,7 @@ class Parser {
 
     CLI::App app_;
     CommandLine c_;
-    std::string timeout_, for_, wait_limit_;
+    std::string timeout_, for_, wait_limit_, every_;
     std::int64_t at_ = -1;
 };
 

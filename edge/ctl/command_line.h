@@ -33,6 +33,9 @@ enum class Verb {
     drain,
     undrain,
     state_reset,
+    top,
+    doctor,
+    support_bundle,
 };
 
 struct CommandLine {
@@ -49,6 +52,11 @@ struct CommandLine {
     std::uint64_t entries = 20;      // journal tail
     std::uint64_t after = 0;         // journal export
     Nanos wait_limit = 60s;          // drain --wait
+    std::string config = "/etc/holdfast/holdfast.toml";  // doctor, support-bundle
+    std::string out;                 // support-bundle: its file
+    Nanos every = 1s;                // top: between two refreshes
+    std::uint64_t rounds = 0;        // top: refreshes; 0: until it is ended
+    bool batch = false;              // top
     bool fleet = false, watch = false, follow = false, wait = false, origin = false;
 };
 

@@ -65,5 +65,8 @@ int run_journal_verify(Session& s);
 int run_journal_export(Session& s);
 int run_keys_sign(Session& s);
 int run_keys_verify(Session& s);
+int run_top(Session& s);
+int run_doctor(Session& s);
+int run_support_bundle(Session& s);
 
 }  // namespace holdfast::ctl

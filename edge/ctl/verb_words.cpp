@@ -27,6 +27,9 @@ const std::vector<VerbWords>& words() {
         {"drain", {}},
         {"undrain", {}},
         {"state", {"reset"}},
+        {"top", {}},
+        {"doctor", {}},
+        {"support-bundle", {}},
     };
     return all;
 }

@@ -1,0 +1,152 @@
+#include "edge/ctl/doctor.h"
+
+#include <fmt/format.h>
+
+#include "edge/ctl/admin_client.h"
+#include "edge/ctl/console.h"
+#include "edge/ctl/session.h"
+
+namespace holdfast::ctl {
+namespace {
+
+constexpr std::string_view kSections[] = {"configuration", "machine",      "clock",   "storage",
+                                          "keys",          "certificates", "network", "node"};
+
+std::string_view mark(Finding finding) {
+    switch (finding) {
+        case Finding::good:
+            return "[ok]  ";
+        case Finding::doubtful:
+            return "[warn]";
+        case Finding::bad:
+            return "[FAIL]";
+        case Finding::skipped:
+            return "[skip]";
+    }
+    return "";
+}
+
+std::string_view word(Finding finding) {
+    switch (finding) {
+        case Finding::good:
+            return "ok";
+        case Finding::doubtful:
+            return "warning";
+        case Finding::bad:
+            return "failed";
+        case Finding::skipped:
+            return "skipped";
+    }
+    return "";
+}
+
+void add_problems(Checks& out, const std::vector<ConfigProblem>& problems, Finding finding) {
+    for (const ConfigProblem& p : problems)
+        out.push_back({"configuration", p.line == 0 ? p.file : fmt::format("{}:{}:{}", p.file, p.line, p.column),
+                       finding, p.message, p.suggestion.empty() ? p.expected : p.suggestion});
+}
+
+// The running node, when there is one; its process id.
+long check_node(Checks& out, const std::string& socket, Nanos limit) {
+    const auto answer = AdminClient(socket, limit).get(admin::kStatus);
+    if (!answer || answer->status != 200) {
+        const bool denied = !answer && answer.error().code == Code::denied;
+        out.push_back(
+            {"node", "running", denied ? Finding::skipped : Finding::doubtful,
+             denied ? socket + ": no permission" : "no node answers on " + socket,
+             denied ? "run as root or as a member of the socket's group" : "start it: systemctl start holdfast"});
+        return 0;
+    }
+    json::Document document;
+    const auto status = document.parse(answer->body);
+    if (!status) return 0;
+    const std::string verdict = text_of((*status)["verdict"]), summary = text_of((*status)["summary"]);
+    out.push_back({"node", "running", verdict == "ok" ? Finding::good : Finding::doubtful, verdict + ": " + summary,
+                   verdict == "ok" ? "" : "look: holdfastctl status, holdfastctl circuit show"});
+    const json::Value lease = (*status)["lease"];
+    const bool alone = lease["state"].text() == "autonomous";
+    out.push_back({"node", "coordination", alone ? Finding::doubtful : Finding::good, text_of(lease["state"]),
+                   alone ? "the coordinator does not answer this node: see network above" : ""});
+    return static_cast<long>((*status)["node"]["pid"].integer().value_or(0));
+}
+
+}  // namespace
+
+std::string setting(const Config& config, std::string_view key) {
+    for (const Config::Setting& one : config.settings) {
+        if (one.key != key) continue;
+        std::string_view value = one.value;
+        if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+        return std::string(value);
+    }
+    return {};
+}
+
+Checks examine(const DoctorTerms& terms) {
+    Checks out;
+    const ConfigOutcome outcome = load_config(terms.config_file);
+    add_problems(out, outcome.errors, Finding::bad);
+    add_problems(out, outcome.warnings, Finding::doubtful);
+    if (!outcome.config) {
+        for (const std::string_view section : kSections)
+            if (section != "configuration")
+                out.push_back({std::string(section), "all", Finding::skipped, "the configuration is not valid", ""});
+        return out;
+    }
+    const Config& config = *outcome.config;
+    out.push_back({"configuration", "valid", Finding::good, terms.config_file, ""});
+    Checks node;
+    const long pid = check_node(node, terms.socket.empty() ? config.admin.socket : terms.socket, terms.socket_limit);
+    check_machine(out, config, pid);
+    check_clock(out, config);
+    check_storage(out, config);
+    check_secrets(out, config);
+    check_alipay_keys(out, config);
+    check_certificates(out, config, WallClock::read());
+    check_network(out, config, terms.network_limit);
+    out.insert(out.end(), node.begin(), node.end());
+    return out;
+}
+
+bool all_well(const Checks& checks) {
+    for (const Check& check : checks)
+        if (check.finding == Finding::bad) return false;
+    return true;
+}
+
+std::string doctor_text(const Checks& checks) {
+    std::string out;
+    std::size_t bad = 0, doubtful = 0;
+    for (const std::string_view section : kSections) {
+        bool headed = false;
+        for (const Check& check : checks) {
+            if (check.section != section) continue;
+            if (!headed) out += fmt::format("{}{}\n{:-<{}}\n", out.empty() ? "" : "\n", section, "", section.size());
+            headed = true;
+            bad += check.finding == Finding::bad;
+            doubtful += check.finding == Finding::doubtful;
+            out += fmt::format("{} {}: {}\n", mark(check.finding), clean(check.name), clean(check.detail));
+            if (!check.fix.empty()) out += fmt::format("       -> {}\n", clean(check.fix));
+        }
+    }
+    out += bad > 0        ? fmt::format("\n{} failed, {} in doubt\n", bad, doubtful)
+           : doubtful > 0 ? fmt::format("\nfit, {} in doubt\n", doubtful)
+                          : std::string("\nfit\n");
+    return out;
+}
+
+std::string doctor_json(const Checks& checks) {
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().member("ok", all_well(checks)).key("checks").begin_array();
+    for (const Check& check : checks) {
+        w.begin_object().member("section", check.section).member("name", check.name);
+        w.member("result", word(check.finding)).member("detail", check.detail);
+        if (!check.fix.empty()) w.member("fix", check.fix);
+        w.end_object();
+    }
+    w.end_array().end_object();
+    return out + "\n";
+}
+
+}  // namespace holdfast::ctl

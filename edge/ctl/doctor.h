@@ -1,0 +1,48 @@
+// `holdfastctl doctor`: whether a machine, a configuration and what they lean on are fit for a node, check by check. It
+// looks and never repairs; a node need not run. Each check says what was seen, and, when it is not well, what to do.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "edge/base/time.h"
+#include "edge/config.h"
+
+namespace holdfast::ctl {
+
+enum class Finding { good, doubtful, bad, skipped };
+
+struct Check {
+    std::string section, name;
+    Finding finding = Finding::good;
+    std::string detail;  // what was seen
+    std::string fix;     // empty: nothing is to be done
+};
+using Checks = std::vector<Check>;
+
+struct DoctorTerms {
+    std::string config_file;
+    std::string socket;        // empty: that of the configuration
+    Nanos network_limit = 2s;  // for each endpoint
+    Nanos socket_limit = 2s;
+};
+
+Checks examine(const DoctorTerms& terms);
+bool all_well(const Checks& checks);  // doubts count as well
+
+// The sections, each for itself.
+void check_machine(Checks& out, const Config& config, long pid);  // pid: of the running node; 0: none
+void check_clock(Checks& out, const Config& config);
+void check_storage(Checks& out, const Config& config);
+void check_secrets(Checks& out, const Config& config);
+void check_alipay_keys(Checks& out, const Config& config);
+void check_certificates(Checks& out, const Config& config, WallTime now);
+void check_network(Checks& out, const Config& config, Nanos limit);
+// What was configured for a key of the option table, as text; empty when there is no such key.
+std::string setting(const Config& config, std::string_view key);
+
+// As for people: sections, a mark a check, hints below what is not well.
+std::string doctor_text(const Checks& checks);
+std::string doctor_json(const Checks& checks);
+
+}  // namespace holdfast::ctl

@@ -1,0 +1,113 @@
+// doctor: secrets and who can read them, keys that were taken for one another, certificates and their dates.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "edge/ctl/doctor.h"
+#include "edge/net/tls_context.h"
+#include "upstream/rsa2.h"
+
+namespace holdfast::ctl {
+namespace {
+
+constexpr auto kSoon = std::chrono::hours(24 * 14);
+
+void check_secret(Checks& out, const std::string& what, const std::string& path) {
+    struct stat st {};
+    if (::stat(path.c_str(), &st) != 0)
+        return out.push_back({"keys", what, Finding::bad, path + ": " + std::strerror(errno), "the path, or the file"});
+    const bool open = (st.st_mode & 04) != 0, loose = (st.st_mode & 022) != 0;
+    out.push_back({"keys", what, open || loose ? Finding::bad : Finding::good,
+                   fmt::format("{} ({:04o}){}", path, st.st_mode & 07777,
+                               open    ? ": everybody can read it"
+                               : loose ? ": others than its owner can write it"
+                                       : ""),
+                   open || loose ? "chmod 0640 " + path : ""});
+}
+
+std::string content(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::string text;
+    for (char c; text.size() <= rsa2::kKeyTextMax && in.get(c);) text += c;
+    return text;
+}
+
+// Every setting that names a file of a secret.
+bool names_secret(std::string_view key) {
+    for (const std::string_view end : {"secret_file", "key_file", "password_file", "listen.key", "upstream.key"})
+        if (key.ends_with(end) && !key.ends_with("public_key_file")) return true;
+    return false;
+}
+
+// Relative names stand for files beside the configuration.
+std::string beside(const Config& config, std::string path) {
+    if (path.empty() || path.front() == '/') return path;
+    const auto slash = config.source.rfind('/');
+    return slash == std::string::npos ? path : config.source.substr(0, slash + 1) + path;
+}
+
+}  // namespace
+
+void check_secrets(Checks& out, const Config& config) {
+    for (const Config::Setting& one : config.settings) {
+        if (!names_secret(one.key)) continue;
+        const std::string path = beside(config, setting(config, one.key));
+        if (!path.empty()) check_secret(out, one.key, path);
+    }
+}
+
+void check_alipay_keys(Checks& out, const Config& config) {
+    const std::string own = beside(config, setting(config, "upstream.alipay.private_key_file"));
+    const std::string theirs = beside(config, setting(config, "upstream.alipay.alipay_public_key_file"));
+    if (own.empty() || theirs.empty()) return;
+    const auto key = rsa2::PrivateKey::parse(content(own));
+    if (!key)
+        return out.push_back({"keys", "alipay: private key", Finding::bad, own + ": " + key.error().detail,
+                              "PKCS#1 or PKCS#8, not encrypted"});
+    const std::string text = content(theirs);
+    const auto other = rsa2::PublicKey::parse(text);
+    if (!other) {
+        const bool secret = rsa2::PrivateKey::parse(text).has_value();
+        return out.push_back({"keys", "alipay: public key", Finding::bad,
+                              theirs + (secret ? " holds a PRIVATE key" : ": " + other.error().detail),
+                              "the public key that Alipay's console shows as its own"});
+    }
+    const bool mixed = *other == key->public_half();
+    out.push_back(
+        {"keys", "alipay: public key", mixed ? Finding::bad : Finding::good,
+         mixed ? theirs + " is the application's own public key, not Alipay's: no answer will verify" : theirs,
+         mixed ? "in the console: \"Alipay public key\", not \"application public key\"" : ""});
+}
+
+void check_certificates(Checks& out, const Config& config, WallTime now) {
+    if (config.listen.tls()) {
+        const auto pair = TlsServerContext::load({config.listen.certificate, config.listen.key, ""}, now);
+        if (!pair) {
+            out.push_back(
+                {"certificates", "listen", Finding::bad, pair.error().detail, "renew it, or put the pair right"});
+        } else {
+            const Nanos left = (*pair)->not_after() - now;
+            const auto days = std::chrono::duration_cast<std::chrono::hours>(left).count() / 24;
+            out.push_back({"certificates", "listen", left < kSoon ? Finding::doubtful : Finding::good,
+                           fmt::format("valid until {}, {} days", rfc3339((*pair)->not_after()), days),
+                           left < kSoon ? "renew it; a reload takes it up" : ""});
+        }
+    } else {
+        out.push_back({"certificates", "listen", Finding::good, "plain HTTP on a loopback address", ""});
+    }
+    bool tls = false;
+    for (const Endpoint& endpoint : config.upstream.options.endpoints) tls = tls || endpoint.tls;
+    if (!tls) return;
+    const auto client =
+        TlsClientContext::load({config.upstream.ca_file, config.upstream.certificate, config.upstream.key}, now);
+    out.push_back({"certificates", "upstream", client ? Finding::good : Finding::bad,
+                   client ? (config.upstream.ca_file.empty() ? "the system's CAs" : config.upstream.ca_file)
+                          : client.error().detail,
+                   client ? "" : "upstream.ca_file, and certificate with key for mutual TLS"});
+}
+
+}  // namespace holdfast::ctl

@@ -1,0 +1,143 @@
+// doctor and support-bundle: what one looks at when a node is not well, here and elsewhere.
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+
+#include "edge/ctl/archive.h"
+#include "edge/ctl/doctor.h"
+#include "edge/ctl/session.h"
+
+namespace holdfast::ctl {
+namespace {
+
+constexpr std::size_t kEntriesShown = 200;  // of the journal
+
+DoctorTerms terms_of(const CommandLine& command) {
+    DoctorTerms terms;
+    terms.config_file = command.config;
+    if (command.socket != CommandLine().socket) terms.socket = command.socket;
+    terms.socket_limit = command.timeout;
+    return terms;
+}
+
+// The journal's entries without their fields, which hold reasons that people typed, and tags of subjects.
+std::string bare_entries(std::string_view lines) {
+    std::string out;
+    json::Document document;
+    while (!lines.empty()) {
+        const auto end = std::min(lines.find('\n'), lines.size());
+        if (const auto entry = document.parse(lines.substr(0, end))) {
+            out += fmt::format("{} {} {}\n", text_of((*entry)["seq"]), text_of((*entry)["time"]),
+                               text_of((*entry)["kind"]));
+        }
+        lines.remove_prefix(std::min(end + 1, lines.size()));
+    }
+    return out;
+}
+
+// A copy without the members that hold what people typed or whose words may name somebody.
+void copy_redacted(json::Writer& w, json::Value value) {
+    if (value.is(json::Kind::object)) {
+        w.begin_object();
+        for (json::Value member = value.first(); member; member = member.next()) {
+            w.key(member.key());
+            const bool typed = member.key() == "reason" || member.key() == "text" || member.key() == "by";
+            if (typed && member.text())
+                w.string(fmt::format("({} bytes)", member.text()->size()));
+            else
+                copy_redacted(w, member);
+        }
+        w.end_object();
+    } else if (value.is(json::Kind::array)) {
+        w.begin_array();
+        for (json::Value one = value.first(); one; one = one.next()) copy_redacted(w, one);
+        w.end_array();
+    } else {
+        json::copy(w, value);
+    }
+}
+
+std::string redacted(const std::string& body) {
+    json::Document document;
+    const auto root = document.parse(body);
+    if (!root) return "not JSON\n";
+    std::string out;
+    json::Writer w(out);
+    copy_redacted(w, *root);
+    return out + "\n";
+}
+
+std::string machine() {
+    utsname name{};
+    ::uname(&name);
+    return fmt::format("holdfastctl {}\n{} {} {} {}\n", HOLDFAST_VERSION, name.sysname, name.release, name.version,
+                       name.machine);
+}
+
+struct Bundle {
+    Session& s;
+    Archive& archive;
+    WallTime now;
+    std::string problems = {};
+
+    void add(std::string_view name, std::string_view bytes) {
+        archive.add(fmt::format("holdfast/{}", name), bytes, now);
+    }
+    // What the node answers; that it does not is a line of problems.txt.
+    void ask(std::string_view name, std::string_view target,
+             const std::function<std::string(const std::string&)>& shown) {
+        const auto answer = s.node.get(target);
+        if (!answer)
+            problems += fmt::format("{}: {}\n", target, answer.error().detail);
+        else if (answer->status != 200)
+            problems += fmt::format("{}: status {}\n", target, answer->status);
+        else
+            add(name, shown(answer->body));
+    }
+};
+
+}  // namespace
+
+int run_doctor(Session& s) {
+    const Checks checks = examine(terms_of(s.command));
+    s.console.data(s.command.json ? doctor_json(checks) : doctor_text(checks));
+    return all_well(checks) ? kDone : kRefused;
+}
+
+int run_support_bundle(Session& s) {
+    const WallTime now = WallClock::read();
+    std::string path = s.command.out;
+    if (path.empty()) {
+        path = "holdfast-support-" + rfc3339(now).substr(0, 19) + ".tar.gz";
+        std::replace(path.begin(), path.end(), ':', '-');
+    }
+    auto archive = Archive::create(path);
+    if (!archive) {
+        s.console.complain("holdfastctl: " + archive.error().detail);
+        return kRefused;
+    }
+    Bundle bundle{s, **archive, now};
+    const auto same = [](const std::string& body) { return body; };
+    bundle.add("machine.txt", machine());
+    bundle.add("doctor.txt", doctor_text(examine(terms_of(s.command))));
+    bundle.ask("status.json", admin::kStatus, redacted);
+    bundle.ask("circuit.json", admin::kCircuit, redacted);
+    bundle.ask("cache.json", admin::kCacheStats, redacted);
+    bundle.ask("config.json", std::string(admin::kConfig), redacted);
+    bundle.ask("settings.ndjson", std::string(admin::kConfig) + "?origin=1", same);
+    bundle.ask("metrics.txt", "/metrics", same);
+    bundle.ask("journal-verify.json", admin::kJournalVerify, redacted);
+    bundle.ask("journal.txt", fmt::format("{}?n={}", admin::kJournal, kEntriesShown), bare_entries);
+    bundle.add("problems.txt", bundle.problems);
+    if (const auto done = (*archive)->finish(); !done) {
+        s.console.complain("holdfastctl: " + done.error().detail);
+        return kRefused;
+    }
+    s.console.line(path);
+    if (!bundle.problems.empty()) s.console.complain("not all could be had:\n" + bundle.problems);
+    s.console.complain("no secret, subject or reason is in it; look at it before you pass it on");
+    return kDone;
+}
+
+}  // namespace holdfast::ctl

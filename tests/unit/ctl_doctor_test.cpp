@@ -1,0 +1,199 @@
+// doctor over configurations that are fit and unfit, and the archive that a support bundle is.
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "edge/ctl/archive.h"
+#include "edge/ctl/doctor.h"
+#include "edge/ctl/exit_code.h"
+#include "tests/support/config_folder.h"
+#include "tests/support/ctl_run.h"
+#include "tests/support/scripted_admin.h"
+
+using namespace holdfast;
+using namespace holdfast::ctl;
+using support::ConfigFolder;
+using support::run_ctl;
+using support::ScriptedAdmin;
+
+namespace {
+
+const Check* find(const Checks& checks, const std::string& section, const std::string& name) {
+    for (const Check& check : checks)
+        if (check.section == section && check.name == name) return &check;
+    return nullptr;
+}
+
+Finding finding(const Checks& checks, const std::string& section, const std::string& name) {
+    const Check* found = find(checks, section, name);
+    REQUIRE(found != nullptr);
+    INFO(found->detail);
+    CHECK((found->finding == Finding::good || found->finding == Finding::skipped || !found->fix.empty()));
+    return found->finding;
+}
+
+Config valid(const ConfigFolder& folder, const std::string& more = {}) {
+    auto outcome = folder.load(ConfigFolder::shortest() + more);
+    INFO(render_all(outcome));
+    REQUIRE(outcome.config);
+    return std::move(*outcome.config);
+}
+
+}  // namespace
+
+TEST_CASE("doctor: an invalid configuration is said with its place, and what needs it is skipped, not passed") {
+    const ConfigFolder folder;
+    const std::string file = folder.write("bad.toml", "[node]\ndata_dri = \"/x\"\n");
+    const auto ran = run_ctl({"doctor", "--config", file});
+    CHECK(ran.code == kRefused);
+    CHECK(ran.out.find("[FAIL] " + file + ":2:1: ") != std::string::npos);
+    CHECK(ran.out.find("data_dir") != std::string::npos);  // did you mean
+    CHECK(ran.out.find("network\n-------\n[skip]") != std::string::npos);
+    CHECK(ran.out.find("[ok]") == std::string::npos);
+    CHECK(run_ctl({"doctor", "--config", "/nowhere/holdfast.toml"}).code == kRefused);
+}
+
+TEST_CASE("doctor: a secret that everybody can read or others can write fails, one for a group does not") {
+    const ConfigFolder folder;
+    const Config config = valid(folder);
+    for (const auto& [mode, expected] :
+         {std::pair{0600u, Finding::good}, {0640u, Finding::good}, {0644u, Finding::bad}, {0660u, Finding::bad}}) {
+        REQUIRE(::chmod(folder.file("app.secret").c_str(), mode) == 0);
+        Checks checks;
+        check_secrets(checks, config);
+        CHECK(finding(checks, "keys", "credential[0].secret_file") == expected);
+        CHECK(finding(checks, "keys", "cache.key_file") == Finding::good);
+    }
+    std::filesystem::remove(folder.file("app.secret"));
+    Checks checks;
+    check_secrets(checks, config);
+    CHECK(finding(checks, "keys", "credential[0].secret_file") == Finding::bad);
+}
+
+TEST_CASE("doctor: the disk must hold what cache.size may still take, and data_dir is nobody else's") {
+    const ConfigFolder folder;
+    Config config = valid(folder);
+    config.node.data_dir = folder.file("data");
+    Checks checks;
+    check_storage(checks, config);
+    CHECK(finding(checks, "storage", "data_dir") == Finding::good);  // it will be made
+    CHECK(finding(checks, "storage", "disk") == Finding::good);
+    std::filesystem::create_directory(config.node.data_dir);
+    REQUIRE(::chmod(config.node.data_dir.c_str(), 0755) == 0);
+    config.cache.size = std::uint64_t(1) << 60;
+    checks.clear();
+    check_storage(checks, config);
+    CHECK(finding(checks, "storage", "data_dir") == Finding::bad);
+    CHECK(finding(checks, "storage", "disk") == Finding::bad);
+    config.node.data_dir = folder.file("app.secret");
+    checks.clear();
+    check_storage(checks, config);
+    CHECK(finding(checks, "storage", "data_dir") == Finding::bad);
+}
+
+TEST_CASE("doctor: descriptors of this shell are a doubt, those of the node a failure") {
+    const ConfigFolder folder;
+    Config config = valid(folder);
+    config.limits.connections = 1'000'000'000;
+    Checks checks;
+    check_machine(checks, config, 0);
+    CHECK(finding(checks, "machine", "descriptors") == Finding::doubtful);
+    checks.clear();
+    check_machine(checks, config, ::getpid());
+    CHECK(finding(checks, "machine", "descriptors") == Finding::bad);
+    config.limits.connections = 1;
+    config.limits.memory = std::uint64_t(1) << 60;
+    checks.clear();
+    check_machine(checks, config, ::getpid());
+    CHECK(finding(checks, "machine", "descriptors") == Finding::good);
+    CHECK(finding(checks, "machine", "memory") == Finding::doubtful);
+    config.clock.require_sync = true;
+    checks.clear();
+    check_clock(checks, config);
+    CHECK(finding(checks, "clock", "synchronised") != Finding::doubtful);  // needed: there or not there
+}
+
+TEST_CASE("doctor: the application's own public key in the place of Alipay's is named") {
+    const ConfigFolder folder;
+    Config config = valid(folder);
+    Checks checks;
+    check_alipay_keys(checks, config);
+    CHECK(checks.empty());  // no such keys
+    std::ifstream in(std::string(HOLDFAST_SOURCE_DIR) + "/tests/vectors/alipay_keys.json");
+    std::stringstream text;
+    text << in.rdbuf();
+    json::Document document;
+    const auto keys = document.parse(text.str());
+    REQUIRE(keys);
+    const auto pem = [&keys](const char* name) { return std::string((*keys)["keys"][name].text().value_or("")); };
+    config.settings.push_back({"upstream.alipay.private_key_file",
+                               '"' + folder.write("own.pem", pem("app_private_pkcs8")) + '"', "", false, "", ""});
+    for (const auto& [name, expected] : {std::pair{"alipay_public", Finding::good},
+                                         {"app_public", Finding::bad},
+                                         {"app_private_pkcs8", Finding::bad}}) {
+        INFO(name);
+        REQUIRE_FALSE(pem(name).empty());
+        config.settings.push_back({"upstream.alipay.alipay_public_key_file",
+                                   '"' + folder.write("theirs.pem", pem(name)) + '"', "", false, "", ""});
+        checks.clear();
+        check_alipay_keys(checks, config);
+        CHECK(finding(checks, "keys", "alipay: public key") == expected);
+        config.settings.pop_back();
+        const std::string said = checks.back().detail;
+        if (name == std::string("app_public"))
+            CHECK(said.find("the application's own public key") != std::string::npos);
+        if (name == std::string("app_private_pkcs8")) CHECK(said.find("PRIVATE") != std::string::npos);
+    }
+}
+
+TEST_CASE("doctor: an endpoint that takes connections is reached, one that does not is a failure in time") {
+    const ConfigFolder folder;
+    Config config = valid(folder);
+    Checks checks;
+    config.upstream.options.endpoints = {*parse_endpoint("http://127.0.0.1:1")};
+    check_network(checks, config, 2s);
+    CHECK(finding(checks, "network", "centre") == Finding::bad);
+    CHECK(finding(checks, "network", "coordinator") == Finding::good);
+    config.coordination.kind = "etcd";
+    config.coordination.endpoints = {"http://127.0.0.1:1"};
+    checks.clear();
+    check_network(checks, config, 2s);
+    CHECK(finding(checks, "network", "coordinator") == Finding::bad);
+}
+
+TEST_CASE("doctor: the running node's own word is part of it, and JSON says the same") {
+    const ConfigFolder folder;
+    ScriptedAdmin node({ScriptedAdmin::answer(
+        200, R"({"verdict":"degraded","summary":"circuit open","node":{"pid":0},"lease":{"state":"autonomous"}})")});
+    const std::string file = folder.write("holdfast.toml", ConfigFolder::shortest());
+    const auto ran = run_ctl({"doctor", "--config", file, "--socket", node.path(), "--json"});
+    json::Document document;
+    const auto root = document.parse(ran.out);
+    REQUIRE(root);
+    std::string all;
+    for (json::Value check = (*root)["checks"].first(); check; check = check.next())
+        all += std::string(*check["section"].text()) + "/" + std::string(*check["result"].text()) + " ";
+    CHECK(all.find("node/warning node/warning") != std::string::npos);
+    CHECK((*root)["ok"].boolean() == (ran.code == kDone));
+    CHECK(all.find("network/failed") != std::string::npos);  // nothing listens on port 9000
+    CHECK(ran.code == kRefused);
+}
+
+TEST_CASE("archive: tar and gzip read it back, whole, with names and bytes of every length") {
+    const ConfigFolder folder;
+    const std::string path = folder.file("a.tar.gz");
+    auto archive = Archive::create(path);
+    REQUIRE(archive);
+    CHECK_FALSE(Archive::create(path));  // what is there is not written over
+    for (const std::size_t size : {0u, 1u, 511u, 512u, 513u, 100'000u})
+        (*archive)->add("holdfast/of-" + std::to_string(size), std::string(size, 'x'), WallTime(1795400000s));
+    (*archive)->add(std::string(Archive::kNameMax, 'n'), "end", WallTime(1795400000s));
+    REQUIRE((*archive)->finish());
+    struct stat st {};
+    REQUIRE(::stat(path.c_str(), &st) == 0);
+    CHECK((st.st_mode & 0777) == 0600);
+    CHECK(st.st_size < 4096);  // it is compressed; that tar reads it is shown where a node is asked for its bundle
+}
