@@ -42,6 +42,8 @@ bool Circuit::bind(CircuitCause cause, const WindowCounts& counts, Now now) {
     transitions_.push_back(last_);
     bound_ = to;
     bound_since_ = now;
+    // What is in flight is of an older generation from here on: its report will give no place back.
+    if (to == CircuitState::half_open) round_.give_back_all();
     ++generation_;
     ++revision_;
     if (to == CircuitState::closed)

@@ -19,6 +19,7 @@ class HalfOpenRound {
     bool may_take(Caller caller) const;
     void take(Caller caller);
     void give_back(Caller caller);       // Requires: taken. As if it had never been given.
+    void give_back_all() { held_.clear(); }
     void done(const WindowEntry& entry); // Requires: taken
     // Nothing bad so far: no failed, throttled, slow or outstanding probe.
     bool clean() const { return barred_.empty() && held_.empty(); }
