@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "edge/base/check.h"
+#include "upstream/mutant.h"
 
 namespace holdfast {
 namespace {
@@ -87,12 +88,13 @@ Permit Circuit::admit_always(Caller caller, Now now) {
 }
 
 void Circuit::returned(const Permit& permit) {
+    if (HF_MUTANT(permit_not_returned)) return;
     if (permit.probe_ && permit.generation_ == generation_) round_.give_back(permit.caller_);
 }
 
 void Circuit::report(const Permit& permit, const CallReport& report, Now now) {
     tick(now);
-    if (permit.generation_ != generation_) return;
+    if (permit.generation_ != generation_ && !(HF_MUTANT(old_generation_counted) && !permit.probe_)) return;
     if (report.kind == CallKind::ignored) return returned(permit);
     WindowEntry entry{permit.caller_};
     entry.failed = report.kind == CallKind::failure;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "edge/base/check.h"
+#include "upstream/mutant.h"
 
 namespace holdfast {
 
@@ -138,6 +139,11 @@ void FleetCircuit::look(Now now) {
         return note_mode(now);
     }
     const bool newer = wanted.epoch > memory_.epoch || (wanted.epoch == memory_.epoch && !(wanted == memory_));
+    if (HF_MUTANT(acted_before_durable) && wanted.epoch > memory_.epoch) {
+        memory_ = wanted;
+        apply(state->value, now);
+        return note_mode(now);
+    }
     if (newer && !(pending_ && pending_->memory == wanted) && !pending_taken_) pending_ = Pending{wanted, state->value};
     note_mode(now);
 }

@@ -4,6 +4,7 @@
 
 #include "edge/base/check.h"
 #include "upstream/fleet_circuit.h"
+#include "upstream/mutant.h"
 
 namespace holdfast {
 namespace {
@@ -65,6 +66,7 @@ std::optional<FleetWrite> FleetCircuit::plan_verdict(Now now) const {
     guard(w.txn, probe, view_.probe()->mod);
     w.txn.compares.push_back(
         {probe, Compare::Target::lease, Compare::Is::equal, static_cast<std::int64_t>(probe_lease_.id()), {}, false});
+    if (HF_MUTANT(verdict_not_fenced)) w.txn.compares.clear();
     w.txn.success.push_back({TxnOp::Kind::erase, probe, {}, 0, false});
     if (verdict.kind == ProbeVerdict::Kind::good)
         put_state(w.txn, CircuitState::closed, "probes_succeeded", 0, 0);
@@ -109,11 +111,15 @@ bool FleetCircuit::volunteers(Now now) {
 std::optional<FleetWrite> FleetCircuit::plan_open(Now now) {
     if (applied_->state != CircuitState::closed) return std::nullopt;
     std::vector<std::string> voters = view_.standing();
+    if (HF_MUTANT(old_votes_counted)) {
+        voters.clear();
+        for (const auto& [node, vote] : view_.votes()) voters.push_back(node);
+    }
     const bool stands = vote_stands();
     const bool wanted = wants_vote(now);
     if (stands && !wanted) std::erase(voters, options_.node);  // about to be withdrawn
     const bool adds = !stands && wanted;
-    const std::size_t needed = view_.needed(options_.min_votes, options_.quorum);
+    const std::size_t needed = HF_MUTANT(minority_opens) ? 1 : view_.needed(options_.min_votes, options_.quorum);
     if (voters.size() + (adds ? 1 : 0) < needed) {
         open_at_.reset();
         return std::nullopt;

@@ -8,6 +8,12 @@
 
 namespace holdfast::sim {
 
+inline void FleetWorld::no_violations() {
+    std::string all;
+    for (const std::string& one : violations) all += one + "\n";
+    CHECK(all == "");
+}
+
 struct Fleet3 : FleetWorld {
     explicit Fleet3(std::size_t n = 3, std::uint64_t seed = 1, FleetOptions o = {})
         : FleetWorld(n, seed, std::move(o)) {

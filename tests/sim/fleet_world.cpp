@@ -32,6 +32,12 @@ std::size_t FleetNode::probes() const {
     }));
 }
 
+std::size_t FleetNode::held() const {
+    return static_cast<std::size_t>(std::count_if(tries_.begin(), tries_.end(), [this](const auto& one) {
+        return one->permit.valid() && one->permit.probe() && one->permit.generation() == circuit->generation();
+    }));
+}
+
 void FleetNode::start() {
     view.revive();
     FleetOptions o = world.options;
@@ -100,16 +106,28 @@ void FleetNode::send(Try& one) {
     }
     one.flying = true;
     one.sent = world.loop.now().mono;
+    if (one.permit.epoch() != 0 && !world.excused_probes && !world.excused_leases && world.prober() != name)
+        world.violated("S2: " + name + " probes without the probe's lease");
     world.newest_probe_epoch = std::max(world.newest_probe_epoch, one.permit.epoch());
-    one.timer = view.after(call_takes, [this, &one] {
-        const bool spared = world.centre_failures == 0 || world.centre_failures-- == 0;
-        const bool good = road && world.centre && spared;
-        if (!good) ++failed;
-        one.over = true;
-        one.permit.report({good ? CallKind::success : CallKind::failure, !road, call_takes}, view.now());
-        touched();
-        if (fleet) fleet->circuit_changed();
-    });
+    one.timer = view.after(call_takes, [this, &one] { end(one); });
+}
+
+// An answer of before the last change of state moves nothing.
+void FleetNode::end(Try& one) {
+    one.over = true;
+    if (leaves > 0 && rng.chance(leaves)) return one.permit.drop();
+    const bool spared = world.centre_failures == 0 || world.centre_failures-- == 0;
+    const bool good = road && world.centre && spared;
+    if (!good) ++failed;
+    const CircuitView before = circuit->view(view.now());
+    const bool old = one.permit.generation() != circuit->generation();
+    one.permit.report({good ? CallKind::success : CallKind::failure, !road, call_takes}, view.now());
+    const CircuitView after = circuit->view(view.now());
+    if (old && (before.state != after.state || before.window.calls() != after.window.calls() ||
+                before.probes_done != after.probes_done))
+        world.violated("an answer of an older generation counts at " + name);
+    touched();
+    if (fleet) fleet->circuit_changed();
 }
 
 FleetWorld::FleetWorld(std::size_t count, std::uint64_t seed, FleetOptions o)

@@ -32,6 +32,7 @@ class FleetNode {
     std::uint64_t epoch() const { return disk.epoch; }
     bool saw(const std::string& text) const;
     std::size_t probes() const; // for the fleet, under way
+    std::size_t held() const;   // places in the round of probes, that calls under way hold
 
     FleetWorld& world;
     std::string name;
@@ -48,6 +49,7 @@ class FleetNode {
     Nanos call_takes = 10ms;
     Nanos pause_before_send{0};     // between admission and the clock that is read before the bytes leave
     bool ignores_clock = false;     // does not read it: a planted fault
+    double leaves = 0;              // share of calls that are given up after admission
     std::uint64_t admitted = 0, refused = 0, failed = 0;
     std::vector<FleetEvent> events;
     std::uint64_t lives = 0;
@@ -56,6 +58,7 @@ class FleetNode {
     struct Try;
     void arrive();
     void send(Try& one);
+    void end(Try& one);
     void touched();
     std::unique_ptr<Timer> arrivals_, second_;
     std::vector<std::unique_ptr<Try>> tries_; // a Try may be captured: only arrive() and crash() drop one
@@ -77,6 +80,7 @@ class FleetWorld {
     std::string prober();                  // in the store
     std::string put(const std::string& below, const std::string& value); // by hand; the key
     void no_violations();                  // CHECKs
+    void violated(std::string what);
 
     Rng rng;
     SimLoop loop;
@@ -95,7 +99,6 @@ class FleetWorld {
     friend class FleetNode;
     void judge_store();
     void judge_nodes();
-    void violated(std::string what);
 
     std::optional<StateRecord> judged_;
     bool judged_override_ = false;

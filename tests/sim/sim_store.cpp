@@ -63,7 +63,7 @@ struct SimCoordinator::Request : StoreRequest {
 
 template <typename T>
 StoreHandle SimCoordinator::ask(Nanos timeout, Done<T> done, std::function<Result<T>()> work,
-                                std::function<bool(const Result<T>&)> loses, Nanos more) {
+                                std::function<bool(const Result<T>&)> loses, Nanos more, Nanos held) {
     auto request = std::make_unique<Request<T>>();
     auto state = request->state;
     state->done = std::move(done);
@@ -78,7 +78,8 @@ StoreHandle SimCoordinator::ask(Nanos timeout, Done<T> done, std::function<Resul
     });
     if (!arrives(to)) return request;
     SimLoop& world = store_.world();
-    world.post(nullptr, world.now().mono + delay(), [this, state, work = std::move(work), loses, more] {
+    const MonoTime at = world.now().mono + delay() + held;
+    world.post(nullptr, at, [this, state, work = std::move(work), loses, more] {
         if (store_.refuses() || store_.frozen()) return;
         Result<T> answer = work();
         store_.changed();
@@ -123,9 +124,12 @@ StoreHandle SimCoordinator::range(std::string prefix, std::size_t limit, Nanos t
 
 StoreHandle SimCoordinator::txn(Txn txn, Nanos timeout, Done<TxnAnswer> done) {
     ++writes;
+    Nanos held{0};
+    if (late > 0 && store_.rng().chance(late))
+        held = Nanos(static_cast<std::int64_t>(store_.rng().unit() * static_cast<double>(late_by.count())));
     return ask<TxnAnswer>(
         timeout, std::move(done), [this, txn] { return store_.data().txn(txn, store_.world().now().mono); },
-        [this, txn](const Result<TxnAnswer>&) { return lose_txn_answer && lose_txn_answer(txn); });
+        [this, txn](const Result<TxnAnswer>&) { return lose_txn_answer && lose_txn_answer(txn); }, {}, held);
 }
 
 struct SimCoordinator::Watch : StoreRequest {

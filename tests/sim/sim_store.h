@@ -59,6 +59,8 @@ class SimCoordinator : public Coordinator {
     bool keep_lies = false;         // a renewal says OK whatever the store says
     Nanos keep_answer_delay{0};     // on top, of renewals' answers
     int lose_grants = 0;            // so many grant answers are lost
+    double late = 0;                // share of transactions that reach the store up to `late_by` later than they left
+    Nanos late_by{0};
     // Asked after a transaction was applied: true loses its answer.
     std::function<bool(const Txn&)> lose_txn_answer;
     std::uint64_t writes = 0;       // transactions that left
@@ -82,7 +84,7 @@ class SimCoordinator : public Coordinator {
     // `work` runs at the store; its answer comes back unless it is lost.
     template <typename T>
     StoreHandle ask(Nanos timeout, Done<T> done, std::function<Result<T>()> work,
-                    std::function<bool(const Result<T>&)> loses = {}, Nanos more = {});
+                    std::function<bool(const Result<T>&)> loses = {}, Nanos more = {}, Nanos held = {});
     void tell();
     void break_watches(WatchEnd::Why why);
 
