@@ -22,6 +22,8 @@ inline constexpr std::string_view kExplain = "/v1/explain/";             // GET,
 inline constexpr std::string_view kDrain = "/v1/drain";                  // GET, POST
 inline constexpr std::string_view kUndrain = "/v1/undrain";              // POST
 inline constexpr std::string_view kStateReset = "/v1/state/reset";       // POST
+inline constexpr std::string_view kPeers = "/v1/peers";                  // GET
+inline constexpr std::string_view kFleetAccept = "/v1/fleet/accept";     // POST
 
 inline constexpr std::size_t kRequestBytesMax = 8u << 20; // of a body that the node accepts on the admin socket
 inline constexpr std::size_t kAnswerBytesMax = 32u << 20; // of an answer that holdfastctl accepts

@@ -60,14 +60,19 @@ void AdminRequest::degrade(Body body) {
     const Mode mode = word == "degraded" ? Mode::degraded : word == "live" ? Mode::live : Mode::automatic;
     if (mode == Mode::automatic && word != "auto")
         return answer_error(400, "InvalidRequest", "mode must be degraded, live or auto");
-    if (body["fleet"].boolean().value_or(false))
-        return answer_error(400, "unsupported", "--fleet needs coordination.kind = \"etcd\"; this node stands alone");
     const auto span = how_long(body);
     if (!span) return answer_error(400, "InvalidRequest", "forSeconds must be between 1 and 14400");
     const std::string scene(body["scene"].text().value_or("")), reason(body["reason"].text().value_or(""));
-    const Scope scope{scene.empty() ? Scope::Kind::node : Scope::Kind::scene, scene};
-    operators_.degrade(mode, scene, *span, reason,
-                       then([this, scope, mode, reason] { return order_json(node_, scope, mode, reason); }));
+    const bool fleet = body["fleet"].boolean().value_or(false);
+    if (fleet && !scene.empty())
+        return answer_error(400, "InvalidRequest", "an order is for a scene of this node, or for the fleet");
+    const Scope scope{fleet           ? Scope::Kind::fleet
+                      : scene.empty() ? Scope::Kind::node
+                                      : Scope::Kind::scene,
+                      scene};
+    auto done = then([this, scope, mode, reason] { return order_json(node_, scope, mode, reason); });
+    if (fleet) return operators_.fleet_degrade(mode, *span, reason, std::move(done));
+    operators_.degrade(mode, scene, *span, reason, std::move(done));
 }
 
 void AdminRequest::circuit(Body body) {
@@ -82,8 +87,11 @@ void AdminRequest::circuit(Body body) {
     const auto span = how_long(body);
     if (!span) return answer_error(400, "InvalidRequest", "forSeconds must be between 1 and 14400");
     std::string reason(body["reason"].text().value_or(""));
+    auto done = then([this] { return circuit_json(node_); });
+    if (body["fleet"].boolean().value_or(false))
+        return operators_.fleet_circuit(force, *span, reason, std::move(done));
     if (reason.empty()) reason = "not given";  // the command takes a circuit order without a reason
-    operators_.circuit(force, *span, reason, then([this] { return circuit_json(node_); }));
+    operators_.circuit(force, *span, reason, std::move(done));
 }
 
 void AdminRequest::cache_get(Body body) {

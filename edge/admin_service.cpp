@@ -3,6 +3,7 @@
 #include "cache/journal_reader.h"
 #include "edge/base/check.h"
 #include "edge/connection.h"
+#include "edge/fleet_views.h"
 
 namespace holdfast {
 namespace {
@@ -110,6 +111,7 @@ bool AdminRequest::dispatch_get() {
     if (path_ == admin::kStatus) return answer(status_json(node_)), true;
     if (path_ == admin::kCircuit) return answer(circuit_json(node_)), true;
     if (path_ == admin::kCacheStats) return answer(cache_stats_json(node_)), true;
+    if (path_ == admin::kPeers) return answer(peers_json(node_)), true;
     if (path_ == admin::kDrain) return answer(drain_json(node_)), true;
     if (path_ == admin::kJournal) return journal(), true;
     if (path_ == admin::kJournalVerify) return verify_journal(), true;
@@ -141,6 +143,10 @@ bool AdminRequest::dispatch_post(Body body) {
     }
     if (path_ == admin::kStateReset) {
         operators_.reset_state(text("reason"), then([] { return std::string("{\"reset\":true}"); }));
+        return true;
+    }
+    if (path_ == admin::kFleetAccept) {
+        operators_.accept_store(text("reason"), then([this] { return peers_json(node_); }));
         return true;
     }
     if (path_ == admin::kDrain) return operators_.drain(), answer(drain_json(node_)), true;

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "edge/admin_service.h"
+#include "edge/fleet_views.h"
 
 namespace holdfast {
 namespace {
@@ -10,7 +11,7 @@ double seconds(Nanos d) {
     return std::chrono::duration<double>(d).count();
 }
 
-std::string verdict_summary(Node& node, std::string_view& verdict) {
+std::string local_summary(Node& node, std::string_view& verdict) {
     const Now now = node.loop().now();
     const CircuitState state = node.parts().upstream.circuit().state();
     const StorageHealth health = node.parts().storage.health();
@@ -25,6 +26,14 @@ std::string verdict_summary(Node& node, std::string_view& verdict) {
     if (state == CircuitState::open) return verdict = "degraded", "circuit open: answers come from the ladder";
     if (state == CircuitState::half_open) return verdict = "degraded", "circuit half-open: probing the centre";
     return verdict = "ok", "live";
+}
+
+// A node that has lost its fleet serves on its own; somebody should look, and it is never said without the reason.
+std::string verdict_summary(Node& node, std::string_view& verdict) {
+    const std::string own = local_summary(node, verdict), alone = autonomy(node);
+    if (alone.empty()) return own;
+    if (verdict == "ok") verdict = "impaired";
+    return own + "; " + alone;
 }
 
 void write_overrides(json::Writer& w, Node& node, Now now) {
@@ -43,6 +52,7 @@ void write_overrides(json::Writer& w, Node& node, Now now) {
             .member("remainingSeconds", seconds(one.remaining(now)))
             .end_object();
     }
+    write_fleet_override(w, node, now);
     w.end_array().end_object();
 }
 
@@ -52,7 +62,7 @@ void write_circuit(json::Writer& w, Node& node, Now now, bool full) {
         .member("upstream", node.config().upstream.kind)
         .member("state", name(view.state))
         .member("since", rfc3339(view.since.wall))
-        .member("sinceSeconds", seconds(now.mono - view.since.mono))
+        .member("sinceSeconds", seconds(std::max(Nanos{0}, Nanos(now.mono - view.since.mono))))
         .member("reason", name(view.cause));
     if (view.forced != Forced::none) w.member("forced", view.forced == Forced::open ? "open" : "close");
     if (view.forced_for) w.member("forcedRemainingSeconds", seconds(*view.forced_for));
@@ -82,6 +92,7 @@ void write_circuit(json::Writer& w, Node& node, Now now, bool full) {
                 .member("done", view.probes_done)
                 .end_object();
         if (view.ramp) w.key("ramp").begin_object().member("percent", *view.ramp).end_object();
+        write_fleet_circuit(w, node);
     }
     w.end_object();
 }
@@ -149,7 +160,8 @@ std::string status_json(Node& node) {
     w.key("circuits").begin_array();
     write_circuit(w, node, now, false);
     w.end_array();
-    w.key("lease").begin_object().member("kind", "local").member("state", "local").end_object();
+    w.key("lease");
+    write_lease(w, node);
     write_storage(w, node);
     w.key("clock").begin_object();
     w.member("synchronised", node.clock_synchronised()).member("trusted", node.parts().clock_trusted).end_object();

@@ -19,6 +19,11 @@ class Operators {
     // Sets or (Mode::automatic) clears an order; `scene` empty: the node's. `done` when it is durable and stands.
     void degrade(Mode mode, const std::string& scene, Nanos how_long, const std::string& reason, Done done);
     void circuit(CircuitForce force, Nanos how_long, const std::string& reason, Done done);
+    // The same for every node of the fleet: `done` when the fleet's store has it, refuses, or did not answer in time.
+    void fleet_degrade(Mode mode, Nanos how_long, const std::string& reason, Done done);
+    void fleet_circuit(CircuitForce force, Nanos how_long, const std::string& reason, Done done);
+    // Believes what the store holds although it is older than what this node knows, or another cluster's.
+    void accept_store(const std::string& reason, Done done);
     void revoke(const std::string& subject, Done done);
     void purge(const std::string& scene, Done done);
     void reset_state(const std::string& reason, Done done);
@@ -31,6 +36,7 @@ class Operators {
 
   private:
     void order(OverrideRequest request, Done done);
+    void fleet_order(const std::string& key, FleetOrder order, Nanos how_long, const std::string& reason, Done done);
     void clear(const Scope& scope, bool circuit, const std::string& reason, Done done);
     std::string fields(std::initializer_list<std::pair<std::string_view, std::string_view>> more) const;
     static Done stands(std::string what, Done done);

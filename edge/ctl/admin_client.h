@@ -10,11 +10,12 @@
 // GET /v1/status
 //   {"verdict":"ok|degraded|impaired|draining","summary":"one line for people",
 //    "node":{"name","region","version","pid":N,"startedAt","uptimeSeconds":N},
-//    "mode":{"node":"auto|degraded|live","overrides":[{"scope":"node|scene|circuit","scene"?,"mode","reason","by",
-//            "since","expiresAt","remainingSeconds":N}]},
+//    "mode":{"node":"auto|degraded|live","overrides":[{"scope":"node|scene|circuit|fleet","scene"?,"mode","reason",
+//            "by","since"?,"expiresAt","remainingSeconds":N}]},
 //    "circuits":[{"upstream","state":"closed|half-open|open","since","sinceSeconds":N,"reason",
 //                 "forced"?:"open|close","retryInSeconds"?:N}],
-//    "lease":{"kind":"local|etcd","state":"local|leased|autonomous","remainingSeconds"?:N},
+//    "lease":{"kind":"local|etcd","state":"local|leased|autonomous","remainingSeconds"?:N,"store"?,"epoch"?:N,
+//             "live"?:N,"why"?:"why autonomous","alarm"?:"what an operator must look at"},
 //    "cache":{"entries":N,"bytes":N,"sizeBytes":N,"healthy":bool,"detail"?},
 //    "state":{"healthy":bool,"detail"?}, "journal":{"healthy":bool,"entries":N,"detail"?},
 //    "clock":{"synchronised":bool,"trusted":bool},
@@ -24,13 +25,24 @@
 //    "reconcile":{"pending":N}, "config":{"hash","generation":N,"source","loadedAt","lastReloadSuccessful":bool},
 //    "events":[{"time","kind","text"}]}                       the newest last, at most 20
 // POST /v1/degrade {"mode":"degraded|live|auto","scene"?,"fleet"?:bool,"forSeconds"?:N,"reason"}
-//   {"scope":"node|scene","scene"?,"mode","reason","expiresAt"?,"remainingSeconds"?:N}     durable before it answers
+//   {"scope":"node|scene|fleet","scene"?,"mode","reason","expiresAt"?,"remainingSeconds"?:N}   durable before it
+//   answers; with "fleet" 503 when this node is not linked to its fleet, 504 when it is not known whether it stands
 // GET /v1/circuit
 //   {"circuits":[{"upstream","state","since","sinceSeconds":N,"reason","forced"?,"forcedRemainingSeconds"?:N,
 //     "retryInSeconds"?:N,"window":{"calls":N,"failures":N,"slow":N,"failureRate":N,"slowRate":N,"subjects":N,
 //     "credentials":N,"connectFailures":N},"throttle":{"active":bool,"probability":N},
-//     "halfOpen"?:{"permitted":N,"done":N,"failed":N},"ramp"?:{"percent":N},"votes"?:{"open":N,"needed":N,"live":N}}]}
-// POST /v1/circuit {"action":"open|close|auto","forSeconds"?:N,"reason"?}     answers like GET
+//     "halfOpen"?:{"permitted":N,"done":N,"failed":N},"ramp"?:{"percent":N},"votes"?:{"open":N,"needed":N,"live":N},
+//     "mode"?:"shared|autonomous","why"?,"alarm"?,"own"?:"closed|half-open|open","proof"?:bool,
+//     "fleet"?:{"name","state","epoch":N,"cause"?,"by"?,"sinceSeconds"?:N,"retryInSeconds"?:N,"prober"?,
+//       "override"?:{"order":"open|closed|degraded|live","by","reason","remainingSeconds":N},
+//       "votes":[{"node","cause","calls":N,"failures":N,"slow":N,"window","subjects":N}],"disagree":["node"]}}]}
+// POST /v1/circuit {"action":"open|close|auto","fleet"?:bool,"forSeconds"?:N,"reason"?}     answers like GET; a reason
+//   is needed with "fleet"
+// GET /v1/peers
+//   {"kind":"local|etcd","fleet"?,"mode"?,"why"?,"alarm"?,"store"?,"cluster"?,"revision"?:N,"epoch"?:N,
+//    "peers":[{"name","self":bool,"readable":bool,"region"?,"own"?,"proof"?:bool,"epoch"?:N,"revision"?:N,"vote":bool,
+//      "probing":bool,"disagrees":bool,"leaseRemainingSeconds"?:N (of this node),"clockSkewSeconds"?:N}]}
+// POST /v1/fleet/accept {"reason"}      answers like GET /v1/peers; 409 while no alarm about the store stands
 // GET /v1/cache/stats
 //   {"entries":N,"bytes":N,"sizeBytes":N,"orders":N,"hits":N,"misses":N,"evictions":{"<cause>":N},"healthy":bool,
 //    "detail"?}

@@ -13,6 +13,8 @@
 namespace holdfast::ctl {
 namespace {
 
+constexpr Nanos kFleetTimeout = 8s;
+
 class Parser {
   public:
     Parser() : app_("Sees and steers a Holdfast node.", "holdfastctl") {
@@ -78,8 +80,9 @@ class Parser {
         for (const char* action : {"open", "close", "auto"}) {
             auto* app = leaf(circuit, action, Verb::circuit_set,
                              action == std::string_view("auto") ? "end a forced state" : "force it");
-            app->add_option("--for", for_, "how long, e.g. 10m");
-            app->add_option("--reason", c_.reason, "why; goes into the journal");
+            auto* reason = app->add_option("--reason", c_.reason, "why; goes into the journal");
+            app->add_flag("--fleet", c_.fleet, "every node of the fleet")->needs(reason);
+            app->add_option("--for", for_, "how long, e.g. 10m; default 15m, at most 4h");
         }
     }
 
@@ -150,6 +153,11 @@ class Parser {
         drain->add_flag("--wait", c_.wait, "until nothing is in flight");
         drain->add_option("--wait-limit", wait_limit_, "how long to wait; default 60s");
         leaf(&app_, "undrain", Verb::undrain, "take work again");
+        leaf(&app_, "peers", Verb::peers, "the nodes of the fleet, as this one knows them");
+        leaf(group("fleet", "this node's part in its fleet"), "accept", Verb::fleet_accept,
+             "believe a store that holds older data than this node knows, or is another cluster")
+            ->add_option("--reason", c_.reason, "why; goes into the journal")
+            ->required();
         leaf(group("state", "the node's small state"), "reset", Verb::state_reset, "begin it anew after damage")
             ->add_option("--reason", c_.reason, "why; goes into the journal")
             ->required();
@@ -217,6 +225,8 @@ class Parser {
                 return wrong(fmt::format("{}: --for cannot be \"{}\": a duration such as \"30m\"\n", path(), for_));
             c_.lasts = *d;
         }
+        // The node asks its store up to three times.
+        if (c_.fleet && timeout_.empty()) c_.timeout = kFleetTimeout;
         if (at_ >= 0) c_.at = at_;
         return {std::move(c_), kDone, {}};
     }

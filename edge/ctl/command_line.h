@@ -36,6 +36,8 @@ enum class Verb {
     top,
     doctor,
     support_bundle,
+    peers,
+    fleet_accept,
 };
 
 struct CommandLine {

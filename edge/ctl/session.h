@@ -52,6 +52,8 @@ int run_circuit_set(Session& s);
 int run_drain(Session& s);
 int run_undrain(Session& s);
 int run_state_reset(Session& s);
+int run_peers(Session& s);
+int run_fleet_accept(Session& s);
 int run_cache_stats(Session& s);
 int run_cache_get(Session& s);
 int run_cache_purge(Session& s);

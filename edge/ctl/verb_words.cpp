@@ -30,6 +30,8 @@ const std::vector<VerbWords>& words() {
         {"top", {}},
         {"doctor", {}},
         {"support-bundle", {}},
+        {"peers", {}},
+        {"fleet", {"accept"}},
     };
     return all;
 }

@@ -23,6 +23,11 @@ std::string part_text(Value part) {
 std::string lease_text(Value lease) {
     std::string out = text_of(lease["state"]);
     if (lease["remainingSeconds"]) out += fmt::format(", {} left", seconds_text(lease["remainingSeconds"]));
+    if (lease["live"]) out += fmt::format(", {} live nodes, epoch {}", text_of(lease["live"]), text_of(lease["epoch"]));
+    if (lease["alarm"])
+        out += fmt::format(", ALARM: {}", text_of(lease["alarm"]));
+    else if (lease["why"])
+        out += fmt::format(": {}", text_of(lease["why"]));
     return out;
 }
 

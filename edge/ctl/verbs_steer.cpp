@@ -9,6 +9,38 @@ namespace {
 
 using json::Value;
 
+// What nodes of the fleet say to one circuit.
+void show_fleet(Console& console, Value c) {
+    const Value fleet = c["fleet"], votes = c["votes"];
+    const auto why = [](Value at) { return at["why"] ? ": " + text_of(at["why"]) : std::string(); };
+    console.line("");
+    console.line(fmt::format("mode     {}{}", text_of(c["mode"]), why(c)));
+    if (c["alarm"]) console.painted(Paint::bad, fmt::format("alarm    {}", text_of(c["alarm"])));
+    console.line(fmt::format("own      {}{}", text_of(c["own"]),
+                             c["proof"].boolean().value_or(false) ? ", with fresh proof that the centre answers" : ""));
+    std::string central = fmt::format("central  {}, epoch {}", text_of(fleet["state"]), text_of(fleet["epoch"]));
+    if (fleet["cause"])
+        central += fmt::format(" ({} by {}, {} ago)", text_of(fleet["cause"]), text_of(fleet["by"]),
+                               seconds_text(fleet["sinceSeconds"]));
+    if (fleet["retryInSeconds"]) central += fmt::format(", retry in {}", seconds_text(fleet["retryInSeconds"]));
+    if (fleet["prober"]) central += fmt::format(", {} probes", text_of(fleet["prober"]));
+    console.line(central);
+    if (const Value order = fleet["override"])
+        console.line(fmt::format("override {} by {} for {}: {}", text_of(order["order"]), text_of(order["by"]),
+                                 seconds_text(order["remainingSeconds"]), text_of(order["reason"])));
+    console.line(fmt::format("votes    {} for open of {} needed, {} live nodes", text_of(votes["open"]),
+                             text_of(votes["needed"]), text_of(votes["live"])));
+    for (Value name = fleet["disagree"].first(); name; name = name.next())
+        console.line(fmt::format("disagrees {}: its own circuit is closed", text_of(name)));
+    std::vector<std::vector<std::string>> rows;
+    for (Value v = fleet["votes"].first(); v; v = v.next())
+        rows.push_back({text_of(v["node"]), text_of(v["cause"]), text_of(v["calls"]), text_of(v["failures"]),
+                        text_of(v["slow"]), text_of(v["subjects"]), text_of(v["window"])});
+    if (rows.empty()) return;
+    console.line("");
+    console.table({"VOTE OF", "CAUSE", "CALLS", "FAILED", "SLOW", "SUBJECTS", "WINDOW"}, rows);
+}
+
 std::string request_of(Session& s, const std::function<void(json::Writer&)>& fill) {
     std::string body;
     json::Writer w(body);
@@ -47,10 +79,7 @@ void show_circuits(Console& console, Value root) {
         if (c["ramp"])
             console.line(fmt::format("{}: recovering, {}% of calls are let through", text_of(c["upstream"]),
                                      text_of(c["ramp"]["percent"])));
-        if (c["votes"])
-            console.line(fmt::format("{}: {} votes for open of {} needed, {} live nodes", text_of(c["upstream"]),
-                                     text_of(c["votes"]["open"]), text_of(c["votes"]["needed"]),
-                                     text_of(c["votes"]["live"])));
+        if (c["votes"]) show_fleet(console, c);
     }
 }
 
@@ -113,7 +142,10 @@ int run_circuit_show(Session& s) {
 }
 
 int run_circuit_set(Session& s) {
-    const std::string body = request_of(s, [&s](json::Writer& w) { w.member("action", s.command.action); });
+    const std::string body = request_of(s, [&s](json::Writer& w) {
+        w.member("action", s.command.action);
+        if (s.command.fleet) w.member("fleet", true);
+    });
     return s.post(admin::kCircuit, body, [&s](Value root) { show_circuits(s.console, root); });
 }
 

@@ -43,8 +43,13 @@ TEST_CASE("ctl: every verb is understood") {
         {{"drain", "--wait"}, Verb::drain},
         {{"undrain"}, Verb::undrain},
         {{"state", "reset", "--reason", "r"}, Verb::state_reset},
+        {{"top"}, Verb::top},
+        {{"doctor"}, Verb::doctor},
+        {{"support-bundle"}, Verb::support_bundle},
+        {{"peers"}, Verb::peers},
+        {{"fleet", "accept", "--reason", "r"}, Verb::fleet_accept},
     };
-    CHECK(all.size() == static_cast<std::size_t>(Verb::state_reset) + 1);
+    CHECK(all.size() == static_cast<std::size_t>(Verb::fleet_accept) + 1);
     for (const auto& [args, verb] : all) CHECK(parsed(args).verb == verb);
 }
 
@@ -56,6 +61,9 @@ TEST_CASE("ctl: options reach their verb, and those of the program stand anywher
     CHECK(on.lasts == Nanos(30min));
     CHECK(on.fleet);
     CHECK(on.reason == "the centre is moved");
+    CHECK(on.timeout == 8s);  // the node asks its store up to three times
+    CHECK(parsed({"circuit", "open", "--fleet", "--reason", "r"}).fleet);
+    CHECK(parsed({"circuit", "open", "--fleet", "--reason", "r", "--timeout", "1s"}).timeout == 1s);
     for (const auto& args :
          std::vector<std::vector<std::string>>{{"--socket", "/s", "--json", "--timeout", "250ms", "status"},
                                                {"status", "--socket", "/s", "--json", "--timeout", "250ms"}}) {
@@ -76,6 +84,7 @@ TEST_CASE("ctl: wrong usage exits 2 and says what was meant") {
         {{"--json", "--socket", "/s", "degarde", "on"},
          "holdfastctl: unknown verb \"degarde\"\ndid you mean \"degrade\"?\n"},
         {{"circuit", "opne"}, "holdfastctl: unknown circuit verb \"opne\"\ndid you mean \"open\"?\n"},
+        {{"circuit", "open", "--fleet"}, "holdfastctl circuit open: --fleet requires --reason\n"},
         {{"circuit"}, "holdfastctl circuit: one of show, open, close, auto must follow\n"},
         {{"degrade", "--reason", "on"}, "holdfastctl degrade: one of on, off, auto must follow\n"},
         {{}, "holdfastctl: a verb is missing\n"},
