@@ -21,6 +21,7 @@ inline constexpr std::string_view kJournalVerify = "/v1/journal/verify"; // GET
 inline constexpr std::string_view kExplain = "/v1/explain/";             // GET, the request id follows
 inline constexpr std::string_view kDrain = "/v1/drain";                  // GET, POST
 inline constexpr std::string_view kUndrain = "/v1/undrain";              // POST
+inline constexpr std::string_view kUpgrade = "/v1/upgrade";              // GET, POST
 inline constexpr std::string_view kStateReset = "/v1/state/reset";       // POST
 inline constexpr std::string_view kPeers = "/v1/peers";                  // GET
 inline constexpr std::string_view kFleetAccept = "/v1/fleet/accept";     // POST

@@ -128,6 +128,15 @@ void AdminRequest::policy_test(Body body) {
     answer(policy_test_json(node_, *credential, body["client"].text().value_or("127.0.0.1"), *parsed));
 }
 
+// Begun is all that it can say: how it ends is told by whoever serves the socket afterwards.
+void AdminRequest::upgrade() {
+    if (!node_.upgrade) return answer_error(400, "unsupported", "this node cannot start itself anew");
+    if (node_.draining()) return answer_error(409, "exists", "the node is draining; undrain it first");
+    if (auto begun = node_.upgrade(); !begun) return answer_error(begun.error());
+    operators_.upgraded();
+    answer(node_.upgrade_view());
+}
+
 // Reading files is work for the thread pool; the answer comes when it is done.
 void AdminRequest::journal() {
     Journal* journal = node_.parts().storage.journal();

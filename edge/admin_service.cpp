@@ -113,6 +113,7 @@ bool AdminRequest::dispatch_get() {
     if (path_ == admin::kCacheStats) return answer(cache_stats_json(node_)), true;
     if (path_ == admin::kPeers) return answer(peers_json(node_)), true;
     if (path_ == admin::kDrain) return answer(drain_json(node_)), true;
+    if (path_ == admin::kUpgrade && node_.upgrade_view) return answer(node_.upgrade_view()), true;
     if (path_ == admin::kJournal) return journal(), true;
     if (path_ == admin::kJournalVerify) return verify_journal(), true;
     if (path_.starts_with(admin::kExplain)) return explain(), true;
@@ -150,6 +151,7 @@ bool AdminRequest::dispatch_post(Body body) {
         return true;
     }
     if (path_ == admin::kDrain) return operators_.drain(), answer(drain_json(node_)), true;
+    if (path_ == admin::kUpgrade) return upgrade(), true;
     if (path_ == admin::kUndrain) return operators_.undrain(), answer(drain_json(node_)), true;
     return false;
 }

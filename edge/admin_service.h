@@ -53,6 +53,7 @@ class AdminRequest final : public RequestHandler {
     void circuit(Body body);
     void cache_get(Body body);
     void policy_test(Body body);
+    void upgrade();
     void journal();
     void verify_journal();
     void explain();

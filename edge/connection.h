@@ -45,11 +45,14 @@ class Connection final : public StreamEvents {
     void check_deadlines(MonoTime now);
     // Lets a request in flight finish and closes; closes at once when idle.
     void drain();
+    // As drain(), but who has just connected still gets the answer to its first request.
+    void see_off();
     void cut() { close(""); }  // at once, whatever it does
     void abandon();            // the Server is going: tells the handler, nothing more
     void resume_input();       // takes up pipelined input that waits
 
     Phase phase() const { return phase_; }
+    bool fresh() const { return first_; }  // no request has begun
     MonoTime idle_since() const { return since_; }
     const PeerInfo& peer() const { return stream_->peer(); }
     std::size_t slot = 0;  // index in the Server's table; the Server's own

@@ -154,6 +154,11 @@ void Connection::drain() {
     if (phase_ == Phase::idle || phase_ == Phase::handshake) close("");
 }
 
+void Connection::see_off() {
+    draining_ = true;
+    if (phase_ == Phase::idle && !first_) close("");
+}
+
 void Connection::close(std::string_view reason) {
     if (phase_ == Phase::closed) return;
     if (!reason.empty()) server_.count_reject(reason, stream_->peer());

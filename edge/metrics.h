@@ -163,11 +163,11 @@ inline constexpr std::array<std::string_view, 28> kRejectLabels{"framing",
                                                                 "other"};
 
 // The closed set of holdfast_journal_entries_total{kind}.
-inline constexpr std::array<std::string_view, 17> kJournalKinds{
+inline constexpr std::array<std::string_view, 18> kJournalKinds{
     "start",       "stop",   "provisional", "provisional_withdrawn",
     "reconciled",  "erased", "override",    "circuit",
     "revocation",  "purge",  "config",      "drain",
     "state_reset", "damage", "looked",      "fleet",
-    "other"};
+    "upgrade",     "other"};
 
 }  // namespace holdfast

@@ -52,10 +52,16 @@ class Node {
     static constexpr Nanos kSyncMax = 5s, kHurriedSyncMax = 1s;
     static constexpr Nanos kLeaveMax = 2s;  // for the fleet's store to take the lease back, once the storage is synced
     void shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done);
+    // As shut_down(), but for a successor that has the listening sockets: ready to the last, connections kept alive are
+    // told by Connection: close for at most kFarewellMax, everybody who is connected is answered, nobody new is
+    // accepted at the end, and what is durable is the successor's. Requires: neither draining nor shut down.
+    static constexpr Nanos kFarewellMax = 1s, kFirstAskMax = 1s, kHandOverLook = 5ms;
+    void hand_over(std::function<void(Result<void>)> done);
     // The operator's drain: as above without an end, and reversible. `by`: who, for the journal.
     void drain(const std::string& by);
     void undrain(const std::string& by);
-    bool draining() const { return draining_; }
+    bool draining() const { return draining_ || (finishing_ && !handing_over_); }
+    bool ending() const { return finishing_; }
     bool drained() const { return parts_->refusing && exchanges_->size() == 0; }
 
     int port() const { return server_->port(); }
@@ -79,6 +85,9 @@ class Node {
     const std::map<Eviction, std::uint64_t>& evictions() const { return evictions_; }
     void reopen_logs();  // after a rotation
     std::function<std::size_t()> admin_connections;  // set by whoever owns the admin listeners; empty: none
+    // Set by the process; empty: it cannot start itself anew. The first begins, the second tells how it stands (JSON).
+    std::function<Result<void>()> upgrade;
+    std::function<std::string()> upgrade_view;
 
     // Brings the gauges up to date; before /metrics and status.
     void refresh_metrics();
@@ -109,6 +118,8 @@ class Node {
     void measure_rates();
     void journal_drain(std::string_view action, const std::string& by);
     void stop_listening();
+    void say_farewell();
+    void give_last_answers();
     void hurry();
     void finish_shut_down();
     void synced_over(Result<void> synced);
@@ -148,6 +159,8 @@ class Node {
     bool synchronised_ = true;
     bool draining_ = false;
     bool finishing_ = false;
+    bool handing_over_ = false;
+    MonoTime hand_over_step_{};  // when the step of handing over that is under way began
     bool hurried_ = false;
     bool syncing_ = false;
     bool leaving_ = false;  // the fleet, and the store has not answered yet

@@ -37,7 +37,8 @@ void Node::leave_fleet() {
 }
 
 void Node::synced_over(Result<void> synced) {
-    if (!leaving_ || hurried_ || !synced) return shut_down_over(std::move(synced));
+    // Clients of a hand-over wait for the successor, and it joins anew.
+    if (!leaving_ || hurried_ || handing_over_ || !synced) return shut_down_over(std::move(synced));
     synced_ = true;
     drain_timer_ = seams_.loop.after(kLeaveMax, [this] { shut_down_over({}); });
 }

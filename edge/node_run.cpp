@@ -1,4 +1,4 @@
-// A node's life after its rooms are made: restoring, transitions, the tick, draining.
+// A node's life after its rooms are made: restoring, transitions, the tick.
 #include <algorithm>
 
 #include "edge/base/log.h"
@@ -207,87 +207,6 @@ void Node::refresh_metrics() {
     for (const SceneRuntime& scene : snapshot_->scenes)
         metrics_->mode(scene.metric, static_cast<int>(overrides_.mode_of(scene.config->name, now)));
     refresh_lease();
-}
-
-void Node::drain(const std::string& by) {
-    if (draining_) return;
-    draining_ = true;
-    parts_->draining = true;
-    server_->set_lame_duck(true);
-    log::info("drain: begun");
-    events_.add(seams_.loop.now().wall, "drain", "begun");
-    journal_drain("drain", by);
-    drain_timer_ = seams_.loop.after(config().drain.lame_duck, [this] { parts_->refusing = true; });
-}
-
-void Node::journal_drain(std::string_view action, const std::string& by) {
-    std::string fields;
-    json::Writer(fields).begin_object().member("action", action).member("by", by).end_object();
-    journal("drain", fields);
-}
-
-void Node::undrain(const std::string& by) {
-    if (!draining_ || finishing_) return;
-    draining_ = false;
-    parts_->draining = false;
-    parts_->refusing = false;
-    server_->set_lame_duck(false);
-    drain_timer_.reset();
-    log::info("drain: ended");
-    events_.add(seams_.loop.now().wall, "drain", "ended");
-    journal_drain("undrain", by);
-}
-
-void Node::shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done) {
-    if (finishing_) return hurry();
-    drain("the end of the process");
-    finishing_ = true;
-    shut_down_done_ = std::move(done);
-    const Nanos lame_duck = skip_lame_duck ? Nanos(0) : config().drain.lame_duck;
-    drain_timer_ = seams_.loop.after(lame_duck, [this] { stop_listening(); });
-}
-
-void Node::stop_listening() {
-    parts_->refusing = true;
-    server_->stop_accepting();
-    drain_timer_ = seams_.loop.after(config().drain.timeout, [this] { finish_shut_down(); });
-    exchanges_->when_empty([this] {
-        if (!syncing_ && drain_timer_) drain_timer_->restart(Nanos(0));
-    });
-}
-
-// Asked a second time to end: nothing is waited for any more but what the disk takes soon.
-void Node::hurry() {
-    if (!shut_down_done_ || hurried_) return;
-    hurried_ = true;
-    log::warn("drain: hurried");
-    if (syncing_)
-        drain_timer_->restart(kHurriedSyncMax);
-    else
-        finish_shut_down();
-}
-
-void Node::finish_shut_down() {
-    if (!shut_down_done_ || syncing_) return;
-    syncing_ = true;
-    parts_->refusing = true;
-    server_->stop_accepting();
-    server_->cut();  // what comes now could not be recorded any more: nobody is answered
-    journal("stop", fmt::format("{{\"inFlight\":{}}}", exchanges_->size()));
-    save_circuit();
-    drain_timer_ = seams_.loop.after(hurried_ ? kHurriedSyncMax : kSyncMax, [this] {
-        shut_down_over(fail(Code::timeout, Origin::store, "the disk did not take what was left in time"));
-    });
-    leave_fleet();
-    storage_->drain([this](Result<void> synced) { synced_over(std::move(synced)); });
-}
-
-void Node::shut_down_over(Result<void> synced) {
-    if (!shut_down_done_) return;
-    drain_timer_->stop();
-    if (!synced) log::error("drain: the storage could not be synced: {}", synced.error().detail);
-    const auto done = std::exchange(shut_down_done_, nullptr);
-    done(std::move(synced));
 }
 
 }  // namespace holdfast

@@ -155,4 +155,11 @@ void Operators::undrain() {
     node_.undrain(who_);
 }
 
+void Operators::upgraded() {
+    log::warn("operator: upgrade by {}", who_);
+    std::string out;
+    json::Writer(out).begin_object().member("by", who_).end_object();
+    node_.journal("upgrade", out);
+}
+
 }  // namespace holdfast

@@ -29,6 +29,7 @@ class Operators {
     void reset_state(const std::string& reason, Done done);
     void drain();
     void undrain();
+    void upgraded();  // an upgrade has begun
     // Somebody looks at what is known of one subject or request. The entry is not waited for, and looking is allowed
     // without a journal: a node whose disk is ill must be looked at. `what` is "cache get", "policy test" or "explain".
     void looked(std::string_view what,

@@ -143,6 +143,26 @@ void Server::stop_accepting() {
     for (const auto& c : connections_) c->drain();
 }
 
+void Server::hand_over() {
+    lame_duck_ = true;
+    listeners_.clear();
+    for (const auto& c : connections_) c->see_off();
+}
+
+std::size_t Server::idle_since(MonoTime since) const {
+    return static_cast<std::size_t>(std::count_if(connections_.begin(), connections_.end(), [since](const auto& c) {
+        return c->phase() == Connection::Phase::idle && !c->fresh() && c->idle_since() < since;
+    }));
+}
+
+bool Server::owes_answers(bool fresh) const {
+    return std::any_of(connections_.begin(), connections_.end(), [fresh](const auto& c) {
+        const Connection::Phase phase = c->phase();
+        if (phase == Connection::Phase::closed || phase == Connection::Phase::lingering) return false;
+        return fresh || (phase != Connection::Phase::handshake && !(phase == Connection::Phase::idle && c->fresh()));
+    });
+}
+
 void Server::cut() {
     for (const auto& c : connections_)
         if (c->phase() != Connection::Phase::lingering) c->cut();

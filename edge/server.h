@@ -53,6 +53,12 @@ class Server {
 
     // No new connections and no further request on the old ones; answers carry Connection: close.
     void stop_accepting();
+    // A successor has the listeners: no new connections here, the old ones end as by Connection::see_off().
+    void hand_over();
+    // Connections kept alive since before `since` and not used again.
+    std::size_t idle_since(MonoTime since) const;
+    // Whether a connection has asked, or (`fresh`) has only just come and is about to.
+    bool owes_answers(bool fresh) const;
     void cut();  // the connections that still wait for something end now; those that have their last answer may linger
     void set_lame_duck(bool on) { lame_duck_ = on; }  // answers carry Connection: close, all is still served
     bool draining() const { return lame_duck_; }

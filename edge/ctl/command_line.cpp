@@ -153,6 +153,8 @@ class Parser {
         drain->add_flag("--wait", c_.wait, "until nothing is in flight");
         drain->add_option("--wait-limit", wait_limit_, "how long to wait; default 60s");
         leaf(&app_, "undrain", Verb::undrain, "take work again");
+        leaf(&app_, "upgrade", Verb::upgrade, "hand over to a new process of what is installed now")
+            ->add_option("--wait-limit", wait_limit_, "how long to wait; default 60s");
         leaf(&app_, "peers", Verb::peers, "the nodes of the fleet, as this one knows them");
         leaf(group("fleet", "this node's part in its fleet"), "accept", Verb::fleet_accept,
              "believe a store that holds older data than this node knows, or is another cluster")

@@ -32,6 +32,7 @@ enum class Verb {
     explain,
     drain,
     undrain,
+    upgrade,
     state_reset,
     top,
     doctor,

@@ -29,8 +29,8 @@ constexpr int (*kVerbs[])(Session&) = {
     run_status,       run_degrade,        run_circuit_show,   run_circuit_set,  run_cache_stats, run_cache_get,
     run_cache_purge,  run_cache_revoke,   run_policy_test,    run_config_check, run_config_show, run_config_reload,
     run_journal_tail, run_journal_verify, run_journal_export, run_keys_sign,    run_keys_verify, run_explain,
-    run_drain,        run_undrain,        run_state_reset,    run_top,          run_doctor,      run_support_bundle,
-    run_peers,        run_fleet_accept,
+    run_drain,        run_undrain,        run_upgrade,        run_state_reset,    run_top,         run_doctor,
+    run_support_bundle, run_peers,        run_fleet_accept,
 };
 static_assert(std::size(kVerbs) == static_cast<std::size_t>(Verb::fleet_accept) + 1);
 

@@ -26,6 +26,7 @@ const std::vector<VerbWords>& words() {
         {"explain", {}},
         {"drain", {}},
         {"undrain", {}},
+        {"upgrade", {}},
         {"state", {"reset"}},
         {"top", {}},
         {"doctor", {}},

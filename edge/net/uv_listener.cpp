@@ -16,14 +16,6 @@
 namespace holdfast {
 namespace {
 
-using FileId = std::pair<dev_t, ino_t>;
-
-std::optional<FileId> socket_file(const std::string& path) {
-    struct stat found {};
-    if (lstat(path.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return std::nullopt;
-    return FileId{found.st_dev, found.st_ino};
-}
-
 class UvListener : public Listener {
   public:
     UvListener(UvLoop& loop, UvSocket socket, Network::Accept accept, const std::string& unlink_path)
@@ -56,7 +48,7 @@ class UvListener : public Listener {
     UvSocket socket_;
     Network::Accept accept_;
     std::string unlink_path_;
-    std::optional<FileId> file_;
+    std::optional<SocketFile> file_;
 };
 
 std::string system_error() {
@@ -83,7 +75,13 @@ Result<std::unique_ptr<Listener>> make_uv_listener(UvLoop& loop, UvSocket socket
     return listener;
 }
 
-Result<std::unique_ptr<Listener>> UvNetwork::listen_unix(const std::string& path, unsigned mode, Accept accept) {
+std::optional<SocketFile> socket_file(const std::string& path) {
+    struct stat found {};
+    if (lstat(path.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return std::nullopt;
+    return SocketFile{found.st_dev, found.st_ino};
+}
+
+Result<int> bind_unix(const std::string& path, unsigned mode) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.empty() || path.size() >= sizeof address.sun_path)
@@ -99,17 +97,29 @@ Result<std::unique_ptr<Listener>> UvNetwork::listen_unix(const std::string& path
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return fail(Code::io, Origin::local, "cannot make a socket for " + path + ": " + system_error());
     // Nobody can connect before listen(), so the mode is set in time.
-    if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || chmod(path.c_str(), mode) != 0) {
-        const std::string why = system_error();
-        close(fd);
-        return fail(Code::io, Origin::local, "cannot bind " + path + ": " + why);
-    }
+    if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && chmod(path.c_str(), mode) == 0)
+        return fd;
+    const std::string why = system_error();
+    close(fd);
+    return fail(Code::io, Origin::local, "cannot bind " + path + ": " + why);
+}
+
+Result<std::unique_ptr<Listener>> UvNetwork::listen_unix(const std::string& path, unsigned mode, Accept accept) {
+    const auto fd = bind_unix(path, mode);
+    if (!fd) return tl::unexpected(fd.error());
     UvSocket socket = UvSocket::unix_domain(loop_);
-    if (const int error = uv_pipe_open(reinterpret_cast<uv_pipe_t*>(socket.stream()), fd); error != 0) {
-        close(fd);
+    if (const int error = uv_pipe_open(reinterpret_cast<uv_pipe_t*>(socket.stream()), *fd); error != 0) {
+        close(*fd);
         return fail(Code::io, Origin::local, "cannot bind " + path + ": " + uv_error_text(error));
     }
     return make_uv_listener(loop_, std::move(socket), path, std::move(accept), path);
+}
+
+Result<std::unique_ptr<Stream>> UvNetwork::stream_fd(int fd) {
+    UvSocket socket = UvSocket::unix_domain(loop_);
+    if (const int error = uv_pipe_open(reinterpret_cast<uv_pipe_t*>(socket.stream()), fd); error != 0)
+        return fail(Code::invalid, Origin::local, "descriptor " + std::to_string(fd) + ": " + uv_error_text(error));
+    return make_uv_stream(loop_, std::move(socket));
 }
 
 Result<std::unique_ptr<Listener>> UvNetwork::listen_fd(int fd, Accept accept) {

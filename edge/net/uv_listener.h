@@ -2,9 +2,13 @@
 // Binding is UvNetwork's affair.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "edge/net/stream.h"
 #include "edge/net/uv_loop.h"
@@ -16,5 +20,12 @@ namespace holdfast {
 // is the file that was made.
 Result<std::unique_ptr<Listener>> make_uv_listener(UvLoop& loop, UvSocket socket, const std::string& where,
                                                    Network::Accept accept, const std::string& unlink_path = {});
+
+// A bound Unix socket that does not listen yet, by the rules of UvNetwork::listen_unix. The caller closes it.
+Result<int> bind_unix(const std::string& path, unsigned mode);
+
+// Which file stands at the path, if it is a socket's.
+using SocketFile = std::pair<dev_t, ino_t>;
+std::optional<SocketFile> socket_file(const std::string& path);
 
 }  // namespace holdfast

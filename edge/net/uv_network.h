@@ -24,6 +24,8 @@ class UvNetwork : public Network {
     [[nodiscard]] Result<std::unique_ptr<Listener>> listen_unix(const std::string& path, unsigned mode, Accept accept);
     // A bound, listening descriptor inherited from the service manager (TCP or Unix); taken over, closed in the end.
     [[nodiscard]] Result<std::unique_ptr<Listener>> listen_fd(int fd, Accept accept);
+    // A connected Unix socket that this process has, as a Stream; taken over.
+    [[nodiscard]] Result<std::unique_ptr<Stream>> stream_fd(int fd);
 
     // Requires: !target.tls (TlsDialer does that). Failures are Code::refused, Origin::upstream (unreachable, refused,
     // reset) or Origin::local (no descriptors, no ports).

@@ -22,6 +22,8 @@ class Process {
   public:
     // stdout and stderr are appended to these files; stdin is read from `in`. An empty name is /dev/null.
     Process(const Arguments& arguments, const std::string& out, const std::string& err, const std::string& in = {});
+    // One that came to be a child of this process (PR_SET_CHILD_SUBREAPER).
+    explicit Process(pid_t adopted) : pid_(adopted) {}
     ~Process();
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;

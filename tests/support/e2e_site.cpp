@@ -110,7 +110,7 @@ void Site::write_config() const {
         terms_.node, port_);
     if (terms_.tls) out += fmt::format("certificate = \"{0}/cert.pem\"\nkey = \"{0}/key.pem\"\n", dir_);
     out += terms_.listen + "\n";
-    out += fmt::format("[admin]\nsocket = \"{}/admin.sock\"\nlisten = \"127.0.0.1:{}\"\n", dir_, admin_port_);
+    out += fmt::format("[admin]\nsocket = \"{}\"\nlisten = \"127.0.0.1:{}\"\n", admin_socket(), admin_port_);
     out += fmt::format("[limits]\n{}\n[drain]\n{}\n[auth]\nnonces = 100000\n{}\n", terms_.limits, terms_.drain,
                        terms_.auth);
     out += fmt::format("[log]\naccess = \"{0}/access.log\"\n{1}\n", dir_, terms_.log);
@@ -140,13 +140,15 @@ void Site::start_centre(const std::string& plan) {
 
 bool Site::start_node() {
     for (int tries = 0; tries < 3; ++tries) {
-        port_ = free_port();
-        do admin_port_ = free_port();
+        port_ = terms_.given_port != 0 ? terms_.given_port : free_port();
+        do admin_port_ = terms_.given_admin_port != 0 ? terms_.given_admin_port : free_port();
         while (admin_port_ == port_);
         write_config();
         const std::size_t before = log().size();
-        node_ = std::make_unique<Process>(Arguments{program("holdfast"), "--config", config_file()}, dir_ + "/node.out",
-                                          dir_ + "/node.log");
+        Arguments words = terms_.starter;
+        const Arguments own{terms_.program.empty() ? program("holdfast") : terms_.program, "--config", config_file()};
+        words.insert(words.end(), own.begin(), own.end());
+        node_ = std::make_unique<Process>(words, dir_ + "/node.out", dir_ + "/node.log");
         if (eventually(20s, [this] { return listening() || !node_->running(); }) && node_->running()) return true;
         if (log().find("address already in use", before) == std::string::npos) return false;
     }
@@ -159,6 +161,14 @@ bool Site::listening() const {
     } catch (const std::runtime_error&) {
         return false;
     }
+}
+
+std::optional<pid_t> Site::upgrade() {
+    const Finished done = ctl({"--json", "upgrade", "--wait-limit", "20s"});
+    const auto pid = static_cast<pid_t>(Json(done.out).number("pid"));
+    if (done.status != 0 || pid <= 0 || node_->wait(5s) != 0) return std::nullopt;
+    node_ = std::make_unique<Process>(pid);
+    return pid;
 }
 
 std::optional<int> Site::stop_node(int signal, Nanos limit) {

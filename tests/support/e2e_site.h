@@ -30,6 +30,10 @@ struct Terms {
         "provisional = { after = \"0s\", budget_per_minute = 3, per_subject_per_hour = 1 }\n"
         "[scene.PAYMENT]\ndegrade = [\"cache\"]\ncache = { max_age = \"2m\" }\n";
     std::string more;       // whole tables
+    int given_port = 0, given_admin_port = 0;  // of sockets that somebody holds already
+    std::string given_admin_socket;
+    Arguments starter;      // words before the node's command line, such as a shell that prepares descriptors
+    std::string program;    // of the node; empty: the built one
     int upstream_port = 0;  // 0: that of the site's own central-sim
 };
 
@@ -64,6 +68,9 @@ class Site {
 
     // The node. start_node() waits until it listens; false when it ended instead.
     bool start_node();
+    // `holdfastctl upgrade`; the node is the new process afterwards. Nothing when it was refused or the old one did not
+    // end well. Requires: PR_SET_CHILD_SUBREAPER.
+    std::optional<pid_t> upgrade();
     std::optional<int> stop_node(int signal, Nanos limit = 10s);
     Process& node() { return *node_; }
     Terms& terms() { return terms_; }  // of the next start
@@ -74,7 +81,9 @@ class Site {
     int port() const { return port_; }
     int admin_port() const { return admin_port_; }
     std::string ca() const { return dir_ + "/cert.pem"; }
-    std::string admin_socket() const { return dir_ + "/admin.sock"; }
+    std::string admin_socket() const {
+        return terms_.given_admin_socket.empty() ? dir_ + "/admin.sock" : terms_.given_admin_socket;
+    }
     std::string host() const { return "127.0.0.1:" + std::to_string(port_); }
     std::string secret_file(const std::string& id = "app") const { return dir_ + "/secret-" + id; }
     Arguments load_arguments(const Arguments& more) const;  // of holdfast-load at this node

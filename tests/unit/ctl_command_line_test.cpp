@@ -42,6 +42,7 @@ TEST_CASE("ctl: every verb is understood") {
         {{"explain", "req-1"}, Verb::explain},
         {{"drain", "--wait"}, Verb::drain},
         {{"undrain"}, Verb::undrain},
+        {{"upgrade", "--wait-limit", "5s"}, Verb::upgrade},
         {{"state", "reset", "--reason", "r"}, Verb::state_reset},
         {{"top"}, Verb::top},
         {{"doctor"}, Verb::doctor},

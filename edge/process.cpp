@@ -1,0 +1,253 @@
+#include "edge/process.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include "edge/base/log.h"
+
+namespace holdfast {
+namespace {
+
+constexpr Nanos kStatusEvery = 2s;
+
+// A write that hangs would be waited for while the parts of the node go away. What was not synced is found out by the
+// next start, which treats this as a crash.
+[[noreturn]] void end_abandoned() {
+    log::error("stopped without the disk");
+    log::flush();
+    std::_Exit(1);
+}
+
+const char* handing_name(int handing) {
+    static constexpr const char* kNames[] = {"none", "preparing", "handing-over", "done", "failed"};
+    return kNames[handing];
+}
+
+}  // namespace
+
+Process::Process(Successor::Command command, std::unique_ptr<Predecessor> predecessor)
+    : command_(std::move(command)), predecessor_(std::move(predecessor)), upgraded_(predecessor_ != nullptr) {}
+
+Process::~Process() {
+    admin_.close();
+}
+
+int Process::fail_to_start(const std::string& why) {
+    if (predecessor_ != nullptr) predecessor_->failed(why);
+    log::error("cannot start: {}", why);
+    log::flush();
+    return 1;
+}
+
+// Where what was handed in and the configuration differ, the former stands: whoever holds it has clients on it.
+void Process::take_descriptors(const Config& config) {
+    const auto metrics = parse_ip_port(config.admin.listen);
+    for (Doors::Door& door : ServiceManager::descriptors(metrics ? metrics->port : 0)) {
+        const std::string name = door.name, address = socket_address(door.fd);
+        const std::string& wanted = name == kDoorClients ? config.listen.address
+                                    : name == kDoorAdmin ? config.admin.socket
+                                                         : config.admin.listen;
+        door.own_file = predecessor_ != nullptr && predecessor_->owns(name);
+        if (address.empty() || wanted.empty() || !ground_.doors.inherit(std::move(door))) {
+            log::warn("an inherited descriptor is not used: {} ({})", name, address.empty() ? "no address" : address);
+            continue;
+        }
+        if (address != wanted)
+            log::warn("{} is inherited and stays at {}, the configuration says {}", name, address, wanted);
+    }
+}
+
+Result<void> Process::stand_up(Config config) {
+    auto node = Node::start(std::move(config), ground_.seams());
+    if (!node) return tl::unexpected(node.error());
+    node_ = std::move(*node);
+    Node& running = *node_;
+    if (ground_.server_tls != nullptr)
+        running.metrics().tls_certificate_expiry_seconds().Set(double(unix_seconds(ground_.server_tls->not_after())));
+    running.admin_connections = [this] { return admin_.connections(); };
+    running.upgrade = [this] { return upgrade(); };
+    running.upgrade_view = [this] { return upgrade_view(); };
+    if (auto opened = admin_.open(ground_.doors, running); !opened) {
+        lie_down();
+        return opened;
+    }
+    // The node lives until lie_down() takes the observer away.
+    ground_.loop.set_lag_observer(
+        [&running](Nanos lag) { running.metrics().loop_lag().Observe(std::chrono::duration<double>(lag).count()); });
+    log::info("holdfast {} serves on {} ({})", HOLDFAST_VERSION,
+              ground_.doors.address(kDoorClients).value_or(running.config().listen.address),
+              ground_.server_tls != nullptr ? "TLS" : "plain HTTP");
+    log::flush();
+    return {};
+}
+
+void Process::lie_down() {
+    ground_.loop.set_lag_observer({});
+    admin_.close();
+    node_.reset();
+}
+
+// From here on this process is the service.
+void Process::announce() {
+    ground_.loop.defer([this] { channel_.reset(); });
+    manager_.speak();
+    manager_.ready("starting");
+    tell_status();
+    manager_.keep_watch(ground_.loop);
+}
+
+void Process::tell_status() {
+    if (node_ != nullptr && !stopping_ && handing_ != Handing::handing_over)
+        manager_.status(fmt::format("{}, circuit {}", node_->draining() ? "draining" : "serving",
+                                    name(node_->parts().upstream.circuit().state())));
+    status_timer_ = ground_.loop.after(kStatusEvery, [this] { tell_status(); });
+}
+
+void Process::listen_to_signals() {
+    term_ = ground_.loop.on_signal(SIGTERM, [this] { stop(false); });
+    interrupt_ = ground_.loop.on_signal(SIGINT, [this] { stop(true); });
+    hangup_ = ground_.loop.on_signal(SIGHUP, [this] { reload(); });
+}
+
+void Process::reload() {
+    if (node_ == nullptr || stopping_) return;
+    manager_.reloading();
+    node_->reopen_logs();
+    reload_certificate(ground_, *node_);
+    manager_.ready("reloaded");
+    tell_status();
+}
+
+void Process::stop(bool quick) {
+    if (!stopping_) manager_.stopping("draining");
+    stopping_ = true;
+    successor_.reset();
+    if (node_ == nullptr) return ground_.loop.stop();
+    node_->shut_down(quick, [this](const Result<void>& synced) {
+        abandoned_ = !synced && synced.error().code == Code::timeout;
+        ground_.loop.stop();
+    });
+}
+
+Result<void> Process::upgrade() {
+    if (successor_ != nullptr) return fail(Code::exists, Origin::local, "an upgrade is under way");
+    if (node_->ending()) return fail(Code::exists, Origin::local, "the node is ending");
+    auto started = Successor::start(
+        ground_.loop, ground_.network, command_, ground_.doors,
+        {[this] {
+             handing_ = Handing::handing_over;
+             manager_.status("handing over to a new process");
+             node_->hand_over([this](const Result<void>& synced) {
+                 abandoned_ = !synced && synced.error().code == Code::timeout;
+                 let_go_ = true;
+                 ground_.loop.stop();
+             });
+         },
+         [this] {
+             handing_ = Handing::done;
+             ground_.loop.stop();
+         },
+         [this](std::string why) { successor_failed(std::move(why)); }});
+    if (!started) return tl::unexpected(started.error());
+    successor_ = std::move(*started);
+    handing_ = Handing::preparing;
+    why_failed_.clear();
+    log::info("upgrade: {} started as process {}", command_.program, successor_->pid());
+    return {};
+}
+
+std::string Process::upgrade_view() const {
+    const bool followed = upgraded_ && handing_ == Handing::nothing;
+    std::string out;
+    json::Writer w(out);
+    w.begin_object()
+        .member("state", followed ? "done" : handing_name(static_cast<int>(handing_)))
+        .member("pid", std::int64_t(::getpid()));
+    if (successor_ != nullptr) w.member("successor", std::int64_t(successor_->pid()));
+    if (!why_failed_.empty()) w.member("error", why_failed_);
+    w.end_object();
+    return out;
+}
+
+// Called by the successor, which must outlive the call.
+void Process::successor_failed(std::string why) {
+    const bool gone = node_ == nullptr;
+    log::error("upgrade: the new process failed, this one serves on: {}", why);
+    if (node_ != nullptr) node_->events().add(ground_.loop.now().wall, "upgrade", "failed: " + why);
+    handing_ = Handing::failed;
+    why_failed_ = std::move(why);
+    ground_.loop.defer([this] { successor_.reset(); });
+    if (gone) ground_.loop.stop();
+}
+
+// The state has been let go of. True: serve on, a new node stands here; false: end with `status`.
+bool Process::hand_over(Config kept, int& status) {
+    lie_down();
+    if (successor_ != nullptr && handing_ == Handing::handing_over) {
+        successor_->go();
+        ground_.loop.run();
+    }
+    if (handing_ == Handing::done) {
+        log::info("upgrade: process {} serves", successor_->pid());
+        manager_.hand_over(successor_->pid());
+        ground_.doors.leave();
+        return false;
+    }
+    if (stopping_) return false;
+    let_go_ = false;
+    if (auto up = stand_up(std::move(kept)); !up) {
+        status = fail_to_start(up.error().detail);
+        return false;
+    }
+    tell_status();
+    return true;
+}
+
+int Process::serve() {
+    int status = 0;
+    for (;;) {
+        ground_.loop.run();
+        if (abandoned_) end_abandoned();
+        if (!let_go_ || stopping_) break;
+        Config kept = node_->config();
+        if (!hand_over(std::move(kept), status)) break;
+    }
+    status_timer_.reset();
+    manager_.end_watch();
+    channel_.reset();
+    lie_down();
+    successor_.reset();
+    log::info("stopped");
+    log::flush();
+    return status;
+}
+
+int Process::run(Config config) {
+    log::set_level(config.log.level);
+    if (!config.log.file.empty() && !log::to_file(config.log.file))
+        return fail_to_start(config.log.file + ": cannot be opened");
+    std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is a write that fails, as on a full disk
+    take_descriptors(config);
+    if (auto made = ground_.make(config); !made) return fail_to_start(made.error().detail);
+    if (predecessor_ != nullptr && !predecessor_->wait_for_state()) {
+        log::warn("the process that started this one does not hand over");
+        return 1;
+    }
+    if (auto up = stand_up(std::move(config)); !up) return fail_to_start(up.error().detail);
+    listen_to_signals();
+    if (predecessor_ == nullptr) {
+        announce();
+        return serve();
+    }
+    auto channel = ground_.network.stream_fd(predecessor_->ready());
+    predecessor_.reset();
+    if (!channel) return fail_to_start(channel.error().detail);
+    channel_ = std::move(*channel);
+    channel_->start(*this);
+    return serve();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,162 @@
+// A node that is replaced by a new process of itself: nobody loses a request, what was remembered is remembered, and a
+// new process that fails harms nobody.
+#include <sys/prctl.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <filesystem>
+
+#include "tests/support/e2e_lanes.h"
+#include "tests/support/e2e_site.h"
+
+using namespace holdfast;
+using namespace holdfast::e2e;
+
+namespace {
+
+void adopt_orphans() {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+std::string pid_text(Site& site) {
+    return std::to_string(static_cast<long>(site.admin_get("/v1/status")["node"]["pid"].number().value_or(-1)));
+}
+
+// A site whose program can be replaced by another one.
+Terms own_program(const std::string& path) {
+    adopt_orphans();
+    std::filesystem::copy_file(program("holdfast"), path, std::filesystem::copy_options::overwrite_existing);
+    Terms terms;
+    terms.program = path;
+    return terms;
+}
+
+struct Folder {
+    std::string path = "/tmp/holdfast-e2e-upgrade-XXXXXX";
+    Folder() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
+    ~Folder() { std::filesystem::remove_all(path); }
+};
+
+// What stands at `path` from now on: a file of its own, because the old one may be running.
+void install(const std::string& path, const std::string& script) {
+    write_file(path + ".new", "#!/bin/sh\nfd=${HOLDFAST_HANDOVER%% *}\n" + script);
+    std::filesystem::permissions(path + ".new", std::filesystem::perms::owner_all);
+    std::filesystem::rename(path + ".new", path);
+}
+
+}  // namespace
+
+TEST_CASE("e2e: twenty upgrades under load cost no request, no connection, no nonce and no order") {
+    adopt_orphans();
+    Site site;
+    Ask first = verify_ask(site.order(), "LOGIN", "user-1");
+    first.nonce = "nonce-used-before-upgrades";
+    REQUIRE(site.ask(first).status == 200);
+    Lanes lanes(site, {2ms, 5ms, 5ms, 20ms, 50ms, 400ms});
+    for (int i = 0; i < 20; ++i) {
+        INFO(i << "\n" << site.log());
+        REQUIRE(site.upgrade());
+    }
+    const LaneSeen seen = lanes.stop();
+    INFO(seen.first_trouble << "\nanswered " << seen.answered << ", slowest "
+                            << std::chrono::duration_cast<Millis>(seen.slowest).count() << " ms");
+    CHECK(seen.lost == 0);
+    CHECK(seen.refused == 0);
+    CHECK(seen.other == 0);
+    CHECK(seen.answered > 200);
+    CHECK(seen.slowest < 5s);
+    Ask again = verify_ask(site.order(), "LOGIN", "user-2");
+    again.nonce = first.nonce;
+    CHECK(site.ask(again).code() == "NonceReplayed");
+    CHECK(site.ask(lookup_ask("asked-1")).json().text("source") == "live");
+    CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
+    CHECK(site.monitor("/readyz").status == 200);
+    CHECK(site.log().find("as after a crash") == std::string::npos);
+    CHECK(site.stop_node(SIGTERM, 5s) == 0);
+    CHECK_FALSE(std::filesystem::exists(site.admin_socket()));
+}
+
+TEST_CASE("e2e: a client that is connected and has not asked yet is answered by the node that it reached") {
+    adopt_orphans();
+    Site site({}, R"({"latencyMs":{"min":300,"max":300}})");
+    Client fresh = site.connect(), slow = site.connect();
+    REQUIRE(slow.send(site.bytes(verify_ask(site.order(), "LOGIN", "user-1"))));
+    std::thread asking([&] {
+        REQUIRE(eventually(5s, [&] { return site.log().find("handing over") != std::string::npos; }));
+        pause_for(100ms);
+        fresh.send(site.bytes(verify_ask(site.order(), "LOGIN", "user-2")));
+    });
+    const auto upgraded = site.upgrade();
+    asking.join();
+    REQUIRE(upgraded);
+    for (Client* client : {&fresh, &slow}) {
+        const auto answer = client->answer();
+        REQUIRE(answer);
+        CHECK(answer->status == 200);
+        CHECK(answer->header("Connection") == "close");
+        CHECK(client->until_closed(3s) == "");
+        CHECK_FALSE(client->was_reset());
+    }
+}
+
+TEST_CASE("e2e: a new process with a broken configuration is refused, and the node serves on") {
+    adopt_orphans();
+    Site site;
+    const std::string before = pid_text(site);
+    const std::string good = read_file(site.config_file());
+    write_file(site.config_file(), good + "\n[nonsense]\n");
+    const Finished done = site.ctl({"upgrade"});
+    CHECK(done.status == 1);
+    CHECK(done.err.find("nonsense") != std::string::npos);
+    CHECK(done.err.find("serves on") != std::string::npos);
+    CHECK(pid_text(site) == before);
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
+    write_file(site.config_file(), good);
+    REQUIRE(site.upgrade());
+    CHECK(pid_text(site) != before);
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
+}
+
+TEST_CASE("e2e: a new process that fails at any moment is killed, and the node serves on with its state") {
+    const Folder folder;
+    const std::string path = folder.path + "/holdfast";
+    Site site(own_program(path));
+    const std::string before = pid_text(site), order = site.order();
+    REQUIRE(site.ask(verify_ask(order, "LOGIN", "user-1")).status == 200);
+    const auto refused = [&](const std::string& script, const std::string& why) {
+        install(path, script);
+        Lanes lanes(site, {5ms, 20ms});
+        const Finished done = site.ctl({"upgrade"});
+        INFO(script << done.err);
+        CHECK(done.status == 1);
+        CHECK(done.err.find(why) != std::string::npos);
+        const LaneSeen seen = lanes.stop();
+        INFO(seen.first_trouble);
+        CHECK(seen.lost + seen.refused + seen.other == 0);
+        CHECK(seen.answered > 0);
+        CHECK(pid_text(site) == before);
+    };
+    refused("exit 3\n", "it ended with status 3");
+    refused("printf 'failed the disk is gone\\n' >&$fd\nexit 1\n", "the disk is gone");
+    refused("printf 'prepared\\n' >&$fd\nexit 4\n", "it ended with status 4");
+    refused("printf 'prepared\\n' >&$fd\nread -r go <&$fd\nprintf 'failed no memory\\n' >&$fd\nexit 1\n", "no memory");
+    std::filesystem::remove(path);
+    CHECK(site.ctl({"upgrade"}).status == 1);
+    CHECK(site.ask(lookup_ask(order)).json().text("source") == "live");
+    CHECK(site.admin_get("/v1/upgrade").text("state") == "failed");
+    CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
+}
+
+TEST_CASE("e2e: a node that is told to end during an upgrade ends, and leaves no new process") {
+    const Folder folder;
+    const std::string path = folder.path + "/holdfast";
+    Site site(own_program(path));
+    install(path, "echo $$ > " + folder.path +
+                      "/pid\nprintf 'prepared\\n' >&$fd\nread -r go <&$fd\nread -r more <&$fd\n");
+    REQUIRE(site.admin("POST", "/v1/upgrade", "{}").status == 200);
+    REQUIRE(eventually(5s, [&] { return !read_file(folder.path + "/pid").empty(); }));
+    CHECK(site.admin("POST", "/v1/upgrade", "{}").status != 200);
+    pause_for(300ms);
+    CHECK(site.stop_node(SIGTERM, 5s) == 0);
+    CHECK(::kill(static_cast<pid_t>(std::stol(read_file(folder.path + "/pid"))), 0) != 0);
+}
