@@ -161,7 +161,7 @@ void Call::settle(AttemptResult result, Now now) {
     // A connection that died between two requests is nobody's failure: the permit serves for the fresh one.
     if (!last_.stale_connection) {
         spec_.permit.report({last_.kind, last_.connect_failure, duration}, now);
-        if (last_.kind == CallKind::failure) tried_ |= 1u << endpoint_;
+        if (last_.kind == CallKind::failure) tried_ |= std::uint64_t(1) << endpoint_;
     }
     upstream_.tried(endpoint_, last_, spec_.caller, duration, now);
 }

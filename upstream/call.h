@@ -122,7 +122,7 @@ class Call {
     std::unique_ptr<Attempt> attempt_;
     std::unique_ptr<Timer> timer_; // of the step
     std::size_t endpoint_ = 0;
-    std::uint32_t tried_ = 0; // a bit for each endpoint that failed, for the choice of the next
+    std::uint64_t tried_ = 0; // a bit for each endpoint that failed, for the choice of the next
     bool fresh_ = false;      // the next try takes a fresh connection
     MonoTime started_{};      // of the try
     Nanos limit_{0};          // of the try

@@ -6,9 +6,20 @@
 
 namespace holdfast {
 
-Ejection::Ejection(std::size_t endpoints, EjectionOptions options) : options_(options), endpoints_(endpoints) {
+Ejection::Ejection(std::size_t endpoints, EjectionOptions options) {
+    reconfigure(options, std::vector<bool>(endpoints, true));
+}
+
+void Ejection::reconfigure(EjectionOptions options, const std::vector<bool>& present) {
+    options_ = options;
     options_.min_subjects = std::clamp(options_.min_subjects, 1u, kSubjectsMax);
     options_.failures = std::max(options_.failures, 1u);
+    endpoints_.resize(present.size());
+    for (std::size_t i = 0; i < present.size(); ++i)
+        if (endpoints_[i].present != present[i]) {
+            endpoints_[i] = One{};
+            endpoints_[i].present = present[i];
+        }
 }
 
 void Ejection::success(std::size_t endpoint, MonoTime now) {
@@ -58,14 +69,19 @@ Result<void> Ejection::eject(std::size_t endpoint, MonoTime until, MonoTime now)
 
 void Ejection::restore(std::size_t endpoint) {
     HF_CHECK(endpoint < endpoints_.size());
+    const bool present = endpoints_[endpoint].present;
     endpoints_[endpoint] = One{};
+    endpoints_[endpoint].present = present;
 }
 
 bool Ejection::may_eject(std::size_t endpoint, MonoTime now) const {
-    std::size_t left = 0;
-    for (std::size_t i = 0; i < endpoints_.size(); ++i)
+    std::size_t left = 0, all = 0;
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+        if (!endpoints_[i].present) continue;
+        ++all;
         if (i != endpoint && !ejected(i, now)) ++left;
-    return left * 2 >= endpoints_.size();
+    }
+    return left * 2 >= all;
 }
 
 Nanos Ejection::wait_of(std::uint32_t times) const {

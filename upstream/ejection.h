@@ -36,6 +36,8 @@ class Ejection {
     // The operator's word. Code::denied when fewer than half of the endpoints would be left.
     Result<void> eject(std::size_t endpoint, MonoTime until, MonoTime now);
     void restore(std::size_t endpoint);
+    // A reload: what is ejected stays so; endpoints that are not `present` count no more, new ones begin well.
+    void reconfigure(EjectionOptions options, const std::vector<bool>& present);
 
   private:
     struct One {
@@ -44,6 +46,7 @@ class Ejection {
         std::vector<std::uint64_t> subjects; // distinct, of the streak; at most min_subjects
         std::uint32_t times = 0;             // ejections in a row
         MonoTime until{};                    // ejected before this time
+        bool present = true;
     };
     bool may_eject(std::size_t endpoint, MonoTime now) const;
     bool eject_with_backoff(std::size_t endpoint, MonoTime now);

@@ -20,6 +20,7 @@ class LateCalls {
     LateCalls(Loop& loop, Nanos limit) : loop_(loop), limit_(limit) {}
     // False, and the try is ended, when a bound is reached. Requires: attempt->sent().
     bool keep(std::unique_ptr<Attempt> attempt, std::function<void(const CentreOutcome&)> on_late);
+    void set_limit(Nanos limit) { limit_ = limit; } // of tries that are kept from now on
     std::size_t size() const { return late_.size(); }
     std::size_t bytes() const { return bytes_; }
     std::uint64_t recorded() const { return recorded_; } // definite answers that came

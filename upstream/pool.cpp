@@ -210,6 +210,17 @@ std::unique_ptr<Pending> Pool::connect(MonoTime by, Connected done) {
     return std::make_unique<Connecting>(*this, by, std::move(done));
 }
 
+void Pool::reconfigure(PoolOptions options, ResolverOptions resolver) {
+    options_ = options;
+    resolver_.reconfigure(resolver);
+    if (idle_.size() > options_.idle) idle_.erase(idle_.begin(), idle_.end() - static_cast<std::ptrdiff_t>(options_.idle));
+    if (!queue_.empty()) pump_soon(); // there may be more places now
+}
+
+void Pool::drop_idle() {
+    idle_.clear();
+}
+
 void Pool::sweep(MonoTime now) {
     std::erase_if(idle_, [&](const Idle& one) {
         return now - one.since >= options_.idle_timeout || now - one.connection.made >= options_.max_age;

@@ -81,6 +81,9 @@ class Pool {
     std::uint32_t busy() const { return busy_; }
     std::size_t queued() const { return queue_.size(); }
     std::size_t idle() const { return idle_.size(); }
+    // A reload: what is under way goes on; idle connections beyond the new bound are closed.
+    void reconfigure(PoolOptions options, ResolverOptions resolver);
+    void drop_idle(); // the next try takes a fresh connection
     void sweep(MonoTime now); // closes idle connections that are over their time; call about once a second
 
   private:

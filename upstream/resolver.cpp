@@ -16,6 +16,11 @@ Resolver::Resolver(Loop& loop, Network& network, std::string host, ResolverOptio
     ask();
 }
 
+void Resolver::reconfigure(ResolverOptions options) {
+    options_ = options;
+    wait_ = std::min(wait_, options_.refresh);
+}
+
 Resolver::~Resolver() = default;
 
 void Resolver::ask() {

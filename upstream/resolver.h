@@ -29,6 +29,7 @@ class Resolver {
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
 
+    void reconfigure(ResolverOptions options); // from the next question on
     // Empty: none are known (yet, or no more).
     const std::vector<std::string>& addresses() const { return addresses_; }
     bool stale() const { return stale_; }                   // the newest question was not answered

@@ -10,6 +10,16 @@ RetryBudget::RetryBudget(double share, std::uint32_t floor)
       floor_(std::min(floor, kFloorMax)),
       recent_(std::max(floor_, 1u)) {}
 
+void RetryBudget::reconfigure(double share, std::uint32_t floor) {
+    RetryBudget fresh(share, floor);
+    share_ = fresh.share_;
+    if (floor_ == fresh.floor_) return;
+    floor_ = fresh.floor_;
+    for (std::size_t i = recent_.size() - std::min<std::size_t>(recent_.size(), floor_); i < recent_.size(); ++i)
+        static_cast<void>(fresh.recent_.push(recent_.at(i)));
+    recent_ = std::move(fresh.recent_);
+}
+
 RetryBudget::Bucket& RetryBudget::current(MonoTime now) {
     return buckets_.current(now, [this](Bucket& old) {
         calls_ -= old.calls;

@@ -19,6 +19,7 @@ class RetryBudget {
     explicit RetryBudget(double share = 0.1, std::uint32_t floor = 3);
     void call(MonoTime now);               // a call begins (its first try)
     [[nodiscard]] bool take(MonoTime now); // whether one retry may be made; spends it
+    void reconfigure(double share, std::uint32_t floor); // calls and retries of the last seconds stay counted
     double left(MonoTime now);             // of the share, for operators; may be below zero after a quiet time
 
   private:

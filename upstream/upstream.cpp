@@ -10,6 +10,8 @@ namespace holdfast {
 Upstream::Upstream(Loop& loop, Dialer& dialer, Network& network, Rng& rng, UpstreamOptions options,
                    UpstreamObservers observers)
     : loop_(loop),
+      dialer_(dialer),
+      network_(network),
       rng_(rng),
       options_(std::move(options)),
       observers_(std::move(observers)),
@@ -23,13 +25,10 @@ Upstream::Upstream(Loop& loop, Dialer& dialer, Network& network, Rng& rng, Upstr
     for (const Endpoint& e : options_.endpoints) {
         const std::size_t at = endpoints_.size();
         weights_.push_back({endpoint_id(e.url), e.weight, true});
-        endpoints_.push_back(
-            {std::make_unique<Pool>(loop, dialer, network, e, options_.pool, options_.resolver), nullptr,
-             CentralHead(e, options_.node, options_.region)});
-        if (!options_.health.path.empty())
-            endpoints_.back().health = std::make_unique<HealthProbe>(loop, *endpoints_.back().pool, options_.health,
-                                                                     [this, at](bool healthy) { probed(at, healthy); });
+        endpoints_.push_back(make_endpoint(e));
+        make_probe(at);
     }
+    count_present();
     second_ = loop_.after(1s, [this] { each_second(); });
 }
 
@@ -45,18 +44,18 @@ std::unique_ptr<Call> Upstream::start(CallSpec spec, Call::Done done) {
     return call;
 }
 
-std::size_t Upstream::choose_endpoint(std::uint64_t subject, std::uint32_t tried, MonoTime now) {
-    if (endpoints_.size() == 1) return 0;
+std::size_t Upstream::choose_endpoint(std::uint64_t subject, std::uint64_t tried, MonoTime now) {
+    if (only_) return *only_;
     const auto choose_among = [&](auto may) {
         for (std::size_t i = 0; i < weights_.size(); ++i) weights_[i].eligible = may(i);
         return choose(weights_, subject);
     };
-    const auto serves = [&](std::size_t i) { return !ejection_.ejected(i, now); };
+    const auto serves = [&](std::size_t i) { return !endpoints_[i].left && !ejection_.ejected(i, now); };
     // A weight of zero takes an endpoint out: it is no place for retries either.
     const auto other = [&](std::size_t i) { return serves(i) && weights_[i].weight > 0 && (tried >> i & 1) == 0; };
     if (const auto best = choose_among(other)) return *best;
     if (const auto any = choose_among(serves)) return *any;
-    return 0; // not reached while the ejection keeps half of them
+    return first_; // not reached while the ejection keeps half of them
 }
 
 Nanos Upstream::time_needed(MonoTime now) {
@@ -116,6 +115,7 @@ UpstreamStatus Upstream::status() {
     const MonoTime now = loop_.now().mono;
     UpstreamStatus s;
     for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+        if (endpoints_[i].left) continue;
         const Pool& pool = *endpoints_[i].pool;
         EndpointStatus e;
         e.url = pool.endpoint().url;
@@ -142,7 +142,7 @@ UpstreamStatus Upstream::status() {
 
 Result<std::size_t> Upstream::find(std::string_view url) const {
     for (std::size_t i = 0; i < endpoints_.size(); ++i)
-        if (endpoint_url(i) == url) return i;
+        if (!endpoints_[i].left && endpoint_url(i) == url) return i;
     return fail(Code::not_found, Origin::client, "no endpoint has this URL");
 }
 

@@ -27,6 +27,7 @@
 namespace holdfast {
 
 inline constexpr std::size_t kEndpointsMax = 32;
+inline constexpr std::size_t kEndpointSlots = 64; // those of calls begun before a reload are among them
 inline constexpr double kWeightMax = 1e6;
 
 struct UpstreamOptions {
@@ -98,6 +99,7 @@ class Upstream {
     void circuit_touched();
     Rng& rng() { return rng_; }
     UpstreamStatus status();
+    // Numbers of endpoints, as observers and attempts have them, stay those of their URLs over a reload.
     std::size_t endpoint_count() const { return endpoints_.size(); }
     const std::string& endpoint_url(std::size_t i) const { return endpoints_[i].pool->endpoint().url; }
     // The operator's word. Code::not_found for an unknown URL, Code::denied as Ejection says.
@@ -105,14 +107,21 @@ class Upstream {
     Result<void> eject(std::string_view url, Nanos how_long);
     Result<void> restore(std::string_view url);
 
+    // A reload. Calls under way end where they are; circuit, measured latency, budget and ejections stay, and so does
+    // an operator's weight where the configured one did not change. Code::full, and nothing changed, when too many
+    // endpoints were replaced within kSlotRest. `fresh_connections`: idle ones are not used again (other certificates).
+    static constexpr Nanos kSlotRest = 3min; // longer than a call, and its late answer, can last
+    Result<void> reconfigure(UpstreamOptions options, bool fresh_connections);
+
   private:
     friend class Call;
     struct One {
         std::unique_ptr<Pool> pool;
         std::unique_ptr<HealthProbe> health;
         CentralHead head;
+        std::optional<MonoTime> left{}; // since when no configuration names it: no new call goes there
     };
-    std::size_t choose_endpoint(std::uint64_t subject, std::uint32_t tried, MonoTime now);
+    std::size_t choose_endpoint(std::uint64_t subject, std::uint64_t tried, MonoTime now);
     Result<std::size_t> find(std::string_view url) const;
     void tried(std::size_t endpoint, const AttemptResult& result, Caller caller, Nanos duration, Now now);
     void each_second();
@@ -120,8 +129,14 @@ class Upstream {
     Nanos time_needed(MonoTime now);
     void probed(std::size_t endpoint, bool healthy);
     void ejection_changed(std::size_t endpoint, bool ejected);
+    One make_endpoint(const Endpoint& endpoint);
+    void make_probe(std::size_t at);
+    std::optional<std::vector<std::size_t>> slots_for(const std::vector<Endpoint>& endpoints) const;
+    void count_present();
 
     Loop& loop_;
+    Dialer& dialer_;
+    Network& network_;
     Rng& rng_;
     UpstreamOptions options_;
     UpstreamObservers observers_;
@@ -133,6 +148,8 @@ class Upstream {
     Ejection ejection_;
     std::vector<One> endpoints_;
     std::vector<WeightedEndpoint> weights_;
+    std::optional<std::size_t> only_; // the one that is there, when there is one
+    std::size_t first_ = 0;           // one that is there
     LateCalls late_;
     std::size_t calls_ = 0;
     std::uint64_t told_revision_ = 0;

@@ -1,0 +1,88 @@
+#include "tests/unit/upstream_doubles.h"
+
+using namespace holdfast;
+using namespace holdfast::testing;
+
+namespace {
+
+UpstreamOptions with(UpstreamOptions options, std::vector<std::pair<std::string, double>> endpoints) {
+    options.endpoints.clear();
+    for (const auto& [url, weight] : endpoints) {
+        options.endpoints.push_back(*parse_endpoint(url));
+        options.endpoints.back().weight = weight;
+    }
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("upstream reload: a call under way ends at its endpoint, the next one goes where the new configuration says") {
+    UpstreamBench b;
+    b.options = with(b.options, {{"https://192.0.2.1", 1}});
+    b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, kPass), 100ms); };
+    b.begin();
+    UpstreamBench::One one;
+    b.start(one, b.spec(1));
+    b.loop.run_for(20ms);
+    REQUIRE(b.upstream->reconfigure(with(b.options, {{"https://192.0.2.2", 1}}), false));
+    b.loop.run_for(200ms);
+    REQUIRE(one.result);
+    CHECK(one.result->ok());
+    CHECK(b.upstream->endpoint_url(one.result->attempts[0].endpoint) == "https://192.0.2.1");
+    const auto next = b.run(1, 1s);
+    CHECK(next.ok());
+    CHECK(b.upstream->endpoint_url(next.attempts[0].endpoint) == "https://192.0.2.2");
+    REQUIRE(b.upstream->status().endpoints.size() == 1);
+    CHECK(b.upstream->status().endpoints[0].url == "https://192.0.2.2");
+    CHECK(b.upstream->eject("https://192.0.2.1", 1min).error().code == Code::not_found);
+}
+
+TEST_CASE("upstream reload: the circuit, an ejection and an operator's weight stay") {
+    UpstreamBench b;
+    b.options = with(b.options, {{"https://192.0.2.1", 50}, {"https://192.0.2.2", 50}});
+    b.begin();
+    b.upstream->circuit().force(Forced::open, b.loop.now().mono + 20s, b.loop.now());
+    REQUIRE(b.upstream->eject("https://192.0.2.1", 1min));
+    REQUIRE(b.upstream->set_weight("https://192.0.2.1", 7));
+    REQUIRE(b.upstream->set_weight("https://192.0.2.2", 8));
+    const auto wanted = with(
+        b.options, {{"https://192.0.2.2", 30}, {"https://192.0.2.1", 50}, {"https://192.0.2.3", 20}});
+    REQUIRE(b.upstream->reconfigure(wanted, true));
+    CHECK(b.upstream->circuit().state() == CircuitState::open);
+    const auto status = b.upstream->status();
+    REQUIRE(status.endpoints.size() == 3);
+    CHECK(status.endpoints[0].ejected);
+    CHECK(status.endpoints[0].weight == 7);
+    CHECK(status.endpoints[1].weight == 30);  // what the file changed is what the file says
+    CHECK(status.endpoints[2].url == "https://192.0.2.3");
+}
+
+TEST_CASE("upstream reload: what is left is half of those that are there") {
+    UpstreamBench b;
+    b.options = with(b.options, {{"https://192.0.2.1", 1}, {"https://192.0.2.2", 1}, {"https://192.0.2.3", 1}});
+    b.begin();
+    REQUIRE(b.upstream->reconfigure(with(b.options, {{"https://192.0.2.1", 1}, {"https://192.0.2.2", 1}}), false));
+    REQUIRE(b.upstream->eject("https://192.0.2.1", 1min));
+    CHECK(b.upstream->eject("https://192.0.2.2", 1min).error().code == Code::denied);
+}
+
+TEST_CASE("upstream reload: slots of endpoints that left are used again after their rest, and refused before") {
+    UpstreamBench b;
+    b.options = with(b.options, {{"https://192.0.2.1", 1}});
+    b.begin();
+    const auto many = [&](int from) {
+        std::vector<std::pair<std::string, double>> out;
+        for (std::size_t i = 0; i < kEndpointsMax; ++i)
+            out.emplace_back("https://192.0." + std::to_string(from) + "." + std::to_string(i + 1), 1);
+        return with(b.options, out);
+    };
+    REQUIRE(b.upstream->reconfigure(many(3), false));
+    const auto refused = b.upstream->reconfigure(many(4), false);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::full);
+    CHECK(b.upstream->status().endpoints[0].url == "https://192.0.3.1");
+    b.loop.run_for(Upstream::kSlotRest);
+    REQUIRE(b.upstream->reconfigure(many(4), false));
+    CHECK(b.upstream->endpoint_count() <= kEndpointSlots);
+    CHECK(b.run(3, 1s).ok());
+}
