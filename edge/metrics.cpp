@@ -67,6 +67,7 @@ void Metrics::make_plain() {
 }
 
 void Metrics::adopt(const MetricLabels& labels) {
+    series_->take_away_all_but(labels);
     for (const auto& scene : labels.scenes) series_->add_scene(scene);
     for (const auto& endpoint : labels.endpoints) series_->add_endpoint(endpoint);
     for (const auto& rule : labels.rules) series_->add_rule(rule);

@@ -48,7 +48,10 @@ class Metrics {
     Metrics(const Metrics&) = delete;
     Metrics& operator=(const Metrics&) = delete;
 
-    // After a reload: adds what is new. Indices stay valid; series of names that left stay where they are.
+    // After a reload: adds what is new and takes away the series of names that left. Their indices stay valid: what
+    // still ends under an older configuration is counted under "other". A scene's index serves another scene only
+    // kIndexRest reloads later.
+    static constexpr std::uint64_t kIndexRest = 16;
     void adopt(const MetricLabels& labels);
 
     // Look these up when a configuration is adopted, not per request. An unknown name is the index of "other".

@@ -114,11 +114,12 @@ Metrics::Series::Series(std::string upstream_kind)
 std::size_t Metrics::Series::add_scene(const std::string& label) {
     if (const auto it = scene_index.find(label); it != scene_index.end()) return it->second;
     const bool other = scenes.empty();
-    if (!other && scenes.size() > kScenesMax) {
+    if (!other && scene_index.size() > kScenesMax) {
         capped->Increment();
         return kSceneOther;
     }
-    Scene& scene = scenes.emplace_back();
+    std::size_t at = 0;
+    Scene& scene = scene_slot(at);
     scene.name = label;
     for (const auto& [source, outcome] : kAnswers) answered(scene, source, outcome);
     const auto refuse = [this, &scene, &label](ApiCode code) {
@@ -135,8 +136,8 @@ std::size_t Metrics::Series::add_scene(const std::string& label) {
     }
     // "other" has no mode of its own: the node's stands in its place.
     scene.mode = &mode.Add({{"scene", other ? "*" : label}});
-    scene_index.emplace(label, scenes.size() - 1);
-    return scenes.size() - 1;
+    scene_index.emplace(label, at);
+    return at;
 }
 
 prometheus::Counter& Metrics::Series::answered(Scene& scene, Source source, Outcome outcome) {
@@ -151,29 +152,31 @@ prometheus::Counter& Metrics::Series::answered(Scene& scene, Source source, Outc
 
 std::size_t Metrics::Series::add_endpoint(const std::string& url) {
     if (const auto it = endpoint_index.find(url); it != endpoint_index.end()) return it->second;
-    if (endpoints.size() >= kEndpointSeriesMax) {
+    if (endpoint_index.size() >= kEndpointSeriesMax) {
         capped->Increment();
         return 0;
     }
-    Endpoint& endpoint = endpoints.emplace_back();
+    const std::size_t at = slot(spare_endpoints, endpoints);
+    Endpoint& endpoint = endpoints[at];
     for (std::size_t i = 0; i < kCallResults; ++i) {
         const std::string result(i == 0 ? std::string_view("ok") : holdfast::name(static_cast<FailureKind>(i)));
         endpoint.calls[i] = &calls.Add({{"upstream", upstream}, {"endpoint", url}, {"result", result}});
     }
     endpoint.took = &call_took.Add({{"upstream", upstream}, {"endpoint", url}}, kRequestBuckets);
-    endpoint_index.emplace(url, endpoints.size() - 1);
-    return endpoints.size() - 1;
+    endpoint_index.emplace(url, at);
+    return at;
 }
 
 std::size_t Metrics::Series::add_rule(const std::string& label) {
     if (const auto it = rule_index.find(label); it != rule_index.end()) return it->second;
-    if (rules.size() >= kSeriesMax) {
+    if (rule_index.size() >= kSeriesMax) {
         capped->Increment();
         return 0;
     }
-    rules.push_back(&denied.Add({{"rule", label}}));
-    rule_index.emplace(label, rules.size() - 1);
-    return rules.size() - 1;
+    const std::size_t at = slot(spare_rules, rules);
+    rules[at] = &denied.Add({{"rule", label}});
+    rule_index.emplace(label, at);
+    return at;
 }
 
 prometheus::Counter& Metrics::Series::plain_counter(const char* label, const char* help) {

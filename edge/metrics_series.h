@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "edge/metrics.h"
 #include "upstream/central_codec.h"
@@ -41,6 +42,7 @@ struct Metrics::Series {
         std::array<Counter*, static_cast<std::size_t>(ApiCode::count_)> refused{};
         std::array<Histogram*, kSources> took{};
         Gauge* mode = nullptr;
+        std::uint64_t left_at = 0;  // the reload that took it away; 0: it is there
     };
     struct Endpoint {
         std::array<Counter*, kCallResults> calls{};
@@ -51,6 +53,9 @@ struct Metrics::Series {
     std::size_t add_scene(const std::string& name);
     std::size_t add_endpoint(const std::string& url);
     std::size_t add_rule(const std::string& name);
+    void take_away_all_but(const MetricLabels& labels);
+    void take_away_scene(std::size_t at);
+    Scene& scene_slot(std::size_t& at);
     Counter& answered(Scene& scene, Source source, Outcome outcome);  // made on first use where it is not foreseen
 
     Counter& plain_counter(const char* name, const char* help);
@@ -65,6 +70,18 @@ struct Metrics::Series {
     Family<Gauge>&circuit, &mode, &connections, &stores, &config_info, &build_info;
 
     std::deque<Scene> scenes;  // [kSceneOther] is "other"; a deque: handles stay where they are
+    std::uint64_t reloads = 0;
+    std::vector<std::size_t> spare_endpoints, spare_rules;  // places of those that left; looked up anew by each use
+    template <typename T>
+    static std::size_t slot(std::vector<std::size_t>& spare, std::deque<T>& all) {
+        if (spare.empty()) {
+            all.emplace_back();
+            return all.size() - 1;
+        }
+        const std::size_t at = spare.back();
+        spare.pop_back();
+        return at;
+    }
     std::deque<Endpoint> endpoints;
     std::deque<Counter*> rules;
     LabelIndex scene_index, endpoint_index, rule_index, reject_index, journal_index;

@@ -26,6 +26,13 @@ Server::~Server() {
     for (const auto& connection : connections_) connection->abandon();
 }
 
+void Server::reconfigure(const ServerOptions& options) {
+    options_ = options;
+    per_prefix_.clear();
+    if (options_.connections_per_prefix == 0) return;
+    for (const auto& connection : connections_) ++per_prefix_[prefix_of(connection->peer())];
+}
+
 // The network of an address: its first three bytes (IPv4) or six (IPv6); another text stands for itself.
 std::string Server::prefix_of(const PeerInfo& peer) const {
     std::array<char, 16> bytes{};

@@ -60,6 +60,8 @@ class Server {
     // Whether a connection has asked, or (`fresh`) has only just come and is about to.
     bool owes_answers(bool fresh) const;
     void cut();  // the connections that still wait for something end now; those that have their last answer may linger
+    // A reload: from the next request, and the next wait, on; connections above a lower cap stay.
+    void reconfigure(const ServerOptions& options);
     void set_lame_duck(bool on) { lame_duck_ = on; }  // answers carry Connection: close, all is still served
     bool draining() const { return lame_duck_; }
     // Sheds new work (except health checks) while true; set by the owner when a cap elsewhere is reached.
@@ -96,7 +98,7 @@ class Server {
 
     Loop& loop_;
     Service& service_;
-    const ServerOptions options_;
+    ServerOptions options_;
     Wrap wrap_;
     OnReject on_reject_;
     std::vector<std::unique_ptr<Listener>> listeners_;

@@ -85,6 +85,12 @@ Result<std::unique_ptr<TlsClientContext>> TlsClientContext::load(const TlsClient
     return out;
 }
 
+// The state itself stays: connections know their slot in it.
+void TlsClientContext::replace(TlsClientContext&& fresh) {
+    state_->context = std::move(fresh.state_->context);
+    state_->sessions.clear();
+}
+
 std::unique_ptr<Stream> TlsClientContext::wrap(Loop& loop, std::unique_ptr<Stream> inner, const Target& target) {
     SslPtr ssl(SSL_new(state_->context.get()));
     HF_CHECK(ssl != nullptr);

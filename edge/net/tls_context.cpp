@@ -76,6 +76,10 @@ Result<void> TlsServerContext::reload(WallTime now) {
     return {};
 }
 
+void TlsServerContext::replace(TlsServerContext&& fresh) {
+    state_ = std::move(fresh.state_);
+}
+
 WallTime TlsServerContext::not_after() const {
     return state_->not_after;
 }

@@ -28,6 +28,8 @@ class TlsServerContext {
     // Loads the same files anew, whole, and then swaps; on failure the old pair stays. Connections that exist keep
     // theirs.
     Result<void> reload(WallTime now);
+    // Takes what `fresh` was loaded from, in its place. Connections that exist keep theirs.
+    void replace(TlsServerContext&& fresh);
     WallTime not_after() const;  // of the leaf certificate
     // A server-side TLS stream over `inner`; not ready() until the handshake is over. The context may be destroyed
     // before the stream.
@@ -51,6 +53,8 @@ class TlsClientContext {
 
     static Result<std::unique_ptr<TlsClientContext>> load(const TlsClientFiles& files, WallTime now);
     ~TlsClientContext();
+    // The same for new connections; remembered sessions are forgotten.
+    void replace(TlsClientContext&& fresh);
     // A client-side stream that verifies the peer against `target.server_name` (a DNS name or an IP literal; empty:
     // target.host). Requires: the context outlives it, and the name is neither empty nor above 253 bytes.
     std::unique_ptr<Stream> wrap(Loop& loop, std::unique_ptr<Stream> inner, const Target& target);
@@ -67,6 +71,7 @@ class TlsDialer : public Dialer {
   public:
     // `context` may be nullptr where no target asks for TLS (such a dial then fails, Origin::local).
     TlsDialer(Loop& loop, Dialer& plain, TlsClientContext* context) : loop_(loop), plain_(plain), context_(context) {}
+    void use(TlsClientContext* context) { context_ = context; }  // from the next dial on
     [[nodiscard]] std::unique_ptr<Pending> dial(const Target& target, Done done) override;
 
   private:

@@ -162,6 +162,42 @@ TEST_CASE("metrics: a reload adds what is new and keeps what was counted") {
     CHECK(value(metrics, R"(holdfast_requests_total{code="OK",outcome="pass",scene="REFUND",source="live"})") == 0);
 }
 
+TEST_CASE("metrics: what a reload takes away is gone, and what still ends under it counts as other") {
+    Metrics metrics(labels());
+    const SceneIndex payment = metrics.scene("PAYMENT");
+    metrics.answered(payment, Source::live, Outcome::pass, 1ms);
+    auto next = labels();
+    next.scenes = {"LOGIN"};
+    next.endpoints = {"https://b:8443"};
+    next.rules = {"coupons"};
+    metrics.adopt(next);
+    const std::string text = metrics.expose();
+    for (const char* gone : {"scene=\"PAYMENT\"", "https://a:8443", "residency"})
+        CHECK(text.find(gone) == std::string::npos);
+    CHECK(value(metrics, R"(holdfast_precheck_denied_total{rule="coupons"})") == 0);
+    CHECK(metrics.endpoint("https://a:8443") == metrics.endpoint("another"));
+    metrics.answered(payment, Source::live, Outcome::pass, 1ms);
+    metrics.refused(payment, ApiCode::uri_too_long, 1ms);
+    CHECK(value(metrics, R"(holdfast_requests_total{code="OK",outcome="pass",scene="other",source="live"})") == 1);
+    // Back again it begins at zero, at a place of its own.
+    metrics.adopt(labels());
+    CHECK(metrics.scene("PAYMENT") != payment);
+    CHECK(value(metrics, R"(holdfast_requests_total{code="OK",outcome="pass",scene="PAYMENT",source="live"})") == 0);
+}
+
+TEST_CASE("metrics: scenes that come and go use a bounded number of places") {
+    Metrics metrics(labels());
+    SceneIndex highest = 0;
+    for (int i = 0; i < 500; ++i) {
+        auto next = labels();
+        next.scenes.push_back("SCENE-" + std::to_string(i));
+        metrics.adopt(next);
+        highest = std::max(highest, metrics.scene(next.scenes.back()));
+    }
+    CHECK(highest != kSceneOther);
+    CHECK(highest <= 3 + Metrics::kIndexRest);
+}
+
 TEST_CASE("metrics: there is one configuration in force") {
     Metrics metrics(labels());
     metrics.config_info("00ff", 1, "file");
