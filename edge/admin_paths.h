@@ -16,6 +16,8 @@ inline constexpr std::string_view kCacheRevoke = "/v1/cache/revoke";     // POST
 inline constexpr std::string_view kPolicyTest = "/v1/policy/test";       // POST
 inline constexpr std::string_view kConfig = "/v1/config";                // GET, ?origin=1
 inline constexpr std::string_view kConfigReload = "/v1/config/reload";   // POST
+inline constexpr std::string_view kConfigHistory = "/v1/config/history"; // GET
+inline constexpr std::string_view kConfigRollback = "/v1/config/rollback"; // POST
 inline constexpr std::string_view kJournal = "/v1/journal";              // GET, ?n= &after=
 inline constexpr std::string_view kJournalVerify = "/v1/journal/verify"; // GET
 inline constexpr std::string_view kExplain = "/v1/explain/";             // GET, the request id follows

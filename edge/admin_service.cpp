@@ -115,6 +115,7 @@ bool AdminRequest::dispatch_get() {
     if (path_ == admin::kDrain) return answer(drain_json(node_)), true;
     if (path_ == admin::kUpgrade && node_.upgrade_view) return answer(node_.upgrade_view()), true;
     if (path_ == admin::kJournal) return journal(), true;
+    if (path_ == admin::kConfigHistory) return config_history(), true;
     if (path_ == admin::kJournalVerify) return verify_journal(), true;
     if (path_.starts_with(admin::kExplain)) return explain(), true;
     if (path_ != admin::kConfig) return false;
@@ -152,6 +153,8 @@ bool AdminRequest::dispatch_post(Body body) {
     }
     if (path_ == admin::kDrain) return operators_.drain(), answer(drain_json(node_)), true;
     if (path_ == admin::kUpgrade) return upgrade(), true;
+    if (path_ == admin::kConfigReload) return config_reload(), true;
+    if (path_ == admin::kConfigRollback) return config_rollback(body), true;
     if (path_ == admin::kUndrain) return operators_.undrain(), answer(drain_json(node_)), true;
     return false;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "edge/admin_paths.h"
+#include "edge/config_reloader.h"
 #include "edge/node.h"
 #include "edge/operators.h"
 #include "edge/service.h"
@@ -56,6 +57,10 @@ class AdminRequest final : public RequestHandler {
     void upgrade();
     void journal();
     void verify_journal();
+    std::function<void(const ConfigReloader::Report&)> config_done();
+    void config_reload();
+    void config_rollback(Body body);
+    void config_history();
     void explain();
     void answer(std::string json, std::string_view type = "application/json");
     void answer_error(int status, std::string_view code, std::string_view message);

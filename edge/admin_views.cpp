@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "edge/admin_service.h"
+#include "edge/config_reloader.h"
 #include "edge/fleet_views.h"
 
 namespace holdfast {
@@ -183,12 +184,11 @@ std::string status_json(Node& node) {
         .member("pending", std::uint64_t(vault == nullptr ? 0 : vault->count()))
         .end_object();
     w.key("config").begin_object();
-    w.member("hash", config.hash)
-        .member("generation", config.generation)
-        .member("source", config.source)
-        .member("loadedAt", rfc3339(node.started().wall))
-        .member("lastReloadSuccessful", true)
-        .end_object();
+    if (node.reloader != nullptr)
+        node.reloader->write_status(w);
+    else
+        w.member("hash", config.hash).member("generation", config.generation).member("source", config.source);
+    w.end_object();
     w.key("events");
     node.events().write(w);
     w.end_object();
@@ -236,7 +236,7 @@ std::string config_json(Node& node) {
         .member("hash", config.hash)
         .member("generation", config.generation)
         .member("source", config.source)
-        .member("loadedAt", rfc3339(node.started().wall))
+        .member("loadedAt", rfc3339(node.reloader != nullptr ? node.reloader->status().loaded : node.started().wall))
         .member("toml", dump_config(config))
         .end_object();
     return out;

@@ -13,6 +13,7 @@
 #include "edge/base/bytes.h"
 #include "edge/base/crypto.h"
 #include "edge/config_check.h"
+#include "edge/config_layers.h"
 
 namespace holdfast {
 namespace {
@@ -66,7 +67,8 @@ class Filler {
         if (const auto it = text_.given.find(key); it != text_.given.end()) {
             option.apply(draft_, it->second.value);
             setting.value = to_toml(it->second.value);
-            setting.origin = fmt::format("{}:{}", problems_.file(), it->second.place.line);
+            const auto& [_, value, place, origin] = it->second;
+            setting.origin = origin.empty() ? fmt::format("{}:{}", problems_.file(place.text), place.line) : origin;
         } else if (option.fallback != nullptr) {
             const auto value = fallback_of(option);
             option.apply(draft_, value);
@@ -127,17 +129,32 @@ ConfigEnvironment ConfigEnvironment::of_process() {
 }
 
 ConfigOutcome parse_config(std::string_view toml, const std::string& name, const ConfigEnvironment& env) {
-    if (toml.size() > kConfigBytesMax) return unreadable(name, fmt::format("has more than {} bytes", kConfigBytesMax));
-    ConfigProblems problems(toml, name);
-    ConfigText text = read_config_text(toml, problems);
+    return parse_config(texts_of(name, std::string(toml)), env);
+}
+
+ConfigOutcome parse_config(const ConfigTexts& texts, const ConfigEnvironment& env, const Config* running) {
+    const std::string& name = texts.local_name;
+    const std::string* over = texts.remote ? &*texts.remote : nullptr;
+    for (const auto& [text, of] : {std::pair(&texts.local, &name), std::pair(over, &texts.remote_name)})
+        if (text != nullptr && text->size() > kConfigBytesMax)
+            return unreadable(*of, fmt::format("has more than {} bytes", kConfigBytesMax));
+    ConfigProblems problems(texts.local, name);
+    ConfigText text = read_config_text(texts.local, problems);
+    if (texts.remote) {
+        ConfigProblems remote_problems(*texts.remote, texts.remote_name);
+        ConfigText remote = read_config_text(*texts.remote, remote_problems);
+        problems.absorb(std::move(remote_problems));
+        lay_over(text, std::move(remote), problems);
+    }
+    if (running != nullptr) keep_running(text, *running);
     Draft draft;
     Filler(draft, text, problems).fill();
-    draft.config.source = name;
-    const auto slash = name.rfind('/');
-    ConfigCheck check{draft, text, env, slash == std::string::npos ? std::string{} : name.substr(0, slash), problems};
+    draft.config.source = texts.remote ? fmt::format("{} over {}", texts.remote_name, name) : name;
+    ConfigCheck check{draft, text, env, texts.folder, problems};
     // With a line left out, what the rest means together cannot be judged.
     if (text.whole) {
         check_node(check);
+        check_sources(check);
         check_upstream(check);
         check_coordination(check);
         check_policy(check);
@@ -152,14 +169,30 @@ ConfigOutcome parse_config(std::string_view toml, const std::string& name, const
     return out;
 }
 
-ConfigOutcome load_config(const std::string& path, const ConfigEnvironment& env) {
+ConfigTexts texts_of(const std::string& path, std::string text) {
+    const auto slash = path.rfind('/');
+    std::string folder = slash == std::string::npos ? std::string{} : path.substr(0, slash);
+    return {std::move(text), path, std::move(folder), std::nullopt, {}};
+}
+
+Result<std::string> read_config_file(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
-    if (!in) return unreadable(path, fmt::format("cannot be opened: {}", std::strerror(errno)));
+    if (!in) return fail(Code::io, Origin::local, fmt::format("cannot be opened: {}", std::strerror(errno)));
     std::string text(kConfigBytesMax + 1, '\0');
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (in.bad()) return unreadable(path, fmt::format("cannot be read: {}", std::strerror(errno)));
+    if (in.bad()) return fail(Code::io, Origin::local, fmt::format("cannot be read: {}", std::strerror(errno)));
     text.resize(static_cast<std::size_t>(in.gcount()));
-    return parse_config(text, path, env);
+    return text;
+}
+
+ConfigOutcome unreadable_config(const std::string& path, std::string why) {
+    return unreadable(path, std::move(why));
+}
+
+ConfigOutcome load_config(const std::string& path, const ConfigEnvironment& env) {
+    auto text = read_config_file(path);
+    if (!text) return unreadable(path, text.error().detail);
+    return parse_config(texts_of(path, std::move(*text)), env);
 }
 
 }  // namespace holdfast

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "edge/base/log.h"
+#include "edge/base/result.h"
 #include "edge/base/time.h"
 #include "edge/config_parts.h"
 
@@ -31,6 +32,8 @@ struct Config {
     CacheConfig cache;
     OrdersConfig orders;
     ReconcileConfig reconcile;
+    ConfigSourceConfig config_source;
+    RegistrationConfig registration;
     std::vector<PrecheckRule> prechecks; // in order
     std::vector<SceneConfig> scenes;
 
@@ -44,7 +47,9 @@ struct Config {
         std::string leaf;    // the rest of the key
     };
     std::vector<Setting> settings;
-    std::string source;           // the path it was read from
+    std::string source;           // what it was read from, for people
+    std::string kind = "file";    // the same as a word: file, etcd, consul, nacos; or rollback
+    std::vector<std::string> secret_files;  // where its secrets were read from
     std::string hash;             // 16 hex digits over all settings and the bytes of the secrets (keyed, one way)
     std::uint64_t generation = 0; // counted by whoever adopts it
 
@@ -80,9 +85,25 @@ struct ConfigEnvironment {
     static ConfigEnvironment of_process();
 };
 
+// What a configuration is made of: the file's text, and what a remote source lays over its policy part.
+struct ConfigTexts {
+    std::string local;
+    std::string local_name;  // how messages and origins call it
+    std::string folder;      // where relative names of files are looked up; empty: the working folder
+    std::optional<std::string> remote;
+    std::string remote_name;  // "etcd:holdfast/config"
+    bool operator==(const ConfigTexts&) const = default;
+};
+// The file of a configuration as text; an error is a sentence.
+Result<std::string> read_config_file(const std::string& path);
+ConfigTexts texts_of(const std::string& path, std::string text);
+ConfigOutcome unreadable_config(const std::string& path, std::string why);
+
 ConfigOutcome load_config(const std::string& path, const ConfigEnvironment& env = ConfigEnvironment::of_process());
 // The same from text; `name` stands for the file in messages.
 ConfigOutcome parse_config(std::string_view toml, const std::string& name, const ConfigEnvironment& env);
+// `running`: keys that need a restart keep the values that they have there, whatever the texts say.
+ConfigOutcome parse_config(const ConfigTexts& texts, const ConfigEnvironment& env, const Config* running = nullptr);
 
 // "file:line:column: error: message", the line, a caret, what was expected, a suggestion. Ends with a newline.
 std::string render(const ConfigProblem& problem, std::string_view severity = "error");

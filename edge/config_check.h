@@ -22,6 +22,7 @@ struct ConfigCheck {
 };
 
 void check_node(ConfigCheck& c);
+void check_sources(ConfigCheck& c);  // the configuration source, the registry
 void check_upstream(ConfigCheck& c);
 void check_coordination(ConfigCheck& c);
 void check_policy(ConfigCheck& c);  // credentials, prechecks, scenes

@@ -32,6 +32,7 @@ std::optional<std::string> read_file(const std::string& path, std::size_t bytes_
 // Reads the bytes of a secret; warns when everybody on the machine can do the same.
 bool read_secret(ConfigCheck& c, const std::string& key, std::string& path, std::size_t bytes_max, std::string& out) {
     path = resolve_file(c, path, true);
+    c.draft.config.secret_files.push_back(path);
     if (const auto why = read_file(path, bytes_max, out)) {
         c.problems.error(c.at(key), fmt::format("{}: {}: {}", key, path, *why), "a file that the node can read");
         return false;
@@ -98,6 +99,23 @@ void check_coordination_files(ConfigCheck& c) {
                          made.error().detail);
 }
 
+void read_access(ConfigCheck& c, const std::string& section, RemoteAccess& access) {
+    for (auto* path : {&access.ca_file, &access.certificate, &access.key})
+        if (!path->empty()) *path = resolve_file(c, *path, false);
+    for (const auto& [key, path, to] : {std::tuple("password_file", &access.password_file, &access.password),
+                                        std::tuple("token_file", &access.token_file, &access.token)}) {
+        if (path->empty() || !read_secret(c, section + "." + key, *path, kSecretBytesMax + 1, *to)) continue;
+        if (!to->empty() && to->back() == '\n') to->pop_back();
+        const auto bad = [](char b) { return static_cast<unsigned char>(b) < 0x20 || b == 0x7f; };
+        if (to->empty() || std::any_of(to->begin(), to->end(), bad))
+            c.problems.error(c.at(section + "." + key), fmt::format("{}.{}: {} holds no secret", section, key, *path),
+                             "printable bytes and at most one final newline");
+    }
+    if (!access.tls()) return;
+    if (const auto made = TlsClientContext::load({access.ca_file, access.certificate, access.key}, c.env.now); !made)
+        c.problems.error(c.at(section), made.error().detail);
+}
+
 void check_set_files(ConfigCheck& c) {
     for (std::size_t i = 0; i < c.draft.config.prechecks.size(); ++i) {
         auto& rule = c.draft.config.prechecks[i];
@@ -150,6 +168,9 @@ void check_files(ConfigCheck& c) {
     for (std::size_t i = 0; i < c.draft.config.credentials.size(); ++i) read_credential(c, i);
     read_cache_key(c);
     check_set_files(c);
+    auto& config = c.draft.config;
+    if (config.config_source.kind != "file") read_access(c, "config_source", config.config_source.access);
+    if (config.registration.kind != "none") read_access(c, "registration", config.registration.access);
     check_certificates(c);
     check_coordination_files(c);
     const auto& data_dir = c.draft.config.node.data_dir;

@@ -113,6 +113,36 @@ struct SceneConfig {
     ScenePolicy policy;
 };
 
+// How another server of the site is reached: etcd, Consul or Nacos.
+struct RemoteAccess {
+    std::vector<std::string> urls;
+    std::vector<Endpoint> endpoints;  // the same, parsed
+    std::string user, password_file, token_file;
+    std::string password, token;  // the files' bytes
+    std::string ca_file, certificate, key;
+    bool tls() const {
+        for (const Endpoint& endpoint : endpoints)
+            if (endpoint.tls) return true;
+        return false;
+    }
+};
+
+struct ConfigSourceConfig {
+    std::string kind;  // "file", "etcd", "consul", "nacos"
+    bool watch = true;
+    std::string path;              // etcd and Consul: the key; Nacos: the dataId
+    std::string group, space;      // Nacos
+    RemoteAccess access;
+};
+
+struct RegistrationConfig {
+    std::string kind;  // "none", "consul", "nacos"
+    std::string service;
+    std::string address;  // "IP:port" that clients are told
+    std::string group, space;
+    RemoteAccess access;
+};
+
 struct ReconcileConfig {
     Nanos retain{};
     std::uint64_t bytes = 0;

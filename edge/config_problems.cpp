@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "edge/base/bytes.h"
 
@@ -40,7 +41,7 @@ std::string shown(std::string_view line) {
 }
 
 bool by_place(const ConfigProblem& a, const ConfigProblem& b) {
-    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+    return std::tie(a.line, a.column) < std::tie(b.line, b.column);
 }
 
 void cut(std::vector<ConfigProblem>& problems, const std::string& file) {
@@ -55,27 +56,35 @@ void cut(std::vector<ConfigProblem>& problems, const std::string& file) {
 
 }  // namespace
 
-ConfigProblems::ConfigProblems(std::string_view text, std::string file) : file_(std::move(file)) {
+ConfigProblems::ConfigProblems(std::string_view text, std::string file) {
+    texts_.push_back({std::move(file), {}});
     while (!text.empty()) {
         const auto end = std::min(text.find('\n'), text.size());
-        lines_.push_back(text.substr(0, end));
+        texts_.front().lines.push_back(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
     }
 }
 
-std::string_view ConfigProblems::line_at(unsigned line) const {
-    return line == 0 || line > lines_.size() ? std::string_view{} : lines_[line - 1];
+void ConfigProblems::absorb(ConfigProblems&& other) {
+    texts_.push_back(std::move(other.texts_.front()));
+    errors_.insert(errors_.end(), other.errors_.begin(), other.errors_.end());
+    warnings_.insert(warnings_.end(), other.warnings_.begin(), other.warnings_.end());
+}
+
+std::string_view ConfigProblems::line_at(TextPlace at) const {
+    const auto& lines = at.text == 0 ? texts_.front().lines : texts_.back().lines;
+    return at.line == 0 || at.line > lines.size() ? std::string_view{} : lines[at.line - 1];
 }
 
 ConfigProblem ConfigProblems::make(TextPlace at, std::string message, std::string expected,
                                    std::string suggestion) const {
-    return {file_,
+    return {file(at.text),
             at.line,
             at.column,
             std::move(message),
             std::move(expected),
             std::move(suggestion),
-            shown(line_at(at.line))};
+            shown(line_at(at))};
 }
 
 void ConfigProblems::error(TextPlace at, std::string message, std::string expected, std::string suggestion) {
@@ -88,8 +97,10 @@ void ConfigProblems::warn(TextPlace at, std::string message, std::string suggest
 
 void ConfigProblems::move_into(ConfigOutcome& outcome) {
     for (auto* list : {&errors_, &warnings_}) {
+        // The file's first, then those of the remote text.
         std::stable_sort(list->begin(), list->end(), by_place);
-        cut(*list, file_);
+        std::stable_partition(list->begin(), list->end(), [this](const auto& p) { return p.file == file(); });
+        cut(*list, file());
     }
     outcome.errors = std::move(errors_);
     outcome.warnings = std::move(warnings_);

@@ -12,6 +12,7 @@ namespace holdfast {
 
 struct TextPlace {
     unsigned line = 0, column = 0;  // from 1; 0: nowhere in the file
+    unsigned text = 0;              // which of the texts: 0 the file, 1 what a remote source laid over it
 };
 
 class ConfigProblems {
@@ -20,15 +21,20 @@ class ConfigProblems {
     void error(TextPlace at, std::string message, std::string expected = {}, std::string suggestion = {});
     void warn(TextPlace at, std::string message, std::string suggestion = {});
     bool failed() const { return !errors_.empty(); }
+    // Takes over what was found in another text: its places are then those of text 1.
+    void absorb(ConfigProblems&& other);
     // By place; more than kProblemsMax are counted in one last line.
     void move_into(ConfigOutcome& outcome);
-    const std::string& file() const { return file_; }
+    const std::string& file(unsigned text = 0) const { return text == 0 ? texts_.front().file : texts_.back().file; }
 
   private:
     ConfigProblem make(TextPlace at, std::string message, std::string expected, std::string suggestion) const;
-    std::string_view line_at(unsigned line) const;
-    std::vector<std::string_view> lines_;
-    std::string file_;
+    struct Text {
+        std::string file;
+        std::vector<std::string_view> lines;
+    };
+    std::string_view line_at(TextPlace at) const;
+    std::vector<Text> texts_;  // one or two
     std::vector<ConfigProblem> errors_, warnings_;
 };
 

@@ -21,6 +21,7 @@ struct ConfigText {
         const Option* option = nullptr;
         OptionValue value;
         TextPlace place;  // of the value
+        std::string origin{};  // empty: the place
     };
     std::unordered_map<std::string, Given> given;       // by key: "limits.body_bytes", "credential[0].id"
     std::unordered_map<std::string, TextPlace> tables;  // by path: "limits", "credential[0]", "scene.LOGIN"

@@ -58,25 +58,24 @@ NodeSeams Ground::seams() {
     NodeSeams out{loop, doors, *dialer, offload, {}, random_u64(), boot_id(), kernel_clock_synchronised};
     out.boot_clock = MonoClock::read;
     out.make_coordinator = [this](auto said) { return etcd.coordinator(std::move(said)); };
-    if (server_tls != nullptr)
-        out.wrap = [this](std::unique_ptr<Stream> stream) { return server_tls->wrap(loop, std::move(stream)); };
+    out.wrap = [this](std::unique_ptr<Stream> stream) {
+        return server_tls != nullptr ? server_tls->wrap(loop, std::move(stream)) : std::move(stream);
+    };
     return out;
 }
 
-void reload_certificate(Ground& ground, Node& node) {
-    if (ground.server_tls == nullptr) return;
-    if (const auto done = ground.server_tls->reload(WallClock::read()); !done) {
-        const std::string text = "the certificate was not reloaded, the old one stays: " + done.error().detail;
-        log::error("tls: {}", text);
-        log::flush();
-        node.events().add(node.loop().now().wall, "tls", text);
-        node.metrics().tls_reload_failures().Increment();
-        return;
-    }
-    node.metrics().tls_certificate_expiry_seconds().Set(double(unix_seconds(ground.server_tls->not_after())));
-    const std::string text = "certificate reloaded, valid until " + rfc3339(ground.server_tls->not_after());
-    log::info("tls: {}", text);
-    node.events().add(node.loop().now().wall, "tls", text);
+void Ground::take_tls(PreparedConfig& fresh, Metrics& metrics) {
+    if (server_tls != nullptr && fresh.server_tls != nullptr)
+        server_tls->replace(std::move(*fresh.server_tls));
+    else
+        server_tls = std::move(fresh.server_tls);
+    if (client_tls == nullptr)
+        client_tls = std::move(fresh.client_tls);
+    else if (fresh.client_tls != nullptr)
+        client_tls->replace(std::move(*fresh.client_tls));
+    dialer->use(client_tls.get());
+    metrics.tls_certificate_expiry_seconds().Set(server_tls != nullptr ? double(unix_seconds(server_tls->not_after()))
+                                                                       : 0);
 }
 
 }  // namespace holdfast

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "edge/config_prepare.h"
 #include "edge/net/doors.h"
 #include "edge/net/tls_context.h"
 #include "edge/net/uv_loop.h"
@@ -39,9 +40,8 @@ struct Ground {
 
     Result<void> make(const Config& config);
     NodeSeams seams();
+    // Other certificates, from the next connection on. A client's context stays where it is: streams know it.
+    void take_tls(PreparedConfig& fresh, Metrics& metrics);
 };
-
-// A pair that does not load leaves the old one in place.
-void reload_certificate(Ground& ground, Node& node);
 
 }  // namespace holdfast

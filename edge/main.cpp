@@ -48,7 +48,13 @@ int run(const Arguments& arguments, std::vector<std::string> words) {
     }
     const bool serves = !arguments.dump && !arguments.check;
     std::unique_ptr<Predecessor> predecessor = serves ? Predecessor::of_environment() : nullptr;
-    ConfigOutcome outcome = load_config(arguments.config);
+    const auto env = ConfigEnvironment::of_process();
+    BootConfig boot;
+    if (serves)
+        boot = boot_config(arguments.config, env);
+    else
+        boot.outcome = load_config(arguments.config, env);
+    const ConfigOutcome& outcome = boot.outcome;
     std::fputs(render_all(outcome).c_str(), stderr);
     if (!outcome.config) {
         if (predecessor != nullptr)
@@ -63,7 +69,7 @@ int run(const Arguments& arguments, std::vector<std::string> words) {
         std::fprintf(stderr, "%s: valid\n", arguments.config.c_str());
         return 0;
     }
-    return Process({own_path(), std::move(words)}, std::move(predecessor)).run(std::move(*outcome.config));
+    return Process({own_path(), std::move(words)}, std::move(predecessor)).run(arguments.config, std::move(boot));
 }
 
 }  // namespace

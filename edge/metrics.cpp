@@ -50,6 +50,10 @@ void Metrics::make_plain() {
     loop_lag_ = &s.plain_histogram("holdfast_loop_lag_seconds", "How late a timer of the loop was.",
                                    {0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1});
     reconcile_pending_ = &s.plain_gauge("holdfast_reconcile_pending", "Provisional answers not yet reconciled.");
+    config_held_ = &s.plain_gauge("holdfast_config_held", "1 while a rollback stands and the file does not count.");
+    config_source_up_ = &s.plain_gauge("holdfast_config_source_up",
+                                       "1 while the remote source of the configuration answers, or there is none.");
+    config_source_up_->Set(1);
     config_last_reload_successful_ =
         &s.plain_gauge("holdfast_config_last_reload_successful", "1 when the last reload was adopted.");
     tls_reload_failures_ = &s.plain_counter("holdfast_tls_reload_failures_total", "Certificates not adopted.");

@@ -1,6 +1,7 @@
 #include "edge/node.h"
 
 #include "edge/base/log.h"
+#include "edge/node_reload.h"
 
 namespace holdfast {
 namespace {
@@ -11,32 +12,6 @@ SipKey derive(HmacSha256& mac, std::string_view label) {
     SipKey key;
     std::copy_n(digest.begin(), key.size(), key.begin());
     return key;
-}
-
-MetricLabels labels_of(const Config& config) {
-    MetricLabels labels;
-    labels.upstream = config.upstream.kind;
-    for (const SceneConfig& scene : config.scenes) labels.scenes.push_back(scene.name);
-    for (const Endpoint& endpoint : config.upstream.options.endpoints) labels.endpoints.push_back(endpoint.url);
-    labels.rules = {"credential-scene", "credential-rate"};
-    for (const PrecheckRule& rule : config.prechecks) labels.rules.push_back(rule.name);
-    return labels;
-}
-
-ServerOptions server_options(const LimitsConfig& limits) {
-    ServerOptions out;
-    out.request_limits.header_bytes = limits.header_bytes;
-    out.request_limits.body_bytes = limits.body_bytes;
-    out.connections_max = limits.connections;
-    out.connections_per_prefix = limits.connections_per_prefix;
-    out.memory_max = limits.memory;
-    out.body_rate_min = limits.body_rate_min;
-    out.handshake_timeout = limits.handshake_timeout;
-    out.header_timeout = limits.header_timeout;
-    out.body_timeout = limits.body_timeout;
-    out.write_stall_timeout = limits.write_stall_timeout;
-    out.keepalive_timeout = limits.keepalive_timeout;
-    return out;
 }
 
 EvictionCause cause_of(Eviction cause) {
@@ -87,17 +62,17 @@ Result<std::unique_ptr<Node>> Node::start(Config config, NodeSeams seams) {
 }
 
 Result<void> Node::make_rooms(Config config) {
-    config.generation = 1;  // of this process; each configuration adopted later is one more
+    if (config.generation == 0) config.generation = 1;
     metrics_ = std::make_unique<Metrics>(labels_of(config));
     auto snapshot = Snapshot::make(std::move(config), *metrics_);
     if (!snapshot) return tl::unexpected(snapshot.error());
     snapshot_ = std::move(*snapshot);
     const Config& c = snapshot_->config;
-    metrics_->config_info(c.hash, c.generation, "file");
+    metrics_->config_info(c.hash, c.generation, c.kind);
     metrics_->config_last_reload_successful().Set(1);
-    auto files = SetFiles::open(snapshot_, seams_.loop, seams_.offload);
-    if (!files) return tl::unexpected(files.error());
-    set_files_ = std::move(*files);
+    auto sets = SetFiles::load(c.prechecks);
+    if (!sets) return tl::unexpected(sets.error());
+    set_files_ = SetFiles::open(snapshot_, std::move(*sets), seams_.loop, seams_.offload);
     if (auto opened = open_storage(c); !opened) return opened;
     auto access = AccessLog::open(c.log.access, seams_.loop, seams_.offload);
     if (!access) return tl::unexpected(access.error());

@@ -19,6 +19,8 @@
 
 namespace holdfast {
 
+class ConfigReloader;  // config_reloader.h
+
 struct NodeSeams {
     Loop& loop;
     Network& network;  // listens and resolves
@@ -84,6 +86,11 @@ class Node {
     const Rates& rates() const { return rates_seen_; }
     const std::map<Eviction, std::uint64_t>& evictions() const { return evictions_; }
     void reopen_logs();  // after a rotation
+    // A reload: everything that `wanted` changes and that is hot takes effect, or nothing. What is in flight ends under
+    // the snapshot that it began with; orders of operators, circuit, rates, budgets and nonces stay. Requires: its keys
+    // that need a restart are those of config(), and `sets` holds the files of its prechecks.
+    Result<void> adopt(Config wanted, SetFiles::Sets sets, bool fresh_connections);
+    ConfigReloader* reloader = nullptr;  // set by whoever owns it; none: the configuration stays
     std::function<std::size_t()> admin_connections;  // set by whoever owns the admin listeners; empty: none
     // Set by the process; empty: it cannot start itself anew. The first begins, the second tells how it stands (JSON).
     std::function<Result<void>()> upgrade;

@@ -15,6 +15,7 @@ class Operators {
     using Done = std::function<void(Result<void>)>;
     // `who` is what the admin socket saw of the peer, e.g. "uid 0".
     Operators(Node& node, std::string who) : node_(node), who_(std::move(who)) {}
+    const std::string& who() const { return who_; }
 
     // Sets or (Mode::automatic) clears an order; `scene` empty: the node's. `done` when it is durable and stands.
     void degrade(Mode mode, const std::string& scene, Nanos how_long, const std::string& reason, Done done);

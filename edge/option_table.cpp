@@ -101,7 +101,7 @@ std::string_view Option::section() const {
 std::span<const Option> options() {
     static const std::vector<Option> all = [] {
         std::vector<Option> out;
-        for (const auto part : {node_options(), upstream_options(), policy_options()})
+        for (const auto part : {node_options(), source_options(), upstream_options(), policy_options()})
             out.insert(out.end(), part.begin(), part.end());
         return out;
     }();

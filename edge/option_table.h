@@ -100,5 +100,6 @@ bool within_bounds(const Option& option, const OptionValue& value);
 std::span<const Option> node_options();
 std::span<const Option> upstream_options();
 std::span<const Option> policy_options();
+std::span<const Option> source_options();
 
 }  // namespace holdfast

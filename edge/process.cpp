@@ -74,6 +74,14 @@ Result<void> Process::stand_up(Config config) {
         lie_down();
         return opened;
     }
+    keeper_->attach(
+        running, ground_.loop, ground_.network,
+        [this, &running](PreparedConfig& fresh) { ground_.take_tls(fresh, running.metrics()); },
+        [this](bool begun) {
+            if (begun) return manager_.reloading();
+            manager_.ready("reloaded");
+            tell_status();
+        });
     // The node lives until lie_down() takes the observer away.
     ground_.loop.set_lag_observer(
         [&running](Nanos lag) { running.metrics().loop_lag().Observe(std::chrono::duration<double>(lag).count()); });
@@ -87,6 +95,7 @@ Result<void> Process::stand_up(Config config) {
 void Process::lie_down() {
     ground_.loop.set_lag_observer({});
     admin_.close();
+    keeper_->detach();
     node_.reset();
 }
 
@@ -114,11 +123,8 @@ void Process::listen_to_signals() {
 
 void Process::reload() {
     if (node_ == nullptr || stopping_) return;
-    manager_.reloading();
     node_->reopen_logs();
-    reload_certificate(ground_, *node_);
-    manager_.ready("reloaded");
-    tell_status();
+    keeper_->reloader()->reload(ConfigReloader::Trigger::signal, "SIGHUP");
 }
 
 void Process::stop(bool quick) {
@@ -225,7 +231,9 @@ int Process::serve() {
     return status;
 }
 
-int Process::run(Config config) {
+int Process::run(const std::string& path, BootConfig boot) {
+    Config config = std::move(*boot.outcome.config);
+    keeper_ = std::make_unique<ConfigKeeper>(path, std::move(boot));
     log::set_level(config.log.level);
     if (!config.log.file.empty() && !log::to_file(config.log.file))
         return fail_to_start(config.log.file + ": cannot be opened");

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "edge/admin_listeners.h"
+#include "edge/config_keeper.h"
 #include "edge/ground.h"
 #include "edge/predecessor.h"
 #include "edge/service_manager.h"
@@ -30,7 +31,7 @@ class Process : private StreamEvents {
     Process& operator=(const Process&) = delete;
 
     // 0 done, 1 could not start or the disk hung at the end.
-    int run(Config config);
+    int run(const std::string& path, BootConfig boot);
 
   private:
     enum class Handing { nothing, preparing, handing_over, done, failed };
@@ -61,6 +62,7 @@ class Process : private StreamEvents {
     Ground ground_;
     ServiceManager manager_;
     std::unique_ptr<Node> node_;
+    std::unique_ptr<ConfigKeeper> keeper_;  // attached to node_
     AdminListeners admin_;
     std::unique_ptr<Pending> term_, interrupt_, hangup_;
     std::unique_ptr<Timer> status_timer_;

@@ -31,14 +31,25 @@ Result<std::shared_ptr<const ValueSet>> SetFiles::read_set(const std::string& pa
     return std::shared_ptr<const ValueSet>(std::make_shared<ValueSet>(std::move(*set)));
 }
 
-Result<std::unique_ptr<SetFiles>> SetFiles::open(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload) {
+Result<SetFiles::Sets> SetFiles::load(const std::vector<PrecheckRule>& rules) {
+    Sets out;
+    for (const PrecheckRule& rule : rules)
+        for (const std::string& path : {rule.allow.file, rule.deny.file}) {
+            if (path.empty() || out.contains(path)) continue;
+            const Stamp stamp = stamp_of(path);
+            auto set = read_set(path);
+            if (!set) return tl::unexpected(set.error());
+            out.emplace(path, Loaded{stamp, std::move(*set)});
+        }
+    return out;
+}
+
+std::unique_ptr<SetFiles> SetFiles::open(std::shared_ptr<Snapshot> snapshot, Sets sets, Loop& loop, Offload& offload) {
     std::unique_ptr<SetFiles> out(new SetFiles(std::move(snapshot), loop, offload));
     for (const std::string& path : out->snapshot_->prechecks.set_files()) {
-        const Stamp stamp = stamp_of(path);
-        auto set = read_set(path);
-        if (!set) return tl::unexpected(set.error());
-        out->seen_[path] = stamp;
-        out->snapshot_->prechecks.replace_set(path, std::move(*set));
+        Loaded& loaded = sets.at(path);
+        out->seen_[path] = loaded.stamp;
+        out->snapshot_->prechecks.replace_set(path, loaded.set);
     }
     if (!out->seen_.empty()) out->timer_ = loop.after(kCheckEvery, [files = out.get()] { files->check(); });
     return out;

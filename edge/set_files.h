@@ -18,22 +18,31 @@ class SetFiles {
     static constexpr Nanos kCheckEvery = 2s;
     static constexpr std::size_t kFileBytesMax = 256u << 20;
 
-    // Reads all of them now. Code::invalid or io, naming the file, when one cannot be had: then nobody may start.
-    static Result<std::unique_ptr<SetFiles>> open(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload);
-
-  private:
     struct Stamp {
         std::int64_t mtime_ns = 0, size = -1;
         std::uint64_t inode = 0;
         bool operator==(const Stamp&) const = default;
     };
+    struct Loaded {
+        Stamp stamp;
+        std::shared_ptr<const ValueSet> set;  // owners: this, then the rules that name the file
+    };
+    using Sets = std::map<std::string, Loaded>;  // by path
+
+    static Stamp stamp_of(const std::string& path);
+    // Reads all files that the rules name; may run off the loop. Code::invalid or io, naming the file, when one cannot
+    // be had: then nobody may start with them.
+    static Result<Sets> load(const std::vector<PrecheckRule>& rules);
+    // Gives the sets to the snapshot's rules, and follows the files. Requires: `sets` holds every file of theirs.
+    static std::unique_ptr<SetFiles> open(std::shared_ptr<Snapshot> snapshot, Sets sets, Loop& loop, Offload& offload);
+
+  private:
     struct Read {
         std::string path;
         Stamp stamp;
         Result<std::shared_ptr<const ValueSet>> set;
     };
     SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload);
-    static Stamp stamp_of(const std::string& path);
     static Result<std::shared_ptr<const ValueSet>> read_set(const std::string& path);
     void check();
 

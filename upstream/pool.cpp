@@ -213,7 +213,8 @@ std::unique_ptr<Pending> Pool::connect(MonoTime by, Connected done) {
 void Pool::reconfigure(PoolOptions options, ResolverOptions resolver) {
     options_ = options;
     resolver_.reconfigure(resolver);
-    if (idle_.size() > options_.idle) idle_.erase(idle_.begin(), idle_.end() - static_cast<std::ptrdiff_t>(options_.idle));
+    if (idle_.size() > options_.idle)
+        idle_.erase(idle_.begin(), idle_.end() - static_cast<std::ptrdiff_t>(options_.idle));
     if (!queue_.empty()) pump_soon(); // there may be more places now
 }
 

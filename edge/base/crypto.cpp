@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "edge/base/check.h"
+#include "edge/base/md5.h"
 
 namespace holdfast {
 namespace {
@@ -150,6 +151,13 @@ bool AesGcm::open(std::string_view sealed, std::string_view aad, std::string& ou
                       EVP_DecryptFinal_ex(ctx, bytes_of(out) + n, &n) == 1;
     if (!good) out.clear();
     return good;
+}
+
+std::string md5_hex(std::string_view bytes) {
+    static EVP_MD* const md = EVP_MD_fetch(nullptr, "MD5", nullptr);
+    std::array<std::uint8_t, 16> digest{};
+    HF_CHECK(md != nullptr && EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, md, nullptr) == 1);
+    return to_hex(digest);
 }
 
 bool constant_time_equal(ByteSpan a, ByteSpan b) {

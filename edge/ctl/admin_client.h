@@ -22,7 +22,10 @@
 //    "upstreams":[{"upstream","endpoint","weight":N,"state":"healthy|ejected|down","inFlight":N,"connections":N,
 //                  "p99Seconds"?:N}],
 //    "load":{"connections":N,"inFlight":N,"queued":N,"requests":N,"perSecond":N,"degradedPerSecond":N},
-//    "reconcile":{"pending":N}, "config":{"hash","generation":N,"source","loadedAt","lastReloadSuccessful":bool},
+//    "reconcile":{"pending":N}, "config":{"hash","generation":N,"source","kind","loadedAt","lastReloadSuccessful":bool,
+//     "failedAt"?,"failedBy"?,"failure"?,"held"?:{"generation":N,"since","by","reason","newerWaits":bool},
+//     "notKept"?,"remoteProblem"?,"remoteRevision"?:N,"restartNeeded":["key"],
+//     "remote"?:{"kind","endpoint","path","reachable":bool,"problem"?}},
 //    "events":[{"time","kind","text"}]}                       the newest last, at most 20
 // POST /v1/degrade {"mode":"degraded|live|auto","scene"?,"fleet"?:bool,"forSeconds"?:N,"reason"}
 //   {"scope":"node|scene|fleet","scene"?,"mode","reason","expiresAt"?,"remainingSeconds"?:N}   durable before it
@@ -59,8 +62,11 @@
 // redacted"} GET /v1/config?origin=1                application/x-ndjson:
 // {"key","value":"TOML","origin":"file:line|default",
 //                                        "reload":"hot|restart"} a line
-// POST /v1/config/reload {}              {"generation":N,"hash","restartNeeded":["key"],"warnings":["text"]}; 422 adds
-//                                        "rendered":"the errors as a terminal shows them"
+// POST /v1/config/reload {}     {"generation":N,"hash","unchanged":bool,"changed":["key"],"restartNeeded":["key"],
+//                               "warnings":["text"]}; 422 adds "rendered":"the errors as a terminal shows them"
+// POST /v1/config/rollback {"generation"?:N,"reason"?}     answers like reload; durable before it stands
+// GET /v1/config/history                 {"generation":N,"held"?:N,"versions":[{"generation":N,"hash","time","kind",
+//                                        "source","by","reason"?,"of"?:N,"inForce":bool}]}, the newest first
 // GET /v1/journal?n=N[&after=SEQ]        application/x-ndjson, oldest first: the last n entries, or the first n with a
 //                                        sequence number above SEQ: {"seq":N,"time","kind","fields":{…},"prev","hash"}:
 //                                        the journal's own lines

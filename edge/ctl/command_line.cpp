@@ -114,7 +114,12 @@ class Parser {
             ->required();
         leaf(config, "show", Verb::config_show, "what the node runs with")
             ->add_flag("--origin", c_.origin, "where each value comes from");
-        leaf(config, "reload", Verb::config_reload, "read the file again; all of it or nothing");
+        leaf(config, "reload", Verb::config_reload, "read the file again, all or nothing; ends a rollback");
+        leaf(config, "history", Verb::config_history, "the last configurations that were in force");
+        auto* rollback = leaf(config, "rollback", Verb::config_rollback,
+                              "back to an earlier one, which then holds until the next reload");
+        rollback->add_option("--to", c_.to, "its generation; default the previous one")->check(CLI::PositiveNumber);
+        rollback->add_option("--reason", c_.reason, "why; goes into the journal");
         auto* keys = group("keys", "request signatures; needs no node");
         for (const bool sign : {true, false}) {
             auto* app =

@@ -39,6 +39,8 @@ enum class Verb {
     support_bundle,
     peers,
     fleet_accept,
+    config_history,
+    config_rollback,
 };
 
 struct CommandLine {
@@ -53,6 +55,7 @@ struct CommandLine {
     std::optional<Nanos> lasts;      // --for
     std::optional<std::int64_t> at;  // Unix seconds, for keys
     std::uint64_t entries = 20;      // journal tail
+    std::uint64_t to = 0;            // config rollback: a generation; 0: the previous one
     std::uint64_t after = 0;         // journal export
     Nanos wait_limit = 60s;          // drain --wait
     std::string config = "/etc/holdfast/holdfast.toml";  // doctor, support-bundle

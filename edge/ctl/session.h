@@ -63,6 +63,8 @@ int run_policy_test(Session& s);
 int run_config_check(Session& s);
 int run_config_show(Session& s);
 int run_config_reload(Session& s);
+int run_config_history(Session& s);
+int run_config_rollback(Session& s);
 int run_journal_tail(Session& s);
 int run_journal_verify(Session& s);
 int run_journal_export(Session& s);

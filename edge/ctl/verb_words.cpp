@@ -20,7 +20,7 @@ const std::vector<VerbWords>& words() {
         {"circuit", {"show", "open", "close", "auto"}},
         {"cache", {"stats", "get", "purge", "revoke"}},
         {"policy", {"test"}},
-        {"config", {"check", "show", "reload"}},
+        {"config", {"check", "show", "reload", "history", "rollback"}},
         {"journal", {"tail", "verify", "export"}},
         {"keys", {"sign", "verify"}},
         {"explain", {}},

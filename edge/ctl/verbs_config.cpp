@@ -69,14 +69,53 @@ int run_config_show(Session& s) {
     return kDone;
 }
 
+namespace {
+
+void show_in_force(Session& s, Value root) {
+    const bool unchanged = root["unchanged"].boolean().value_or(false);
+    s.console.line(fmt::format("generation {} ({}) is in force{}", text_of(root["generation"]), text_of(root["hash"]),
+                               unchanged ? ", nothing has changed" : ""));
+    for (Value k = root["changed"].first(); k; k = k.next())
+        s.console.line(fmt::format("changed: {}", clean(text_of(k))));
+    for (Value w = root["warnings"].first(); w; w = w.next())
+        s.console.complain(clean(text_of(w)));
+    for (Value k = root["restartNeeded"].first(); k; k = k.next())
+        s.console.complain(fmt::format("needs a restart: {}", clean(text_of(k))));
+}
+
+}  // namespace
+
 int run_config_reload(Session& s) {
-    return s.post(admin::kConfigReload, "{}", [&s](Value root) {
-        s.console.line(
-            fmt::format("generation {} ({}) is in force", text_of(root["generation"]), text_of(root["hash"])));
-        for (Value w = root["warnings"].first(); w; w = w.next())
-            s.console.complain(fmt::format("warning: {}", clean(text_of(w))));
-        for (Value k = root["restartNeeded"].first(); k; k = k.next())
-            s.console.complain(fmt::format("needs a restart: {}", clean(text_of(k))));
+    return s.post(admin::kConfigReload, "{}", [&s](Value root) { show_in_force(s, root); });
+}
+
+int run_config_rollback(Session& s) {
+    std::string body;
+    json::Writer w(body);
+    w.begin_object().member("reason", s.command.reason);
+    if (s.command.to != 0) w.member("generation", s.command.to);
+    w.end_object();
+    return s.post(admin::kConfigRollback, body, [&s](Value root) {
+        show_in_force(s, root);
+        s.console.line("the file and the remote source do not count until `holdfastctl config reload`");
+    });
+}
+
+int run_config_history(Session& s) {
+    return s.get(admin::kConfigHistory, [&s](Value root) {
+        std::vector<std::vector<std::string>> rows;
+        for (Value v = root["versions"].first(); v; v = v.next()) {
+            std::string from = text_of(v["source"]);
+            if (v["of"]) from = fmt::format("generation {}", text_of(v["of"]));
+            rows.push_back({text_of(v["generation"]) + (v["inForce"].boolean().value_or(false) ? " *" : ""),
+                            text_of(v["time"]), text_of(v["hash"]), from, text_of(v["by"]),
+                            v["reason"] ? text_of(v["reason"]) : std::string()});
+        }
+        s.console.table({"GENERATION", "TIME", "HASH", "FROM", "BY", "REASON"}, rows);
+        if (root["held"])
+            s.console.line(
+                fmt::format("generation {} is held by a rollback: `holdfastctl config reload` returns to the file",
+                            text_of(root["held"])));
     });
 }
 

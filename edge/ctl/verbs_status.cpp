@@ -72,6 +72,19 @@ void show_overview(Console& console, Value root) {
          fmt::format("generation {} ({}) from {}{}", text_of(config["generation"]), text_of(config["hash"]),
                      text_of(config["source"]),
                      config["lastReloadSuccessful"].boolean().value_or(true) ? "" : ", the last reload FAILED")});
+    if (config["failure"])
+        rows.push_back({"", fmt::format("refused at {} ({}): {}", text_of(config["failedAt"]),
+                                        text_of(config["failedBy"]), text_of(config["failure"]))});
+    if (const Value held = config["held"])
+        rows.push_back({"", fmt::format("a rollback holds generation {} since {} by {}: the file does not count{}",
+                                        text_of(held["generation"]), text_of(held["since"]), text_of(held["by"]),
+                                        held["newerWaits"].boolean().value_or(false) ? ", and has changed" : "")});
+    if (config["remoteProblem"])
+        rows.push_back({"", "the remote text is not in force: " + text_of(config["remoteProblem"])});
+    if (const Value remote = config["remote"]; remote && !remote["reachable"].boolean().value_or(true))
+        rows.push_back({"", fmt::format("{} is away: {}", text_of(remote["kind"]), text_of(remote["problem"]))});
+    for (Value k = config["restartNeeded"].first(); k; k = k.next())
+        rows.push_back({"", "needs a restart: " + text_of(k)});
     console.table({"WHAT", "NOW"}, rows);
 }
 

@@ -16,7 +16,7 @@ UpstreamOptions with(UpstreamOptions options, std::vector<std::pair<std::string,
 
 }  // namespace
 
-TEST_CASE("upstream reload: a call under way ends at its endpoint, the next one goes where the new configuration says") {
+TEST_CASE("upstream reload: a call under way ends at its endpoint, the next one goes to the new one") {
     UpstreamBench b;
     b.options = with(b.options, {{"https://192.0.2.1", 1}});
     b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, kPass), 100ms); };

@@ -1,0 +1,98 @@
+#include "edge/config_keeper.h"
+
+#include <fmt/format.h>
+
+#include "edge/base/crypto.h"
+#include "edge/base/log.h"
+
+#include "edge/net/uv_folder_watch.h"
+
+namespace holdfast {
+namespace {
+
+constexpr Nanos kLookEvery = 250ms;
+
+}  // namespace
+
+ConfigKeeper::ConfigKeeper(std::string path, BootConfig booted) 
+    : path_(std::move(path)), booted_(std::move(booted)), rng_(random_u64()) {}
+ConfigKeeper::~ConfigKeeper() = default;
+
+void ConfigKeeper::attach(Node& node, UvLoop& loop, Network& network, std::function<void(PreparedConfig&)> take_tls,
+                          std::function<void(bool begun)> reloading) {
+    node_ = &node;
+    ConfigReloader::Setup setup;
+    setup.path = path_;
+    setup.booted = booted_;
+    setup.take_tls = std::move(take_tls);
+    setup.watch_folder = [&loop](const std::string& folder, std::function<void(const std::string&)> changed) {
+        return watch_folder(loop, folder, std::move(changed));
+    };
+    setup.reloading = std::move(reloading);
+    reloader_ = std::make_unique<ConfigReloader>(node, std::move(setup));
+    node.reloader = reloader_.get();
+    if (node.config().config_source.kind != "file") begin_source(network);
+    if (node.config().registration.kind != "none") begin_registration(network);
+}
+
+void ConfigKeeper::begin_source(Network& network) {
+    Node& node = *node_;
+    const ConfigSourceConfig& config = node.config().config_source;
+    node.metrics().config_source_up().Set(0);
+    const std::string name = remote_name(config);
+    source_ = ConfigSource::make(
+        node.loop(), network, rng_, config,
+        [this](std::string text, std::uint64_t revision) { reloader_->remote(std::move(text), revision); },
+        [&node, name](const ConfigSource::Status& status) {
+            node.metrics().config_source_up().Set(status.reachable ? 1 : 0);
+            const std::string text = status.reachable ? fmt::format("{} is there, at {}", name, status.endpoint)
+                                                      : fmt::format("{} is away: {}", name, status.problem);
+            status.reachable ? log::info("config: {}", text) : log::error("config: {}", text);
+            node.events().add(node.loop().now().wall, "config", text);
+        });
+    reloader_->write_source = [this, config](json::Writer& w) {
+        const ConfigSource::Status& status = source_->status();
+        w.key("remote")
+            .begin_object()
+            .member("kind", config.kind)
+            .member("path", config.path)
+            .member("endpoint", status.endpoint)
+            .member("reachable", status.reachable);
+        if (!status.problem.empty()) w.member("problem", status.problem);
+        w.end_object();
+    };
+}
+
+void ConfigKeeper::begin_registration(Network& network) {
+    Node& node = *node_;
+    const RegistrationConfig& config = node.config().registration;
+    registration_ = Registration::make(
+        node.loop(), network, config, node.config().node,
+        [&node, kind = config.kind, was = false](const Registration::Status& status) mutable {
+            const std::string text = !status.problem.empty() ? "not said to " + kind + ": " + status.problem
+                                     : status.registered     ? "registered in " + kind
+                                                             : "taken out of " + kind;
+            if (!status.problem.empty() || was != status.registered) {
+                status.problem.empty() ? log::info("registration: {}", text) : log::warn("registration: {}", text);
+                node.events().add(node.loop().now().wall, "registration", text);
+            }
+            was = status.registered;
+        });
+    look_ = node.loop().after(kLookEvery, [this] {
+        registration_->serve(!node_->draining());
+        look_->restart(kLookEvery);
+    });
+}
+
+void ConfigKeeper::detach() {
+    if (node_ == nullptr) return;
+    look_.reset();
+    registration_.reset();
+    source_.reset();
+    booted_ = reloader_->to_boot_again();
+    node_->reloader = nullptr;
+    reloader_.reset();
+    node_ = nullptr;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,106 @@
+#include "edge/config_layers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "edge/base/check.h"
+#include "edge/config_value.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::array<std::string_view, 11> kRemoteSections{
+    "limits",         "drain",           "clock",           "log",        "upstream", "upstream.endpoint[]",
+    "upstream.retry", "upstream.circuit", "upstream.health", "upstream.ejection", "precheck[]"};
+
+bool is_bare_name(const std::string& name) {
+    return name.find('/') == std::string::npos && !name.starts_with('.');
+}
+
+template <typename Map>
+void erase_below(Map& map, std::string_view prefix) {
+    std::erase_if(map, [prefix](const auto& entry) { return entry.first.starts_with(prefix); });
+}
+
+void drop_list(ConfigText& text, const std::string& name) {
+    erase_below(text.given, name);
+    erase_below(text.tables, name);
+}
+
+void check_remote(const ConfigText& remote, ConfigProblems& problems) {
+    const auto at = [](TextPlace place) { return TextPlace{place.line, place.column, 1}; };
+    for (const auto& [key, given] : remote.given) {
+        if (!may_be_remote(*given.option))
+            problems.error(at(given.place), fmt::format("{} cannot come from a remote source", key),
+                           "limits, drain, clock, log level, upstream, prechecks and scenes; the rest is in the file",
+                           "move it to the file of the node");
+        else if (given.option->kind == OptionKind::input_file && !is_bare_name(given.value.text))
+            problems.error(at(given.place), fmt::format("{} names a file outside of the configuration's folder", key),
+                           "a bare name, of a file beside the configuration file");
+    }
+    if (remote.credentials > 0)
+        problems.error(at(remote.place_of("credential[0]")), "[[credential]] cannot come from a remote source",
+                       "credentials in the file of the node, beside their secrets");
+    if (remote.given.empty() && remote.scenes.empty() && remote.whole && !problems.failed())
+        problems.error({0, 0, 1}, "sets no key", "at least one key of the policy part: an empty one is refused");
+}
+
+}  // namespace
+
+bool may_be_remote(const Option& option) {
+    if (option.reload != Reload::hot) return false;
+    const auto section = option.section();
+    if (option.kind == OptionKind::input_file) return section == "precheck[]";
+    if (option.kind == OptionKind::path || option.kind == OptionKind::secret_file) return false;
+    return section == "scene.*" ||
+           std::find(kRemoteSections.begin(), kRemoteSections.end(), section) != kRemoteSections.end();
+}
+
+void lay_over(ConfigText& text, ConfigText&& remote, ConfigProblems& problems) {
+    check_remote(remote, problems);
+    if (remote.prechecks > 0) {
+        drop_list(text, "precheck");
+        text.prechecks = remote.prechecks;
+    }
+    if (remote.endpoints > 0) {
+        drop_list(text, "upstream.endpoint");
+        text.endpoints = remote.endpoints;
+    }
+    if (!remote.scenes.empty()) {
+        drop_list(text, "scene.");
+        text.scenes = std::move(remote.scenes);
+    }
+    for (auto& [key, given] : remote.given) {
+        given.place.text = 1;
+        text.given.insert_or_assign(key, std::move(given));
+    }
+    for (auto& [path, place] : remote.tables) {
+        place.text = 1;
+        text.tables.insert_or_assign(path, place);
+    }
+    text.whole = text.whole && remote.whole;
+}
+
+void keep_running(ConfigText& text, const Config& running) {
+    std::unordered_map<std::string_view, const Config::Setting*> settings;
+    for (const auto& setting : running.settings)
+        if (!setting.hot) settings.emplace(setting.key, &setting);
+    for (const auto& option : options()) {
+        if (option.reload == Reload::hot) continue;
+        const std::string key(option.path);
+        text.given.erase(key);
+        const auto it = settings.find(key);
+        if (it == settings.end() || it->second->origin == "default") continue;
+        // A setting is kept as TOML that reads back to its value.
+        const std::string line = "v = " + it->second->value;
+        ConfigProblems none(line, "running");
+        const auto table = toml::parse(line);
+        auto value = read_value(option, key, *table.get("v"), none);
+        HF_CHECK(value);
+        text.given.emplace(key, ConfigText::Given{&option, std::move(*value), {}, it->second->origin});
+    }
+}
+
+}  // namespace holdfast

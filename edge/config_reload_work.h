@@ -1,0 +1,31 @@
+// One reload on its way: what it begins with, taken when it begins, and what it comes to. Values, because the middle of
+// it is off the loop. Private to config_reloader*.cpp.
+#pragma once
+#include "edge/config_reloader.h"
+
+namespace holdfast {
+
+struct ConfigReloader::Work {
+    Job job;
+    // What it begins with.
+    std::string path, hash;
+    std::shared_ptr<Snapshot> running;  // owners: as of parts.h; its config does not change
+    ConfigTexts in_force;
+    std::optional<ConfigHold> hold;
+    std::optional<std::string> remote;
+    std::string remote_name;
+    std::uint64_t remote_revision = 0;
+    ConfigHistory history{""};
+    ConfigEnvironment environment;
+    // What it comes to.
+    PreparedConfig out;
+    std::uint64_t of = 0;  // a rollback: whose texts
+    bool newer_waits = false;
+    std::optional<ConfigHold> new_hold;
+    Result<void> held;
+    std::string kind;
+    bool certificates = false;  // other ones are in force
+    std::string message;        // why it failed, when it is no error of the texts
+};
+
+}  // namespace holdfast

@@ -1,0 +1,237 @@
+#include "edge/config_reloader.h"
+
+#include <fmt/format.h>
+
+#include "edge/base/log.h"
+#include "edge/config_reload_work.h"
+
+namespace holdfast {
+
+ConfigReloader::ConfigReloader(Node& node, Setup setup)
+    : node_(node),
+      setup_(std::move(setup)),
+      history_(history_folder(node.config().node.data_dir)),
+      texts_(setup_.booted.texts),
+      tls_fingerprint_(tls_fingerprint_of(node.config())),
+      last_generation_(node.config().generation) {
+    if (!setup_.environment) setup_.environment = [] { return ConfigEnvironment::of_process(); };
+    status_.loaded = node.started().wall;
+    status_.hold = setup_.booted.hold;
+    status_.remote_revision = newest_revision_ = setup_.booted.remote_revision;
+    newest_remote_ = texts_.remote;
+    for (const std::string& text : setup_.booted.notes) log::warn("config: {}", text);
+    node_.metrics().config_held().Set(status_.hold ? 1 : 0);
+    if (!setup_.booted.known) {
+        auto work = make_work({Trigger::verb, false, {}, "start", {}, {}});
+        work->out.texts = texts_;
+        work->kind = node_.config().kind;
+        keep(*work);
+    }
+    follow_files();
+}
+
+ConfigReloader::~ConfigReloader() {
+    *alive_ = false;
+}
+
+void ConfigReloader::reload(Trigger trigger, std::string by, Done done) {
+    // One automatic reload that has not begun yet does for all.
+    if (trigger != Trigger::verb)
+        for (const Job& job : jobs_)
+            if (job.trigger == trigger) return;
+    Job job;
+    job.trigger = trigger;
+    job.by = std::move(by);
+    job.done = std::move(done);
+    add(std::move(job));
+}
+
+void ConfigReloader::rollback(std::optional<std::uint64_t> to, std::string by, std::string why, Done done) {
+    Job job;
+    job.rollback = true;
+    job.to = to;
+    job.by = std::move(by);
+    job.why = std::move(why);
+    job.done = std::move(done);
+    add(std::move(job));
+}
+
+void ConfigReloader::add(Job job) {
+    if (jobs_.size() >= kJobsMax) {
+        Report report;
+        report.message = "too many reloads wait already";
+        if (job.done) job.done(report);
+        return;
+    }
+    jobs_.push_back(std::move(job));
+    next();
+}
+
+std::shared_ptr<ConfigReloader::Work> ConfigReloader::make_work(Job job) {
+    auto work = std::make_shared<Work>();  // owners: the job off the loop, and its completion
+    work->job = std::move(job);
+    work->path = setup_.path;
+    work->running = node_.parts().snapshot;
+    work->in_force = texts_;
+    work->hash = node_.config().hash;
+    work->hold = status_.hold;
+    work->history = history_;
+    return work;
+}
+
+void ConfigReloader::next() {
+    if (busy_ || jobs_.empty()) return;
+    busy_ = true;
+    auto work = make_work(std::move(jobs_.front()));
+    jobs_.pop_front();
+    if (setup_.reloading) setup_.reloading(true);
+    work->environment = setup_.environment();
+    const bool newest = work->job.trigger == Trigger::verb || work->job.trigger == Trigger::source;
+    work->remote = newest ? newest_remote_ : texts_.remote;
+    work->remote_revision = newest ? newest_revision_ : status_.remote_revision;
+    work->remote_name = remote_name(node_.config().config_source);
+    running_ = node_.offload().run([work] { prepare(*work); }, [this, work] { prepared(*work); });
+}
+
+// Off the loop: values of `work` only.
+void ConfigReloader::prepare(Work& work) {
+    const bool back_to_file = work.job.trigger == Trigger::verb && !work.job.rollback;
+    const auto refuse = [&work](std::string why) {
+        work.out.outcome = unreadable_config(work.path, std::move(why));
+    };
+    ConfigTexts texts;
+    if (work.job.rollback) {
+        const std::uint64_t now = work.hold ? work.hold->generation : work.running->config.generation;
+        const auto to = work.job.to ? work.job.to : work.history.previous(now, work.hash);
+        if (!to) return static_cast<void>(work.message = "no earlier generation that differs is kept");
+        auto version = work.history.read(*to);
+        if (!version) return static_cast<void>(work.message = version.error().detail);
+        work.of = *to;
+        work.remote_revision = version->remote_revision;
+        texts = std::move(version->texts);
+        texts.folder = texts_of(work.path, {}).folder;
+    } else {
+        auto file = read_config_file(work.path);
+        if (!file && (!work.hold || back_to_file)) return refuse(file.error().detail);
+        if (work.hold && !back_to_file) {
+            work.newer_waits = file && *file != work.in_force.local;
+            texts = work.in_force;
+        } else {
+            texts = texts_of(work.path, std::move(*file));
+            if (!work.remote_name.empty() && work.remote) {
+                texts.remote = work.remote;
+                texts.remote_name = work.remote_name;
+            }
+        }
+    }
+    work.out = prepare_config(std::move(texts), work.environment, work.running->config);
+}
+
+void ConfigReloader::prepared(Work& done) {
+    const auto work = std::make_shared<Work>(std::move(done));  // owners: the completions below, one after the other
+    status_.newer_waits = status_.newer_waits || work->newer_waits;
+    if (!work->out.ok()) return failed(*work);
+    Journal* journal = node_.parts().storage.journal();
+    if (!work->job.rollback) return stand(work);
+    // A rollback is an order of an operator: in the journal, then on disk, then in force.
+    if (journal == nullptr) {
+        work->message = "the journal is not open";
+        return failed(*work);
+    }
+    node_.metrics().journalled("config");
+    journal->append("config", journal_fields(*work, "rollback"), node_.loop().now().wall,
+                    [this, alive = alive_, work](Result<void> written) {
+                        if (!*alive) return;
+                        if (written) return stand(work);
+                        work->message = "not in the journal: " + written.error().detail;
+                        failed(*work);
+                    });
+}
+
+// What is held, and whether anything is, is on disk before it is so.
+void ConfigReloader::stand(const std::shared_ptr<Work>& work) {
+    const bool back_to_file = work->job.trigger == Trigger::verb && !work->job.rollback && status_.hold;
+    if (!work->job.rollback && !back_to_file) return adopt(*work);
+    if (work->job.rollback)
+        work->new_hold = ConfigHold{work->of, node_.loop().now().wall, work->job.by, work->job.why};
+    running_ = node_.offload().run(
+        [work] { work->held = work->new_hold ? work->history.hold(*work->new_hold) : work->history.release(); },
+        [this, work] {
+            if (work->held) return adopt(*work);
+            work->message = work->held.error().detail;
+            failed(*work);
+        });
+}
+
+void ConfigReloader::adopt(Work& work) {
+    Config config = std::move(*work.out.outcome.config);
+    Report report;
+    report.unchanged = config.hash == node_.config().hash && !work.job.rollback;
+    const bool other_tls = work.out.tls_fingerprint != tls_fingerprint_;
+    const bool held = work.new_hold.has_value() ||
+                      (status_.hold && !(work.job.trigger == Trigger::verb && !work.job.rollback));
+    config.kind = held ? "rollback" : work.out.texts.remote ? config.config_source.kind : "file";
+    config.generation = report.unchanged ? node_.config().generation : last_generation_ + 1;
+    work.kind = config.kind;
+    const std::uint64_t generation = config.generation;
+    if (auto done = node_.adopt(std::move(config), std::move(work.out.sets), other_tls); !done) {
+        work.message = done.error().detail;
+        return failed(work);
+    }
+    last_generation_ = generation;
+    if (other_tls) {
+        tls_fingerprint_ = work.out.tls_fingerprint;
+        if (setup_.take_tls) setup_.take_tls(work.out);
+        work.certificates = true;
+    }
+    texts_ = work.out.texts;
+    status_.hold = held ? (work.new_hold ? work.new_hold : status_.hold) : std::nullopt;
+    if (!held) status_.newer_waits = false;
+    status_.restart_needed = work.out.restart_needed;
+    take_remote(work);
+    report.ok = true;
+    report.generation = generation;
+    report.hash = node_.config().hash;
+    report.changed = std::move(work.out.changed);
+    report.restart_needed = std::move(work.out.restart_needed);
+    for (const ConfigProblem& warning : work.out.outcome.warnings)
+        report.warnings.push_back(render(warning, "warning"));
+    if (!report.unchanged) {
+        status_.loaded = node_.loop().now().wall;
+        keep(work);
+    }
+    follow_files();
+    finish(work, std::move(report));
+}
+
+// The generation in force, on disk; it counts although the disk does not take it, and status says so.
+void ConfigReloader::keep(Work& work) {
+    ConfigVersion version;
+    version.generation = node_.config().generation;
+    version.hash = node_.config().hash;
+    version.time = node_.loop().now().wall;
+    version.kind = work.kind;
+    version.source = node_.config().source;
+    version.by = work.job.by;
+    version.why = work.job.why;
+    version.of = work.of;
+    version.remote_revision = status_.remote_revision;
+    version.texts = work.out.texts;
+    auto kept = std::make_shared<Result<void>>();  // owners: the job and its completion
+    if (reading_.size() > kJobsMax) reading_.erase(reading_.begin());
+    reading_.push_back(node_.offload().run(
+        [history = history_, version = std::move(version), kept] { *kept = history.keep(version); },
+        [this, kept] {
+            status_.keep_problem = *kept ? std::string() : kept->error().detail;
+            if (!*kept) log::error("config: the generation in force is not kept: {}", kept->error().detail);
+        }));
+}
+
+void ConfigReloader::history(std::function<void(std::vector<ConfigVersion>)> done) {
+    auto all = std::make_shared<std::vector<ConfigVersion>>();  // owners: the job and its completion
+    if (reading_.size() > kJobsMax) reading_.erase(reading_.begin());
+    reading_.push_back(node_.offload().run([history = history_, all] { *all = history.list(); },
+                                           [all, done = std::move(done)] { done(std::move(*all)); }));
+}
+
+}  // namespace holdfast

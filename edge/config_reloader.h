@@ -1,0 +1,131 @@
+// Changes of the configuration while a node runs: asked for by an operator, by SIGHUP, by a changed file or by a remote
+// source; one at a time, prepared off the loop, swapped whole or not at all. Keeps history and rollback on disk,
+// journals who and when, and says how the last one went. Not for what a swap does: that is Node::adopt.
+//
+// A rollback holds its texts: changed files and sources are noted and not taken until an operator reloads, also over a
+// restart. Secrets and certificates that the held texts name are read anew all the same.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "edge/config_boot.h"
+#include "edge/config_prepare.h"
+#include "edge/node.h"
+
+namespace holdfast {
+
+class ConfigReloader {
+  public:
+    static constexpr std::size_t kJobsMax = 16;  // waiting; more are refused
+    static constexpr Nanos kSettle = 500ms;      // a changed file must stand still for so long
+    static constexpr Nanos kSettleMax = 5s;      // but no longer than this after its first change
+    static constexpr std::size_t kFoldersMax = 16;  // watched
+
+    enum class Trigger : std::uint8_t { verb, signal, watch, source };
+    struct Report {
+        bool ok = false;
+        bool unchanged = false;  // nothing to do: the same generation goes on
+        std::uint64_t generation = 0;
+        std::string hash;
+        std::string message;   // why not
+        std::string rendered;  // the errors as a terminal shows them
+        std::vector<std::string> changed, restart_needed, warnings;
+    };
+    using Done = std::function<void(const Report&)>;
+    struct Setup {
+        std::string path;
+        BootConfig booted;                               // its outcome is not used
+        std::function<ConfigEnvironment()> environment;  // of now; empty: of the process
+        std::function<void(PreparedConfig&)> take_tls;   // certificates changed; empty: there are none
+        std::function<std::unique_ptr<Pending>(const std::string& folder, std::function<void(const std::string& name)>)>
+            watch_folder;                           // empty: files are not watched
+        std::function<void(bool begun)> reloading;  // around each one, for the service manager; may be empty
+    };
+
+    // Requires: the node outlives it.
+    ConfigReloader(Node& node, Setup setup);
+    ~ConfigReloader();
+    ConfigReloader(const ConfigReloader&) = delete;
+    ConfigReloader& operator=(const ConfigReloader&) = delete;
+
+    void reload(Trigger trigger, std::string by, Done done = nullptr);
+    // To generation `to`; none: to the one before what is in force. Durable and journalled before it stands.
+    void rollback(std::optional<std::uint64_t> to, std::string by, std::string why, Done done);
+    // What a remote source holds now; `revision` 0: it has none.
+    void remote(std::string text, std::uint64_t revision);
+    void history(std::function<void(std::vector<ConfigVersion>)> done);
+
+    struct Status {
+        WallTime loaded{};  // when what is in force came into force
+        bool last_ok = true;
+        std::optional<WallTime> failed_at;  // of the last one that failed since the last good one
+        std::string failed_by, failure;
+        std::optional<ConfigHold> hold;
+        std::vector<std::string> restart_needed;
+        std::string remote_problem;         // why the newest remote text is not in force; empty: it is
+        std::uint64_t remote_revision = 0;  // in force
+        std::string keep_problem;           // why the newest generation is not on disk; empty: it is
+        bool newer_waits = false;           // held: the file or the source has changed meanwhile
+    };
+    const Status& status() const { return status_; }
+    void write_status(json::Writer& w) const;  // members of an open object
+    std::function<void(json::Writer&)> write_source;  // a member for the remote source; empty: there is none
+    // What another node of this process begins with.
+    BootConfig to_boot_again() const;
+
+  private:
+    struct Job {
+        Trigger trigger = Trigger::verb;
+        bool rollback = false;
+        std::optional<std::uint64_t> to;
+        std::string by, why;
+        Done done;
+    };
+    struct Work;
+    void add(Job job);
+    void next();
+    static void prepare(Work& work);
+    void prepared(Work& work);
+    void stand(const std::shared_ptr<Work>& work);
+    void adopt(Work& work);
+    void keep(Work& work);
+    void failed(Work& work);
+    void finish(Work& work, Report report);
+    std::string journal_fields(const Work& work, std::string_view action);
+    void follow_files();
+    void file_changed(const std::string& name);
+    void take_remote(Work& work);
+    std::shared_ptr<Work> make_work(Job job);
+
+    Node& node_;
+    Setup setup_;
+    ConfigHistory history_;
+    ConfigTexts texts_;  // in force
+    std::string tls_fingerprint_;
+    std::uint64_t last_generation_ = 0;
+    std::optional<std::string> newest_remote_;  // what the source shows, in force or not
+    std::uint64_t newest_revision_ = 0;
+    std::string told_;  // the errors that were told last, so that a bad file is told once
+    Status status_;
+    std::deque<Job> jobs_;
+    bool busy_ = false;
+    std::unique_ptr<OffloadHandle> running_;
+    std::vector<std::unique_ptr<OffloadHandle>> reading_;  // of history(); at most kJobsMax
+    std::unique_ptr<Timer> settle_;
+    std::optional<MonoTime> first_change_;
+    std::set<std::string> watched_names_;
+    std::vector<std::pair<std::string, std::unique_ptr<Pending>>> watches_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and completions under way
+};
+
+// Why a remote text is not taken although it could be read; empty: it may be. `in_force` is the text in force, if any.
+std::string remote_refusal(const std::string& text, std::uint64_t revision, const std::optional<std::string>& in_force,
+                           std::uint64_t revision_in_force);
+
+}  // namespace holdfast

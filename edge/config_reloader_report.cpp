@@ -1,0 +1,237 @@
+// What a reload tells: log, events, journal, metrics, status; and which files it watches.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "edge/base/log.h"
+#include "edge/config_reload_work.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kKeysShown = 8;
+
+std::string shortened(const std::vector<std::string>& keys) {
+    std::string out;
+    for (std::size_t i = 0; i < std::min(keys.size(), kKeysShown); ++i) out += (i == 0 ? "" : ", ") + keys[i];
+    return keys.size() > kKeysShown ? fmt::format("{} and {} more", out, keys.size() - kKeysShown) : out;
+}
+
+std::string folder_of(const std::string& path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string name_of(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
+
+}  // namespace
+
+std::string remote_refusal(const std::string& text, std::uint64_t revision, const std::optional<std::string>& in_force,
+                           std::uint64_t revision_in_force) {
+    if (text.find_first_not_of(" \t\r\n") == std::string::npos) return "it is empty or gone";
+    if (in_force && *in_force == text) return {};
+    if (revision != 0 && revision < revision_in_force)
+        return fmt::format("its revision {} is older than {}, which was in force: `holdfastctl config reload` takes it "
+                           "all the same",
+                           revision, revision_in_force);
+    return {};
+}
+
+void ConfigReloader::remote(std::string text, std::uint64_t revision) {
+    const std::string why = remote_refusal(text, revision, texts_.remote, status_.remote_revision);
+    const bool told = why == status_.remote_problem;
+    const std::string name = remote_name(node_.config().config_source);
+    if (!why.empty()) {
+        // An empty one is never wanted; an older one waits for an operator's word.
+        if (text.find_first_not_of(" \t\r\n") != std::string::npos) {
+            newest_remote_ = std::move(text);
+            newest_revision_ = revision;
+        }
+        status_.remote_problem = why;
+        if (told) return;
+        log::error("config: {}: {}; what is in force stays", name, why);
+        node_.events().add(node_.loop().now().wall, "config", fmt::format("{} not taken: {}", name, why));
+        return;
+    }
+    const bool same = texts_.remote && *texts_.remote == text;
+    newest_remote_ = std::move(text);
+    newest_revision_ = revision;
+    if (same) {
+        status_.remote_revision = revision;
+        status_.remote_problem.clear();
+        return;
+    }
+    if (status_.hold) {
+        status_.newer_waits = true;
+        return;
+    }
+    reload(Trigger::source, node_.config().config_source.kind);
+}
+
+void ConfigReloader::take_remote(Work& work) {
+    if (!work.out.texts.remote) return;
+    status_.remote_revision = work.remote_revision;
+    status_.remote_problem.clear();
+}
+
+std::string ConfigReloader::journal_fields(const Work& work, std::string_view action) {
+    std::string out;
+    json::Writer w(out);
+    w.begin_object().member("action", action).member("by", work.job.by);
+    if (!work.job.why.empty()) w.member("reason", work.job.why);
+    if (work.of != 0) w.member("of", work.of);
+    if (action == "reload") w.member("generation", node_.config().generation).member("hash", node_.config().hash);
+    w.member("source", work.out.texts.local_name);
+    if (!work.out.restart_needed.empty()) w.member("restartNeeded", std::uint64_t(work.out.restart_needed.size()));
+    if (action == "refused") {
+        const auto& errors = work.out.outcome.errors;
+        w.member("why", work.message.empty() && !errors.empty() ? errors.front().message : work.message);
+    }
+    w.end_object();
+    return out;
+}
+
+void ConfigReloader::failed(Work& work) {
+    Report report;
+    report.generation = node_.config().generation;
+    report.hash = node_.config().hash;
+    const auto& errors = work.out.outcome.errors;
+    report.rendered = work.message.empty() ? render_all(work.out.outcome) : std::string();
+    report.message = !work.message.empty() ? work.message
+                     : errors.empty()      ? "not valid"
+                     : errors.front().line == 0
+                         ? fmt::format("{}: {}", errors.front().file, errors.front().message)
+                         : fmt::format("{}:{}:{}: {}", errors.front().file, errors.front().line,
+                                       errors.front().column, errors.front().message);
+    if (errors.size() > 1) report.message += fmt::format(" (and {} more errors)", errors.size() - 1);
+    const bool told = work.job.trigger != Trigger::verb && told_ == report.message + report.rendered;
+    if (work.job.trigger == Trigger::source) status_.remote_problem = report.message;
+    node_.metrics().config_last_reload_successful().Set(0);
+    status_.last_ok = false;
+    status_.failed_at = node_.loop().now().wall;
+    status_.failed_by = work.job.by;
+    status_.failure = report.message;
+    if (!told) {
+        told_ = report.message + report.rendered;
+        if (!work.out.certificate_problem.empty()) {
+            node_.metrics().tls_reload_failures().Increment();
+            const std::string text =
+                "the certificate was not reloaded, the old one stays: " + work.out.certificate_problem;
+            log::error("tls: {}", text);
+            node_.events().add(*status_.failed_at, "tls", text);
+        }
+        log::error("config: {} by {} refused, generation {} stays: {}", work.job.rollback ? "rollback" : "reload",
+                   work.job.by, report.generation, report.message);
+        node_.events().add(*status_.failed_at, "config", fmt::format("{} by {} refused: {}",
+                                                                     work.job.rollback ? "rollback" : "reload",
+                                                                     work.job.by, report.message));
+        node_.journal("config", journal_fields(work, "refused"));
+    }
+    finish(work, std::move(report));
+}
+
+void ConfigReloader::finish(Work& work, Report report) {
+    const Done done = std::move(work.job.done);
+    if (report.ok) {
+        node_.metrics().config_last_reload_successful().Set(1);
+        node_.metrics().config_held().Set(status_.hold ? 1 : 0);
+        status_.last_ok = true;
+        status_.failed_at.reset();
+        status_.failure.clear();
+        told_.clear();
+        if (!report.unchanged || work.certificates) {
+            const std::string& by = work.job.by;
+            std::string text = report.unchanged
+                                   ? fmt::format("certificates read anew by {}", by)
+                                   : fmt::format("generation {} ({}) by {}", report.generation, report.hash, by);
+            if (work.of != 0) text += fmt::format(", rolled back to {}", work.of);
+            if (!report.changed.empty()) text += ": " + shortened(report.changed);
+            if (!report.restart_needed.empty()) text += "; needs a restart: " + shortened(report.restart_needed);
+            log::info("config: {}", text);
+            node_.events().add(node_.loop().now().wall, "config", text);
+            if (!work.job.rollback) node_.journal("config", journal_fields(work, "reload"));
+        }
+    }
+    if (setup_.reloading) setup_.reloading(false);
+    busy_ = false;
+    log::flush();
+    node_.loop().defer([this, alive = alive_] {
+        if (*alive) next();
+    });
+    if (done) done(report);
+}
+
+void ConfigReloader::follow_files() {
+    if (!setup_.watch_folder || !node_.config().config_source.watch) return;
+    std::vector<std::string> files = followed_files(node_.config());
+    files.insert(files.begin(), setup_.path);
+    std::set<std::string> folders;
+    watched_names_.clear();
+    for (const std::string& file : files) {
+        if (folders.size() < kFoldersMax) folders.insert(folder_of(file));
+        watched_names_.insert(name_of(file));
+    }
+    std::erase_if(watches_, [&folders](const auto& one) { return folders.erase(one.first) == 0; });
+    for (const std::string& folder : folders)
+        if (auto watch = setup_.watch_folder(folder, [this](const std::string& name) { file_changed(name); }))
+            watches_.emplace_back(folder, std::move(watch));
+}
+
+// An editor, a package or a mounted volume may take several steps: what is read has stood still. A volume swaps a link
+// whose name begins with "..".
+void ConfigReloader::file_changed(const std::string& name) {
+    if (!name.empty() && !name.starts_with("..") && !watched_names_.contains(name)) return;
+    const MonoTime now = node_.loop().now().mono;
+    if (!first_change_) first_change_ = now;
+    const Nanos wait = std::clamp(Nanos(*first_change_ + kSettleMax - now), Nanos(0), kSettle);
+    if (settle_ == nullptr)
+        settle_ = node_.loop().after(wait, [this] {
+            first_change_.reset();
+            reload(Trigger::watch, "file watch");
+        });
+    else
+        settle_->restart(wait);
+}
+
+BootConfig ConfigReloader::to_boot_again() const {
+    BootConfig out;
+    out.texts = texts_;
+    out.hold = status_.hold;
+    out.remote_revision = status_.remote_revision;
+    out.known = true;
+    return out;
+}
+
+void ConfigReloader::write_status(json::Writer& w) const {
+    const Config& config = node_.config();
+    w.member("hash", config.hash)
+        .member("generation", config.generation)
+        .member("source", config.source)
+        .member("kind", config.kind)
+        .member("loadedAt", rfc3339(status_.loaded))
+        .member("lastReloadSuccessful", status_.last_ok);
+    if (status_.failed_at)
+        w.member("failedAt", rfc3339(*status_.failed_at))
+            .member("failedBy", status_.failed_by)
+            .member("failure", status_.failure);
+    if (status_.hold)
+        w.key("held")
+            .begin_object()
+            .member("generation", status_.hold->generation)
+            .member("since", rfc3339(status_.hold->since))
+            .member("by", status_.hold->by)
+            .member("reason", status_.hold->why)
+            .member("newerWaits", status_.newer_waits)
+            .end_object();
+    if (!status_.keep_problem.empty()) w.member("notKept", status_.keep_problem);
+    if (!status_.remote_problem.empty()) w.member("remoteProblem", status_.remote_problem);
+    if (status_.remote_revision != 0) w.member("remoteRevision", status_.remote_revision);
+    if (write_source) write_source(w);
+    w.key("restartNeeded").begin_array();
+    for (const std::string& key : status_.restart_needed) w.string(key);
+    w.end_array();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,51 @@
+// The node in a registry of services: registered as long as it serves, with a heartbeat, and taken out when it drains.
+// A registry that is away costs nothing: it is asked again at the next beat.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "edge/config_parts.h"
+#include "edge/net/loop.h"
+#include "edge/net/stream.h"
+
+namespace holdfast {
+
+class Registration {
+  public:
+    static constexpr Nanos kBeatEvery = 5s;
+    static constexpr Nanos kLimit = 3s;  // of one request
+    struct Status {
+        bool registered = false;
+        std::string problem;  // of the newest request; empty: it was answered well
+    };
+    using OnStatus = std::function<void(const Status& status)>;  // registered, or the problem, has changed
+
+    // Requires: loop and network outlive it; kind is not "none"; `on_status` does not destroy it.
+    static std::unique_ptr<Registration> make(Loop& loop, Network& network, const RegistrationConfig& config,
+                                              const NodeConfig& node, OnStatus on_status);
+    virtual ~Registration();
+    void serve(bool serves);  // false: taken out now; true: registered again
+    const Status& status() const { return status_; }
+
+  protected:
+    Registration(Loop& loop, OnStatus on_status);
+    enum class Said { done, unknown, failed };  // unknown: the registry does not know this node (any more)
+    using Answer = std::function<void(Said said, std::string problem)>;
+    virtual void enter(Answer answer) = 0;
+    virtual void beat(Answer answer) = 0;
+    virtual void leave(Answer answer) = 0;
+
+  private:
+    void turn();
+    void answered(bool entering, Said said, std::string problem);
+    Loop& loop_;
+    OnStatus on_status_;
+    Status status_;
+    bool serves_ = true;
+    bool just_entered_ = false;  // forgotten right after it: not asked again before the next beat
+    std::unique_ptr<Timer> timer_;
+};
+
+}  // namespace holdfast
