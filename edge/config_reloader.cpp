@@ -195,7 +195,7 @@ void ConfigReloader::adopt(Work& work) {
     report.changed = std::move(work.out.changed);
     report.restart_needed = std::move(work.out.restart_needed);
     for (const ConfigProblem& warning : work.out.outcome.warnings)
-        report.warnings.push_back(render(warning, "warning"));
+        report.warnings.push_back(fmt::format("{}:{}: {}", warning.file, warning.line, warning.message));
     if (!report.unchanged) {
         status_.loaded = node_.loop().now().wall;
         keep(work);

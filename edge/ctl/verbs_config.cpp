@@ -78,7 +78,7 @@ void show_in_force(Session& s, Value root) {
     for (Value k = root["changed"].first(); k; k = k.next())
         s.console.line(fmt::format("changed: {}", clean(text_of(k))));
     for (Value w = root["warnings"].first(); w; w = w.next())
-        s.console.complain(clean(text_of(w)));
+        s.console.complain(fmt::format("warning: {}", clean(text_of(w))));
     for (Value k = root["restartNeeded"].first(); k; k = k.next())
         s.console.complain(fmt::format("needs a restart: {}", clean(text_of(k))));
 }
