@@ -7,6 +7,7 @@
 #include <array>
 
 #include "edge/base/bytes.h"
+#include "edge/ctl/completion.h"
 #include "edge/ctl/exit_code.h"
 #include "edge/ctl/verb_words.h"
 
@@ -48,7 +49,28 @@ class Parser {
         return finish();
     }
 
+    std::vector<CommandNode> tree() {
+        std::vector<CommandNode> out;
+        add_node(app_, {}, out);
+        return out;
+    }
+
   private:
+    static void add_node(const CLI::App& app, const std::string& path, std::vector<CommandNode>& out) {
+        CommandNode node{path, app.get_description(), {}, {}, {}};
+        const auto below = app.get_subcommands([](const CLI::App*) { return true; });
+        for (const CLI::App* one : below) node.actions.push_back({one->get_name(), one->get_description(), false});
+        for (const CLI::Option* option : app.get_options()) {
+            const bool value = option->get_items_expected_max() > 0;
+            for (const std::string& name : option->get_lnames())
+                node.options.push_back({"--" + name, option->get_description(), value});
+            if (option->get_positional())
+                node.positionals.push_back({option->get_name(true, false), option->get_description(), true});
+        }
+        out.push_back(std::move(node));
+        for (const CLI::App* one : below)
+            add_node(*one, path + (path.empty() ? "" : " ") + one->get_name(), out);
+    }
     CLI::App* leaf(CLI::App* parent, const std::string& name, Verb verb, const std::string& help) {
         auto* app = parent->add_subcommand(name, help);
         app->fallthrough();
@@ -158,6 +180,9 @@ class Parser {
         drain->add_flag("--wait", c_.wait, "until nothing is in flight");
         drain->add_option("--wait-limit", wait_limit_, "how long to wait; default 60s");
         leaf(&app_, "undrain", Verb::undrain, "take work again");
+        leaf(&app_, "completion", Verb::completion, "a script for bash, zsh or fish that completes this command line")
+            ->add_option("SHELL", c_.shell, "bash, zsh or fish")
+            ->required();
         leaf(&app_, "upgrade", Verb::upgrade, "hand over to a new process of what is installed now")
             ->add_option("--wait-limit", wait_limit_, "how long to wait; default 60s");
         leaf(&app_, "peers", Verb::peers, "the nodes of the fleet, as this one knows them");
@@ -251,6 +276,10 @@ CommandLineResult parse_command_line(const std::vector<std::string>& args) {
     if (!version)
         if (auto text = wrong_verb(args); !text.empty()) return {std::nullopt, kWrongUsage, std::move(text)};
     return Parser().parse(args);
+}
+
+std::vector<CommandNode> command_tree() {
+    return Parser().tree();
 }
 
 }  // namespace holdfast::ctl

@@ -41,6 +41,7 @@ enum class Verb {
     fleet_accept,
     config_history,
     config_rollback,
+    completion,
 };
 
 struct CommandLine {
@@ -50,6 +51,7 @@ struct CommandLine {
     Nanos timeout = 5s;  // of one request
 
     std::string action;  // degrade: on, off, auto; circuit: open, close, auto
+    std::string shell;   // completion: bash, zsh, fish; json: the command tree for the manual page
     std::string scene, reason, credential, subject, device, client;
     std::string file, secret_file, folder, id, request_id, nonce;
     std::optional<Nanos> lasts;      // --for

@@ -52,6 +52,7 @@ int run_circuit_set(Session& s);
 int run_drain(Session& s);
 int run_undrain(Session& s);
 int run_upgrade(Session& s);
+int run_completion(Session& s);
 int run_state_reset(Session& s);
 int run_peers(Session& s);
 int run_fleet_accept(Session& s);

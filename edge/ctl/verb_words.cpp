@@ -27,6 +27,7 @@ const std::vector<VerbWords>& words() {
         {"drain", {}},
         {"undrain", {}},
         {"upgrade", {}},
+        {"completion", {}},
         {"state", {"reset"}},
         {"top", {}},
         {"doctor", {}},

@@ -49,8 +49,11 @@ TEST_CASE("ctl: every verb is understood") {
         {{"support-bundle"}, Verb::support_bundle},
         {{"peers"}, Verb::peers},
         {{"fleet", "accept", "--reason", "r"}, Verb::fleet_accept},
+        {{"config", "history"}, Verb::config_history},
+        {{"config", "rollback"}, Verb::config_rollback},
+        {{"completion", "bash"}, Verb::completion},
     };
-    CHECK(all.size() == static_cast<std::size_t>(Verb::fleet_accept) + 1);
+    CHECK(all.size() == static_cast<std::size_t>(Verb::completion) + 1);
     for (const auto& [args, verb] : all) CHECK(parsed(args).verb == verb);
 }
 
