@@ -54,7 +54,7 @@ void WriteBatch::show(const WriteOp& op) {
 }
 
 Nanos WriteBatch::linger() const {
-    return slowest_ <= kQuietCommit ? options_.linger * kQuietLinger : options_.linger;
+    return std::clamp<Nanos>(kDurableWithin - 2 * slowest_, kLingerMin, std::max(options_.linger, kLingerMin));
 }
 
 // The first one arms the timer: later ones must not put it off.
