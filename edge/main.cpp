@@ -7,6 +7,7 @@
 #include <climits>
 #include <cstdio>
 
+#include "edge/net/tls_memory.h"
 #include "edge/option_docs.h"
 #include "edge/process.h"
 
@@ -76,6 +77,7 @@ int run(const Arguments& arguments, std::vector<std::string> words) {
 }  // namespace holdfast
 
 int main(int argc, char** argv) {
+    holdfast::tls_memory::install();  // before anything uses OpenSSL; without it connections only cost more
     holdfast::Arguments arguments;
     CLI::App app{"Edge gateway for identity verification that keeps answering when the centre is down.", "holdfast"};
     auto* config = app.add_option("--config", arguments.config, "Configuration file (TOML)")->type_name("FILE");

@@ -11,13 +11,6 @@
 namespace holdfast {
 namespace {
 
-union AnySocket {
-    uv_handle_t handle;
-    uv_stream_t stream;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-};
-
 class UvStream : public Stream {
   public:
     UvStream(UvLoop& loop, UvSocket socket) : loop_(loop), socket_(std::move(socket)) {
@@ -261,17 +254,17 @@ void UvStream::read_peer() {
 }  // namespace
 
 UvSocket UvSocket::tcp(UvLoop& loop) {
-    auto* any = new AnySocket;
-    HF_CHECK(uv_tcp_init(loop.raw(), &any->tcp) == 0);
-    any->handle.data = nullptr;
-    return UvSocket(&any->stream);
+    auto* tcp = new uv_tcp_t;
+    HF_CHECK(uv_tcp_init(loop.raw(), tcp) == 0);
+    tcp->data = nullptr;
+    return UvSocket(reinterpret_cast<uv_stream_t*>(tcp));
 }
 
 UvSocket UvSocket::unix_domain(UvLoop& loop) {
-    auto* any = new AnySocket;
-    HF_CHECK(uv_pipe_init(loop.raw(), &any->pipe, 0) == 0);
-    any->handle.data = nullptr;
-    return UvSocket(&any->stream);
+    auto* pipe = new uv_pipe_t;
+    HF_CHECK(uv_pipe_init(loop.raw(), pipe, 0) == 0);
+    pipe->data = nullptr;
+    return UvSocket(reinterpret_cast<uv_stream_t*>(pipe));
 }
 
 UvSocket::UvSocket(UvSocket&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
@@ -284,7 +277,12 @@ UvSocket& UvSocket::operator=(UvSocket&& other) noexcept {
 UvSocket::~UvSocket() {
     if (stream_ == nullptr) return;
     stream_->data = nullptr;
-    uv_close(reinterpret_cast<uv_handle_t*>(stream_), [](uv_handle_t* h) { delete reinterpret_cast<AnySocket*>(h); });
+    uv_close(reinterpret_cast<uv_handle_t*>(stream_), [](uv_handle_t* h) {
+        if (h->type == UV_TCP)
+            delete reinterpret_cast<uv_tcp_t*>(h);
+        else
+            delete reinterpret_cast<uv_pipe_t*>(h);
+    });
 }
 
 std::unique_ptr<Stream> make_uv_stream(UvLoop& loop, UvSocket socket) {
