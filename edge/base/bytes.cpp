@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 
 namespace holdfast {
 namespace {
 
 constexpr std::string_view kHex = "0123456789abcdef";
 constexpr std::string_view kHexUpper = "0123456789ABCDEF";
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::uint8_t kBad = 0xff;
 
 constexpr std::array<std::uint8_t, 256> reverse(std::string_view alphabet) {
@@ -21,7 +22,6 @@ constexpr std::array<std::uint8_t, 256> reverse(std::string_view alphabet) {
     return table;
 }
 constexpr auto kFromHex = reverse(kHex);
-constexpr auto kFromBase64 = reverse(kBase64);
 
 std::uint8_t hex_any_case(char c) {
     return kFromHex[static_cast<unsigned char>(c >= 'A' && c <= 'F' ? c + 32 : c)];
@@ -92,17 +92,47 @@ std::string to_hex(ByteSpan bytes) {
     return out;
 }
 
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "digits are read eight at a time as they lie in memory");
+
+constexpr std::uint64_t kOnes = 0x0101010101010101;
+
+std::uint64_t word_at(const char* from) {
+    std::uint64_t word;
+    std::memcpy(&word, from, sizeof word);
+    return word;
+}
+
+// Eight digits as four bytes; `bad` becomes nonzero when one of them is no lower-case digit.
+std::uint32_t eight_hex(std::uint64_t word, std::uint64_t& bad) {
+    const std::uint64_t value = (word & kOnes * 0x0f) + ((word >> 6) & kOnes) * 9;  // letters alone have bit 6
+    const std::uint64_t letters = ((value + kOnes * 0x76) >> 7) & kOnes;            // values of ten and more
+    // As they would be written again: what differs was none.
+    bad |= (word ^ (value + kOnes * '0' + letters * ('a' - 10 - '0'))) | (value & kOnes * 0x10);
+    std::uint64_t bytes = (value << 4 | value >> 8) & 0x00ff00ff00ff00ff;
+    bytes = (bytes | bytes >> 8) & 0x0000ffff0000ffff;
+    return static_cast<std::uint32_t>(bytes | bytes >> 16);
+}
+
+}  // namespace
+
 bool from_hex(std::string_view hex, std::span<std::uint8_t> out) {
     if (hex.size() != out.size() * 2) return false;
-    const std::uint8_t* const table = kFromHex.data();
-    const auto* from = reinterpret_cast<const unsigned char*>(hex.data());
-    std::uint8_t seen = 0;
-    for (std::uint8_t *to = out.data(), *const end = to + out.size(); to != end; ++to, from += 2) {
-        const std::uint8_t hi = table[from[0]], lo = table[from[1]];
-        seen |= hi | lo;
+    const char* from = hex.data();
+    std::uint8_t *to = out.data(), *const end = to + out.size();
+    std::uint64_t bad = 0;
+    for (; end - to >= 4; to += 4, from += 8) {
+        const std::uint32_t four = eight_hex(word_at(from), bad);
+        std::memcpy(to, &four, sizeof four);
+    }
+    for (; to != end; ++to, from += 2) {
+        const std::uint8_t hi = kFromHex.data()[static_cast<unsigned char>(from[0])];
+        const std::uint8_t lo = kFromHex.data()[static_cast<unsigned char>(from[1])];
+        bad |= (hi | lo) & 0xf0;
         *to = static_cast<std::uint8_t>(hi << 4 | (lo & 15));
     }
-    return seen < 16;
+    return bad == 0;
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {
@@ -133,77 +163,6 @@ void append_percent_encoded(std::string& out, std::string_view text) {
             out.push_back(kHexUpper[b & 15]);
         }
     }
-}
-
-namespace {
-
-// Whether all of `n` bytes are of the alphabet: arithmetic on ranges, without branches and with a fixed inner count, so
-// that the compiler makes vectors of it. An image of megabytes goes through here on the loop.
-bool all_base64(const unsigned char* p, std::size_t n) {
-    constexpr std::size_t kStep = 64;
-    const auto bad = [](unsigned char c) {
-        const auto upper = static_cast<unsigned char>(c - 'A'), lower_case = static_cast<unsigned char>(c - 'a');
-        const auto digit = static_cast<unsigned char>(c - '0');
-        return static_cast<unsigned char>((upper > 25) & (lower_case > 25) & (digit > 9) & (c != '+') & (c != '/'));
-    };
-    for (; n >= kStep; p += kStep, n -= kStep) {
-        unsigned char seen = 0;
-        for (std::size_t i = 0; i < kStep; ++i) seen |= bad(p[i]);
-        if (seen != 0) return false;
-    }
-    unsigned char seen = 0;
-    for (std::size_t i = 0; i < n; ++i) seen |= bad(p[i]);
-    return seen == 0;
-}
-
-}  // namespace
-
-bool is_base64(std::string_view text) {
-    if (text.size() % 4 != 0) return false;
-    if (text.empty()) return true;
-    const std::size_t pad = text.back() != '=' ? 0 : text[text.size() - 2] != '=' ? 1 : 2;
-    if (!all_base64(reinterpret_cast<const unsigned char*>(text.data()), text.size() - pad)) return false;
-    if (pad == 0) return true;
-    const std::uint8_t last = kFromBase64[static_cast<unsigned char>(text[text.size() - pad - 1])];
-    return (last & (pad == 1 ? 3 : 15)) == 0;
-}
-
-std::size_t base64_decoded_size(std::string_view text) {
-    if (text.size() < 4) return 0;
-    const std::size_t pad = text.back() != '=' ? 0 : text[text.size() - 2] != '=' ? 1 : 2;
-    return text.size() / 4 * 3 - pad;
-}
-
-std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text, std::size_t bytes_max) {
-    if (!is_base64(text)) return std::nullopt;
-    const std::size_t size = std::min(base64_decoded_size(text), bytes_max);
-    std::vector<std::uint8_t> out;
-    out.reserve(size + 3);
-    for (std::size_t i = 0; out.size() < size; i += 4) {
-        std::uint32_t word = 0;
-        for (std::size_t j = 0; j < 4; ++j)
-            word = word << 6 | (kFromBase64[static_cast<unsigned char>(text[i + j])] & 63);
-        out.push_back(static_cast<std::uint8_t>(word >> 16));
-        out.push_back(static_cast<std::uint8_t>(word >> 8));
-        out.push_back(static_cast<std::uint8_t>(word));
-    }
-    out.resize(size);
-    return out;
-}
-
-void append_base64(std::string& out, ByteSpan bytes) {
-    std::size_t i = 0;
-    for (; i + 3 <= bytes.size(); i += 3) {
-        const std::uint32_t word = std::uint32_t(bytes[i]) << 16 | std::uint32_t(bytes[i + 1]) << 8 | bytes[i + 2];
-        for (int shift = 18; shift >= 0; shift -= 6) out.push_back(kBase64[word >> shift & 63]);
-    }
-    const std::size_t left = bytes.size() - i;
-    if (left == 0) return;
-    const std::uint32_t word = std::uint32_t(bytes[i]) << 16 | (left == 2 ? std::uint32_t(bytes[i + 1]) << 8 : 0);
-    out.push_back(kBase64[word >> 18 & 63]);
-    out.push_back(kBase64[word >> 12 & 63]);
-    out.push_back(left == 2 ? kBase64[word >> 6 & 63] : '=');
-    out.push_back('=');
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
@@ -247,11 +206,20 @@ bool is_utf8(std::string_view text) {
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
     if (a.size() != b.size()) return false;
-    const auto *x = reinterpret_cast<const unsigned char*>(a.data()), *const end = x + a.size();
-    const auto* y = reinterpret_cast<const unsigned char*>(b.data());
-    const unsigned char* const table = kLower.data();
-    for (; x != end; ++x, ++y)
-        if (*x != *y && table[*x] != table[*y]) return false;
+    const char *x = a.data(), *y = b.data();
+    const auto same = [](char c, char d) {
+        return kLower.data()[static_cast<unsigned char>(c)] == kLower.data()[static_cast<unsigned char>(d)];
+    };
+    std::size_t left = a.size();
+    for (; left >= 8; x += 8, y += 8, left -= 8) {
+        const std::uint64_t apart = word_at(x) ^ word_at(y);
+        if (apart == 0) continue;
+        if ((apart & ~(kOnes * 0x20)) != 0) return false;  // more than the case of letters
+        for (std::size_t i = 0; i < 8; ++i)
+            if (!same(x[i], y[i])) return false;
+    }
+    for (std::size_t i = 0; i < left; ++i)
+        if (x[i] != y[i] && !same(x[i], y[i])) return false;
     return true;
 }
 

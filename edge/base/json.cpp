@@ -5,6 +5,7 @@
 
 #include <array>
 #include <new>
+#include <utility>
 
 #include "edge/base/check.h"
 
@@ -38,11 +39,16 @@ struct Document::State {
     std::vector<Node> nodes;
     std::size_t nodes_max = kNodesMax;
     bool large = false;
+    std::string fault;  // why add() said no
 
-    Result<bool> add(simdjson::dom::element element, std::string_view key, std::size_t depth);
-    Result<bool> add_object(simdjson::dom::object object, std::uint32_t at, std::size_t depth);
-    Result<bool> add_array(simdjson::dom::array array, std::uint32_t at, std::size_t depth);
+    bool add(simdjson::dom::element element, std::string_view key);
+    bool add_object(simdjson::dom::object object, std::uint32_t at);
+    bool add_array(simdjson::dom::array array, std::uint32_t at);
     void add_number(simdjson::dom::element element, Node& node);
+    bool refuse(std::string why) {
+        fault = std::move(why);
+        return false;
+    }
 };
 
 void Document::State::add_number(simdjson::dom::element element, Node& node) {
@@ -62,17 +68,17 @@ void Document::State::add_number(simdjson::dom::element element, Node& node) {
 }
 
 // Depth is bounded by kDepthMax, which the parser itself enforces.
-Result<bool> Document::State::add(simdjson::dom::element element, std::string_view key, std::size_t depth) {
-    if (nodes.size() >= nodes_max) return bad(fmt::format("more than {} values", nodes_max));
+bool Document::State::add(simdjson::dom::element element, std::string_view key) {
+    if (nodes.size() >= nodes_max) return refuse(fmt::format("more than {} values", nodes_max));
     const auto at = static_cast<std::uint32_t>(nodes.size());
     Node& node = nodes.emplace_back();
     node.key = key;
     using simdjson::dom::element_type;
     switch (element.type()) {
         case element_type::OBJECT:
-            return add_object(element.get_object().value_unsafe(), at, depth);
+            return add_object(element.get_object().value_unsafe(), at);
         case element_type::ARRAY:
-            return add_array(element.get_array().value_unsafe(), at, depth);
+            return add_array(element.get_array().value_unsafe(), at);
         case element_type::STRING:
             node.kind = Kind::string;
             node.text = element.get_string().value_unsafe();
@@ -89,30 +95,30 @@ Result<bool> Document::State::add(simdjson::dom::element element, std::string_vi
     }
 }
 
-Result<bool> Document::State::add_object(simdjson::dom::object object, std::uint32_t at, std::size_t depth) {
+bool Document::State::add_object(simdjson::dom::object object, std::uint32_t at) {
     nodes[at].kind = Kind::object;
     std::uint32_t count = 0, previous = kNone;
     for (auto member : object) {
-        if (++count > kMembersMax) return bad(fmt::format("more than {} members in one object", kMembersMax));
+        if (++count > kMembersMax) return refuse(fmt::format("more than {} members in one object", kMembersMax));
+        const std::string_view key = member.key;
         for (std::uint32_t seen = previous == kNone ? kNone : at + 1; seen != kNone; seen = nodes[seen].after)
-            if (nodes[seen].key == member.key)
-                return bad(fmt::format("duplicate key \"{}\"", member.key.substr(0, 64)));
+            if (nodes[seen].key == key) return refuse(fmt::format("duplicate key \"{}\"", key.substr(0, 64)));
         const auto child = static_cast<std::uint32_t>(nodes.size());
         if (previous != kNone) nodes[previous].after = child;
-        if (auto added = add(member.value, member.key, depth + 1); !added) return added;
+        if (!add(member.value, key)) return false;
         previous = child;
     }
     nodes[at].children = count;
     return true;
 }
 
-Result<bool> Document::State::add_array(simdjson::dom::array array, std::uint32_t at, std::size_t depth) {
+bool Document::State::add_array(simdjson::dom::array array, std::uint32_t at) {
     nodes[at].kind = Kind::array;
     std::uint32_t count = 0, previous = kNone;
     for (auto element : array) {
         const auto child = static_cast<std::uint32_t>(nodes.size());
         if (previous != kNone) nodes[previous].after = child;
-        if (auto added = add(element, {}, depth + 1); !added) return added;
+        if (!add(element, {})) return false;
         previous = child;
         ++count;
     }
@@ -147,9 +153,9 @@ Result<Value> Document::parse(std::string_view text) {
     if (root.error() == simdjson::UTF8_ERROR) return bad("not UTF-8");
     if (root.error() == simdjson::NUMBER_ERROR) return bad("malformed or unbounded number");
     if (root.error() != simdjson::SUCCESS) return bad("not well-formed JSON");
-    if (auto added = state_->add(root.value_unsafe(), {}, 0); !added) {
+    if (!state_->add(root.value_unsafe(), {})) {
         state_->nodes.clear();
-        return tl::unexpected(added.error());
+        return bad(std::exchange(state_->fault, {}));
     }
     return Value(this, 0);
 }

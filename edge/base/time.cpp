@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstring>
 
 namespace holdfast {
 namespace {
@@ -51,17 +52,34 @@ WallTime WallClock::read() {
     return WallTime(read_clock(CLOCK_REALTIME));
 }
 
+namespace {
+
+// "2026-01-02" of days since 1970; the last one is remembered.
+const char* date_text(std::chrono::days since) {
+    struct Day {
+        std::chrono::days since{0};
+        char text[11] = "1970-01-01";
+    };
+    thread_local Day last;
+    if (last.since == since) return last.text;
+    const std::chrono::year_month_day date{std::chrono::sys_days(since)};
+    put_digits(last.text, 4, static_cast<unsigned>(int(date.year())));
+    put_digits(last.text + 5, 2, unsigned(date.month()));
+    put_digits(last.text + 8, 2, unsigned(date.day()));
+    last.since = since;
+    return last.text;
+}
+
+}  // namespace
+
 // By hand: the general formatter costs ten times as much, and each answer carries two of these.
 void append_rfc3339(std::string& out, WallTime t) {
     const auto seconds = std::chrono::floor<Seconds>(t.time_since_epoch());
     const auto millis = static_cast<unsigned>((std::chrono::floor<Millis>(t.time_since_epoch()) - seconds).count());
     const auto days = std::chrono::floor<std::chrono::days>(seconds);
-    const std::chrono::year_month_day date{std::chrono::sys_days(days)};
     const auto of_day = static_cast<unsigned>((seconds - days).count());
     char text[] = "0000-00-00T00:00:00.000Z";
-    put_digits(text, 4, static_cast<unsigned>(int(date.year())));
-    put_digits(text + 5, 2, unsigned(date.month()));
-    put_digits(text + 8, 2, unsigned(date.day()));
+    std::memcpy(text, date_text(days), 10);
     put_digits(text + 11, 2, of_day / 3600);
     put_digits(text + 14, 2, of_day / 60 % 60);
     put_digits(text + 17, 2, of_day % 60);

@@ -3,6 +3,7 @@
 // Source: the well-known zero-byte test, (x - 0x01…) & ~x & 0x80….
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -38,6 +39,21 @@ std::uint64_t any(std::string_view text, Test test) {
         out |= test(word);
     }
     return out;
+}
+
+// Where the first control character (a tab too) stands at or after `from`; the size when there is none.
+inline std::size_t find_control(std::string_view text, std::size_t from) {
+    for (; text.size() - from >= 8; from += 8) {
+        std::uint64_t word;
+        std::memcpy(&word, text.data() + from, 8);
+        if (const std::uint64_t found = control(word); found != 0)
+            return from + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+    }
+    for (; from < text.size(); ++from) {
+        const auto c = static_cast<unsigned char>(text[from]);
+        if (c < 0x20 || c == 0x7f) break;
+    }
+    return from;
 }
 
 }  // namespace holdfast::word_scan

@@ -81,8 +81,41 @@ Reject HeadScanner::over_limit(const std::string& text) const {
     return {414, RejectReason::uri_too_long, "the request target is longer than allowed"};
 }
 
+// The usual case: the whole head is at hand, and no byte of it needs a closer look. False: nothing was done, and
+// feed() goes through it line by line, which alone says what is wrong.
+bool HeadScanner::take_whole(std::string_view& input, std::string& text, const HeadLimits& limits) {
+    Reject why;
+    FirstLine first;
+    std::size_t line_at = 0, fields_at = 0, fields = 0;
+    for (;;) {
+        const std::size_t end = word_scan::find_control(input, line_at);
+        if (input.size() - end < 2 || input[end] != '\r' || input[end + 1] != '\n') return false;
+        const std::string_view line = input.substr(line_at, end - line_at);
+        line_at = end + 2;
+        if (fields_at == 0) {
+            if (line_at > limits.first_line_bytes || (request_ && !is_plain(line, true))) return false;
+            if (!(request_ ? check_request_line(line, limits.target_bytes, first, why)
+                           : check_status_line(line, first, why)))
+                return false;
+            fields_at = line_at;
+        } else if (line.empty()) {
+            break;
+        } else if (++fields > limits.fields || line_at - fields_at > limits.header_bytes ||
+                   !check_field_line(line, why)) {
+            return false;
+        }
+    }
+    text.assign(input.substr(0, line_at));
+    input.remove_prefix(line_at);
+    line_ = first;
+    begun_ = done_ = true;
+    in_first_line_ = false;
+    return true;
+}
+
 HeadScanner::Step HeadScanner::feed(std::string_view& input, std::string& text, const HeadLimits& limits,
                                     Reject& reject) {
+    if (!begun_ && text.empty() && take_whole(input, text, limits)) return Step::done;
     while (!input.empty() && !done_) {
         begun_ = true;
         const std::size_t line_size = text.size() - line_at_;

@@ -37,6 +37,7 @@ class HeadScanner {
     const FirstLine& first_line() const { return line_; }
 
   private:
+    bool take_whole(std::string_view& input, std::string& text, const HeadLimits& limits);
     std::size_t scan(std::string_view segment, Reject& reject);
     bool bad_byte(unsigned char c) const;
     bool end_line(std::string& text, const HeadLimits& limits, Reject& reject);

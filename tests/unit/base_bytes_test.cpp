@@ -15,6 +15,32 @@ TEST_CASE("bytes: hex reads only lower-case digits of the exact length") {
     for (const char* bad : {"0aFf", "0af", "0afff", "0ag0", "", "0a f"}) CHECK_FALSE(from_hex(bad, out));
 }
 
+TEST_CASE("bytes: every byte at every place of a hex text is judged") {
+    std::array<std::uint8_t, 7> out{};
+    const std::string good = "0123456789abcd";
+    for (std::size_t at = 0; at < good.size(); ++at)
+        for (int c = 0; c < 256; ++c) {
+            std::string one = good;
+            one[at] = static_cast<char>(c);
+            const bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+            if (from_hex(one, out) != digit || (digit && to_hex(out) != one)) FAIL("byte " << c << " at " << at);
+        }
+}
+
+TEST_CASE("bytes: without case only letters are alike, at every place") {
+    const std::string text = "Content-Length-x@1";
+    for (std::size_t size = 1; size <= text.size(); ++size)
+        for (std::size_t at = 0; at < size; ++at)
+            for (int c = 0; c < 256; ++c) {
+                const std::string a = text.substr(0, size);
+                std::string b = a;
+                b[at] = static_cast<char>(c);
+                if (equal_ignoring_case(a, b) != (to_lower(a) == to_lower(b))) FAIL("byte " << c << " at " << at);
+            }
+    CHECK(equal_ignoring_case("CONTENT-length", "content-LENGTH"));
+    CHECK_FALSE(equal_ignoring_case("abcdefgh", "abcdefghi"));
+}
+
 TEST_CASE("bytes: percent decoding is done once and refuses bad hex") {
     CHECK(percent_decode("a%2Bb+%e5") == "a+b+\xe5");
     for (const char* bad : {"%", "%4", "%zz", "a%4"}) CHECK_FALSE(percent_decode(bad));
@@ -64,6 +90,10 @@ TEST_CASE("bytes: UTF-8 excludes overlong forms and surrogates") {
 TEST_CASE("time: RFC 3339 round-trips to the millisecond") {
     const WallTime t = from_unix_seconds(1767323045) + 678ms;
     CHECK(rfc3339(t) == "2026-01-02T03:04:05.678Z");
+    CHECK(rfc3339(t + 24h) == "2026-01-03T03:04:05.678Z");
+    CHECK(rfc3339(t) == "2026-01-02T03:04:05.678Z");
+    CHECK(rfc3339(from_unix_seconds(-1)) == "1969-12-31T23:59:59.000Z");
+    CHECK(rfc3339(from_unix_seconds(0)) == "1970-01-01T00:00:00.000Z");
     CHECK(parse_rfc3339("2026-01-02T03:04:05.678Z") == t);
     for (const char* bad : {"", "2026-01-02", "2026-13-02T03:04:05Z", "2026-02-30T03:04:05Z", "2026-01-02T24:04:05Z",
                             "2026-01-02T03:04:05", "9999-01-02T03:04:05Z", "0001-01-02T03:04:05Z",

@@ -1,5 +1,9 @@
 #include <catch2/catch.hpp>
 
+#include <array>
+#include <charconv>
+#include <cmath>
+
 #include "edge/base/json.h"
 
 using namespace holdfast;
@@ -61,4 +65,20 @@ TEST_CASE("json: what is written reads back") {
     CHECK((*root)["bad"].text() == "\xef\xbf\xbd!");
     CHECK((*root)["l"].first().number() == 0.1);
     CHECK(out.ends_with("[0.1,false,null,{}]}"));
+}
+
+TEST_CASE("json: numbers of few decimals are written as all others: the shortest form that reads back") {
+    const auto check = [](double v) {
+        std::array<char, 32> text{};
+        const auto end = std::to_chars(text.data(), text.data() + text.size(), v).ptr;
+        std::string out;
+        json::Writer(out).number(v);
+        if (out != std::string(text.data(), end)) FAIL(out << " is not " << text.data());
+    };
+    for (int i = 0; i <= 110'000; ++i) {
+        const double v = i / 1000.0;
+        check(v);
+        if (i % 100 == 0) check(std::nextafter(v, 1e9)), check(std::nextafter(v, -1e9)), check(-v), check(v / 7);
+    }
+    for (const double v : {0.0005, 0.9995, 0.9999, 99.9995, 1e-300, 1e300, 123456.0, 1e22}) check(v);
 }

@@ -19,7 +19,8 @@ struct Verdict {
     bool operator==(const Verdict&) const = default;
 };
 
-Verdict scan(std::string_view bytes, std::size_t first_piece, std::size_t later_pieces) {
+Verdict scan(std::string_view bytes, std::size_t first_piece, std::size_t later_pieces,
+             const HeadLimits& limits = kLimits) {
     HeadScanner scanner(true);
     Verdict out;
     Reject reject;
@@ -27,7 +28,7 @@ Verdict scan(std::string_view bytes, std::size_t first_piece, std::size_t later_
     while (!bytes.empty() && out.step == HeadScanner::Step::need_more) {
         std::string_view input = bytes.substr(0, piece);
         bytes.remove_prefix(input.size());
-        out.step = scanner.feed(input, out.text, kLimits, reject);
+        out.step = scanner.feed(input, out.text, limits, reject);
         piece = later_pieces;
     }
     out.status = reject.status;
@@ -112,4 +113,32 @@ TEST_CASE("header guard: a field name is tokens up to its colon") {
     for (const char* bad : {":", ": v", "name", "na me: v", "name : v", " name: v", "\tname: v"})
         CHECK_FALSE(check_field_line(bad, reject));
     CHECK(check_field_line("name:", reject));
+}
+
+TEST_CASE("header guard: a head at hand whole is judged as one that comes in pieces, at every limit") {
+    const std::string head = "GET /a HTTP/1.1\r\nHost: x\r\nAccept: y\r\n\r\n";
+    const std::size_t line = 17, fields = head.size() - line - 2;
+    std::size_t fine = 0;
+    for (std::size_t first = line - 1; first <= line + 1; ++first)
+        for (std::size_t bytes = fields - 12; bytes <= fields + 1; ++bytes)
+            for (std::size_t count = 0; count <= 3; ++count)
+                for (std::size_t target = 1; target <= 3; ++target) {
+                    const HeadLimits limits{target, first, bytes, count};
+                    const Verdict whole = scan(head, head.size(), 1, limits);
+                    if (!(scan(head, 1, 1, limits) == whole)) FAIL("differs in pieces: " << first << ' ' << bytes);
+                    const bool fits = target >= 2 && first >= line && bytes >= fields && count >= 2;
+                    if ((whole.step == HeadScanner::Step::done) != fits) FAIL("wrong: " << first << ' ' << bytes);
+                    fine += fits;
+                }
+    CHECK(fine > 0);
+    // What follows the head is left alone, and so is what came before all of it is there.
+    HeadScanner scanner(true);
+    Reject reject;
+    std::string text;
+    const std::string more = head + "body\r\n";
+    std::string_view input = more;
+    CHECK(scanner.feed(input, text, kLimits, reject) == HeadScanner::Step::done);
+    CHECK(text == head);
+    CHECK(input == "body\r\n");
+    CHECK(scanner.first_line().target_size == 2);
 }

@@ -1,0 +1,96 @@
+// The base64 half of bytes.h.
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "edge/base/bytes.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+constexpr auto kFromBase64 = [] {
+    std::array<std::uint8_t, 256> table{};
+    table.fill(0xff);
+    for (std::size_t i = 0; i < kBase64.size(); ++i)
+        table[static_cast<unsigned char>(kBase64[i])] = static_cast<std::uint8_t>(i);
+    return table;
+}();
+
+typedef unsigned char Vector __attribute__((vector_size(16)));
+
+// All bits of each byte that is of the alphabet: arithmetic on ranges, without branches. Bit 5 makes letters small and
+// nothing else a letter; the digits follow the slash.
+Vector inside(Vector c) {
+    return Vector(((c | 0x20) - 'a') <= 25) | Vector((c - '/') <= 10) | Vector(c == '+');
+}
+
+// Whether all of `n` bytes are of the alphabet. An image of megabytes goes through here on the loop.
+bool all_base64(const unsigned char* p, std::size_t n) {
+    Vector all = ~Vector{};
+    for (; n >= sizeof(Vector); p += sizeof(Vector), n -= sizeof(Vector)) {
+        Vector some;
+        std::memcpy(&some, p, sizeof some);
+        all &= inside(some);
+    }
+    Vector rest;  // filled up with one that is
+    std::memset(&rest, 'A', sizeof rest);
+    std::memcpy(&rest, p, n);
+    all &= inside(rest);
+    std::array<std::uint64_t, 2> words;
+    std::memcpy(words.data(), &all, sizeof words);
+    return (words[0] & words[1]) == UINT64_MAX;
+}
+
+}  // namespace
+
+bool is_base64(std::string_view text) {
+    if (text.size() % 4 != 0) return false;
+    if (text.empty()) return true;
+    const std::size_t pad = text.back() != '=' ? 0 : text[text.size() - 2] != '=' ? 1 : 2;
+    if (!all_base64(reinterpret_cast<const unsigned char*>(text.data()), text.size() - pad)) return false;
+    if (pad == 0) return true;
+    const std::uint8_t last = kFromBase64[static_cast<unsigned char>(text[text.size() - pad - 1])];
+    return (last & (pad == 1 ? 3 : 15)) == 0;
+}
+
+std::size_t base64_decoded_size(std::string_view text) {
+    if (text.size() < 4) return 0;
+    const std::size_t pad = text.back() != '=' ? 0 : text[text.size() - 2] != '=' ? 1 : 2;
+    return text.size() / 4 * 3 - pad;
+}
+
+std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text, std::size_t bytes_max) {
+    if (!is_base64(text)) return std::nullopt;
+    const std::size_t size = std::min(base64_decoded_size(text), bytes_max);
+    std::vector<std::uint8_t> out;
+    out.reserve(size + 3);
+    for (std::size_t i = 0; out.size() < size; i += 4) {
+        std::uint32_t word = 0;
+        for (std::size_t j = 0; j < 4; ++j)
+            word = word << 6 | (kFromBase64[static_cast<unsigned char>(text[i + j])] & 63);
+        out.push_back(static_cast<std::uint8_t>(word >> 16));
+        out.push_back(static_cast<std::uint8_t>(word >> 8));
+        out.push_back(static_cast<std::uint8_t>(word));
+    }
+    out.resize(size);
+    return out;
+}
+
+void append_base64(std::string& out, ByteSpan bytes) {
+    std::size_t i = 0;
+    for (; i + 3 <= bytes.size(); i += 3) {
+        const std::uint32_t word = std::uint32_t(bytes[i]) << 16 | std::uint32_t(bytes[i + 1]) << 8 | bytes[i + 2];
+        for (int shift = 18; shift >= 0; shift -= 6) out.push_back(kBase64[word >> shift & 63]);
+    }
+    const std::size_t left = bytes.size() - i;
+    if (left == 0) return;
+    const std::uint32_t word = std::uint32_t(bytes[i]) << 16 | (left == 2 ? std::uint32_t(bytes[i + 1]) << 8 : 0);
+    out.push_back(kBase64[word >> 18 & 63]);
+    out.push_back(kBase64[word >> 12 & 63]);
+    out.push_back(left == 2 ? kBase64[word >> 6 & 63] : '=');
+    out.push_back('=');
+}
+
+}  // namespace holdfast
