@@ -97,8 +97,8 @@ Exchange::Next Exchange::refuse(ApiCode code, std::string_view message, Nanos re
     return go(Step::answer);
 }
 
-Exchange::Next Exchange::answer_with(const Answer& answer) {
-    answer_ = answer;
+Exchange::Next Exchange::answer_with(Answer answer) {
+    answer_ = std::move(answer);
     return go(Step::answer);
 }
 
@@ -107,14 +107,15 @@ SubjectKey Exchange::subject_key() const {
 }
 
 Exchange::Next Exchange::authenticate() {
+    const std::string_view id = begin_.claim.secret_id();
+    const Hash128 fingerprint = parts_.nonces.fingerprint(id, begin_.claim.nonce());
+    parts_.nonces.prefetch(fingerprint);  // comes while the signature is computed
     const auto verified = verify(begin_.claim, digest_, snapshot_->credentials);
     if (!verified) {
         trace_.auth = name(verified.error());
         parts_.metrics.auth_failed(api_code(verified.error()));
         return refuse(api_code(verified.error()), message(verified.error()));
     }
-    const std::string_view id = begin_.claim.secret_id();
-    const Hash128 fingerprint = parts_.nonces.fingerprint(id, begin_.claim.nonce());
     const auto window = std::chrono::duration_cast<Seconds>(snapshot_->config.auth.window);
     const WallTime expiry = begin_.claim.nonce_expiry(window);
     const NonceWindow::Insert inserted = parts_.nonces.insert(fingerprint, expiry, now());
@@ -186,8 +187,10 @@ Exchange::Next Exchange::precheck() {
 }
 
 Exchange::Next Exchange::join() {
-    std::string key = credential_->id + '\n' + request_.order_no;
-    if (Exchange* leader = owner_.find(key)) {
+    std::string key;
+    key.reserve(credential_->id.size() + 1 + request_.order_no.size());
+    key.append(credential_->id).append(1, '\n').append(request_.order_no);
+    if (Exchange* leader = &owner_.lead(key, *this); leader != this) {
         if (leader->digest_ != digest_)
             return refuse(ApiCode::order_conflict, "this order is in flight with another body");
         if (leader->followers_.size() >= kFollowersMax)
@@ -198,7 +201,6 @@ Exchange::Next Exchange::join() {
         return Next::wait;
     }
     order_key_ = std::move(key);
-    owner_.lead(order_key_, *this);
     return join_recorded();
 }
 

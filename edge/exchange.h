@@ -73,7 +73,7 @@ class Exchange final : public RequestHandler {
 
     Next refuse(ApiCode code, std::string_view message, Nanos retry_after = Nanos(0));
     Next go(Step step);
-    Next answer_with(const Answer& answer);
+    Next answer_with(Answer answer);
 
     // join
     Next join_recorded();
@@ -94,13 +94,14 @@ class Exchange final : public RequestHandler {
     void remember_failed(Now now);
 
     // ask
-    void call_done(CallResult result);
-    void take_result(CallResult result);
+    void call_done(CallResult&& result);
+    void take_result(CallResult&& result);
     void trace_attempts(const CallResult& result);
     LiveRecord live_record() const;
-    Answer record(CentreOutcome outcome, Now now);
+    Answer record(CentreOutcome&& outcome, Now now);
     LateRecorder late_recorder();
     CallSpec call_spec(Now now);
+    Caller caller();
 
     // audit
     void part_on_disk(const Result<void>& done);
@@ -136,6 +137,7 @@ class Exchange final : public RequestHandler {
     Nanos prior_left_{0};                  // how long it may still be given again
     bool order_known_ = false;             // there is a record of this order with this body
     std::uint64_t asked_epoch_ = 0;
+    std::optional<Caller> caller_;
     Permit permit_;
     std::unique_ptr<Call> call_;
     CallEnd call_end_ = CallEnd::none;

@@ -34,7 +34,7 @@ CallSpec Exchange::call_spec(Now now) {
     spec.traceparent = to_text(child_of(parse_traceparent(begin_.traceparent)));
     spec.credential = credential_->id;
     spec.order_no = request_.order_no;
-    spec.caller = {siphash64(parts_.caller_key, request_.subject), siphash64(parts_.caller_key, credential_->id)};
+    spec.caller = caller();
     spec.permit = std::move(permit_);
     spec.always = parts_.overrides.mode_of(request_.scene, now) == Mode::live;
     // An order `degraded` that comes while the call waits for its next try: no retry any more.
@@ -52,15 +52,15 @@ Exchange::Next Exchange::ask() {
     asked_epoch_ = parts_.storage.outcomes().epoch();
     CallSpec spec = call_spec(t);
     spec.on_late = [this] { return late_recorder(); };
-    call_ = parts_.upstream.start(std::move(spec), [this](CallResult result) { call_done(std::move(result)); });
+    call_ = parts_.upstream.start(std::move(spec), [this](CallResult&& result) { call_done(std::move(result)); });
     return Next::wait;
 }
 
-void Exchange::call_done(CallResult result) {
+void Exchange::call_done(CallResult&& result) {
     guarded([this, &result] { take_result(std::move(result)); });
 }
 
-void Exchange::take_result(CallResult result) {
+void Exchange::take_result(CallResult&& result) {
     call_.reset();
     trace_attempts(result);
     const Now t = now();
@@ -83,7 +83,7 @@ LiveRecord Exchange::live_record() const {
             request_.order_no, digest_,          asked_epoch_};
 }
 
-Answer Exchange::record(CentreOutcome outcome, Now now) {
+Answer Exchange::record(CentreOutcome&& outcome, Now now) {
     Recorded recorded = record_live(parts_, *snapshot_, live_record(), std::move(outcome), now);
     stored_ = recorded.stored;
     return std::move(recorded.answer);

@@ -35,15 +35,20 @@ std::string_view message_of(const Decision& decision) {
 
 }  // namespace
 
+Caller Exchange::caller() {
+    if (!caller_)
+        caller_ = {siphash64(parts_.caller_key, request_.subject), siphash64(parts_.caller_key, credential_->id)};
+    return *caller_;
+}
+
 Gate Exchange::admit(Mode mode, Now now) {
-    const Caller caller{siphash64(parts_.caller_key, request_.subject), siphash64(parts_.caller_key, credential_->id)};
     if (mode == Mode::degraded) return Gate::open;
     Circuit& circuit = parts_.upstream.circuit();
     if (mode == Mode::live) {
-        permit_ = circuit.admit_always(caller, now);
+        permit_ = circuit.admit_always(caller(), now);
         return Gate::admitted;
     }
-    Admission admission = circuit.admit(caller, now, parts_.rng);
+    Admission admission = circuit.admit(caller(), now, parts_.rng);
     trace_.circuit = name(admission.why);
     permit_ = std::move(admission.permit);
     switch (admission.why) {
@@ -186,7 +191,7 @@ Exchange::Next Exchange::answer_cached(Now now) {
     answer.expires_at = now.wall + cache_ttl(facts, scene_->config->policy, request_.terms);
     answer.verification_id = cached_->outcome.verification_id;
     remember_degraded(answer, now);
-    return answer_with(answer);
+    return answer_with(std::move(answer));
 }
 
 Exchange::Next Exchange::compare_feature(Now now) {
@@ -199,7 +204,7 @@ Exchange::Next Exchange::compare_feature(Now now) {
     answer.decided_at = now.wall;
     answer.expires_at = now.wall + std::max(Nanos(0), policy.feature.max_age - cached_->age);
     remember_degraded(answer, now);
-    return answer_with(answer);
+    return answer_with(std::move(answer));
 }
 
 // The number of an order that ended without an answer stays with its body: the same one is a new try, another one is a

@@ -27,7 +27,10 @@ class Exchanges {
 
     // For Exchange only.
     Exchange* find(const std::string& order_key) const;
-    void lead(const std::string& order_key, Exchange& exchange) { leaders_[order_key] = &exchange; }
+    // Who leads this order: another exchange, or this one from now on.
+    Exchange& lead(const std::string& order_key, Exchange& exchange) {
+        return *leaders_.try_emplace(order_key, &exchange).first->second;
+    }
     void stop_leading(const std::string& order_key) { leaders_.erase(order_key); }
     void erase_later(Exchange& exchange);
 

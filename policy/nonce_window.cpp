@@ -43,6 +43,10 @@ Hash128 NonceWindow::fingerprint(std::string_view secret_id, std::string_view no
     return out;
 }
 
+void NonceWindow::prefetch(const Hash128& fingerprint) const {
+    __builtin_prefetch(&heads_[slot_of(words_of<Words>(fingerprint))]);
+}
+
 // Entries keep the index of their owner, so owners keep theirs; one that is gone keeps its slot while it holds
 // anything.
 void NonceWindow::set_owners(const std::vector<std::string>& secret_ids) {

@@ -16,6 +16,15 @@ namespace {
 constexpr std::string_view kScheme = "HMAC-SHA256";
 constexpr std::size_t kNonceBytesMin = 16, kNonceBytesMax = 64, kTimestampDigits = 10;
 
+// 0: may stand in a path, 1: must not, 2: the slash.
+constexpr std::array<std::uint8_t, 256> kPathBytes = [] {
+    std::array<std::uint8_t, 256> out{};
+    for (std::size_t b = 0; b < out.size(); ++b)
+        out[b] = b <= 0x20 || b >= 0x7f || b == '?' || b == '#' || b == '\\' ? 1 : 0;
+    out['/'] = 2;
+    return out;
+}();
+
 bool is_nonce(std::string_view text) {
     return text.size() >= kNonceBytesMin && text.size() <= kNonceBytesMax && is_secret_id(text);
 }
@@ -123,9 +132,9 @@ std::optional<std::string> canonical_query(std::string_view raw) {
 bool is_signable_path(std::string_view path) {
     if (path.empty() || path[0] != '/') return false;
     for (std::size_t i = 0; i < path.size(); ++i) {
-        const auto b = static_cast<unsigned char>(path[i]);
-        if (b <= 0x20 || b >= 0x7f || b == '?' || b == '#' || b == '\\') return false;
-        if (b != '/') continue;
+        const std::uint8_t kind = kPathBytes.data()[static_cast<unsigned char>(path[i])];
+        if (kind == 0) continue;
+        if (kind == 1) return false;
         const std::string_view segment = path.substr(i + 1, path.find('/', i + 1) - (i + 1));
         const bool last = i + 1 + segment.size() >= path.size();
         if (segment == "." || segment == ".." || (segment.empty() && !last)) return false;

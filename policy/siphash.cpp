@@ -73,32 +73,27 @@ Hash128 wide_hash(State state) {
     return out;
 }
 
-// The parts one after another with their lengths, in a buffer of the stack when they fit.
-class Joined {
-  public:
-    Joined(const SipKey& key, std::initializer_list<std::string_view> parts) {
-        for (std::string_view part : parts) add(key, part);
-    }
-    std::string_view text() const { return {buffer_.data(), size_}; }
+// The parts one after another with their lengths, each in at most kPartMax + 1 bytes.
+constexpr std::size_t kPartMax = 255;
+constexpr std::size_t kJoinedMax = kSipPartsMax * (kPartMax + 1);
 
-  private:
-    static constexpr std::size_t kPartMax = 255;
-    void add(const SipKey& key, std::string_view part) {
-        HF_CHECK(size_ + 1 + kPartMax <= buffer_.size());
+std::string_view join(const SipKey& key, std::initializer_list<std::string_view> parts, char* to) {
+    HF_CHECK(parts.size() <= kSipPartsMax);
+    char* at = to;
+    for (std::string_view part : parts) {
         if (part.size() < kPartMax) {
-            buffer_[size_++] = static_cast<char>(part.size());
-            if (!part.empty()) std::memcpy(buffer_.data() + size_, part.data(), part.size());
-            size_ += part.size();
-            return;
+            *at++ = static_cast<char>(part.size());
+            if (!part.empty()) std::memcpy(at, part.data(), part.size());
+            at += part.size();
+            continue;
         }
         const Hash128 folded = siphash128(key, part);
-        buffer_[size_++] = static_cast<char>(kPartMax);
-        std::memcpy(buffer_.data() + size_, folded.data(), folded.size());
-        size_ += folded.size();
+        *at++ = static_cast<char>(kPartMax);
+        std::memcpy(at, folded.data(), folded.size());
+        at += folded.size();
     }
-    std::array<char, 4 * (kPartMax + 1)> buffer_;
-    std::size_t size_ = 0;
-};
+    return {to, static_cast<std::size_t>(at - to)};
+}
 
 } // namespace
 
@@ -112,12 +107,15 @@ Hash128 siphash128(const SipKey& key, std::string_view text) {
     return wide_hash(absorb_all(key, text, true));
 }
 
+// Left uninitialized: clearing a kilobyte would cost as much as the hash.
 Hash128 siphash128(const SipKey& key, std::initializer_list<std::string_view> parts) {
-    return siphash128(key, Joined(key, parts).text());
+    __attribute__((uninitialized)) char joined[kJoinedMax];
+    return siphash128(key, join(key, parts, joined));
 }
 
 std::uint64_t siphash64(const SipKey& key, std::initializer_list<std::string_view> parts) {
-    return siphash64(key, Joined(key, parts).text());
+    __attribute__((uninitialized)) char joined[kJoinedMax];
+    return siphash64(key, join(key, parts, joined));
 }
 
 } // namespace holdfast

@@ -112,7 +112,7 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
     finish(std::move(r));
 }
 
-void Attempt::finish(AttemptResult result) {
+void Attempt::finish(AttemptResult&& result) {
     connection_.client.reset();
     place_.drop();
     const Done done = std::move(done_);

@@ -58,7 +58,7 @@ class Attempt {
     void connected(Result<PooledConnection> connection);
     void go(PooledConnection connection);
     void answered(const Result<HttpResponse>& answer);
-    void finish(AttemptResult result);
+    void finish(AttemptResult&& result);
 
     Loop& loop_;
     Pool& pool_;

@@ -45,12 +45,12 @@ void Call::start_attempt() {
     const Now now = upstream_.loop_.now();
     endpoint_ = upstream_.choose_endpoint(spec_.caller.subject, tried_, now.mono);
     step_ = Step::queued;
-    arm(spec_.deadline - now.mono);
     attempt_ = std::make_unique<Attempt>(
         upstream_.loop_, *upstream_.endpoints_[endpoint_].pool, upstream_.doc_,
         Attempt::Spec{spec_.body, fresh_, upstream_.estimator_.timeout(now.mono)}, [this] { return write_head(); },
-        [this] { attempt_started(); }, [this](AttemptResult r) { attempt_done(std::move(r)); });
-    if (attempt_->started()) attempt_started();
+        [this] { attempt_started(); }, [this](AttemptResult&& r) { attempt_done(std::move(r)); });
+    if (attempt_->started()) return attempt_started();
+    arm(spec_.deadline - now.mono);  // a place may never come
 }
 
 void Call::attempt_started() {
@@ -133,7 +133,7 @@ void Call::timed_out() {
     next_or_finish();
 }
 
-void Call::attempt_done(AttemptResult result) {
+void Call::attempt_done(AttemptResult&& result) {
     const Now now = upstream_.loop_.now();
     if (result.failure == FailureKind::overloaded_local) {  // the queue was full: no try has begun
         spec_.permit.drop();
@@ -145,7 +145,7 @@ void Call::attempt_done(AttemptResult result) {
 }
 
 // Books a try that has ended: circuit, estimator, ejection, observers, explain.
-void Call::settle(AttemptResult result, Now now) {
+void Call::settle(AttemptResult&& result, Now now) {
     last_ = std::move(result);
     const Nanos duration = now.mono - started_;
     AttemptRecord record;

@@ -102,13 +102,13 @@ class Call {
     Call(Upstream& upstream, CallSpec spec, Done done);
     void start_attempt();
     void attempt_started();
-    void attempt_done(AttemptResult result);
+    void attempt_done(AttemptResult&& result);
     void arm(Nanos delay);
     void timer_fired();
     void no_place();
     void timed_out();
     void retry();
-    void settle(AttemptResult result, Now now);
+    void settle(AttemptResult&& result, Now now);
     std::optional<CallStop> plan_retry(Nanos& wait, Now now);
     void next_or_finish();
     void finish(CallStop stop);
