@@ -44,6 +44,17 @@ bool read_secret(ConfigCheck& c, const std::string& key, std::string& path, std:
     return true;
 }
 
+}  // namespace
+
+std::optional<std::string> read_secret_file(ConfigCheck& c, const std::string& key, std::string& path,
+                                            std::size_t bytes_max) {
+    std::string out;
+    if (!read_secret(c, key, path, bytes_max, out)) return std::nullopt;
+    return out;
+}
+
+namespace {
+
 void read_credential(ConfigCheck& c, std::size_t i) {
     auto& credential = c.draft.config.credentials[i];
     auto& files = c.draft.credential_files[i];
@@ -173,6 +184,7 @@ void check_files(ConfigCheck& c) {
     if (config.registration.kind != "none") read_access(c, "registration", config.registration.access);
     check_certificates(c);
     check_coordination_files(c);
+    if (c.draft.config.upstream.kind == "alipay") read_alipay_files(c);
     const auto& data_dir = c.draft.config.node.data_dir;
     struct stat info {};
     if (!data_dir.empty() && ::stat(data_dir.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))

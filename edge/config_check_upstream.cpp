@@ -66,12 +66,10 @@ std::string circuit_key(const std::string& key) {
 
 void check_upstream(ConfigCheck& c) {
     auto& upstream = c.draft.config.upstream;
-    if (upstream.kind == "alipay")
-        c.problems.error(c.at("upstream.kind"), "upstream.kind = \"alipay\" is not in this build",
-                         "upstream.kind = \"central\"");
     if (upstream.options.endpoints.empty())
         c.problems.error(c.at("upstream"), "there is no [[upstream.endpoint]]", "at least one, with its url");
     check_endpoints(c);
+    if (upstream.kind == "alipay") check_alipay(c);
     check_weights(c);
     const auto& timeout = upstream.options.timeout;
     if (timeout.min > timeout.max)

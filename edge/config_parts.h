@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -72,12 +73,26 @@ struct LogConfig {
     std::string access; // empty: no access log
 };
 
+// [upstream.alipay] as it is written; what comes of it is UpstreamOptions::alipay.
+struct AlipayConfig {
+    std::string app_id, method, protocol, notify_url;
+    std::string private_key_file, alipay_public_key_file;               // the second: or the three certificates
+    std::string app_cert_file, alipay_cert_file, alipay_root_cert_file; // empty: plain keys
+    std::string content_key_file, app_auth_token_file;                  // empty: none
+    std::map<std::string, std::string> request;                         // empty: the preset of the method
+    std::string request_file;                                           // "field=source"; empty: the preset's
+    std::string outcome, score, id, order_no;                           // empty: the preset's
+    std::vector<std::string> pass, fail, review, pending;               // all empty: the preset's
+    double score_max = 0;                                               // 0: the preset's
+};
+
 struct UpstreamConfig {
     std::string kind;        // "central"
     Nanos deadline{};        // for a whole request
     std::string ca_file;     // PEM; empty: the system's
     std::string certificate; // PEM, for mutual TLS; empty: none
     std::string key;
+    AlipayConfig alipay;
     // Complete, node and region included: what Upstream is made from.
     UpstreamOptions options;
 };

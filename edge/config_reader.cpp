@@ -22,7 +22,6 @@ struct Absent {
     std::string_view path, fix;
 };
 constexpr Absent kAbsent[] = {
-    {"upstream.alipay", "kind = \"central\" is"},
     {"upstream.mirror", "leave it out"},
 };
 

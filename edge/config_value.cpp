@@ -122,6 +122,8 @@ class Reader {
                 return fill_integers(out, node);
             case OptionKind::lists:
                 return fill_lists(out, node);
+            case OptionKind::fields:
+                return fill_fields(out, node);
             default:
                 if (!node.is_string()) return wrong(node);
                 out.text = *node.value<std::string>();
@@ -190,6 +192,16 @@ class Reader {
         if (!table) return wrong(node);
         for (const auto& [name, list] : *table)
             if (!fill_texts(out.lists[std::string(name.str())], list)) return false;
+        return true;
+    }
+
+    bool fill_fields(OptionValue& out, const toml::node& node) {
+        const auto* table = node.as_table();
+        if (!table) return wrong(node);
+        for (const auto& [name, text] : *table) {
+            if (!text.is_string()) return wrong(text);
+            out.fields.emplace(std::string(name.str()), *text.value<std::string>());
+        }
         return true;
     }
 

@@ -141,9 +141,13 @@ Exchange::Next Exchange::recall() {
     const auto found = parts_.storage.orders().find(credential_->id, begin_.order_no, now());
     std::optional<RecordedAnswer> recorded;
     if (found) recorded = decode_recorded(found->answer);
+    const auto pending = [&found] {
+        const auto order = found ? decode_order(found->answer) : std::nullopt;
+        return order && order->pending;
+    };
     if (recorded && parts_.storage.outcomes().hidden(recorded->subject, recorded->scene, found->epoch))
         recorded.reset();
-    if (leader != nullptr && !(recorded && found->final)) {
+    if ((leader != nullptr && !(recorded && found->final)) || pending()) {
         step_ = Step::answer;
         error_.reset();
         answer_.reset();

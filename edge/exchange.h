@@ -92,6 +92,7 @@ class Exchange final : public RequestHandler {
     bool may_repeat() const;
     void remember_degraded(const Answer& answer, Now now);
     void remember_failed(Now now);
+    void remember_pending(const std::string& id, Now now);
 
     // ask
     void call_done(CallResult&& result);

@@ -139,6 +139,8 @@ Exchange::Next Exchange::account() {
         const SceneIndex scene = scene_ == nullptr ? kSceneOther : scene_->metric;
         if (error_)
             parts_.metrics.refused(scene, *error_, took);
+        else if (!answer_)
+            parts_.metrics.pending(scene, took);
         else
             parts_.metrics.answered(scene, answer_->source, answer_->outcome, took);
         const bool cached = answer_ && answer_->source == Source::cache;

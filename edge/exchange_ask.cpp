@@ -16,7 +16,10 @@ CallEnd end_of(FailureKind failure) {
         case FailureKind::timeout:
             return CallEnd::timeout;
         case FailureKind::rejected:
+        case FailureKind::caller_error:
             return CallEnd::rejected;
+        case FailureKind::setup:
+            return CallEnd::setup;
         case FailureKind::overloaded_local:
         case FailureKind::local:
         case FailureKind::cancelled:
@@ -69,13 +72,33 @@ void Exchange::take_result(CallResult&& result) {
         step_ = Step::answer;
         return run();
     }
+    if (result.failure == FailureKind::pending) {
+        remember_pending(result.pending_id, t);
+        step_ = Step::answer;  // without an answer: 202
+        return run();
+    }
     call_end_ = end_of(result.failure);
-    if (result.failure == FailureKind::overloaded_local) {
+    if (result.failure == FailureKind::caller_error) {
+        remember_failed(t);
+        refuse(ApiCode::invalid_request, result.error.detail);
+    } else if (result.failure == FailureKind::overloaded_local) {
         refuse(ApiCode::overloaded, "too many calls are in flight", 1s + Nanos(parts_.rng.below(1'000'000'000)));
     } else {
         step_ = Step::decide;
     }
     run();
+}
+
+// An order whose outcome comes later: asked again it is asked at the centre again, unless a notification came before.
+void Exchange::remember_pending(const std::string& id, Now now) {
+    const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now);
+    if (found && found->final && found->body == digest_) return;  // it came while this answer was on its way
+    OrderRecord order;
+    order.body = digest_;
+    order.epoch = asked_epoch_;
+    order.decided = now;
+    order.answer = encode_unanswered({std::nullopt, true, request_.scene, request_.subject, request_.device, id});
+    parts_.storage.orders().put(credential_->id, request_.order_no, std::move(order), now);
 }
 
 LiveRecord Exchange::live_record() const {

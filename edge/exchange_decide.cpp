@@ -215,8 +215,9 @@ void Exchange::remember_failed(Now now) {
     if (call_end_ != CallEnd::none && parts_.storage.orders().find(credential_->id, request_.order_no, now)) return;
     OrderRecord order;
     order.body = digest_;
-    order.epoch = parts_.storage.outcomes().epoch();
+    order.epoch = call_end_ == CallEnd::none ? parts_.storage.outcomes().epoch() : asked_epoch_;
     order.decided = now;
+    order.answer = encode_unanswered({std::nullopt, false, request_.scene, request_.subject, request_.device, {}});
     parts_.storage.orders().put(credential_->id, request_.order_no, std::move(order), now);
 }
 
@@ -230,7 +231,7 @@ void Exchange::remember_degraded(const Answer& answer, Now now) {
     order.body = digest_;
     order.epoch = parts_.storage.outcomes().epoch();
     order.decided = now;
-    order.answer = encode(answer, request_.scene, request_.subject);
+    order.answer = encode(answer, request_.scene, request_.subject, request_.device);
     parts_.storage.orders().put(credential_->id, request_.order_no, std::move(order), now);
 }
 

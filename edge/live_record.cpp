@@ -23,7 +23,7 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& r
     order.final = true;
     order.epoch = record.asked_epoch;
     order.decided = now;
-    order.answer = encode(answer, record.scene, record.subject);
+    order.answer = encode(answer, record.scene, record.subject, record.device);
     parts.storage.orders().put(record.credential, record.order_no, std::move(order), now);
     if (scene == nullptr || scene->max_age <= Nanos(0)) return out;
     // An answer that must not be remembered still takes the place of the one before it, as a record that no rung

@@ -102,6 +102,13 @@ void Metrics::refused(SceneIndex scene, ApiCode code, Nanos took) {
     series.took[0]->Observe(seconds(took));
 }
 
+void Metrics::pending(SceneIndex scene, Nanos took) {
+    HF_CHECK(scene < series_->scenes.size());
+    auto& series = series_->scenes[scene];
+    series_->answered(series, Source::live, static_cast<Outcome>(0)).Increment();
+    series.took[index(Source::live)]->Observe(seconds(took));
+}
+
 void Metrics::precheck_denied(std::size_t rule) {
     HF_CHECK(rule < series_->rules.size());
     series_->rules[rule]->Increment();

@@ -62,6 +62,8 @@ class Metrics {
     // One answered verification, and one refused one (source and outcome "none").
     void answered(SceneIndex scene, Source source, Outcome outcome, Nanos took);
     void refused(SceneIndex scene, ApiCode code, Nanos took);
+    // One whose outcome comes later (202): source "live", outcome "none".
+    void pending(SceneIndex scene, Nanos took);
 
     void precheck_denied(std::size_t rule);
     void auth_failed(ApiCode code);

@@ -145,7 +145,7 @@ prometheus::Counter& Metrics::Series::answered(Scene& scene, Source source, Outc
     if (at == nullptr)
         at = &requests.Add({{"scene", scene.name},
                             {"source", std::string(holdfast::name(source))},
-                            {"outcome", std::string(holdfast::name(outcome))},
+                            {"outcome", index(outcome) == 0 ? "none" : std::string(holdfast::name(outcome))},
                             {"code", "OK"}});
     return *at;
 }

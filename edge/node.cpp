@@ -159,10 +159,25 @@ void Node::make_upstream(const Config& config) {
         log::warn("upstream: {}", text);
         events_.add(seams_.loop.now().wall, "upstream", text);
     };
+    observers.on_alarm = [this](std::size_t endpoint, FailureKind what, const std::string& detail) {
+        upstream_alarm(upstream_->endpoint_url(endpoint), name(what), detail);
+    };
     UpstreamOptions options = config.upstream.options;
+    options.offload = &seams_.offload;
     options.boot_clock = seams_.boot_clock;
     upstream_ = std::make_unique<Upstream>(seams_.loop, seams_.dialer, seams_.network, rng_, std::move(options),
                                            std::move(observers));
+}
+
+// Somebody must look: once for what is said, and again when it is still said a minute later.
+void Node::upstream_alarm(const std::string& url, std::string_view what, const std::string& detail) {
+    const Now now = seams_.loop.now();
+    const std::string text = fmt::format("{}: {}: {}", url, what, detail);
+    if (text == alarm_ && now.mono < alarm_again_) return;
+    alarm_ = text;
+    alarm_again_ = now.mono + kAlarmEvery;
+    log::error("upstream: {}", text);
+    events_.add(now.wall, "upstream", text);
 }
 
 void Node::journal(std::string_view kind, std::string_view fields_json) {

@@ -41,6 +41,7 @@ struct NodeSeams {
 class Node {
   public:
     static constexpr Nanos kTickEvery = 1s;
+    static constexpr Nanos kAlarmEvery = 1min;  // the same alarm
 
     // Opens the storage, restores, begins to listen. An error is one sentence that names what is wrong.
     static Result<std::unique_ptr<Node>> start(Config config, NodeSeams seams);
@@ -115,6 +116,7 @@ class Node {
     void restore_orders(Now now);
     Result<void> listen();
     void on_transition(const CircuitTransition& transition);
+    void upstream_alarm(const std::string& url, std::string_view what, const std::string& detail);
     void on_storage_health(bool ok, const std::string& part, const std::string& reason);
     void save_circuit();
     void tick();
@@ -163,6 +165,8 @@ class Node {
     std::map<Eviction, std::uint64_t> evictions_;
     Rates rates_seen_;
     std::uint64_t begun_before_ = 0, degraded_before_ = 0;
+    std::string alarm_;  // the last one of the centre
+    MonoTime alarm_again_{};
     bool synchronised_ = true;
     bool draining_ = false;
     bool finishing_ = false;

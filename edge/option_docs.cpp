@@ -17,7 +17,8 @@ std::string heading(std::string_view section) {
 
 std::string_view word(OptionKind kind) {
     constexpr std::string_view kWords[] = {"text",    "path",   "file", "secret file", "choice", "boolean", "integer",
-                                           "number", "size", "duration", "texts", "integers", "table of lists"};
+                                           "number", "size", "duration", "texts", "integers", "table of lists",
+                                           "table of texts"};
     return kWords[static_cast<std::size_t>(kind)];
 }
 
@@ -130,6 +131,10 @@ class Schema {
                 w_.member("type", "object").key("additionalProperties").begin_object().member("type", "array");
                 w_.key("items").begin_object().member("type", "string").end_object().end_object();
                 return;
+            case OptionKind::fields:
+                w_.member("type", "object").key("additionalProperties").begin_object().member("type", "string");
+                w_.end_object();
+                return;
             case OptionKind::choice:
                 w_.key("enum").begin_array();
                 for (const auto& choice : choices_of(option)) w_.string(choice);
@@ -158,7 +163,7 @@ class Schema {
             w_.begin_array();
             for (const auto& text : v.texts) w_.string(text);
             w_.end_array();
-        } else if (option.kind == OptionKind::lists) {
+        } else if (option.kind == OptionKind::lists || option.kind == OptionKind::fields) {
             w_.begin_object().end_object();
         } else {
             w_.string(option.fallback);

@@ -53,6 +53,9 @@ inline void assign(std::vector<std::uint32_t>& to, const OptionValue& v) {
 inline void assign(std::map<std::string, std::vector<std::string>>& to, const OptionValue& v) {
     to = v.lists;
 }
+inline void assign(std::map<std::string, std::string>& to, const OptionValue& v) {
+    to = v.fields;
+}
 inline void assign(std::optional<std::size_t>& to, const OptionValue& v) {
     to = v.whole;
 }

@@ -12,9 +12,10 @@ namespace holdfast {
 namespace {
 
 // Tables that a dump writes under a heading of their own; all other tables below them are written with dotted keys.
-constexpr std::array<std::string_view, 8> kSections{"credential[]",        "precheck[]",       "scene.*",
+constexpr std::array<std::string_view, 10> kSections{"credential[]",        "precheck[]",       "scene.*",
                                                     "upstream.endpoint[]", "upstream.retry",   "upstream.circuit",
-                                                    "upstream.health",     "upstream.ejection"};
+                                                    "upstream.health",     "upstream.ejection", "upstream.alipay.response",
+                                                    "upstream.alipay"};
 
 std::vector<std::string> split(std::string_view text, char at) {
     std::vector<std::string> out;
@@ -88,6 +89,8 @@ std::string_view described(OptionKind kind) {
             return "a list of whole numbers";
         case OptionKind::lists:
             return "a table of lists of strings";
+        case OptionKind::fields:
+            return "a table of strings";
     }
     return "";
 }
@@ -101,7 +104,8 @@ std::string_view Option::section() const {
 std::span<const Option> options() {
     static const std::vector<Option> all = [] {
         std::vector<Option> out;
-        for (const auto part : {node_options(), source_options(), upstream_options(), policy_options()})
+        for (const auto part :
+             {node_options(), source_options(), upstream_options(), alipay_options(), policy_options()})
             out.insert(out.end(), part.begin(), part.end());
         return out;
     }();
@@ -164,6 +168,7 @@ OptionValue fallback_of(const Option& option) {
             for (const auto& item : split(text, ',')) v.integers.push_back(std::stoull(item));
             break;
         case OptionKind::lists:
+        case OptionKind::fields:
             break;
         default:
             v.text = text;
@@ -220,6 +225,12 @@ std::string to_toml(const OptionValue& v) {
                 out += (out.size() > 1 ? ", " : " ") + toml_key(name) + " = " + texts_text(list);
             return out + (v.lists.empty() ? "}" : " }");
         }
+        case OptionKind::fields: {
+            std::string out = "{";
+            for (const auto& [name, text] : v.fields)
+                out += (out.size() > 1 ? ", " : " ") + toml_key(name) + " = " + toml_string(text);
+            return out + (v.fields.empty() ? "}" : " }");
+        }
         default:
             return toml_string(v.text);
     }
@@ -233,8 +244,8 @@ std::string bounds_text(const Option& option) {
     }
     const auto& [min, max] = option.bounds;
     if (is_number(option.kind)) return in_unit(option.kind, min) + " to " + in_unit(option.kind, max);
-    const bool entries =
-        option.kind == OptionKind::texts || option.kind == OptionKind::integers || option.kind == OptionKind::lists;
+    const bool entries = option.kind == OptionKind::texts || option.kind == OptionKind::integers ||
+                         option.kind == OptionKind::lists || option.kind == OptionKind::fields;
     if (entries) return in_unit(OptionKind::integer, min) + " to " + in_unit(OptionKind::integer, max) + " entries";
     if (option.kind == OptionKind::boolean) return "";
     return in_unit(OptionKind::integer, min) + " to " + in_unit(OptionKind::integer, max) + " bytes";
@@ -262,6 +273,8 @@ bool within_bounds(const Option& option, const OptionValue& v) {
             return inside(static_cast<double>(v.integers.size()));
         case OptionKind::lists:
             return inside(static_cast<double>(v.lists.size()));
+        case OptionKind::fields:
+            return inside(static_cast<double>(v.fields.size()));
         default:
             return inside(static_cast<double>(v.text.size()));
     }

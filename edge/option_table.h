@@ -28,6 +28,7 @@ enum class OptionKind : std::uint8_t {
     texts,     // list of strings
     integers,  // list of integers
     lists,     // table of lists of strings
+    fields,    // table of strings
 };
 std::string_view described(OptionKind kind);  // "a duration such as \"250ms\""
 
@@ -41,6 +42,7 @@ struct OptionValue {
     std::vector<std::string> texts;
     std::vector<std::uint64_t> integers;
     std::map<std::string, std::vector<std::string>> lists;
+    std::map<std::string, std::string> fields;
 };
 
 enum class Reload : std::uint8_t { hot, restart };
@@ -99,6 +101,7 @@ bool within_bounds(const Option& option, const OptionValue& value);
 // The parts of the table, one a file.
 std::span<const Option> node_options();
 std::span<const Option> upstream_options();
+std::span<const Option> alipay_options();
 std::span<const Option> policy_options();
 std::span<const Option> source_options();
 

@@ -6,8 +6,10 @@
 namespace holdfast {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kTextMax = 256;  // above the bounds of scene, subject and verification id
+constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersionOne = 1;  // without a device
+constexpr std::size_t kTextMax = 256;    // above the bounds of scene, subject, device and verification id
+constexpr std::uint8_t kNoAnswer = 0, kPending = 1;
 
 std::int64_t nanos(WallTime t) {
     return t.time_since_epoch().count();
@@ -15,9 +17,9 @@ std::int64_t nanos(WallTime t) {
 
 }  // namespace
 
-std::string encode(const Answer& a, std::string_view scene, std::string_view subject) {
+std::string encode(const Answer& a, std::string_view scene, std::string_view subject, std::string_view device) {
     std::string out;
-    out.reserve(48 + scene.size() + subject.size() + a.verification_id.size());
+    out.reserve(50 + scene.size() + subject.size() + device.size() + a.verification_id.size());
     wire::Writer w(out);
     w.u8(kVersion);
     w.u8(static_cast<std::uint8_t>(a.outcome));
@@ -29,25 +31,51 @@ std::string encode(const Answer& a, std::string_view scene, std::string_view sub
     w.text(scene);
     w.text(subject);
     w.text(a.verification_id);
+    w.text(device);
+    return out;
+}
+
+std::string encode_unanswered(const RecordedOrder& order) {
+    Answer none;
+    none.outcome = static_cast<Outcome>(kNoAnswer);
+    none.source = static_cast<Source>(order.pending ? kPending : kNoAnswer);
+    none.verification_id = order.verification_id;
+    return encode(none, order.scene, order.subject, order.device);
+}
+
+std::optional<RecordedOrder> decode_order(std::string_view text) {
+    wire::Reader r(text);
+    const std::uint8_t version = r.u8();
+    if (version != kVersion && version != kVersionOne) return std::nullopt;
+    const std::uint8_t outcome = r.u8(), source = r.u8(), scored = r.u8();
+    const double score = r.f64();
+    RecordedOrder out;
+    Answer answer;
+    answer.decided_at = WallTime(Nanos(r.i64()));
+    answer.expires_at = WallTime(Nanos(r.i64()));
+    out.scene = r.text(kTextMax);
+    out.subject = r.text(kTextMax);
+    out.verification_id = r.text(kTextMax);
+    if (version == kVersion) out.device = r.text(kTextMax);
+    if (!r.done() || scored > 1) return std::nullopt;
+    if (version == kVersion && outcome == kNoAnswer && source <= kPending && scored == 0) {
+        out.pending = source == kPending;
+        return out;
+    }
+    if (outcome < 1 || outcome > 4 || source < 1 || source > 4) return std::nullopt;
+    answer.outcome = static_cast<Outcome>(outcome);
+    answer.source = static_cast<Source>(source);
+    if (scored == 1) answer.score = score;
+    answer.verification_id = out.verification_id;
+    out.answer = std::move(answer);
     return out;
 }
 
 std::optional<RecordedAnswer> decode_recorded(std::string_view text) {
-    wire::Reader r(text);
-    if (r.u8() != kVersion) return std::nullopt;
-    const std::uint8_t outcome = r.u8(), source = r.u8(), scored = r.u8();
-    const double score = r.f64();
-    RecordedAnswer out;
-    out.answer.decided_at = WallTime(Nanos(r.i64()));
-    out.answer.expires_at = WallTime(Nanos(r.i64()));
-    out.scene = r.text(kTextMax);
-    out.subject = r.text(kTextMax);
-    out.answer.verification_id = r.text(kTextMax);
-    if (!r.done() || outcome < 1 || outcome > 4 || source < 1 || source > 4 || scored > 1) return std::nullopt;
-    out.answer.outcome = static_cast<Outcome>(outcome);
-    out.answer.source = static_cast<Source>(source);
-    if (scored == 1) out.answer.score = score;
-    return out;
+    auto order = decode_order(text);
+    if (!order || !order->answer) return std::nullopt;
+    return RecordedAnswer{std::move(*order->answer), std::move(order->scene), std::move(order->subject),
+                          std::move(order->device)};
 }
 
 }  // namespace holdfast

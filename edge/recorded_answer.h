@@ -1,5 +1,5 @@
-// What the order ledger keeps of an answer: enough to give it again, word for word, and to know whom a revocation
-// hides. Inside the ledger's sealed record, so the subject in it lies on no disk in clear.
+// What the order ledger keeps of an order: its answer, enough to give it again, word for word, and whose it is, so that
+// a revocation hides it and a result that comes later finds its place. Inside the ledger's sealed record, so the subject in it lies on no disk in clear.
 #pragma once
 
 #include <optional>
@@ -14,10 +14,22 @@ struct RecordedAnswer {
     Answer answer;
     std::string scene;
     std::string subject;
+    std::string device;  // empty: none
 };
 
-std::string encode(const Answer& answer, std::string_view scene, std::string_view subject);
-// Nothing for a text that encode() did not write.
+// An order with or without an answer.
+struct RecordedOrder {
+    std::optional<Answer> answer;
+    bool pending = false;  // without one: the centre has taken the order, its outcome comes later
+    std::string scene, subject, device;
+    std::string verification_id;  // the centre's number; empty: none
+};
+
+std::string encode(const Answer& answer, std::string_view scene, std::string_view subject, std::string_view device);
+std::string encode_unanswered(const RecordedOrder& order);
+// Nothing for a text that neither of them wrote.
+std::optional<RecordedOrder> decode_order(std::string_view text);
+// Nothing where there is no answer.
 std::optional<RecordedAnswer> decode_recorded(std::string_view text);
 
 }  // namespace holdfast

@@ -33,18 +33,17 @@ Code code_of(FailureKind failure) {
     }
 }
 
-void end_with(AlipayReply& reply, FailureKind failure, std::string detail) {
+void end_with(GatewayReply& reply, FailureKind failure, std::string detail) {
     reply.central.failure = failure;
     reply.central.error = Error{code_of(failure), Origin::upstream, true, std::move(detail)};
 }
 
 // No answer in the protocol's sense: a failure of the centre, and no reason to ask again.
-AlipayReply broken(std::string detail, bool signature = false) {
-    AlipayReply reply;
-    reply.bad_signature = signature;
+GatewayReply broken(std::string detail, bool signature = false) {
+    GatewayReply reply;
     reply.central.kind = CallKind::failure;
     reply.central.no_retry = true;
-    end_with(reply, FailureKind::invalid_response, std::move(detail));
+    end_with(reply, signature ? FailureKind::bad_signature : FailureKind::invalid_response, std::move(detail));
     return reply;
 }
 
@@ -74,7 +73,7 @@ std::string read_id(json::Value v) {
     return good ? std::string(*text) : std::string();
 }
 
-void read_outcome(const AlipaySettings& s, json::Value node, std::string_view order_no, AlipayReply& reply) {
+void read_outcome(const AlipaySettings& s, json::Value node, std::string_view order_no, GatewayReply& reply) {
     const AlipayResponseMap& map = s.response;
     const json::Value about = node[map.order_no];
     const json::Value field = map.outcome.empty() ? json::Value() : node[map.outcome];
@@ -101,7 +100,7 @@ void read_outcome(const AlipaySettings& s, json::Value node, std::string_view or
 }
 
 // A definite refusal of the business: a `fail` that is never used again for another request.
-void refuse(AlipayReply& reply) {
+void refuse(GatewayReply& reply) {
     CentreOutcome outcome;
     outcome.verdict = Verdict::fail;
     outcome.max_age = Seconds(0);
@@ -110,7 +109,7 @@ void refuse(AlipayReply& reply) {
 }
 
 // What the meaning of a code comes to; outcomes and pendings have been read already.
-void settle(AlipayReply& reply, const AlipayMeaning& meaning, std::string detail) {
+void settle(GatewayReply& reply, const AlipayMeaning& meaning, std::string detail) {
     reply.what = meaning.what;
     reply.central.kind = meaning.kind;
     reply.central.no_retry = !meaning.retry;
@@ -135,8 +134,8 @@ void settle(AlipayReply& reply, const AlipayMeaning& meaning, std::string detail
     }
 }
 
-AlipayReply by_status(const AlipayMeaning& meaning, int status) {
-    AlipayReply reply;
+GatewayReply by_status(const AlipayMeaning& meaning, int status) {
+    GatewayReply reply;
     settle(reply, meaning, fmt::format("the gateway answered {}", status));
     if (status == 408 || status == 504) end_with(reply, FailureKind::timeout, reply.central.error.detail);
     return reply;
@@ -147,13 +146,13 @@ bool needs_signature(AlipayClass what) {
     return what == AlipayClass::outcome || what == AlipayClass::pending || what == AlipayClass::business;
 }
 
-AlipayReply read_node(const AlipaySettings& s, json::Value node, bool is_error, bool is_signed,
+GatewayReply read_node(const AlipaySettings& s, json::Value node, bool is_error, bool is_signed,
                       std::string_view order_no) {
     const auto code = node["code"].text();
     if (!code) return broken("the gateway's answer has no code");
     const std::string_view sub_code = node["sub_code"].text().value_or("");
     const AlipayMeaning meaning = meaning_v2(*code, sub_code);
-    AlipayReply reply;
+    GatewayReply reply;
     const std::string said = fmt::format("the gateway answered {} {}", shown(*code), shown(sub_code));
     if (needs_signature(meaning.what) && !is_signed) {
         reply = broken(said + ", not signed", true);
@@ -171,7 +170,7 @@ AlipayReply read_node(const AlipaySettings& s, json::Value node, bool is_error, 
     return reply;
 }
 
-AlipayReply read_v2(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
+GatewayReply read_v2(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
                     json::Document& doc) {
     if (answer.status != 200) return by_status(meaning_http(answer.status), answer.status);
     const auto envelope = open_envelope(answer.body, s.method, doc);
@@ -197,17 +196,17 @@ AlipayReply read_v2(const AlipaySettings& s, const AlipayAnswer& answer, std::st
     return read_node(s, *node, envelope->is_error, is_signed, order_no);
 }
 
-AlipayReply read_v3_error(const AlipayAnswer& answer, json::Document& doc) {
+GatewayReply read_v3_error(const AlipayAnswer& answer, json::Document& doc) {
     const auto root = doc.parse(answer.body);
     const std::string_view code = root ? (*root)["code"].text().value_or("") : std::string_view();
-    AlipayReply reply;
+    GatewayReply reply;
     settle(reply, meaning_v3(answer.status, code),
            fmt::format("the gateway answered {} {}", answer.status, shown(code)));
     reply.code = shown(code);
     return reply;
 }
 
-AlipayReply read_v3(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
+GatewayReply read_v3(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
                     json::Document& doc) {
     const AlipayMeaning meaning = meaning_v3(answer.status, "");
     if (!(meaning.what == AlipayClass::outcome || meaning.what == AlipayClass::pending))
@@ -217,7 +216,7 @@ AlipayReply read_v3(const AlipaySettings& s, const AlipayAnswer& answer, std::st
     if (key == nullptr || answer.v3_timestamp.empty() || answer.v3_nonce.empty() ||
         !key->verify(text, answer.v3_signature))
         return broken("the signature of the gateway's answer is wrong, or not there", true);
-    AlipayReply reply;
+    GatewayReply reply;
     settle(reply, meaning, fmt::format("the gateway answered {}", answer.status));
     reply.is_signed = true;
     const auto node = doc.parse(answer.body);
@@ -232,7 +231,7 @@ AlipayReply read_v3(const AlipaySettings& s, const AlipayAnswer& answer, std::st
 
 }  // namespace
 
-AlipayReply read_alipay(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
+GatewayReply read_alipay(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
                         json::Document& doc) {
     return s.protocol == AlipayProtocol::v2 ? read_v2(s, answer, order_no, doc) : read_v3(s, answer, order_no, doc);
 }

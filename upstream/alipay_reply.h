@@ -17,16 +17,15 @@ struct AlipayAnswer {
     std::string_view v3_timestamp, v3_nonce, v3_signature, v3_sn;
 };
 
-struct AlipayReply {
+struct GatewayReply {
     CentralReply central;
     AlipayClass what = AlipayClass::protocol;
     bool is_signed = false;      // and the signature is good
-    bool bad_signature = false;  // wrong, or absent where there must be one: alarm
     std::string code, sub_code;  // printable, cut; empty when the answer had none
 };
 
 // `order_no`: what the answer must be about, where it says so. `doc` is scratch memory.
-AlipayReply read_alipay(const AlipaySettings& settings, const AlipayAnswer& answer, std::string_view order_no,
+GatewayReply read_alipay(const AlipaySettings& settings, const AlipayAnswer& answer, std::string_view order_no,
                         json::Document& doc);
 
 }  // namespace holdfast

@@ -101,14 +101,27 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
         return finish(std::move(r));
     }
     const ResponseHead& head = answer->head;
-    CentralReply reply =
-        read_central(head.status, head.headers.get("retry-after"), answer->body, doc_, loop_.now().wall);
+    if (spec_.wire != nullptr) {
+        const int status = head.status;
+        reading_ = spec_.wire->read(*answer, spec_.order_no, [this, status](GatewayReply reply) {
+            read(std::move(reply.central), status);
+        });
+        return;
+    }
+    read(read_central(head.status, head.headers.get("retry-after"), answer->body, doc_, loop_.now().wall),
+         head.status);
+}
+
+void Attempt::read(CentralReply reply, int status) {
     AttemptResult r = without_answer(reply.kind, reply.failure, std::move(reply.error));
     r.was_sent = true;
     r.outcome = std::move(reply.outcome);
     r.retry_after = reply.retry_after;
-    r.status = head.status;
-    if (r.failure != FailureKind::invalid_response) pool_.give_back(std::move(connection_));
+    r.no_retry = reply.no_retry;
+    r.pending_id = std::move(reply.pending_id);
+    r.status = status;
+    const bool trusted = r.failure != FailureKind::invalid_response && r.failure != FailureKind::bad_signature;
+    if (trusted && connection_.client) pool_.give_back(std::move(connection_));
     finish(std::move(r));
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "edge/base/json.h"
+#include "upstream/alipay_wire.h"
 #include "upstream/central_codec.h"
 #include "upstream/pool.h"
 
@@ -21,6 +22,8 @@ struct AttemptResult {
     bool stale_connection = false; // a reused connection was closed before any answer: nobody's fault, try a fresh one
     std::optional<CentreOutcome> outcome;
     std::optional<Nanos> retry_after;
+    bool no_retry = false;  // whatever the failure is
+    std::string pending_id; // with `pending`
     Error error;
     int status = 0; // of the answer; 0 without one
 };
@@ -36,6 +39,9 @@ class Attempt {
         std::shared_ptr<const std::string> body; // owners: the exchange, its call, and the tries of it
         bool fresh = false;                      // never over a connection that has served before
         Nanos connect_within{0};                 // from the time when it has its place
+        // Where answers are signed: reads them off the loop, its order's number at hand. Nothing: they are read here.
+        AlipayWire* wire = nullptr;
+        std::string order_no;
     };
     // `done` is called once, never inside the constructor and never after destruction; the Attempt may be destroyed in
     // it. `started` is called when the place comes later than the constructor: see started(). Requires: pool and doc
@@ -58,6 +64,7 @@ class Attempt {
     void connected(Result<PooledConnection> connection);
     void go(PooledConnection connection);
     void answered(const Result<HttpResponse>& answer);
+    void read(CentralReply reply, int status);
     void finish(AttemptResult&& result);
 
     Loop& loop_;
@@ -70,6 +77,7 @@ class Attempt {
     Place place_;
     PooledConnection connection_;
     std::unique_ptr<Pending> pending_; // the queue, or the connect
+    std::unique_ptr<AlipayWire::Ticket> reading_;
     std::unique_ptr<Timer> soon_;      // tells of a failure that was there at once
     bool started_ = false;
     bool sent_ = false;

@@ -44,11 +44,42 @@ Call::~Call() {
 void Call::start_attempt() {
     const Now now = upstream_.loop_.now();
     endpoint_ = upstream_.choose_endpoint(spec_.caller.subject, tried_, now.mono);
+    if (upstream_.wire_) return prepare();
+    send_attempt(spec_.body);
+}
+
+// The request is signed off the loop, anew for every try.
+void Call::prepare() {
+    const Now now = upstream_.loop_.now();
+    step_ = Step::preparing;
+    arm(spec_.deadline - now.mono);
+    preparing_ = upstream_.wire_->make(upstream_.endpoints_[endpoint_].pool->endpoint(),
+                                       {spec_.body, std::string(spec_.request_id), now.wall},
+                                       [this](Result<AlipayWire::Made> made) { prepared(std::move(made)); });
+    if (!preparing_) arm(Nanos{0});  // no place in line: told from the loop
+}
+
+void Call::prepared(Result<AlipayWire::Made> made) {
+    if (!made) {
+        spec_.permit.drop();
+        last_ = AttemptResult{};
+        last_.failure = FailureKind::caller_error;
+        last_.error = std::move(made.error());
+        return finish(CallStop::answered);
+    }
+    head_ = std::move(made->head);
+    send_attempt(std::move(made->body));
+}
+
+void Call::send_attempt(std::shared_ptr<const std::string> body) {
+    const Now now = upstream_.loop_.now();
     step_ = Step::queued;
+    Attempt::Spec spec{std::move(body), fresh_, upstream_.estimator_.timeout(now.mono), upstream_.wire_.get(), {}};
+    if (spec.wire != nullptr) spec.order_no = spec_.order_no;
     attempt_ = std::make_unique<Attempt>(
-        upstream_.loop_, *upstream_.endpoints_[endpoint_].pool, upstream_.doc_,
-        Attempt::Spec{spec_.body, fresh_, upstream_.estimator_.timeout(now.mono)}, [this] { return write_head(); },
-        [this] { attempt_started(); }, [this](AttemptResult&& r) { attempt_done(std::move(r)); });
+        upstream_.loop_, *upstream_.endpoints_[endpoint_].pool, upstream_.doc_, std::move(spec),
+        [this] { return write_head(); }, [this] { attempt_started(); },
+        [this](AttemptResult&& r) { attempt_done(std::move(r)); });
     if (attempt_->started()) return attempt_started();
     arm(spec_.deadline - now.mono);  // a place may never come
 }
@@ -76,6 +107,7 @@ std::string_view Call::write_head() {
         const auto& clock = upstream_.options_.boot_clock;
         if (!spec_.permit.may_send(clock ? clock() : upstream_.loop_.now().mono)) return {};
     }
+    if (upstream_.wire_) return head_;
     request.request_id = spec_.request_id;
     request.traceparent = spec_.traceparent.view();
     request.credential = spec_.credential;
@@ -89,6 +121,7 @@ std::string_view Call::write_head() {
 
 void Call::timer_fired() {
     switch (step_) {
+        case Step::preparing:
         case Step::queued:
             return no_place();
         case Step::trying:
@@ -102,6 +135,7 @@ void Call::timer_fired() {
 
 // The deadline came while we waited for a place: nothing was sent, and it is nobody's failure but ours.
 void Call::no_place() {
+    preparing_.reset();
     attempt_.reset();
     spec_.permit.drop();
     if (records_.empty()) {
@@ -167,7 +201,7 @@ void Call::settle(AttemptResult&& result, Now now) {
 }
 
 void Call::next_or_finish() {
-    if (last_.outcome || last_.failure == FailureKind::rejected) return finish(CallStop::answered);
+    if (last_.outcome || last_.failure == FailureKind::rejected || last_.no_retry) return finish(CallStop::answered);
     Nanos wait{0};
     if (const auto stop = plan_retry(wait, upstream_.loop_.now())) return finish(*stop);
     attempt_.reset();
@@ -214,6 +248,7 @@ void Call::finish(CallStop stop) {
     result.stop = stop;
     result.error = std::move(last_.error);
     result.retry_after = last_.retry_after;
+    result.pending_id = std::move(last_.pending_id);
     result.attempts = std::move(records_);
     // Only a try that timed out is still there to be answered.
     if (attempt_ && attempt_->sent() && last_.failure == FailureKind::timeout && last_.status == 0 && spec_.on_late)

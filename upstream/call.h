@@ -77,13 +77,15 @@ struct CallResult {
     CallStop stop = CallStop::answered;
     Error error;                         // of the last try, when there is no outcome
     std::optional<Nanos> retry_after;    // what the centre asked for, when it throttled
+    std::string pending_id;              // with FailureKind::pending; empty: the centre gave none
     std::vector<AttemptRecord> attempts; // at most kAttemptsMax
     bool late_kept = false;              // the last try goes on, for on_late
     bool ok() const { return outcome.has_value(); }
     // Whether the centre was tried and failed, so that the ladder may be asked under its rule. Not after a definite
     // refusal. Ours to shed (overloaded_local) is neither.
     bool ladder_may_follow() const {
-        return failure != FailureKind::none && failure != FailureKind::rejected &&
+        return failure != FailureKind::none && failure != FailureKind::rejected && failure != FailureKind::setup &&
+               failure != FailureKind::caller_error && failure != FailureKind::pending &&
                failure != FailureKind::overloaded_local && failure != FailureKind::cancelled;
     }
 };
@@ -97,10 +99,13 @@ class Call {
 
   private:
     friend class Upstream;
-    enum class Step : std::uint8_t { queued, trying, waiting, over };
+    enum class Step : std::uint8_t { preparing, queued, trying, waiting, over };
 
     Call(Upstream& upstream, CallSpec spec, Done done);
     void start_attempt();
+    void prepare();
+    void prepared(Result<AlipayWire::Made> made);
+    void send_attempt(std::shared_ptr<const std::string> body);
     void attempt_started();
     void attempt_done(AttemptResult&& result);
     void arm(Nanos delay);
@@ -119,6 +124,8 @@ class Call {
     CallSpec spec_;
     Done done_;
     Step step_ = Step::queued;
+    std::unique_ptr<AlipayWire::Ticket> preparing_;
+    std::string head_;  // of the try, where it was prepared
     std::unique_ptr<Attempt> attempt_;
     std::unique_ptr<Timer> timer_; // of the step
     std::size_t endpoint_ = 0;

@@ -87,6 +87,8 @@ std::string_view name(FailureKind kind) {
             return "caller_error";
         case FailureKind::pending:
             return "pending";
+        case FailureKind::bad_signature:
+            return "bad_signature";
         case FailureKind::throttled:
             return "throttled";
         case FailureKind::overloaded_local:

@@ -39,6 +39,7 @@ enum class FailureKind : std::uint8_t {
     setup,            // the centre says that our own set-up is wrong: no retry, no ladder, alarm
     caller_error,     // it says that what the caller sent is wrong: no retry, no ladder, 400
     pending,          // it has taken the order, and its outcome comes later
+    bad_signature,    // an answer that should be signed and is not, or wrongly: no retry, alarm
     throttled,        // 429, or 503 with Retry-After
     overloaded_local, // our own queue is full, or its place did not come in time: nothing was sent
     cancelled,        // its owner gave it up

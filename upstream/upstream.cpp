@@ -22,6 +22,10 @@ Upstream::Upstream(Loop& loop, Dialer& dialer, Network& network, Rng& rng, Upstr
       late_(loop, options_.late_limit > Nanos{0} ? options_.late_limit : options_.timeout.max + 10s) {
     HF_CHECK(!options_.endpoints.empty() && options_.endpoints.size() <= kEndpointsMax);
     HF_CHECK(options_.retries <= kRetriesMax);
+    if (options_.alipay) {
+        HF_CHECK(options_.offload != nullptr && options_.alipay->key && !options_.alipay->verifiers.empty());
+        wire_ = std::make_unique<AlipayWire>(options_.alipay, *options_.offload);
+    }
     for (const Endpoint& e : options_.endpoints) {
         const std::size_t at = endpoints_.size();
         weights_.push_back({endpoint_id(e.url), e.weight, true});
@@ -71,6 +75,8 @@ void Upstream::tried(std::size_t endpoint, const AttemptResult& result, Caller c
     else if (result.kind == CallKind::failure && ejection_.failure(endpoint, caller.subject, now.mono))
         ejection_changed(endpoint, true);
     if (observers_.on_try) observers_.on_try(endpoint, result.failure, duration);
+    const bool alarm = result.failure == FailureKind::setup || result.failure == FailureKind::bad_signature;
+    if (alarm && observers_.on_alarm) observers_.on_alarm(endpoint, result.failure, result.error.detail);
     circuit_touched();
 }
 

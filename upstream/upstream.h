@@ -13,6 +13,7 @@
 #include "edge/base/rng.h"
 #include "edge/net/loop.h"
 #include "edge/net/stream.h"
+#include "upstream/alipay_wire.h"
 #include "upstream/call.h"
 #include "upstream/canary.h"
 #include "upstream/central_request.h"
@@ -45,6 +46,9 @@ struct UpstreamOptions {
     HealthOptions health;
     EjectionOptions ejection;
     Nanos late_limit = 0s; // 0: timeout.max + 10 s
+    // kind = "alipay": how to speak with it, and where RSA is done. Nothing: the centre of SPEC's own protocol.
+    std::shared_ptr<const AlipaySettings> alipay; // owners: the configuration, the wire, jobs of the thread pool
+    Offload* offload = nullptr;                   // there when `alipay` is
     // CLOCK_BOOTTIME, read right before the bytes of a probe for the fleet leave; empty: the loop's now().
     std::function<MonoTime()> boot_clock;
 };
@@ -57,6 +61,8 @@ struct UpstreamObservers {
     std::function<void(const CircuitTransition&)> on_transition;
     std::function<void()> on_circuit_changed; // Circuit::revision() rose: save a snapshot
     std::function<void(std::size_t endpoint, bool ejected)> on_ejection;
+    // The centre refuses our set-up, or signs what we do not believe: somebody must look.
+    std::function<void(std::size_t endpoint, FailureKind what, const std::string& detail)> on_alarm;
 };
 
 struct EndpointStatus {
@@ -95,6 +101,7 @@ class Upstream {
     [[nodiscard]] std::unique_ptr<Call> start(CallSpec spec, Call::Done done);
 
     Circuit& circuit() { return circuit_; }
+    AlipayWire* wire() { return wire_.get(); } // nothing but for kind = "alipay"
     // After the circuit was changed from outside (force, restore): sets its timer and tells the observers.
     void circuit_touched();
     Rng& rng() { return rng_; }
@@ -143,6 +150,7 @@ class Upstream {
     json::Document doc_; // scratch of the codec
     std::string head_;   // scratch of request heads
     Circuit circuit_;
+    std::unique_ptr<AlipayWire> wire_; // outlives late tries and the calls' tickets
     TimeoutEstimator estimator_;
     RetryBudget budget_;
     Ejection ejection_;

@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static json::Document doc, whole, part;
     static const AlipaySettings kSettings = settings();
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    const AlipayReply reply = read_alipay(kSettings, {200, text, "", "", "", ""}, "O-1", doc);
+    const GatewayReply reply = read_alipay(kSettings, {200, text, "", "", "", ""}, "O-1", doc);
     HF_CHECK(!reply.is_signed && !reply.central.outcome);
     HF_CHECK(reply.central.failure != FailureKind::none && reply.central.failure != FailureKind::pending);
     const auto envelope = open_envelope(text, kMethod, doc);

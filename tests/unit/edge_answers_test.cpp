@@ -25,11 +25,12 @@ Answer sample() {
 }  // namespace
 
 TEST_CASE("recorded answer: what is written reads back whole") {
-    const RecordedAnswer before{sample(), "LOGIN", "user-1"};
-    const auto after = decode_recorded(encode(before.answer, before.scene, before.subject));
+    const RecordedAnswer before{sample(), "LOGIN", "user-1", "phone"};
+    const auto after = decode_recorded(encode(before.answer, before.scene, before.subject, before.device));
     REQUIRE(after);
     CHECK(after->scene == "LOGIN");
     CHECK(after->subject == "user-1");
+    CHECK(after->device == "phone");
     CHECK(after->answer.outcome == Outcome::pass);
     CHECK(after->answer.source == Source::cache);
     CHECK(after->answer.score == 0.987);
@@ -39,7 +40,7 @@ TEST_CASE("recorded answer: what is written reads back whole") {
 }
 
 TEST_CASE("recorded answer: another version, an unknown outcome, a cut and a longer text are refused") {
-    const std::string good = encode(sample(), "LOGIN", "user-1");
+    const std::string good = encode(sample(), "LOGIN", "user-1", "");
     for (std::size_t n = 0; n < good.size(); ++n) CHECK_FALSE(decode_recorded(good.substr(0, n)));
     CHECK_FALSE(decode_recorded(good + "x"));
     for (std::size_t at : {0, 1, 2, 3}) {
@@ -47,6 +48,25 @@ TEST_CASE("recorded answer: another version, an unknown outcome, a cut and a lon
         bad[at] = 9;
         CHECK_FALSE(decode_recorded(bad));
     }
+}
+
+TEST_CASE("recorded order: one without an answer says whose it is, and is never an answer") {
+    for (const bool pending : {false, true}) {
+        const std::string text = encode_unanswered({std::nullopt, pending, "LOGIN", "user-1", "phone", "C-1"});
+        CHECK_FALSE(decode_recorded(text));
+        const auto order = decode_order(text);
+        REQUIRE(order);
+        CHECK_FALSE(order->answer);
+        CHECK(order->pending == pending);
+        CHECK(order->subject == "user-1");
+        CHECK(order->device == "phone");
+        CHECK(order->verification_id == "C-1");
+    }
+    // Written before there were devices in it.
+    std::string old = encode(sample(), "LOGIN", "user-1", "");
+    old[0] = 1;
+    old.resize(old.size() - encode(sample(), "", "", "").size() + encode(sample(), "", "", "").size());
+    CHECK_FALSE(decode_order(old));  // a text of version 1 ends before the device
 }
 
 TEST_CASE("reply: a refusal names its code and the wait, and no line can be added to it") {

@@ -146,8 +146,6 @@ TEST_CASE("config errors: what belongs together is checked together") {
          "f:15:27: error: upstream.circuit.recovery_ramp.steps: must rise from step to step"},
         {said("[limits]\nmemory = \"2MiB\"\n"), "f:15:10: error: limits.memory is less than one request body"},
         {said("[auth]\nwindow = \"1500ms\"\n"), "f:15:10: error: auth.window is not in whole seconds"},
-        {said("[upstream]\nkind = \"alipay\"\n"), "f:15:8: error: upstream.kind = \"alipay\" is not in this build"},
-        {said("[upstream.alipay]\napp_id = \"1\"\n"), "f:14:11: error: upstream.alipay is not in this build"},
     };
     for (const auto& [text, begin] : cases) CHECK(text.substr(0, begin.size()) == begin);
     CHECK(said("[[credential]]\nid = \"b\"\nsecret_file = \"x\"\nscenes = [\"LOGIM\"]\n")

@@ -17,21 +17,21 @@ const std::string kNode = "alipay_user_faceverify_verify_response";
 const std::string kPass = R"({"code":"10000","msg":"Success","passed":"T"})";
 const std::string kFail = R"({"code":"10000","msg":"Success","passed":"F"})";
 
-AlipayReply read(const AlipaySettings& s, const std::string& body, const std::string& order = "O-1", int status = 200) {
+GatewayReply read(const AlipaySettings& s, const std::string& body, const std::string& order = "O-1", int status = 200) {
     json::Document doc;
     return read_alipay(s, {status, body, "", "", "", ""}, order, doc);
 }
-AlipayReply read(const std::string& body) {
+GatewayReply read(const std::string& body) {
     return read(av::settings(), body);
 }
 std::string sign(const std::string& node, const std::string& key = "alipay_private_pkcs1") {
     return av::private_key(key).sign(node);
 }
 // No outcome, a failure of the centre, and not asked again.
-bool refused(const AlipayReply& r) {
+bool refused(const GatewayReply& r) {
     return !r.central.outcome && r.what == AlipayClass::protocol &&
-           r.central.failure == FailureKind::invalid_response && r.central.kind == CallKind::failure &&
-           r.central.no_retry;
+           (r.central.failure == FailureKind::invalid_response || r.central.failure == FailureKind::bad_signature) &&
+           r.central.kind == CallKind::failure && r.central.no_retry;
 }
 
 }  // namespace
@@ -45,13 +45,13 @@ TEST_CASE("alipay answer: recorded ones are read as they must be") {
         AlipaySettings s = av::settings(av::text(one["method"]));
         s.response = alipay_preset(kVerify)->response;
         if (one["aes_key_base64"]) s.cipher = *rsa2::ContentCipher::make(av::text(one["aes_key_base64"]));
-        const AlipayReply r = read(s, body);
+        const GatewayReply r = read(s, body);
         json::Document doc;
         const auto envelope = open_envelope(body, s.method, doc);
         if (expect == "valid") {
             REQUIRE(envelope);
             CHECK(envelope->node == av::text(one["sign_source"]));
-            CHECK_FALSE(r.bad_signature);
+            CHECK(r.central.failure != FailureKind::bad_signature);
         } else {
             CHECK_FALSE(r.central.outcome);
             CHECK_FALSE(r.is_signed);
@@ -63,12 +63,12 @@ TEST_CASE("alipay answer: recorded ones are read as they must be") {
 }
 
 TEST_CASE("alipay answer: a signed success is its outcome") {
-    const AlipayReply pass = read(av::answer(kNode, kPass));
+    const GatewayReply pass = read(av::answer(kNode, kPass));
     REQUIRE(pass.central.outcome);
     CHECK(pass.central.outcome->verdict == Verdict::pass);
     CHECK(pass.central.kind == CallKind::success);
     CHECK(read(av::answer(kNode, kFail)).central.outcome->verdict == Verdict::fail);
-    const AlipayReply full = read(
+    const GatewayReply full = read(
         av::answer(kNode, R"({"code":"10000","passed":"T","score":"0.93","certify_id":"C1","outer_order_no":"O-1"})"));
     CHECK(full.central.outcome->score == 0.93);
     CHECK(full.central.outcome->verification_id == "C1");
@@ -88,6 +88,8 @@ TEST_CASE("alipay answer: a pass that is not signed, or by another key, is none"
         INFO(body);
         CHECK(refused(read(body)));
     }
+    CHECK(read(forged[0]).central.failure == FailureKind::bad_signature);
+    CHECK(read(forged[5]).central.failure == FailureKind::bad_signature);
 }
 
 TEST_CASE("alipay answer: a second node, however it is spelled, makes it no answer") {
@@ -138,7 +140,7 @@ TEST_CASE("alipay answer: the signature covers the bytes, not their meaning") {
 
 TEST_CASE("alipay answer: braces and quotes inside of texts do not end the node") {
     const std::string node = R"({"code":"10000","m":"}\",\"sign\":\"x\\","passed":"F","l":[{"a":"]}"}]})";
-    const AlipayReply r = read(av::answer(kNode, node));
+    const GatewayReply r = read(av::answer(kNode, node));
     REQUIRE(r.central.outcome);
     CHECK(r.central.outcome->verdict == Verdict::fail);
 }
@@ -157,7 +159,7 @@ TEST_CASE("alipay answer: only a listed value decides, and never by default") {
 
 TEST_CASE("alipay answer: F that also means not yet is no outcome") {
     const AlipaySettings query = av::settings("alipay.user.certify.open.query");
-    const AlipayReply r = read(query, av::answer("alipay_user_certify_open_query_response", kFail));
+    const GatewayReply r = read(query, av::answer("alipay_user_certify_open_query_response", kFail));
     CHECK(r.what == AlipayClass::pending);
     CHECK(r.central.failure == FailureKind::pending);
     CHECK(r.central.kind == CallKind::success);
@@ -165,7 +167,7 @@ TEST_CASE("alipay answer: F that also means not yet is no outcome") {
     CHECK(read(query, av::answer("alipay_user_certify_open_query_response", kPass)).central.outcome->verdict ==
           Verdict::pass);
     const AlipaySettings start = av::settings("alipay.user.certify.open.initialize");
-    const AlipayReply begun = read(
+    const GatewayReply begun = read(
         start, av::answer("alipay_user_certify_open_initialize_response", R"({"code":"10000","certify_id":"C9"})"));
     CHECK(begun.what == AlipayClass::pending);
     CHECK(begun.central.pending_id == "C9");
@@ -228,7 +230,7 @@ TEST_CASE("alipay answer: encrypted ones are verified, then opened") {
 
 TEST_CASE("alipay answer: errors nobody vouches for are errors, and never outcomes") {
     const auto unsigned_node = [](const std::string& node) { return "{\"" + kNode + "\":" + node + "}"; };
-    const AlipayReply id = read(unsigned_node(R"({"code":"40002","sub_code":"isv.invalid-app-id"})"));
+    const GatewayReply id = read(unsigned_node(R"({"code":"40002","sub_code":"isv.invalid-app-id"})"));
     CHECK(id.central.failure == FailureKind::setup);
     CHECK(id.central.kind == CallKind::ignored);
     CHECK(id.central.no_retry);
@@ -238,12 +240,12 @@ TEST_CASE("alipay answer: errors nobody vouches for are errors, and never outcom
     CHECK(refused(read(unsigned_node(R"({"code":"10003"})"))));
     CHECK(refused(read(unsigned_node(R"({"code":"77777"})"))));
     // Signed, a refusal of the business is a fail that serves nobody else.
-    const AlipayReply no = read(av::answer(kNode, R"({"code":"40004","sub_code":"REFUSED"})"));
+    const GatewayReply no = read(av::answer(kNode, R"({"code":"40004","sub_code":"REFUSED"})"));
     REQUIRE(no.central.outcome);
     CHECK(no.central.outcome->verdict == Verdict::fail);
     CHECK(no.central.outcome->max_age == Seconds(0));
     CHECK(no.sub_code == "REFUSED");
-    const AlipayReply unlisted = read(av::answer(kNode, R"({"code":"77777"})"));
+    const GatewayReply unlisted = read(av::answer(kNode, R"({"code":"77777"})"));
     CHECK_FALSE(unlisted.central.outcome);
     CHECK(unlisted.central.failure == FailureKind::rejected);
     CHECK(unlisted.central.kind == CallKind::ignored);
@@ -258,7 +260,7 @@ TEST_CASE("alipay answer: another HTTP status is no answer") {
           std::pair(504, FailureKind::timeout), std::pair(429, FailureKind::throttled),
           std::pair(404, FailureKind::setup), std::pair(201, FailureKind::invalid_response),
           std::pair(302, FailureKind::invalid_response)}) {
-        const AlipayReply r = read(av::settings(), body, "O-1", status);
+        const GatewayReply r = read(av::settings(), body, "O-1", status);
         INFO(status);
         CHECK_FALSE(r.central.outcome);
         CHECK(r.central.failure == failure);
@@ -338,7 +340,7 @@ TEST_CASE("alipay answer: v3 is verified over its headers and body") {
         }();
         const std::string time = av::text(headers["alipay-timestamp"]), nonce = av::text(headers["alipay-nonce"]),
                           sig = av::text(headers["alipay-signature"]);
-        const AlipayReply r = read_alipay(start, {200, said, time, nonce, sig, ""}, "O-1", doc);
+        const GatewayReply r = read_alipay(start, {200, said, time, nonce, sig, ""}, "O-1", doc);
         CHECK(r.is_signed);
         CHECK(r.central.pending_id == "2109b5e671aa3ff2eb4851816c65828f");
     }

@@ -1,0 +1,252 @@
+// What [upstream.alipay] means: presets and the site's own mapping made one, keys and certificates read.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+
+#include "edge/config_check.h"
+#include "upstream/alipay_settings.h"
+
+namespace holdfast {
+namespace {
+
+const std::string kTable = "upstream.alipay";
+
+bool made_of(std::string_view text, std::string_view more) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [more](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               more.find(c) != std::string_view::npos;
+    });
+}
+
+bool is_field(std::string_view name) {
+    const auto dot = name.find('.');
+    const bool nested = dot != std::string_view::npos;
+    return made_of(name.substr(0, dot), "_") && (!nested || made_of(name.substr(dot + 1), "_"));
+}
+
+struct Checker {
+    ConfigCheck& c;
+    AlipayConfig& config = c.draft.config.upstream.alipay;
+
+    void error(const std::string& leaf, const std::string& what, const std::string& expected) {
+        const std::string key = kTable + "." + leaf;
+        c.problems.error(c.at(key), key + " " + what, expected);
+    }
+    void required(const std::string& leaf, const std::string& value, const std::string& expected) {
+        if (value.empty() && !c.is_unread(kTable + "." + leaf)) error(leaf, "is missing", expected);
+    }
+
+    void names() {
+        required("app_id", config.app_id, "our number at Alipay");
+        if (!config.app_id.empty() && !made_of(config.app_id, "_-")) error("app_id", "is no app id", "letters and digits");
+        if (!made_of(config.method, "._")) error("method", "is no method", "such as \"alipay.user.faceverify.verify\"");
+        required("private_key_file", config.private_key_file, "the file of our private key");
+        const bool url = config.notify_url.empty() || config.notify_url.starts_with("https://") ||
+                         config.notify_url.starts_with("http://");
+        const bool plain = std::all_of(config.notify_url.begin(), config.notify_url.end(),
+                                       [](char ch) { return ch > ' ' && ch < 0x7f && ch != '"'; });
+        if (!url || !plain) error("notify_url", "is no URL", "https://…/v1/notifications/alipay, or empty");
+    }
+
+    void keys() {
+        const int certificates = !config.app_cert_file.empty() + !config.alipay_cert_file.empty() +
+                                 !config.alipay_root_cert_file.empty();
+        const bool plain = !config.alipay_public_key_file.empty();
+        if (certificates == 0 && !plain)
+            required("alipay_public_key_file", "", "Alipay's public key, or the three certificates");
+        else if (plain && certificates != 0)
+            error("alipay_public_key_file", "and certificates exclude each other", "one of the two");
+        else if (!plain && certificates != 3)
+            error("app_cert_file", "stands without the others",
+                  "app_cert_file, alipay_cert_file and alipay_root_cert_file together");
+    }
+
+    void request(AlipayRequestMap& map) {
+        if (!config.request.empty()) map.fields.clear();
+        for (const auto& [name, source] : config.request) {
+            if (!is_field(name)) error("request", fmt::format("has a field {}", name), "letters, digits, _; one dot");
+            if (!is_alipay_source(source))
+                error("request", fmt::format("takes {} from {}", name, source),
+                      "orderNo, scene, subject, device, evidence.image, attributes.NAME, or =constant");
+            if (config.request.contains(name.substr(0, name.find('.'))) && name.find('.') != std::string::npos)
+                error("request", fmt::format("has {} and {}", name.substr(0, name.find('.')), name), "one of the two");
+            map.fields.push_back({name, source});
+        }
+        if (!config.request_file.empty()) {
+            const auto equals = std::min(config.request_file.find('='), config.request_file.size());
+            map.file_field = config.request_file.substr(0, equals);
+            map.file_source = config.request_file.substr(std::min(equals + 1, config.request_file.size()));
+            if (!made_of(map.file_field, "_") || !is_alipay_source(map.file_source))
+                error("request_file", "is no file", "such as \"file_content=evidence.image\"");
+        }
+        if (map.fields.empty()) error("request", "is missing: this method is not a known face API", "its fields");
+    }
+
+    void response(AlipayResponseMap& map) {
+        const auto take = [](std::string& to, const std::string& from) {
+            if (!from.empty()) to = from;
+        };
+        take(map.outcome, config.outcome);
+        take(map.score, config.score);
+        take(map.id, config.id);
+        take(map.order_no, config.order_no);
+        if (config.score_max > 0) map.score_max = config.score_max;
+        if (!config.pass.empty() || !config.fail.empty() || !config.review.empty() || !config.pending.empty()) {
+            map.pass = config.pass;
+            map.fail = config.fail;
+            map.review = config.review;
+            map.pending = config.pending;
+        }
+        std::set<std::string> seen;
+        for (const auto* list : {&map.pass, &map.fail, &map.review, &map.pending})
+            for (const std::string& value : *list) {
+                if (!seen.insert(value).second)
+                    error("response.pass", fmt::format("and the others list \"{}\" twice", value), "each value once");
+                if (value.empty() && list != &map.pending)
+                    error("response.pass", "and the others list an empty value", "only pending may");
+            }
+        if (!map.outcome.empty() && map.pass.empty()) error("response.pass", "is missing", "the values of a pass");
+        if (map.outcome.empty() && !seen.contains(""))
+            error("response.outcome", "is missing: this method is not a known face API", "the field that decides");
+    }
+
+    // What the v3 protocol does not have here.
+    void v3(const AlipayRequestMap& map) {
+        if (config.protocol != "v3") return;
+        if (!map.file_field.empty()) error("protocol", "= \"v3\" sends no files", "protocol = \"v2\"");
+        if (!config.content_key_file.empty()) error("content_key_file", "serves v2 only", "protocol = \"v2\"");
+        if (!config.notify_url.empty()) error("notify_url", "is sent with v2 only", "protocol = \"v2\", or the console's");
+        for (const Endpoint& endpoint : c.draft.config.upstream.options.endpoints)
+            if (!endpoint.path.empty())
+                c.problems.error(c.at("upstream.endpoint[0].url"),
+                                 fmt::format("{}: with protocol = \"v3\" the path is the API's", endpoint.url),
+                                 "a URL without a path");
+    }
+};
+
+// Reads and judges the files; `settings` is completed by it.
+struct Files {
+    ConfigCheck& c;
+    AlipayConfig& config;
+    AlipaySettings& settings;
+
+    template <typename Parse>
+    bool read(const std::string& leaf, std::string& path, bool secret, std::size_t bytes_max, Parse parse) {
+        if (path.empty()) return false;
+        const std::string key = kTable + "." + leaf;
+        std::string text;
+        if (secret) {
+            auto bytes = read_secret_file(c, key, path, bytes_max);
+            if (!bytes) return false;
+            text = std::move(*bytes);
+        } else {
+            path = resolve_file(c, path, false);
+            std::ifstream in(path, std::ios::binary);
+            if (in) text.assign(std::istreambuf_iterator<char>(in), {});
+            if (!in) {
+                c.problems.error(c.at(key), fmt::format("{}: {} cannot be read", key, path),
+                                 "a file that the node can read");
+                return false;
+            }
+        }
+        Result<void> done = parse(text);
+        if (!done) c.problems.error(c.at(key), fmt::format("{}: {} {}", key, path, done.error().detail));
+        return done.has_value();
+    }
+
+    Result<void> dates(const rsa2::Certificate& certificate) {
+        if (c.env.now >= certificate.not_before && c.env.now < certificate.not_after) return {};
+        return fail(Code::invalid, Origin::local, "is not valid now");
+    }
+
+    void certificates() {
+        read("app_cert_file", config.app_cert_file, false, rsa2::kKeyTextMax, [this](const std::string& t) -> Result<void> {
+            auto certificate = rsa2::read_certificate(t);
+            if (!certificate) return tl::unexpected(certificate.error());
+            if (settings.key && !(certificate->key == settings.key->public_half()))
+                return fail(Code::invalid, Origin::local, "does not belong to private_key_file");
+            settings.app_cert_sn = certificate->sn;
+            return dates(*certificate);
+        });
+        read("alipay_cert_file", config.alipay_cert_file, false, rsa2::kKeyTextMax,
+             [this](const std::string& t) -> Result<void> {
+                 auto certificate = rsa2::read_certificate(t);
+                 if (!certificate) return tl::unexpected(certificate.error());
+                 settings.verifiers.push_back({certificate->sn, certificate->key});
+                 return dates(*certificate);
+             });
+        read("alipay_root_cert_file", config.alipay_root_cert_file, false, rsa2::kKeyTextMax,
+             [this](const std::string& t) -> Result<void> {
+                 auto sn = rsa2::root_sn(t);
+                 if (!sn) return tl::unexpected(sn.error());
+                 settings.root_cert_sn = std::move(*sn);
+                 return {};
+             });
+    }
+
+    void all() {
+        read("private_key_file", config.private_key_file, true, rsa2::kKeyTextMax,
+             [this](const std::string& t) -> Result<void> {
+                 auto key = rsa2::PrivateKey::parse(t);
+                 if (!key) return tl::unexpected(key.error());
+                 settings.key = std::move(*key);
+                 return {};
+             });
+        read("alipay_public_key_file", config.alipay_public_key_file, false, rsa2::kKeyTextMax,
+             [this](const std::string& t) -> Result<void> {
+                 auto key = rsa2::PublicKey::parse(t);
+                 if (!key) return tl::unexpected(key.error());
+                 if (settings.key && *key == settings.key->public_half())
+                     return fail(Code::invalid, Origin::local, "is our own key, not Alipay's");
+                 settings.verifiers.push_back({"", std::move(*key)});
+                 return {};
+             });
+        certificates();
+        read("content_key_file", config.content_key_file, true, 256, [this](const std::string& t) -> Result<void> {
+            auto cipher = rsa2::ContentCipher::make(t);
+            if (!cipher) return tl::unexpected(cipher.error());
+            settings.cipher = std::move(*cipher);
+            return {};
+        });
+        read("app_auth_token_file", config.app_auth_token_file, true, 512, [this](std::string t) -> Result<void> {
+            while (!t.empty() && (t.back() == '\n' || t.back() == '\r')) t.pop_back();
+            if (!made_of(t, "._-~+/=")) return fail(Code::invalid, Origin::local, "is no token");
+            settings.app_auth_token = std::move(t);
+            return {};
+        });
+    }
+};
+
+}  // namespace
+
+void check_alipay(ConfigCheck& c) {
+    Checker check{c};
+    check.names();
+    check.keys();
+    auto settings = std::make_shared<AlipaySettings>();  // owners: as UpstreamOptions says
+    const AlipayConfig& config = check.config;
+    if (auto preset = alipay_preset(config.method)) {
+        settings->request = std::move(preset->request);
+        settings->response = std::move(preset->response);
+    }
+    check.request(settings->request);
+    check.response(settings->response);
+    check.v3(settings->request);
+    settings->app_id = config.app_id;
+    settings->method = config.method;
+    settings->protocol = config.protocol == "v3" ? AlipayProtocol::v3 : AlipayProtocol::v2;
+    settings->notify_url = config.notify_url;
+    c.draft.config.upstream.options.alipay = std::move(settings);
+}
+
+void read_alipay_files(ConfigCheck& c) {
+    auto& upstream = c.draft.config.upstream;
+    if (!upstream.options.alipay) return;
+    auto settings = std::make_shared<AlipaySettings>(*upstream.options.alipay);  // owners: as UpstreamOptions says
+    Files{c, upstream.alipay, *settings}.all();
+    upstream.options.alipay = std::move(settings);
+}
+
+}  // namespace holdfast

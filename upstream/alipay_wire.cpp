@@ -1,0 +1,147 @@
+#include "upstream/alipay_wire.h"
+
+#include <optional>
+#include <utility>
+
+#include "edge/base/bytes.h"
+#include "edge/base/crypto.h"
+#include "edge/net/http_writer.h"
+
+namespace holdfast {
+namespace {
+
+// As version 4 of a UUID is written, which is what the official SDK sends.
+std::string make_nonce() {
+    std::array<std::uint8_t, 16> raw;
+    random_bytes(raw);
+    raw[6] = static_cast<std::uint8_t>((raw[6] & 0x0f) | 0x40);
+    raw[8] = static_cast<std::uint8_t>((raw[8] & 0x3f) | 0x80);
+    std::string out = to_hex(raw);
+    for (const std::size_t at : {20u, 16u, 12u, 8u}) out.insert(at, 1, '-');
+    return out;
+}
+
+AlipayWire::Made with_head(const Endpoint& endpoint, const std::string& request_id, AlipayRequest request) {
+    AlipayWire::Made out;
+    std::string& head = out.head;
+    head.append("POST ").append(endpoint.path).append(request.target).append(" HTTP/1.1\r\nHost: ");
+    head.append(endpoint.host_header).append("\r\nAccept: application/json\r\nConnection: keep-alive\r\n");
+    append_field(head, "Content-Type", request.content_type);
+    append_field(head, "alipay-request-id", request_id);
+    head += request.headers;
+    append_field(head, "Content-Length", static_cast<std::uint64_t>(request.body.size()));
+    end_head(head);
+    out.body = std::make_shared<const std::string>(std::move(request.body));
+    return out;
+}
+
+Result<AlipayWire::Made> made(const AlipaySettings& settings, const Endpoint& endpoint, const AlipayWire::Try& what) {
+    json::Document doc;
+    const auto root = doc.parse(*what.request);
+    if (!root) return fail(Code::invalid, Origin::client, root.error().detail);
+    const std::string nonce = make_nonce();
+    if (settings.protocol == AlipayProtocol::v3)
+        return with_head(endpoint, what.request_id, alipay_request_v3(settings, *root, what.now, nonce));
+    auto request = alipay_request_v2(settings, *root, what.now, nonce);
+    if (!request) return tl::unexpected(request.error());
+    return with_head(endpoint, what.request_id, std::move(*request));
+}
+
+}  // namespace
+
+AlipayWire::AlipayWire(std::shared_ptr<const AlipaySettings> settings, Offload& offload)
+    : settings_(std::move(settings)), offload_(offload) {}
+
+AlipayWire::~AlipayWire() = default;
+
+AlipayWire::Ticket::~Ticket() {
+    wire_.drop(job_);
+}
+
+std::unique_ptr<AlipayWire::Ticket> AlipayWire::make(const Endpoint& endpoint, Try what,
+                                                     std::function<void(Result<Made>)> done) {
+    struct Slot {
+        std::optional<Result<Made>> out;
+    };
+    auto slot = std::make_shared<Slot>();  // owners: the work and what follows it
+    return enter({[slot, settings = settings_, endpoint, what = std::move(what)] {
+                      slot->out = made(*settings, endpoint, what);
+                  },
+                  [slot, done = std::move(done)] { done(std::move(*slot->out)); },
+                  nullptr},
+                 false);
+}
+
+std::unique_ptr<AlipayWire::Ticket> AlipayWire::read(const HttpResponse& answer, std::string order_no,
+                                                     std::function<void(GatewayReply)> done) {
+    struct Slot {
+        int status;
+        std::string body, timestamp, nonce, signature, sn, order_no;
+        GatewayReply reply;
+    };
+    const HeaderList& headers = answer.head.headers;
+    auto slot = std::make_shared<Slot>(  // owners: the work and what follows it
+        Slot{answer.head.status, std::string(answer.body), std::string(headers.get("alipay-timestamp")),
+             std::string(headers.get("alipay-nonce")), std::string(headers.get("alipay-signature")),
+             std::string(headers.get("alipay-sn")), std::move(order_no), GatewayReply{}});
+    return enter({[slot, settings = settings_] {
+                      json::Document doc;
+                      slot->reply = read_alipay(
+                          *settings,
+                          {slot->status, slot->body, slot->timestamp, slot->nonce, slot->signature, slot->sn},
+                          slot->order_no, doc);
+                  },
+                  [slot, done = std::move(done)] { done(std::move(slot->reply)); },
+                  nullptr},
+                 true);
+}
+
+std::unique_ptr<AlipayWire::Ticket> AlipayWire::run(std::function<void()> work, std::function<void()> done) {
+    return enter({std::move(work), std::move(done), nullptr}, false);
+}
+
+// Answers are never refused: there are at most as many as tries under way.
+std::unique_ptr<AlipayWire::Ticket> AlipayWire::enter(Job job, bool urgent) {
+    if (!urgent && waiting_.size() >= kWaitingMax) return nullptr;
+    const std::uint64_t id = ++next_;
+    jobs_.emplace(id, std::move(job));
+    (urgent ? urgent_ : waiting_).push_back(id);
+    std::unique_ptr<Ticket> ticket(new Ticket(*this, id));
+    start_next();
+    return ticket;
+}
+
+void AlipayWire::start_next() {
+    while (running_ < kJobsMax) {
+        std::deque<std::uint64_t>& line = urgent_.empty() ? waiting_ : urgent_;
+        if (line.empty()) return;
+        const std::uint64_t id = line.front();
+        line.pop_front();
+        const auto at = jobs_.find(id);
+        if (at == jobs_.end()) continue;  // nobody waits for it any more
+        ++running_;
+        at->second.handle = offload_.run(std::move(at->second.work), [this, id] { finished(id); });
+    }
+}
+
+void AlipayWire::finished(std::uint64_t id) {
+    --running_;
+    const auto at = jobs_.find(id);
+    spent_ = std::move(at->second.handle);
+    const std::function<void()> done = std::move(at->second.done);
+    jobs_.erase(at);
+    start_next();
+    if (done) done();
+}
+
+// What runs goes on to its end and keeps its place until then.
+void AlipayWire::drop(std::uint64_t id) {
+    const auto at = jobs_.find(id);
+    if (at == jobs_.end()) return;
+    if (at->second.handle)
+        at->second.done = nullptr;
+    else
+        jobs_.erase(at);
+}
+
+}  // namespace holdfast
