@@ -10,6 +10,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::string_view kVerifications = "/v1/verifications";
+constexpr std::string_view kNotifications = "/v1/notifications/";
 
 // The fields that matter here, found in one walk: every request pays for it.
 struct Fields {
@@ -78,6 +79,7 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
     if (path == "/openapi.json")
         return get ? description()
                    : refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET, HEAD\r\n");
+    if (path.starts_with(kNotifications)) return notification(connection, head, peer);
     if (path == kVerifications) {
         if (head.method != "POST")
             return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");
@@ -114,6 +116,33 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
     begin.client = peer.address;
     begin.json_body = kind == Exchange::Kind::lookup || is_json(fields.content_type);
     return {&exchanges_.begin(connection, std::move(begin)), std::nullopt};
+}
+
+// Alipay signs inside the body; a `central` centre signs the request like a caller does.
+HeadDecision ClientService::notification(Connection& connection, const RequestHead& head, const PeerInfo& peer) {
+    const std::string_view kind = std::string_view(head.raw_path).substr(kNotifications.size());
+    if (!notices_.takes(kind)) return refuse(head, peer, ApiCode::not_found, "no such resource");
+    if (head.method != "POST")
+        return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");
+    const Fields fields = fields_of(head.headers);
+    if (fields.content_type.count > 1)
+        return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
+    std::optional<Claim> claimed;
+    if (kind == "central") {
+        auto made = claim({head.method, head.raw_path, head.query, head.host, fields.authorization, fields.timestamp,
+                           fields.nonce, fields.content_sha256},
+                          parts_.loop.now().wall, parts_.auth);
+        if (!made) {
+            parts_.metrics.auth_failed(api_code(made.error()));
+            return refuse(head, peer, api_code(made.error()), message(made.error()));
+        }
+        claimed = std::move(*made);
+    }
+    const bool json = fields.content_type.count == 1 && is_json(fields.content_type);
+    RequestHandler* handler = notices_.begin(connection, json, std::move(claimed));
+    if (handler == nullptr)
+        return refuse(head, peer, ApiCode::overloaded, "too many notifications are under way", jittered_second());
+    return {handler, std::nullopt};
 }
 
 HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code,

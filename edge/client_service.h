@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "edge/exchanges.h"
+#include "edge/notices.h"
 #include "edge/service.h"
 
 namespace holdfast {
@@ -13,7 +14,9 @@ namespace holdfast {
 class ClientService final : public Service {
   public:
     // Requires: both outlive it.
-    ClientService(Parts& parts, Exchanges& exchanges) : parts_(parts), exchanges_(exchanges) {}
+    ClientService(Parts& parts, Exchanges& exchanges)
+        : parts_(parts), exchanges_(exchanges), notices_(parts, exchanges) {}
+    const Notices& notices() const { return notices_; }
     HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, bool shedding) override;
 
   private:
@@ -21,12 +24,14 @@ class ClientService final : public Service {
                        std::string_view order_no);
     HeadDecision refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code, std::string_view message,
                         Seconds retry_after = Seconds(0), std::string_view more_headers = {});
+    HeadDecision notification(Connection& connection, const RequestHead& head, const PeerInfo& peer);
     HeadDecision health() const;
     static HeadDecision description();
     Seconds jittered_second();
 
     Parts& parts_;
     Exchanges& exchanges_;
+    Notices notices_;
 };
 
 }  // namespace holdfast

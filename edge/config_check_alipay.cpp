@@ -40,7 +40,8 @@ struct Checker {
 
     void names() {
         required("app_id", config.app_id, "our number at Alipay");
-        if (!config.app_id.empty() && !made_of(config.app_id, "_-")) error("app_id", "is no app id", "letters and digits");
+        if (!config.app_id.empty() && !made_of(config.app_id, "_-"))
+            error("app_id", "is no app id", "letters and digits");
         if (!made_of(config.method, "._")) error("method", "is no method", "such as \"alipay.user.faceverify.verify\"");
         required("private_key_file", config.private_key_file, "the file of our private key");
         const bool url = config.notify_url.empty() || config.notify_url.starts_with("https://") ||
@@ -51,8 +52,8 @@ struct Checker {
     }
 
     void keys() {
-        const int certificates = !config.app_cert_file.empty() + !config.alipay_cert_file.empty() +
-                                 !config.alipay_root_cert_file.empty();
+        const int certificates =
+            !config.app_cert_file.empty() + !config.alipay_cert_file.empty() + !config.alipay_root_cert_file.empty();
         const bool plain = !config.alipay_public_key_file.empty();
         if (certificates == 0 && !plain)
             required("alipay_public_key_file", "", "Alipay's public key, or the three certificates");
@@ -117,7 +118,8 @@ struct Checker {
         if (config.protocol != "v3") return;
         if (!map.file_field.empty()) error("protocol", "= \"v3\" sends no files", "protocol = \"v2\"");
         if (!config.content_key_file.empty()) error("content_key_file", "serves v2 only", "protocol = \"v2\"");
-        if (!config.notify_url.empty()) error("notify_url", "is sent with v2 only", "protocol = \"v2\", or the console's");
+        if (!config.notify_url.empty())
+            error("notify_url", "is sent with v2 only", "protocol = \"v2\", or the console's");
         for (const Endpoint& endpoint : c.draft.config.upstream.options.endpoints)
             if (!endpoint.path.empty())
                 c.problems.error(c.at("upstream.endpoint[0].url"),
@@ -162,14 +164,15 @@ struct Files {
     }
 
     void certificates() {
-        read("app_cert_file", config.app_cert_file, false, rsa2::kKeyTextMax, [this](const std::string& t) -> Result<void> {
-            auto certificate = rsa2::read_certificate(t);
-            if (!certificate) return tl::unexpected(certificate.error());
-            if (settings.key && !(certificate->key == settings.key->public_half()))
-                return fail(Code::invalid, Origin::local, "does not belong to private_key_file");
-            settings.app_cert_sn = certificate->sn;
-            return dates(*certificate);
-        });
+        read("app_cert_file", config.app_cert_file, false, rsa2::kKeyTextMax,
+             [this](const std::string& t) -> Result<void> {
+                 auto certificate = rsa2::read_certificate(t);
+                 if (!certificate) return tl::unexpected(certificate.error());
+                 if (settings.key && !(certificate->key == settings.key->public_half()))
+                     return fail(Code::invalid, Origin::local, "does not belong to private_key_file");
+                 settings.app_cert_sn = certificate->sn;
+                 return dates(*certificate);
+             });
         read("alipay_cert_file", config.alipay_cert_file, false, rsa2::kKeyTextMax,
              [this](const std::string& t) -> Result<void> {
                  auto certificate = rsa2::read_certificate(t);

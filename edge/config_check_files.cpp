@@ -74,6 +74,19 @@ void read_credential(ConfigCheck& c, std::size_t i) {
                          "two different ones");
 }
 
+void read_notify_secret(ConfigCheck& c) {
+    auto& upstream = c.draft.config.upstream;
+    std::string& secret = upstream.notify_secret;
+    const std::string key = "upstream.notify_secret_file";
+    if (upstream.notify_secret_file.empty()) return;
+    if (!read_secret(c, key, upstream.notify_secret_file, kSecretBytesMax + 1, secret)) return;
+    if (!secret.empty() && secret.back() == '\n') secret.pop_back();
+    if (secret.size() < kSecretBytesMin || secret.size() > kSecretBytesMax)
+        c.problems.error(
+            c.at(key), fmt::format("{}: the secret has {} bytes", key, secret.size()),
+            fmt::format("{} to {} bytes, one final newline not counted", kSecretBytesMin, kSecretBytesMax));
+}
+
 void read_cache_key(ConfigCheck& c) {
     auto& cache = c.draft.config.cache;
     std::string bytes;
@@ -185,6 +198,7 @@ void check_files(ConfigCheck& c) {
     check_certificates(c);
     check_coordination_files(c);
     if (c.draft.config.upstream.kind == "alipay") read_alipay_files(c);
+    read_notify_secret(c);
     const auto& data_dir = c.draft.config.node.data_dir;
     struct stat info {};
     if (!data_dir.empty() && ::stat(data_dir.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))

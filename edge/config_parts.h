@@ -93,6 +93,7 @@ struct UpstreamConfig {
     std::string certificate; // PEM, for mutual TLS; empty: none
     std::string key;
     AlipayConfig alipay;
+    std::string notify_secret_file, notify_secret; // of the centre's notifications; empty: none are taken
     // Complete, node and region included: what Upstream is made from.
     UpstreamOptions options;
 };

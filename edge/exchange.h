@@ -42,6 +42,12 @@ class Exchange final : public RequestHandler {
     void on_request(std::string body, const Digest& body_sha256, MemoryCharge charge) override;
     void on_client_gone() override;
 
+    // What its answer will be recorded under, once the centre is being asked; nothing before.
+    std::optional<LiveRecord> asked() const {
+        if (!call_) return std::nullopt;
+        return live_record();
+    }
+
     std::size_t slot = 0;  // index in the owner's table; the owner's own
 
   private:
@@ -97,6 +103,7 @@ class Exchange final : public RequestHandler {
     // ask
     void call_done(CallResult&& result);
     void take_result(CallResult&& result);
+    bool decided_meanwhile(Now now);
     void trace_attempts(const CallResult& result);
     LiveRecord live_record() const;
     Answer record(CentreOutcome&& outcome, Now now);

@@ -72,6 +72,7 @@ void Exchange::take_result(CallResult&& result) {
         step_ = Step::answer;
         return run();
     }
+    if (decided_meanwhile(t)) return run();
     if (result.failure == FailureKind::pending) {
         remember_pending(result.pending_id, t);
         step_ = Step::answer;  // without an answer: 202
@@ -87,6 +88,16 @@ void Exchange::take_result(CallResult&& result) {
         step_ = Step::decide;
     }
     run();
+}
+
+// A notification may have come while the call was under way: it is the centre's word, and no degraded answer is needed.
+bool Exchange::decided_meanwhile(Now now) {
+    if (!parts_.notify.find(credential_->id, request_.order_no)) return false;
+    const auto order = parts_.storage.orders().find(credential_->id, request_.order_no, now);
+    auto recorded = order && order->final && order->body == digest_ ? decode_recorded(order->answer) : std::nullopt;
+    if (!recorded || parts_.storage.outcomes().hidden(request_.subject, request_.scene, order->epoch)) return false;
+    answer_with(recorded->answer);
+    return true;
 }
 
 // An order whose outcome comes later: asked again it is asked at the centre again, unless a notification came before.

@@ -6,6 +6,17 @@
 namespace holdfast {
 
 Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now) {
+    const auto word = parts.notify.find(record.credential, record.order_no);
+    if (word && word->body == record.body && word->verdict != Verdict::pass && outcome.verdict == Verdict::pass) {
+        outcome = CentreOutcome{};
+        outcome.verdict = word->verdict;
+        outcome.verification_id = word->verification_id;
+    }
+    return record_decided(parts, snapshot, record, std::move(outcome), now, now);
+}
+
+Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,
+                        Now decided, Now now) {
     static const ScenePolicy kNoPolicy;
     const SceneRuntime* scene = snapshot.scene(record.scene);
     const ScenePolicy& policy = scene == nullptr ? kNoPolicy : scene->config->policy;
@@ -14,8 +25,9 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& r
     answer.outcome = to_outcome(outcome.verdict);
     answer.source = Source::live;
     answer.score = outcome.score;
-    answer.decided_at = now.wall;
-    const CachedFacts facts{true, outcome.verdict, Nanos(0), !record.device.empty(), outcome.max_age, false};
+    answer.decided_at = decided.wall;
+    const Nanos age = now.mono - decided.mono;
+    const CachedFacts facts{true, outcome.verdict, age, !record.device.empty(), outcome.max_age, false};
     answer.expires_at = now.wall + cache_ttl(facts, policy, Terms{});
     answer.verification_id = outcome.verification_id;
     OrderRecord order;
@@ -33,10 +45,14 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& r
     OutcomeRecord memory;
     memory.outcome = std::move(outcome);
     if (forbidden) memory.outcome.feature.clear();
-    memory.decided = now;
+    memory.decided = decided;
     memory.asked_epoch = record.asked_epoch;
     memory.evidence = record.body;
     const SubjectKey key{record.credential, record.subject, record.scene, record.device};
+    if (decided.mono < now.mono && memory.outcome.verdict == Verdict::pass) {
+        const auto newer = parts.storage.outcomes().find(key, now);
+        if (newer && newer->decided.wall >= decided.wall) return out;
+    }
     const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), scene->max_age, scene->max_age, now);
     if (put == PutOutcome::refused && !may_fall_back) parts.distrust.add(key, now.mono + scene->max_age);
     out.stored = !forbidden && (put == PutOutcome::queued || put == PutOutcome::unchanged);

@@ -40,6 +40,10 @@ struct Recorded {
     bool stored = false;  // the memory holds it now (or held the same)
 };
 
+// A notification that has come meanwhile and is less permissive than the answer stands instead of it.
 Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now);
+// The same for what the centre has decided at another time than now; a pass never takes the place of a newer record.
+Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,
+                        Now decided, Now now);
 
 }  // namespace holdfast

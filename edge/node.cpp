@@ -40,6 +40,7 @@ Node::Node(NodeSeams seams)
 Node::~Node() {
     // Clients first: nothing may begin an exchange any more; then what the exchanges lean on, in reverse.
     server_.reset();
+    service_.reset();
     exchanges_.reset();
     membership_.reset();
     upstream_.reset();
@@ -84,11 +85,13 @@ Result<void> Node::make_rooms(Config config) {
     rates_ = std::make_unique<RateLimiter>(derive(mac, "holdfast rate keys 1"));
     budget_ = std::make_unique<Budget>(derive(mac, "holdfast budget subjects 1"), seams_.boot);
     distrust_ = std::make_unique<Distrust>(derive(mac, "holdfast distrusted keys 1"));
+    notify_ = std::make_unique<NotifyLedger>(storage_->state());
     make_upstream(c);
     AuthTerms auth{std::chrono::duration_cast<Seconds>(c.auth.window), 0};
     parts_ = std::make_unique<Parts>(Parts{seams_.loop, rng_, *storage_, *upstream_, *metrics_, *access_, recent_,
-                                           *nonces_, *rates_, overrides_, outages_, *budget_, *distrust_, document_,
-                                           derive(mac, "holdfast circuit callers 1"), seams_.boot, snapshot_, auth});
+                                           *nonces_, *rates_, overrides_, outages_, *budget_, *distrust_, *notify_,
+                                           document_, derive(mac, "holdfast circuit callers 1"), seams_.boot,
+                                           snapshot_, auth});
     if (c.limits.in_flight > 0) parts_->in_flight_max = c.limits.in_flight;
     exchanges_ = std::make_unique<Exchanges>(*parts_);
     service_ = std::make_unique<ClientService>(*parts_, *exchanges_);

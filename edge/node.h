@@ -150,6 +150,7 @@ class Node {
     Outages outages_;
     std::unique_ptr<Budget> budget_;
     std::unique_ptr<Distrust> distrust_;
+    std::unique_ptr<NotifyLedger> notify_;
     RejectLog reject_log_;
     std::unique_ptr<Upstream> upstream_;
     std::unique_ptr<Parts> parts_;

@@ -3,6 +3,7 @@
 
 #include "edge/base/log.h"
 #include "edge/node.h"
+#include "edge/notified.h"
 
 namespace holdfast {
 namespace {
@@ -21,6 +22,7 @@ void Node::restore() {
     const StateStore& state = storage_->state();
     restore_nonces(now);
     restore_orders(now);
+    restore_notified(*parts_, now);
     for (const auto& [name, text] : state.list("spend/")) {
         const auto spend = decode_spend(text);
         if (!spend || !budget_->restore(*spend, now)) storage_->state().erase_soon(name);
@@ -159,6 +161,7 @@ void Node::reopen_logs() {
 }
 
 void Node::tick() {
+    notify_->expire(seams_.loop.now().wall);
     const Now now = seams_.loop.now();
     expire_orders(now);
     check_clock();

@@ -12,10 +12,9 @@ namespace holdfast {
 namespace {
 
 // Tables that a dump writes under a heading of their own; all other tables below them are written with dotted keys.
-constexpr std::array<std::string_view, 10> kSections{"credential[]",        "precheck[]",       "scene.*",
-                                                    "upstream.endpoint[]", "upstream.retry",   "upstream.circuit",
-                                                    "upstream.health",     "upstream.ejection", "upstream.alipay.response",
-                                                    "upstream.alipay"};
+constexpr std::array<std::string_view, 10> kSections{
+    "credential[]",     "precheck[]",      "scene.*",           "upstream.endpoint[]",      "upstream.retry",
+    "upstream.circuit", "upstream.health", "upstream.ejection", "upstream.alipay.response", "upstream.alipay"};
 
 std::vector<std::string> split(std::string_view text, char at) {
     std::vector<std::string> out;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "cache/notify_ledger.h"
 #include "cache/storage.h"
 #include "edge/access_log.h"
 #include "edge/distrust.h"
@@ -39,6 +40,7 @@ struct Parts {
     Outages& outages;
     Budget& budget;
     Distrust& distrust;
+    NotifyLedger& notify;
     json::Document& document;  // scratch of the loop thread
     SipKey caller_key{};       // of the circuit's hashes of subjects and credentials
     std::uint64_t boot = 0;

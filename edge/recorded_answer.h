@@ -1,5 +1,6 @@
-// What the order ledger keeps of an order: its answer, enough to give it again, word for word, and whose it is, so that
-// a revocation hides it and a result that comes later finds its place. Inside the ledger's sealed record, so the subject in it lies on no disk in clear.
+// What the order ledger keeps of an order: its answer, to be given again word for word, and whose it is, so that a late
+// result and a revocation find it. Inside the ledger's sealed record, so the subject lies on no disk in clear.
+// in it lies on no disk in clear.
 #pragma once
 
 #include <optional>

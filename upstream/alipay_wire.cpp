@@ -67,8 +67,7 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::make(const Endpoint& endpoint, T
     return enter({[slot, settings = settings_, endpoint, what = std::move(what)] {
                       slot->out = made(*settings, endpoint, what);
                   },
-                  [slot, done = std::move(done)] { done(std::move(*slot->out)); },
-                  nullptr},
+                  [slot, done = std::move(done)] { done(std::move(*slot->out)); }, nullptr},
                  false);
 }
 
@@ -91,8 +90,7 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::read(const HttpResponse& answer,
                           {slot->status, slot->body, slot->timestamp, slot->nonce, slot->signature, slot->sn},
                           slot->order_no, doc);
                   },
-                  [slot, done = std::move(done)] { done(std::move(slot->reply)); },
-                  nullptr},
+                  [slot, done = std::move(done)] { done(std::move(slot->reply)); }, nullptr},
                  true);
 }
 

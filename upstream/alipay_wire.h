@@ -19,7 +19,7 @@ namespace holdfast {
 
 class AlipayWire {
   public:
-    static constexpr std::size_t kJobsMax = 3;      // running at once; the pool has four threads
+    static constexpr std::size_t kJobsMax = 3;        // running at once; the pool has four threads
     static constexpr std::size_t kWaitingMax = 8192;  // in line; above it a call is refused as our own overload
 
     // Requires: `offload` outlives it, and it outlives its tickets.

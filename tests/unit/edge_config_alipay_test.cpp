@@ -54,13 +54,14 @@ TEST_CASE("config: an Alipay upstream takes the mapping of its method") {
 
 TEST_CASE("config: a site's own mapping takes the place of the preset's") {
     const Site site;
-    const auto outcome = site.with(kPlain +
-                                   "method = \"some.other.api\"\n"
-                                   "content_key_file = \"aes.key\"\n"
-                                   "[upstream.alipay.request]\nno = \"orderNo\"\n\"who.name\" = \"attributes.name\"\n"
-                                   "kind = \"=FACE\"\n"
-                                   "[upstream.alipay.response]\noutcome = \"result\"\npass = [\"YES\"]\nfail = [\"NO\"]\n"
-                                   "pending = [\"\", \"WAIT\"]\nscore_max = 100\norder_no = \"no\"\n");
+    const auto outcome =
+        site.with(kPlain +
+                  "method = \"some.other.api\"\n"
+                  "content_key_file = \"aes.key\"\n"
+                  "[upstream.alipay.request]\nno = \"orderNo\"\n\"who.name\" = \"attributes.name\"\n"
+                  "kind = \"=FACE\"\n"
+                  "[upstream.alipay.response]\noutcome = \"result\"\npass = [\"YES\"]\nfail = [\"NO\"]\n"
+                  "pending = [\"\", \"WAIT\"]\nscore_max = 100\norder_no = \"no\"\n");
     const AlipaySettings& s = settings_of(outcome);
     CHECK(s.request.fields.size() == 3);
     CHECK(s.response.outcome == "result");

@@ -17,7 +17,8 @@ const std::string kNode = "alipay_user_faceverify_verify_response";
 const std::string kPass = R"({"code":"10000","msg":"Success","passed":"T"})";
 const std::string kFail = R"({"code":"10000","msg":"Success","passed":"F"})";
 
-GatewayReply read(const AlipaySettings& s, const std::string& body, const std::string& order = "O-1", int status = 200) {
+GatewayReply read(const AlipaySettings& s, const std::string& body, const std::string& order = "O-1",
+                  int status = 200) {
     json::Document doc;
     return read_alipay(s, {status, body, "", "", "", ""}, order, doc);
 }

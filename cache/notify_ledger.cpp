@@ -1,0 +1,104 @@
+#include "cache/notify_ledger.h"
+
+#include <algorithm>
+
+#include "cache/wire.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kTextMax = 256;
+constexpr std::size_t kExpireMax = 1000;
+constexpr std::string_view kPrefix = "notify/";
+
+// Both are of A-Za-z0-9_-, so that '/' divides them.
+std::string name_of(std::string_view credential, std::string_view order_no) {
+    std::string out(kPrefix);
+    out.append(credential).append(1, '/').append(order_no);
+    return out;
+}
+
+std::string encode(const NotifyEntry& e) {
+    std::string out;
+    wire::Writer w(out);
+    w.u8(kVersion);
+    w.text(as_text(e.body));
+    w.u8(static_cast<std::uint8_t>(e.verdict));
+    w.i64(e.sent.time_since_epoch().count());
+    w.i64(e.received.time_since_epoch().count());
+    w.text(e.verification_id);
+    w.u8(static_cast<std::uint8_t>(e.ids.size()));
+    for (const std::string& id : e.ids) w.text(id);
+    return out;
+}
+
+std::optional<NotifyEntry> decode(std::string_view text) {
+    wire::Reader r(text);
+    if (r.u8() != kVersion) return std::nullopt;
+    NotifyEntry out;
+    const std::string body(r.text(kTextMax));
+    const std::uint8_t verdict = r.u8();
+    out.sent = WallTime(Nanos(r.i64()));
+    out.received = WallTime(Nanos(r.i64()));
+    out.verification_id = r.text(kTextMax);
+    const std::uint8_t ids = r.u8();
+    for (std::size_t i = 0; i < ids && ids <= NotifyLedger::kIdsMax; ++i) out.ids.emplace_back(r.text(kTextMax));
+    if (!r.done() || body.size() != out.body.size() || verdict < 1 || verdict > 3) return std::nullopt;
+    std::copy(body.begin(), body.end(), out.body.begin());
+    out.verdict = static_cast<Verdict>(verdict);
+    return out;
+}
+
+}  // namespace
+
+bool NotifyEntry::knows(std::string_view id) const {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+NotifyLedger::NotifyLedger(StateStore& state) : state_(state), size_(state.list(kPrefix).size()) {}
+
+std::optional<NotifyEntry> NotifyLedger::find(std::string_view credential, std::string_view order_no) const {
+    if (size_ == 0) return std::nullopt;
+    const auto text = state_.get(name_of(credential, order_no));
+    return text ? decode(*text) : std::nullopt;
+}
+
+void NotifyLedger::put(std::string_view credential, std::string_view order_no, NotifyEntry entry, Durable done) {
+    const std::string name = name_of(credential, order_no);
+    const bool known = state_.get(name).has_value();
+    if (!known && size_ >= kOrdersMax)
+        return done(fail(Code::full, Origin::store, "the ledger of notifications is full"));
+    if (entry.ids.size() > kIdsMax) entry.ids.erase(entry.ids.begin(), entry.ids.end() - kIdsMax);
+    if (!known) ++size_;
+    state_.put_durable(name, encode(entry), [this, known, done = std::move(done)](Result<void> written) {
+        if (!written && !known) --size_;
+        done(std::move(written));
+    });
+}
+
+void NotifyLedger::expire(WallTime now) {
+    if (size_ == 0 || (now >= looked_ && now - looked_ < 1min)) return;
+    looked_ = now;
+    std::size_t dropped = 0;
+    for (const auto& [name, text] : state_.list(kPrefix)) {
+        const auto entry = decode(text);
+        if (entry && now - entry->received < kKeep) continue;
+        state_.erase_soon(name);
+        --size_;
+        if (++dropped == kExpireMax) return;
+    }
+}
+
+std::vector<NotifyLedger::Known> NotifyLedger::since(WallTime since) const {
+    std::vector<Known> out;
+    for (const auto& [name, text] : state_.list(kPrefix)) {
+        auto entry = decode(text);
+        const auto slash = name.find('/', kPrefix.size());
+        if (!entry || entry->received <= since || slash == std::string::npos) continue;
+        out.push_back({name.substr(kPrefix.size(), slash - kPrefix.size()), name.substr(slash + 1), std::move(*entry)});
+    }
+    return out;
+}
+
+}  // namespace holdfast

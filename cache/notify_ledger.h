@@ -1,0 +1,55 @@
+// What the centre has said by notification, order by order: its standing word and the ids that have been heard, so that
+// a redelivery changes nothing and an older message never undoes a newer one. In state/, durable before a notification
+// is confirmed; kept for longer than the centre repeats itself.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/state_store.h"
+#include "edge/base/crypto.h"
+#include "policy/verification.h"
+
+namespace holdfast {
+
+struct NotifyEntry {
+    Digest body{};  // of the order's request: a number that is used again is another order
+    Verdict verdict = Verdict::fail;
+    WallTime sent{};               // when the centre says that it decided so
+    WallTime received{};           // of the last notification
+    std::vector<std::string> ids;  // heard, the oldest first
+    std::string verification_id;
+
+    bool knows(std::string_view id) const;
+};
+
+class NotifyLedger {
+  public:
+    static constexpr std::size_t kOrdersMax = 50'000;  // full: a notification is refused, and the centre repeats it
+    static constexpr std::size_t kIdsMax = 16;         // of an order; the oldest leaves
+    static constexpr Nanos kKeep = 48h;                // the centre repeats for about 25 h
+
+    // Requires: `state` outlives it.
+    explicit NotifyLedger(StateStore& state);
+    std::optional<NotifyEntry> find(std::string_view credential, std::string_view order_no) const;
+    // find() sees it at once; `done` when it is on disk. An error at once (also by `done`) when there is no room.
+    void put(std::string_view credential, std::string_view order_no, NotifyEntry entry, Durable done);
+    std::size_t size() const { return size_; }
+    // Drops what is older than kKeep, at most 1,000 in one call; looks once a minute, however often it is called.
+    void expire(WallTime now);
+    // Every order whose last notification came after `since`: credential, order number, entry.
+    struct Known {
+        std::string credential, order_no;
+        NotifyEntry entry;
+    };
+    std::vector<Known> since(WallTime since) const;
+
+  private:
+    StateStore& state_;
+    std::size_t size_ = 0;
+    WallTime looked_{};
+};
+
+}  // namespace holdfast

@@ -1,0 +1,170 @@
+#include "edge/notified.h"
+
+#include <algorithm>
+
+#include "edge/base/log.h"
+#include "edge/exchanges.h"
+#include "edge/live_record.h"
+#include "edge/recorded_answer.h"
+
+namespace holdfast {
+namespace {
+
+constexpr Nanos kRestoreWithin = 1h;
+
+// Whose order it is, and how it stands now.
+struct Found {
+    KeptLiveRecord record;
+    std::optional<Answer> final_answer;  // of the centre, recorded
+    std::string verification_id;
+};
+
+int permits(Verdict v) {
+    return v == Verdict::pass ? 2 : v == Verdict::review ? 1 : 0;
+}
+
+std::optional<Found> find_recorded(Parts& parts, const std::string& credential, std::string_view order_no, Now now) {
+    const auto order = parts.storage.orders().find(credential, order_no, now);
+    auto recorded = order ? decode_order(order->answer) : std::nullopt;
+    if (!recorded || recorded->subject.empty()) return std::nullopt;
+    Found out{KeptLiveRecord({credential, recorded->subject, recorded->scene, recorded->device, order_no, order->body,
+                              order->epoch}),
+              std::nullopt, recorded->verification_id};
+    if (order->final) out.final_answer = std::move(recorded->answer);
+    return out;
+}
+
+// The order by its number: recorded, or under way. Several credentials may have the same number; the centre's own
+// number of the verification then tells them apart.
+std::vector<Found> find_orders(Parts& parts, Exchanges& exchanges, const Notification& n) {
+    const Now now = parts.loop.now();
+    std::vector<Found> out;
+    if (n.order_no.empty()) return out;
+    const auto look = [&](const std::string& credential) {
+        if (auto found = find_recorded(parts, credential, n.order_no, now)) {
+            out.push_back(std::move(*found));
+        } else if (const Exchange* leader = exchanges.find(credential + '\n' + n.order_no)) {
+            if (const auto asked = leader->asked()) out.push_back({KeptLiveRecord(*asked), std::nullopt, {}});
+        }
+    };
+    if (!n.credential.empty())
+        look(n.credential);
+    else
+        for (const std::string& id : parts.snapshot->credentials.ids()) look(id);
+    if (out.size() > 1 && !n.verification_id.empty())
+        std::erase_if(out, [&n](const Found& f) { return f.verification_id != n.verification_id; });
+    return out;
+}
+
+// The word that stands after this notification, the ids heard with it.
+NotifyEntry standing_after(const std::optional<NotifyEntry>& before, const Found& found, const Notification& n,
+                           Now now) {
+    NotifyEntry next;
+    next.body = found.record.view().body;
+    next.verdict = n.outcome->verdict;
+    // Without a time of its own it is of now; one from the future is not believed to be newer than now.
+    next.sent = n.sent == WallTime{} ? now.wall : std::min(n.sent, now.wall);
+    next.received = now.wall;
+    next.verification_id = n.verification_id;
+    const auto keeps = [&next](Verdict verdict, WallTime when) {
+        if (next.sent > when || (next.sent == when && permits(next.verdict) <= permits(verdict))) return;
+        next.verdict = verdict;
+        next.sent = when;
+    };
+    if (before && before->body == next.body) {
+        next.ids = before->ids;
+        keeps(before->verdict, before->sent);
+    } else if (found.final_answer && found.final_answer->source == Source::live &&
+               n.outcome->verdict == Verdict::pass) {
+        // A pass that is older than what the centre answered live does not undo it. The centre's clock has seconds.
+        const auto verdict = static_cast<Verdict>(found.final_answer->outcome);
+        if (next.sent + 1s < found.final_answer->decided_at) keeps(verdict, found.final_answer->decided_at);
+    }
+    next.ids.push_back(n.id);
+    return next;
+}
+
+// A pass does not undo a less permissive live answer that came after it, also one that came while it was being written.
+bool outdone(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
+    if (word.verdict == Verdict::fail) return false;
+    const auto found = find_recorded(parts, std::string(record.credential), record.order_no, now);
+    if (!found || !found->final_answer || found->final_answer->source != Source::live) return false;
+    const Answer& live = *found->final_answer;
+    return permits(static_cast<Verdict>(live.outcome)) < permits(word.verdict) && live.decided_at >= word.received;
+}
+
+void apply(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
+    if (outdone(parts, record, word, now)) return;
+    CentreOutcome outcome;
+    outcome.verdict = word.verdict;
+    outcome.verification_id = word.verification_id;
+    const Nanos age = std::max(Nanos(0), Nanos(now.wall - word.sent));
+    record_decided(parts, *parts.snapshot, record, std::move(outcome), {now.mono - age, word.sent}, now);
+}
+
+void journal(Parts& parts, const Notification& n, std::string_view credential, Noticed what) {
+    if (parts.storage.journal() == nullptr) return;
+    std::string fields;
+    json::Writer w(fields);
+    w.begin_object().member("notification", n.id).member("orderNo", n.order_no).member("result", name(what));
+    if (!credential.empty()) w.member("credential", credential);
+    if (n.outcome) w.member("outcome", name(n.outcome->verdict));
+    w.end_object();
+    parts.metrics.journalled("notification");
+    parts.storage.journal()->append("notification", fields, parts.loop.now().wall);
+}
+
+}  // namespace
+
+std::string_view name(Noticed noticed) {
+    switch (noticed) {
+        case Noticed::taken:
+            return "taken";
+        case Noticed::duplicate:
+            return "duplicate";
+        case Noticed::undecided:
+            return "undecided";
+        case Noticed::unknown:
+            return "unknown";
+        case Noticed::failed:
+            return "failed";
+    }
+    return "failed";
+}
+
+void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n, std::function<void(Noticed)> done) {
+    if (!n.outcome) return done(Noticed::undecided);
+    const Now now = parts.loop.now();
+    auto found = find_orders(parts, exchanges, n);
+    if (found.size() != 1) {
+        log::warn("notification {}: {} orders here have its number; it changes nothing", log::escape(n.id),
+                  found.size());
+        journal(parts, n, {}, Noticed::unknown);
+        return done(Noticed::unknown);
+    }
+    const LiveRecord record = found[0].record.view();
+    const auto before = parts.notify.find(record.credential, record.order_no);
+    if (before && before->body == record.body && before->knows(n.id)) return done(Noticed::duplicate);
+    NotifyEntry word = standing_after(before, found[0], n, now);
+    journal(parts, n, record.credential, Noticed::taken);
+    // What follows the disk gets values only.
+    parts.notify.put(record.credential, record.order_no, word,
+                     [&parts, kept = found[0].record, word, done = std::move(done)](Result<void> written) {
+                         if (!written) {
+                             log::error("notification: not durable: {}", written.error().detail);
+                             return done(Noticed::failed);
+                         }
+                         apply(parts, kept.view(), word, parts.loop.now());
+                         done(Noticed::taken);
+                     });
+}
+
+void restore_notified(Parts& parts, Now now) {
+    for (const NotifyLedger::Known& known : parts.notify.since(now.wall - kRestoreWithin)) {
+        const auto found = find_recorded(parts, known.credential, known.order_no, now);
+        if (found && found->record.view().body == known.entry.body)
+            apply(parts, found->record.view(), known.entry, now);
+    }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,27 @@
+// What a verified notification changes: the order's answer and the memory of outcomes. The newest word of the centre
+// stands; between two of the same time, and against an answer that was under way meanwhile, the less permissive one.
+#pragma once
+
+#include "edge/parts.h"
+#include "upstream/notification.h"
+
+namespace holdfast {
+
+class Exchanges;
+
+enum class Noticed : std::uint8_t {
+    taken,      // and it is on disk
+    duplicate,  // heard before
+    undecided,  // it decides nothing
+    unknown,    // no order here has this number, or several have
+    failed,     // it could not be made durable: the centre must send it again
+};
+std::string_view name(Noticed noticed);
+
+// `done` is called once, at once or when the disk has answered; never when `exchanges` or the node ends before.
+void take_notification(Parts& parts, Exchanges& exchanges, const Notification& notification,
+                       std::function<void(Noticed)> done);
+// What a crash may have left undone: notifications that were confirmed shortly before it.
+void restore_notified(Parts& parts, Now now);
+
+}  // namespace holdfast

@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""A node in front of an Alipay gateway, both real processes: what is answered, what is refused, what is never believed.
+
+Usage: alipay.py BIN_DIR [NAME...]: runs every check, or those named. The gateway is central-sim.
+"""
+import hashlib, hmac, http.client, json, os, pathlib, secrets, shutil, signal, subprocess, sys, tempfile, time
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+APP_ID = "2021000000000001"
+SECRET = b"a secret of twenty-five b"
+
+
+def vectors(name):
+    return json.loads((ROOT / "tests" / "vectors" / name).read_text())
+
+
+class Site:
+    """Folder, gateway and node; ends both."""
+
+    def __init__(self, bin_dir, alipay="", scene="degrade = [\"cache\"]\ncache = { max_age = \"15m\" }", deadline="2s"):
+        self.bin = pathlib.Path(bin_dir)
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-alipay-"))
+        keys = vectors("alipay_keys.json")["keys"]
+        for file, key in {"app.pem": "app_private_pkcs8", "app-public.pem": "app_public",
+                          "alipay.pem": "alipay_private_pkcs1", "alipay-public.pem": "alipay_public"}.items():
+            self.write(file, keys[key])
+        self.write("secret", SECRET)
+        self.write("cache.key", b"k" * 32)
+        self.centre = self.start("central-sim", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0",
+                                 "--alipay-app-id", APP_ID, "--alipay-app-key", self.path("app-public.pem"),
+                                 "--alipay-key", self.path("alipay.pem"), out=subprocess.PIPE)
+        ports = json.loads(self.centre.stdout.readline())
+        self.centre_port, self.control_port = ports["port"], ports["controlPort"]
+        self.write("holdfast.toml", f"""
+[node]
+data_dir = "{self.path('data')}"
+[listen]
+address = "127.0.0.1:{self.free_port()}"
+[admin]
+socket = "{self.path('admin.sock')}"
+listen = ""
+[[credential]]
+id = "app"
+secret_file = "secret"
+scenes = ["LOGIN"]
+[cache]
+size = "16MiB"
+key_file = "cache.key"
+[upstream]
+kind = "alipay"
+deadline = "{deadline}"
+[[upstream.endpoint]]
+url = "http://127.0.0.1:{self.centre_port}/gateway.do"
+[upstream.alipay]
+app_id = "{APP_ID}"
+private_key_file = "app.pem"
+alipay_public_key_file = "alipay-public.pem"
+{alipay}
+[upstream.circuit]
+minimum_calls = 20
+open_wait = "60s"
+throttle_below = 0
+[scene.LOGIN]
+{scene}
+""")
+        self.node = None
+        self.start_node()
+
+    def path(self, name):
+        return str(self.dir / name)
+
+    def write(self, name, data):
+        file = self.dir / name
+        file.write_bytes(data if isinstance(data, bytes) else data.encode())
+        file.chmod(0o600)
+
+    def start(self, program, *arguments, out=None):
+        log = open(self.dir / f"{program}.log", "ab")
+        return subprocess.Popen([str(self.bin / program), *arguments], stdout=out or log, stderr=log)
+
+    def free_port(self):
+        import socket
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        return self.port
+
+    def start_node(self):
+        self.node = self.start("holdfast", "--config", self.path("holdfast.toml"))
+        for _ in range(400):
+            try:
+                if self.http("GET", "/healthz")[0] == 200:
+                    return
+            except OSError:
+                pass
+            if self.node.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError("the node did not start:\n" + self.log())
+
+    def log(self):
+        return (self.dir / "holdfast.log").read_text()
+
+    def close(self):
+        for process in (self.node, self.centre):
+            if process and process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in (self.node, self.centre):
+            if process:
+                process.wait(20)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def http(self, method, path, body=b"", headers=None, port=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=10)
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        out = answer.status, answer.read()
+        connection.close()
+        return out
+
+    def signed(self, method, path, body=b""):
+        stamp, nonce, digest = str(int(time.time())), secrets.token_hex(16), hashlib.sha256(body).hexdigest()
+        host = f"127.0.0.1:{self.port}"
+        text = f"{method}{host}{path}\n\n{stamp}\n{nonce}\n{digest}"
+        headers = {"Authorization": "HMAC-SHA256 SecretId=app, Signature=" +
+                   hmac.new(SECRET, text.encode(), hashlib.sha256).hexdigest(),
+                   "X-Timestamp": stamp, "X-Nonce": nonce, "X-Content-SHA256": digest}
+        if body:
+            headers["Content-Type"] = "application/json"
+        status, answer = self.http(method, path, body, headers)
+        return status, json.loads(answer or b"{}")
+
+    def verify(self, order, subject="user-1", **more):
+        body = {"orderNo": order, "scene": "LOGIN", "subject": subject, **more}
+        return self.signed("POST", "/v1/verifications", json.dumps(body).encode())
+
+    def look_up(self, order):
+        return self.signed("GET", f"/v1/verifications/{order}")
+
+    def delivered(self):
+        status, answer = self.http("GET", "/_notify", port=self.control_port)
+        return json.loads(answer)["deliveries"]
+
+    def plan(self, **alipay):
+        status, answer = self.http("POST", "/_control", json.dumps({"alipay": alipay}).encode(), port=self.control_port)
+        assert status == 200, answer
+
+
+def check(what, seen, wanted):
+    assert seen == wanted, f"{what}: saw {seen!r}, wanted {wanted!r}"
+
+
+def live(bin_dir):
+    """A signed call is taken by a gateway that checks everything, and its outcome is the answer."""
+    site = Site(bin_dir)
+    try:
+        status, answer = site.verify("order-1", evidence={"image": "/9j/4AAQ"})
+        check("status", (status, answer.get("code")), (200, None))
+        check("outcome", (answer["outcome"], answer["source"], answer["degraded"]), ("pass", "live", False))
+        check("again", site.verify("order-1", evidence={"image": "/9j/4AAQ"})[1]["decidedAt"], answer["decidedAt"])
+        check("looked up", site.look_up("order-1")[1]["outcome"], "pass")
+    finally:
+        site.close()
+
+
+def forged(bin_dir):
+    """However the gateway's answer is forged, nothing is let through, and the caller gets 502."""
+    site = Site(bin_dir)
+    try:
+        for n, forge in enumerate(FORGES):
+            site.plan(forge=forge)
+            status, answer = site.verify(f"order-{n}", f"user-{n}")
+            check(forge, (status, answer.get("code"), "outcome" in answer), (502, "UpstreamInvalidResponse", False))
+        for n, forge in enumerate(ODD):
+            site.plan(forge=forge)
+            check(forge, site.verify(f"order-o{n}", f"user-o{n}")[1].get("outcome"), "pass")
+        site.plan(forge="none")
+        check("healed", site.verify("order-x", "user-x")[1]["outcome"], "pass")
+    finally:
+        site.close()
+
+
+def setup(bin_dir):
+    """A set-up that the gateway refuses is 502 without a ladder, said once aloud; a caller's own error is 400."""
+    site = Site(bin_dir)
+    try:
+        check("remembered", site.verify("order-0")[0], 200)
+        for n, (code, sub) in enumerate([("20001", "aop.invalid-auth-token"), ("40001", "isv.missing-app-id"),
+                                         ("40002", "isv.invalid-signature"), ("40003", "isv.missing-signature-config"),
+                                         ("40006", "isv.insufficient-isv-permissions")]):
+            site.plan(answer={"code": code, "subCode": sub})
+            status, answer = site.verify(f"order-s{n}")
+            check(code, (status, answer["code"]), (502, "UpstreamInvalidResponse"))
+        check("alarms", site.log().count("setup: the gateway answered 40006"), 1)
+        site.plan(answer={"code": "40002", "subCode": "isv.invalid-parameter"})
+        status, answer = site.verify("order-c")
+        check("caller", (status, answer["code"]), (400, "InvalidRequest"))
+        site.plan(answer={"code": "40004", "subCode": "REFUSED"})
+        status, answer = site.verify("order-b")
+        check("business", (status, answer["outcome"], answer["source"]), (200, "fail", "live"))
+    finally:
+        site.close()
+
+
+def pending(bin_dir):
+    """An order that is taken but not decided is 202, is no outcome, and is asked for again."""
+    site = Site(bin_dir)
+    try:
+        site.plan(pending=True)
+        check("taken", site.verify("order-1"), (202, {"status": "pending"}))
+        check("looked up", site.look_up("order-1"), (202, {"status": "pending"}))
+        site.plan(pending=False)
+        check("decided", site.verify("order-1")[1]["outcome"], "pass")
+        check("looked up later", site.look_up("order-1")[1]["outcome"], "pass")
+    finally:
+        site.close()
+
+
+def notify(site, **order):
+    """Has the gateway send a notification to the node; what the node answered."""
+    order.setdefault("url", f"http://127.0.0.1:{site.port}/v1/notifications/alipay")
+    status, answer = site.http("POST", "/_notify", json.dumps(order).encode(), port=site.control_port)
+    assert status == 200, answer
+    site.sent += 1
+    for _ in range(200):
+        seen = site.delivered()
+        if len(seen) >= site.sent:
+            return seen[-1]["status"], seen[-1]["answer"]
+        time.sleep(0.02)
+    raise AssertionError("no delivery")
+
+
+def notified(bin_dir):
+    """A pending order gets its outcome by notification, once, also after a kill; a reversal beats the earlier pass."""
+    site = Site(bin_dir)
+    site.sent = 0
+    try:
+        site.plan(pending=True)
+        check("taken", site.verify("order-1")[0], 202)
+        check("delivered", notify(site, orderNo="order-1", notifyId="n-1", passed="T"), (200, "success"))
+        check("decided", site.look_up("order-1")[1]["outcome"], "pass")
+        check("asked again", site.verify("order-1")[1]["outcome"], "pass")
+        check("redelivered", notify(site, orderNo="order-1", notifyId="n-1", passed="T"), (200, "success"))
+        for forge in ("wrong_key", "sha1", "unsigned", "tampered"):
+            check(forge, notify(site, orderNo="order-1", notifyId="n-x", passed="F", forge=forge), (200, "fail"))
+        check("another app's", notify(site, orderNo="order-1", notifyId="n-y", passed="F", appId="1"), (200, "fail"))
+        check("still", site.look_up("order-1")[1]["outcome"], "pass")
+        check("V2", notify(site, orderNo="order-1", notifyId="n-2", passed="F", withSignType=True), (200, "success"))
+        check("reversed", site.look_up("order-1")[1]["outcome"], "fail")
+        site.node.kill()
+        site.node.wait()
+        site.start_node()
+        check("after a kill", site.look_up("order-1")[1]["outcome"], "fail")
+        check("old one again", notify(site, orderNo="order-1", notifyId="n-1", passed="T"), (200, "success"))
+        check("reversed for good", site.look_up("order-1")[1]["outcome"], "fail")
+        check("unknown order", notify(site, orderNo="order-9", notifyId="n-9", passed="T"), (200, "success"))
+        check("nothing made of it", site.look_up("order-9")[0], 404)
+    finally:
+        site.close()
+
+
+def reversal(bin_dir):
+    """After a reversal no degraded answer is the earlier pass."""
+    site = Site(bin_dir)
+    site.sent = 0
+    try:
+        check("passed", site.verify("order-1")[1]["outcome"], "pass")
+        check("reversed", notify(site, orderNo="order-1", passed="F"), (200, "success"))
+        site.centre.kill()
+        site.centre.wait()
+        for n in range(12):
+            status, answer = site.verify(f"order-d{n}", f"user-d{n}")
+        status, answer = site.verify("order-2")
+        assert answer.get("outcome") != "pass", answer
+    finally:
+        site.close()
+
+
+FORGES = ["wrong_key", "sha1", "unsigned", "bad_base64", "tampered", "duplicate_node", "wrong_node"]
+ODD = ["sign_first", "whitespace", "escaped_unicode"]  # unusual, but signed over the bytes that are sent
+CHECKS = [live, forged, setup, pending, notified, reversal]
+
+
+def main():
+    bin_dir, names = sys.argv[1], sys.argv[2:]
+    failed = 0
+    for one in CHECKS:
+        if names and one.__name__ not in names:
+            continue
+        try:
+            one(bin_dir)
+            print(f"ok      {one.__name__}: {one.__doc__.strip().splitlines()[0]}", flush=True)
+        except Exception as problem:  # every check is told, whatever ended it
+            failed += 1
+            print(f"FAILED  {one.__name__}: {problem!r}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
