@@ -14,15 +14,16 @@ bool binds_circuit(FleetOrder order) {
 void write_votes(json::Writer& w, const FleetStatus& s) {
     w.key("votes").begin_array();
     for (const FleetPeer& peer : s.peers) {
-        if (!peer.voted) continue;
+        if (!peer.vote) continue;
         w.begin_object()
             .member("node", peer.name)
-            .member("cause", peer.vote.cause)
-            .member("calls", peer.vote.calls)
-            .member("failures", peer.vote.failures)
-            .member("slow", peer.vote.slow)
-            .member("window", peer.vote.window)
-            .member("subjects", peer.vote.subjects)
+            .member("stands", peer.voted)
+            .member("cause", peer.vote->cause)
+            .member("calls", peer.vote->calls)
+            .member("failures", peer.vote->failures)
+            .member("slow", peer.vote->slow)
+            .member("window", peer.vote->window)
+            .member("subjects", peer.vote->subjects)
             .end_object();
     }
     w.end_array();

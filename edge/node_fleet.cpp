@@ -17,8 +17,9 @@ Result<void> Node::join_fleet() {
 void Node::refresh_lease() {
     if (membership_ == nullptr) return;  // the gauges stay 0: it holds none
     const FleetStatus status = membership_->status();
-    metrics_->lease_valid().Set(status.mode == FleetMode::shared ? 1 : 0);
-    metrics_->lease_remaining_seconds().Set(std::chrono::duration<double>(status.lease_remaining).count());
+    const bool shared = status.mode == FleetMode::shared;  // a lease alone is no proof of what the store says now
+    metrics_->lease_valid().Set(shared ? 1 : 0);
+    metrics_->lease_remaining_seconds().Set(shared ? std::chrono::duration<double>(status.lease_remaining).count() : 0);
     // `degraded` and `live` are among the overrides; what binds through the circuit is not.
     if (status.order == FleetOrder::open || status.order == FleetOrder::closed)
         metrics_->override_remaining_seconds().Set(std::max(metrics_->override_remaining_seconds().Value(),

@@ -96,7 +96,7 @@ FleetPeer Fleet::Link::peer(const std::string& name, Now now) const {
     p.name = name;
     p.self = name == machine_.options().node;
     p.voted = view.stands(name);
-    if (p.voted) p.vote = view.vote_of(name)->value;
+    if (const auto* vote = view.vote_of(name)) p.vote = vote->value;
     p.probing = view.probe() && view.probe()->value.node == name;
     const auto* record = view.node(name);
     p.readable = record != nullptr;
@@ -108,7 +108,7 @@ FleetPeer Fleet::Link::peer(const std::string& name, Now now) const {
         p.revision = record->mod;
     }
     const auto& applied = machine_.applied();
-    p.disagrees = record != nullptr && applied && applied->state != CircuitState::closed && !p.voted &&
+    p.disagrees = record != nullptr && applied && applied->state != CircuitState::closed && !p.vote &&
                   p.own == CircuitState::closed;
     if (const auto skew = machine_.skews().find(name); skew != machine_.skews().end()) p.skew = skew->second;
     if (p.self) p.lease_remaining = machine_.lease_remaining(now.mono);

@@ -37,7 +37,8 @@ struct FleetPeer {
     bool disagrees = false;  // the central circuit is not closed, and its own is
     bool probing = false;
     bool readable = true;
-    VoteRecord vote;  // when voted
+    // Whether it stands or not: one for an older epoch waits to be renewed, as its node still has it.
+    std::optional<VoteRecord> vote;
     CircuitState own = CircuitState::closed;
     bool proof = false;
     std::uint64_t epoch = 0;

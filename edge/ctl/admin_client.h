@@ -38,7 +38,8 @@
 //     "mode"?:"shared|autonomous","why"?,"alarm"?,"own"?:"closed|half-open|open","proof"?:bool,
 //     "fleet"?:{"name","state","epoch":N,"cause"?,"by"?,"sinceSeconds"?:N,"retryInSeconds"?:N,"prober"?,
 //       "override"?:{"order":"open|closed|degraded|live","by","reason","remainingSeconds":N},
-//       "votes":[{"node","cause","calls":N,"failures":N,"slow":N,"window","subjects":N}],"disagree":["node"]}}]}
+//       "votes":[{"node","stands":bool,"cause","calls":N,"failures":N,"slow":N,"window","subjects":N}],
+//       "disagree":["node"]}}]}
 // POST /v1/circuit {"action":"open|close|auto","fleet"?:bool,"forSeconds"?:N,"reason"?}     answers like GET; a reason
 //   is needed with "fleet"
 // GET /v1/peers

@@ -34,11 +34,11 @@ void show_fleet(Console& console, Value c) {
         console.line(fmt::format("disagrees {}: its own circuit is closed", text_of(name)));
     std::vector<std::vector<std::string>> rows;
     for (Value v = fleet["votes"].first(); v; v = v.next())
-        rows.push_back({text_of(v["node"]), text_of(v["cause"]), text_of(v["calls"]), text_of(v["failures"]),
-                        text_of(v["slow"]), text_of(v["subjects"]), text_of(v["window"])});
+        rows.push_back({text_of(v["node"]), text_of(v["stands"]), text_of(v["cause"]), text_of(v["calls"]),
+                        text_of(v["failures"]), text_of(v["slow"]), text_of(v["subjects"]), text_of(v["window"])});
     if (rows.empty()) return;
     console.line("");
-    console.table({"VOTE OF", "CAUSE", "CALLS", "FAILED", "SLOW", "SUBJECTS", "WINDOW"}, rows);
+    console.table({"VOTE OF", "STANDS", "CAUSE", "CALLS", "FAILED", "SLOW", "SUBJECTS", "WINDOW"}, rows);
 }
 
 std::string request_of(Session& s, const std::function<void(json::Writer&)>& fill) {

@@ -106,8 +106,8 @@ void Site::make_files() {
 void Site::write_config() const {
     const int upstream = terms_.upstream_port != 0 ? terms_.upstream_port : centre_port_;
     std::string out = fmt::format(
-        "[node]\nname = \"e2e\"\ndata_dir = \"{}/data\"\n{}\n[listen]\naddress = \"127.0.0.1:{}\"\n", dir_,
-        terms_.node, port_);
+        "[node]\nname = \"{}\"\ndata_dir = \"{}/data\"\n{}\n[listen]\naddress = \"127.0.0.1:{}\"\n", terms_.name,
+        dir_, terms_.node, port_);
     if (terms_.tls) out += fmt::format("certificate = \"{0}/cert.pem\"\nkey = \"{0}/key.pem\"\n", dir_);
     out += terms_.listen + "\n";
     out += fmt::format("[admin]\nsocket = \"{}\"\nlisten = \"127.0.0.1:{}\"\n", admin_socket(), admin_port_);

@@ -18,6 +18,7 @@ namespace holdfast::e2e {
 // Lines of the node's configuration, below the heading of their table; the rest is the fixture's.
 struct Terms {
     bool tls = true;
+    std::string name = "e2e";  // of the node
     std::string node, listen, limits, auth, drain, log;
     std::string cache = "size = \"16MiB\"";
     std::string upstream = "deadline = \"1s\"\ntimeout_max = \"400ms\"\ntimeout_min = \"400ms\"";
