@@ -1,51 +1,10 @@
-// The safety rules of the shared circuit, judged from outside: over every state of the store and all that nodes do.
-#include <algorithm>
-#include <cmath>
-
+// The safety rules of the shared circuit, judged from outside over all that nodes do; of the store: store_judge.
 #include "tests/sim/fleet_world.h"
-#include "upstream/fleet_view.h"
 
 namespace holdfast::sim {
 
 void FleetWorld::violated(std::string what) {
     if (violations.size() < 20) violations.push_back(std::move(what));
-}
-
-// Each change of the store against the state before it: S3, S4, S5, and that the epoch rises by one.
-void FleetWorld::judge_store() {
-    FleetView view(FleetKeys("prod", "central"));
-    static_cast<void>(view.load(store.data().range("/holdfast/prod/", 4096, loop.now().mono)));
-    const auto before = judged_;
-    const bool override_before = judged_override_;
-    const std::string prober_before = judged_prober_;
-    judged_override_ = view.override_stands();
-    judged_prober_ = view.probe() ? view.probe()->value.node : "";
-    if (!view.state()) return;
-    const StateRecord now = view.state()->value;
-    judged_ = now;
-    if (!before || now == *before) return;
-    const std::string at = " (epoch " + std::to_string(now.epoch) + ", " + now.cause + ")";
-    if (now.epoch != before->epoch + 1) violated("the epoch did not rise by one" + at);
-    const bool order = now.cause == "override" || now.cause == "override_ended";
-    if (override_before && !order) violated("S5: an automatic transaction under an override" + at);
-    if (order) return;
-    if (before->state == CircuitState::closed) {
-        std::size_t votes = 0;
-        const auto share = static_cast<std::size_t>(std::ceil(options.quorum * static_cast<double>(view.live())));
-        const std::size_t needed = view.live() <= 1 ? 1 : std::max<std::size_t>({2, options.min_votes, share});
-        for (const auto& [node, vote] : view.votes()) {
-            const auto* registered = view.node(node);
-            if (registered && vote.lease == registered->lease && vote.value.epoch == before->epoch &&
-                vote.value.cause != "volunteer")
-                ++votes;
-        }
-        if (now.state != CircuitState::open || votes < needed)
-            violated("S3: opened by " + std::to_string(votes) + " votes" + at);
-    }
-    if (before->state == CircuitState::half_open && prober_before != now.by)
-        violated("S4: a verdict of " + now.by + " while " + prober_before + " probes" + at);
-    if (before->state == CircuitState::open && now.state != CircuitState::half_open)
-        violated("S4: open left without a probe" + at);
 }
 
 // S1, S2 and S6 over the nodes.

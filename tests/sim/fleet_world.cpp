@@ -131,11 +131,16 @@ void FleetNode::end(Try& one) {
 }
 
 FleetWorld::FleetWorld(std::size_t count, std::uint64_t seed, FleetOptions o)
-    : rng(seed), store(loop, rng), options(std::move(o)) {
+    : rng(seed),
+      store(loop, rng),
+      options(std::move(o)),
+      store_judge_(store, "prod", [this](std::string what) { violated(std::move(what)); }) {
+    store_judge_.quorum = options.quorum;
+    store_judge_.min_votes = options.min_votes;
     for (std::size_t i = 0; i < count; ++i)
         nodes.push_back(std::make_unique<FleetNode>(*this, "pop-" + std::to_string(i)));
     epochs_.resize(count);
-    store.on_change = [this] { judge_store(); };
+    store.on_change = [this] { store_judge_.judge(); };
     judge_ = loop.after(5ms, [this] {
         judge_->restart(5ms);
         judge_nodes();
@@ -192,7 +197,7 @@ std::string FleetWorld::put(const std::string& below, const std::string& value) 
     Txn txn;
     txn.success.push_back({TxnOp::Kind::put, "/holdfast/prod/" + below, value, 0, false});
     static_cast<void>(store.data().txn(txn, loop.now().mono));
-    judged_ = state(); // a hand is no node
+    store_judge_.accept(); // a hand is no node
     store.changed();
     return "/holdfast/prod/" + below;
 }

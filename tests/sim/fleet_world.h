@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "tests/sim/sim_loop.h"
-#include "tests/sim/sim_store.h"
+#include "tests/sim/store_judge.h"
 #include "upstream/circuit.h"
 #include "upstream/fleet.h"
 
@@ -97,12 +97,9 @@ class FleetWorld {
 
   private:
     friend class FleetNode;
-    void judge_store();
     void judge_nodes();
 
-    std::optional<StateRecord> judged_;
-    bool judged_override_ = false;
-    std::string judged_prober_;
+    StoreJudge store_judge_;
     std::vector<std::uint64_t> epochs_;
     std::unique_ptr<Timer> judge_;
 };

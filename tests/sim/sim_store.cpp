@@ -41,6 +41,15 @@ Nanos SimCoordinator::delay() {
     return delay_min + Nanos(static_cast<std::int64_t>(store_.rng().unit() * static_cast<double>(span.count())));
 }
 
+void SimCoordinator::heal() {
+    to = back = true;
+    loss = late = 0;
+    delay_max = 3ms;
+    watch_silent = watch_doubles = keep_lies = false;
+    keep_answer_delay = 0s;
+    lose_grants = 0;
+}
+
 bool SimCoordinator::arrives(bool way) {
     return way && !(loss > 0 && store_.rng().chance(loss));
 }
@@ -76,7 +85,7 @@ StoreHandle SimCoordinator::ask(Nanos timeout, Done<T> done, std::function<Resul
     request->timer = node_.after(timeout, [state] {
         state->finish(fail(Code::timeout, Origin::store, "the store did not answer in time", true));
     });
-    if (!arrives(to)) return request;
+    if (held < 0s || !arrives(to)) return request;
     SimLoop& world = store_.world();
     const MonoTime at = world.now().mono + delay() + held;
     world.post(nullptr, at, [this, state, work = std::move(work), loses, more] {
@@ -127,9 +136,13 @@ StoreHandle SimCoordinator::txn(Txn txn, Nanos timeout, Done<TxnAnswer> done) {
     Nanos held{0};
     if (late > 0 && store_.rng().chance(late))
         held = Nanos(static_cast<std::int64_t>(store_.rng().unit() * static_cast<double>(late_by.count())));
+    if (on_txn && on_txn(false)) held = Nanos(-1);
     return ask<TxnAnswer>(
         timeout, std::move(done), [this, txn] { return store_.data().txn(txn, store_.world().now().mono); },
-        [this, txn](const Result<TxnAnswer>&) { return lose_txn_answer && lose_txn_answer(txn); }, {}, held);
+        [this, txn](const Result<TxnAnswer>&) {
+            return (on_txn && on_txn(true)) || (lose_txn_answer && lose_txn_answer(txn));
+        },
+        {}, held);
 }
 
 struct SimCoordinator::Watch : StoreRequest {

@@ -63,7 +63,10 @@ class SimCoordinator : public Coordinator {
     Nanos late_by{0};
     // Asked after a transaction was applied: true loses its answer.
     std::function<bool(const Txn&)> lose_txn_answer;
+    // Asked when a transaction leaves (false) and after it was applied (true): true loses it, or its answer.
+    std::function<bool(bool applied)> on_txn;
     std::uint64_t writes = 0;       // transactions that left
+    void heal();                    // nothing is wrong with it any more
 
     [[nodiscard]] StoreHandle grant(Nanos ttl, Nanos timeout, Done<LeaseGranted> done) override;
     [[nodiscard]] StoreHandle keep_alive(LeaseId lease, Nanos timeout, Done<LeaseKept> done) override;

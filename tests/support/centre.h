@@ -28,6 +28,8 @@ struct CentreCall {
     std::string idempotency_key;
     std::string request_id;
     int attempt = 0; // X-Attempt; 0: not given
+    std::string node;              // X-Edge-Node
+    std::uint64_t probe_epoch = 0; // X-Edge-Probe; 0: no probe of a fleet
     MonoTime at;
     CentreMode mode = CentreMode::healthy; // how it was answered
     bool poisoned = false;                 // and therefore a 500
