@@ -91,7 +91,7 @@ void PopNode::kill(Memory memory) {
     static constexpr const char* kHow[] = {"kept", "lost", "old", "damaged"};
     world_.note(fmt::format("{} is killed, its memory is {}", name, kHow[static_cast<int>(memory)]));
     ++crashes;
-    last_disturbance_ = world_.loop.now().mono;
+    last_disturbance_ = std::max(last_disturbance_, world_.loop.now().mono);
     if (memory != Memory::kept) acted = 0;
     view.kill();
     node_.reset();
