@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "tests/support/tidy_rules.h"
@@ -129,6 +130,42 @@ TEST_CASE("tidy: every folder of the house says what it is, on one page") {
     }
     std::fputs(missing.c_str(), stderr);
     CHECK(missing.empty());
+}
+
+TEST_CASE("tidy: the README in Chinese has the headings, the commands and the names of the one in English") {
+    // Of each: the levels of headings, the lines of code less their comments, and the names in backquotes and links.
+    const auto shape = [](const std::string& text) {
+        std::string out;
+        bool code = false;
+        std::set<std::string> names;
+        for (const auto line : lines_of(text)) {
+            if (starts_with(line, "```")) {
+                code = !code;
+                out += std::string(line) + "\n";
+            } else if (code) {
+                const std::string bare(line.substr(0, line.find("  #")));
+                out += bare.substr(0, bare.find_last_not_of(' ') + 1) + "\n";
+            } else if (starts_with(line, "#")) {
+                out += std::string(line.substr(0, line.find(' '))) + " a heading\n";
+            } else {
+                for (auto at = line.find('`'); at != std::string_view::npos; at = line.find('`', at + 1)) {
+                    const auto end = std::min(line.find('`', at + 1), line.size());
+                    names.insert(std::string(line.substr(at + 1, end - at - 1)));
+                    at = end;
+                }
+                if (starts_with(line, "![")) names.insert(std::string(line.substr(line.find("]("))));
+            }
+        }
+        for (const std::string& name : names) out += name + "\n";
+        return out;
+    };
+    const std::string english = shape(read(kRoot / "README.md")), chinese = shape(read(kRoot / "README.zh-CN.md"));
+    CHECK(english.size() > 2000);
+    CHECK(english == chinese);
+    CHECK(shape("## a\n`x`\n") != shape("# a\n`x`\n"));
+    CHECK(shape("```\nrun a  # b\n```\n") == shape("```\nrun a    # c\n```\n"));
+    CHECK(shape("```\nrun a\n```\n") != shape("```\nrun b\n```\n"));
+    CHECK(shape("say `x`\n") != shape("say `y`\n"));
 }
 
 TEST_CASE("tidy: arrows point down the list of layers only") {
