@@ -47,6 +47,8 @@ Tile tile_of(Value c) {
     if (const Value votes = c["votes"])
         out.lines.push_back(fmt::format("votes for open: {} of {} needed, {} live nodes", text_of(votes["open"]),
                                         text_of(votes["needed"]), text_of(votes["live"])));
+    if (c["why"]) out.lines.push_back(text_of(c["mode"]) + ": " + text_of(c["why"]));
+    if (c["alarm"]) out.lines.push_back("alarm: " + text_of(c["alarm"]));
     const Value window = c["window"];
     out.lines.push_back(fmt::format("{} calls, {} failed, {} slow, {} subjects", text_of(window["calls"]),
                                     text_of(window["failures"]), text_of(window["slow"]), text_of(window["subjects"])));
@@ -155,7 +157,7 @@ Table table_of(Value list, std::string id, std::string title, std::vector<std::s
 
 }  // namespace
 
-Model make_model(Value status, Value circuits, const Pulse& pulse, MonoTime now) {
+Model make_model(Value status, Value circuits, Value peers, const Pulse& pulse, MonoTime now) {
     Beats beats;
     for (std::size_t i = 0; i < Pulse::kBeats; ++i) beats[i] = pulse.beat(Pulse::kBeats - i, now);
     Model out;
@@ -171,8 +173,9 @@ Model make_model(Value status, Value circuits, const Pulse& pulse, MonoTime now)
     out.tables.push_back(table_of(status["upstreams"], "endpoints", "Endpoints of the centre",
                                   {"endpoint", "weight", "state", "in flight", "connections", "p99"},
                                   {"endpoint", "weight", "state", "inFlight", "connections", "p99Seconds"}, "none"));
-    out.tables.push_back(table_of(status["peers"], "peers", "Peers", {"node", "region", "circuit", "state"},
-                                  {"name", "region", "circuit", "state"}, "this node stands alone"));
+    out.tables.push_back(table_of(peers["peers"], "peers", "Peers",
+                                  {"node", "region", "own circuit", "votes for open", "probes", "disagrees"},
+                                  {"name", "region", "own", "vote", "probing", "disagrees"}, "this node stands alone"));
     Table events = table_of(status["events"], "events", "Last events", {"time", "kind", "what"},
                             {"time", "kind", "text"}, "nothing happened yet");
     std::reverse(events.rows.begin(), events.rows.end());

@@ -44,8 +44,8 @@ struct Model {
 
 inline constexpr int kChartWidth = 600, kChartHeight = 120;
 
-// `status` and `circuits`: the answers of /v1/status and /v1/circuit.
-Model make_model(json::Value status, json::Value circuits, const Pulse& pulse, MonoTime now);
+// `status`, `circuits`, `peers`: the answers of /v1/status, /v1/circuit and /v1/peers.
+Model make_model(json::Value status, json::Value circuits, json::Value peers, const Pulse& pulse, MonoTime now);
 std::string to_json(const Model& model);
 
 // An explanation of one request, shown below the form: its JSON as lines of text. Empty: none was asked for.

@@ -7,6 +7,7 @@
 #include "edge/base/check.h"
 #include "edge/connection.h"
 #include "edge/embedded.h"
+#include "edge/fleet_views.h"
 
 namespace holdfast {
 namespace {
@@ -111,8 +112,9 @@ HeadDecision UiService::begin_stream(Connection& connection) {
 ui::Model UiService::model() {
     const auto status = status_.parse(status_json(node_));
     const auto circuits = circuits_.parse(circuit_json(node_));
-    HF_CHECK(status && circuits);  // our own words
-    return ui::make_model(*status, *circuits, node_.parts().pulse, node_.loop().now().mono);
+    const auto peers = peers_.parse(peers_json(node_));
+    HF_CHECK(status && circuits && peers);  // our own words
+    return ui::make_model(*status, *circuits, *peers, node_.parts().pulse, node_.loop().now().mono);
 }
 
 ui::Explained UiService::explain(std::string_view query, const PeerInfo& peer) {

@@ -32,7 +32,7 @@ class UiService {
     void erase_later(Stream& stream);
 
     Node& node_;
-    json::Document status_, circuits_;  // scratch
+    json::Document status_, circuits_, peers_;  // scratch
     std::vector<std::unique_ptr<Stream>> streams_;
     std::unique_ptr<Timer> timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and its deferred calls

@@ -32,14 +32,18 @@ std::string filled(std::string text, const std::string& word) {
     return text;
 }
 
+constexpr const char* kPeers = R"({"kind":"etcd","peers":[{"name":@,"region":@,"own":"open","vote":true}]})";
+
 struct Answers {
-    json::Document status, circuits;
+    json::Document status, circuits, peers;
     Model model(const std::string& text, const Pulse& pulse = {}, MonoTime now = MonoTime{1000s}) {
         const auto s = status.parse(filled(kStatus, text));
         const auto c = circuits.parse(filled(kCircuits, text));
         REQUIRE(s);
         REQUIRE(c);
-        return make_model(*s, *c, pulse, now);
+        const auto p = peers.parse(filled(kPeers, text));
+        REQUIRE(p);
+        return make_model(*s, *c, *p, pulse, now);
     }
 };
 
@@ -79,7 +83,8 @@ TEST_CASE("ui: the page and the JSON say the same, in the same places") {
     CHECK(html.find("<b>0.2/s</b>") != std::string::npos);
     CHECK(html.find("tries again in 7s") != std::string::npos);
     CHECK(html.find("votes for open: 1 of 2 needed, 3 live nodes") != std::string::npos);
-    CHECK(html.find("this node stands alone") != std::string::npos);
+    CHECK(html.find("data-empty=\"this node stands alone\"") != std::string::npos);
+    CHECK(html.find("<td>word</td><td>word</td><td>open</td><td>yes</td>") != std::string::npos);
     CHECK(html.find("http-equiv=\"refresh\"") != std::string::npos);
     CHECK(to_html(model, {"req-1", "why"}).find("http-equiv=\"refresh\"") == std::string::npos);
     CHECK(model.tables.back().rows.front().back() == "word");  // the newest event first
