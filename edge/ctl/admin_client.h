@@ -73,10 +73,9 @@
 //                                        the journal's own lines
 // GET /v1/journal/verify                 {"ok":bool,"entries":N,"lastSeq":N,"lastHash","problem"?}
 // GET /v1/explain/{requestId}            404 when it is not among the recent ones
-//   {"requestId","time","credential","scene","method","target","client","auth":{"result","micros":N},
-//    "prechecks":[{"name","result","detail"?}],"circuit":{"state","admitted":bool,"why"},
-//    "attempts":[{"endpoint","startMs":N,"tookMs":N,"result","status"?:N}],"rung","reason","outcome","source","code",
-//    "status":N,"totalMs":N}
+//   {"requestId","traceId","began","credential","scene","orderNo","auth":"what it said","precheck":"rule or pass",
+//    "mode","circuit","attempts":[{"endpoint","result","startedMs":N,"durationMs":N}],"rung","reason","source",
+//    "outcome","status":N,"code","durationUs":N}
 // POST /v1/drain {}                      {"draining":true,"inFlight":N,"connections":N,"done":bool}; GET answers the
 //                                        same and changes nothing: `drain --wait` asks until done is true
 // POST /v1/undrain {}                    {"draining":false,"inFlight":N,"connections":N,"done":bool}

@@ -116,19 +116,12 @@ void show_lists(Console& console, Value root) {
 
 void show_attempts(Console& console, Value root) {
     std::vector<std::vector<std::string>> rows;
-    for (Value p = root["prechecks"].first(); p; p = p.next())
-        rows.push_back({text_of(p["name"]), text_of(p["result"]), text_of(p["detail"])});
-    if (!rows.empty()) {
-        console.line("");
-        console.table({"PRECHECK", "RESULT", "DETAIL"}, rows);
-    }
-    rows.clear();
     for (Value a = root["attempts"].first(); a; a = a.next())
-        rows.push_back({text_of(a["endpoint"]), text_of(a["startMs"]), text_of(a["tookMs"]), text_of(a["result"]),
-                        text_of(a["status"])});
+        rows.push_back(
+            {text_of(a["endpoint"]), text_of(a["startedMs"]), text_of(a["durationMs"]), text_of(a["result"])});
     if (!rows.empty()) {
         console.line("");
-        console.table({"ATTEMPT", "AT MS", "TOOK MS", "RESULT", "STATUS"}, rows);
+        console.table({"ATTEMPT", "AT MS", "TOOK MS", "RESULT"}, rows);
     }
 }
 
@@ -157,18 +150,16 @@ int run_explain(Session& s) {
     return s.get(target, [&s](Value root) {
         std::vector<std::vector<std::string>> rows;
         const auto add = [&rows](const char* what, std::string text) { rows.push_back({what, std::move(text)}); };
-        add("request", fmt::format("{} at {}", text_of(root["requestId"]), text_of(root["time"])));
-        add("asked",
-            fmt::format("{} {} from {}", text_of(root["method"]), text_of(root["target"]), text_of(root["client"])));
-        add("caller", fmt::format("{}, scene {}", text_of(root["credential"]), text_of(root["scene"])));
-        add("auth", fmt::format("{} in {} us", text_of(root["auth"]["result"]), text_of(root["auth"]["micros"])));
-        add("circuit", fmt::format("{}, {}: {}", text_of(root["circuit"]["state"]),
-                                   root["circuit"]["admitted"].boolean().value_or(false) ? "admitted" : "not admitted",
-                                   text_of(root["circuit"]["why"])));
-        add("rung", fmt::format("{} ({})", text_of(root["rung"]), text_of(root["reason"])));
-        add("answer", fmt::format("{} {} from {} {}", text_of(root["status"]), text_of(root["outcome"]),
-                                  text_of(root["source"]), root["code"] ? text_of(root["code"]) : ""));
-        add("took", fmt::format("{} ms", text_of(root["totalMs"])));
+        const auto of = [&root](const char* key) { return text_of(root[key]); };
+        add("request", fmt::format("{} at {}", of("requestId"), of("began")));
+        if (const auto trace = root["traceId"].text(); trace && !trace->empty()) add("trace", std::string(*trace));
+        add("caller", fmt::format("{}, scene {}, order {}", of("credential"), of("scene"), of("orderNo")));
+        add("auth", of("auth"));
+        add("precheck", of("precheck"));
+        add("circuit", fmt::format("{}, mode {}", of("circuit"), of("mode")));
+        add("rung", fmt::format("{}{}", of("rung"), of("reason").empty() ? "" : " (" + of("reason") + ")"));
+        add("answer", fmt::format("{} {} {} {}", of("status"), of("outcome"), of("source"), of("code")));
+        add("took", fmt::format("{:.1f} ms", root["durationUs"].number().value_or(0) / 1000));
         s.console.table({"WHAT", "HOW"}, rows);
         show_attempts(s.console, root);
     });

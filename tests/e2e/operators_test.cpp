@@ -220,6 +220,10 @@ TEST_CASE("e2e: holdfastctl and curl read a running node") {
     const std::string status = site.ctl({"status", "--json"}).out;
     CHECK(Json(status).text("verdict") == "ok");
     CHECK(Json(site.ctl({"explain", id, "--json"}).out).text("source") == "live");
+    const std::string why = site.ctl({"explain", id}).out;
+    INFO(why);
+    for (const char* part : {"http://127.0.0.1", "ok", "live", "app, scene ", " at 20", " ms"})
+        CHECK(why.find(part) != std::string::npos);
     CHECK(site.ctl({"explain", "req-none"}).status == 1);
     CHECK(site.ctl({"stauts"}).status == 2);
     CHECK(run({program("holdfastctl"), "--socket", site.dir() + "/none.sock", "status"}).status == 3);
