@@ -68,6 +68,7 @@ void append_line(std::string& out, const AccessLine& line) {
     json::Writer json(out);
     json.begin_object().member("time", rfc3339(line.time));
     text_member(json, "requestId", line.request_id);
+    text_member(json, "traceId", line.trace_id);
     text_member(json, "client", line.client);
     text_member(json, "method", line.method);
     text_member(json, "route", line.route);

@@ -20,6 +20,7 @@ namespace holdfast {
 struct AccessLine {
     WallTime time{};
     std::string_view request_id;
+    std::string_view trace_id;  // 32 hex digits (W3C Trace Context)
     std::string_view client;  // address
     std::string_view method;
     std::string_view route;       // the route's pattern, e.g. "/v1/verifications": never the raw target

@@ -26,6 +26,7 @@ struct Config {
     AuthConfig auth;
     ClockConfig clock;
     LogConfig log;
+    TracingConfig tracing;
     std::vector<CredentialSpec> credentials;
     UpstreamConfig upstream;
     CoordinationConfig coordination;

@@ -62,9 +62,21 @@ std::string circuit_key(const std::string& key) {
     return "upstream.circuit." + key;
 }
 
+void check_tracing(ConfigCheck& c) {
+    Endpoint& endpoint = c.draft.config.tracing.endpoint;
+    if (endpoint.url.empty()) return;
+    auto parsed = parse_endpoint(endpoint.url);
+    if (parsed)
+        endpoint = std::move(*parsed);
+    else
+        c.problems.error(c.at("tracing.endpoint"), fmt::format("tracing.endpoint: {}", parsed.error().detail),
+                         "https://host[:port][/path], or http:// with a loopback address");
+}
+
 }  // namespace
 
 void check_upstream(ConfigCheck& c) {
+    check_tracing(c);
     auto& upstream = c.draft.config.upstream;
     if (upstream.options.endpoints.empty())
         c.problems.error(c.at("upstream"), "there is no [[upstream.endpoint]]", "at least one, with its url");

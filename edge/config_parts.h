@@ -86,6 +86,11 @@ struct AlipayConfig {
     double score_max = 0;                                               // 0: the preset's
 };
 
+struct TracingConfig {
+    Endpoint endpoint; // of a collector's OTLP/HTTP; without url: none
+    double sample = 0; // share of the traces that begin here; a caller's own sampling counts first
+};
+
 struct UpstreamConfig {
     std::string kind;        // "central"
     Nanos deadline{};        // for a whole request

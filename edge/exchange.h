@@ -16,6 +16,7 @@
 #include "policy/decision.h"
 #include "policy/signature.h"
 #include "upstream/call.h"
+#include "upstream/traceparent.h"
 
 namespace holdfast {
 
@@ -111,6 +112,12 @@ class Exchange final : public RequestHandler {
     CallSpec call_spec(Now now);
     Caller caller();
 
+    // trace
+    const Traceparent& span();  // made when it is first asked for
+    TraceText call_span_text();
+    void note_trace();
+    void export_spans(Now now);
+
     // audit
     void part_on_disk(const Result<void>& done);
     void journal_provisional();
@@ -164,6 +171,7 @@ class Exchange final : public RequestHandler {
     bool stored_ = false;    // the live outcome was put into the memory
     bool repeated_ = false;  // a recorded answer was given again
     RequestTrace trace_;
+    std::optional<Traceparent> caller_span_, span_, call_span_;  // of the caller, of this, of its call
 };
 
 }  // namespace holdfast

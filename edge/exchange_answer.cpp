@@ -147,10 +147,13 @@ Exchange::Next Exchange::account() {
         parts_.pulse.answered(answer_ ? static_cast<std::size_t>(answer_->source) : 0, took,
                               cached ? answer_->age : Seconds(0), t.mono);
     }
+    note_trace();
+    export_spans(t);
     if (parts_.access.enabled()) {
         AccessLine line;
         line.time = began_.wall;
         line.request_id = trace_.request_id;
+        line.trace_id = trace_.trace_text();
         line.client = begin_.client;
         line.method = begin_.kind == Kind::verify ? "POST" : "GET";
         line.route = begin_.kind == Kind::verify ? "/v1/verifications" : "/v1/verifications/{orderNo}";

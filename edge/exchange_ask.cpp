@@ -4,7 +4,6 @@
 
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
-#include "upstream/traceparent.h"
 
 namespace holdfast {
 namespace {
@@ -34,7 +33,7 @@ CallEnd end_of(FailureKind failure) {
 CallSpec Exchange::call_spec(Now now) {
     CallSpec spec;
     spec.request_id = trace_.request_id;
-    spec.traceparent = to_text(child_of(parse_traceparent(begin_.traceparent)));
+    spec.traceparent = call_span_text();
     spec.credential = credential_->id;
     spec.order_no = request_.order_no;
     spec.caller = caller();

@@ -37,7 +37,7 @@ std::unique_ptr<Coordinator> EtcdRoad::coordinator(NodeSeams::StoreSaid said) {
 
 Result<void> Ground::make(const Config& config) {
     const WallTime now = WallClock::read();
-    bool tls = false;
+    bool tls = config.tracing.endpoint.tls && !config.tracing.endpoint.url.empty();
     for (const Endpoint& endpoint : config.upstream.options.endpoints) tls = tls || endpoint.tls;
     if (tls) {
         auto made =

@@ -61,6 +61,8 @@ void Metrics::make_plain() {
         &s.plain_gauge("holdfast_tls_certificate_expiry_seconds", "End of the certificate, Unix time; 0 without TLS.");
     log_lines_suppressed_ =
         &s.plain_counter("holdfast_log_suppressed_total", "Lines of the log held back by its limit.");
+    spans_sent_ = &s.plain_counter("holdfast_spans_sent_total", "Spans that the collector took.");
+    spans_dropped_ = &s.plain_counter("holdfast_spans_dropped_total", "Spans lost: a full queue or no collector.");
     access_lines_dropped_ = &s.plain_counter("holdfast_access_log_dropped_total", "Lines of the access log lost.");
     requests_in_flight_ = &s.plain_gauge("holdfast_requests_in_flight", "Requests not yet answered.");
     upstream_in_flight_ = &s.plain_gauge("holdfast_upstream_in_flight", "Tries of the centre under way.");

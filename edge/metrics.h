@@ -98,6 +98,8 @@ class Metrics {
     prometheus::Counter& tls_reload_failures() { return *tls_reload_failures_; }
     prometheus::Gauge& tls_certificate_expiry_seconds() { return *tls_certificate_expiry_seconds_; }  // Unix time
     prometheus::Counter& log_lines_suppressed() { return *log_lines_suppressed_; }
+    prometheus::Counter& spans_sent() { return *spans_sent_; }
+    prometheus::Counter& spans_dropped() { return *spans_dropped_; }
     prometheus::Counter& access_lines_dropped() { return *access_lines_dropped_; }
     prometheus::Counter& series_capped() { return *series_capped_; }  // labels folded into "other"
     prometheus::Gauge& requests_in_flight() { return *requests_in_flight_; }
@@ -131,6 +133,8 @@ class Metrics {
     prometheus::Counter* tls_reload_failures_ = nullptr;
     prometheus::Gauge* tls_certificate_expiry_seconds_ = nullptr;
     prometheus::Counter* log_lines_suppressed_ = nullptr;
+    prometheus::Counter* spans_sent_ = nullptr;
+    prometheus::Counter* spans_dropped_ = nullptr;
     prometheus::Counter* access_lines_dropped_ = nullptr;
     prometheus::Counter* series_capped_ = nullptr;
     prometheus::Gauge* requests_in_flight_ = nullptr;

@@ -93,6 +93,10 @@ Result<void> Node::make_rooms(Config config) {
                                            document_, derive(mac, "holdfast circuit callers 1"), seams_.boot,
                                            snapshot_, auth});
     if (c.limits.in_flight > 0) parts_->in_flight_max = c.limits.in_flight;
+    if (!c.tracing.endpoint.url.empty())
+        spans_ = std::make_unique<SpanExport>(seams_.loop, seams_.dialer, seams_.network, c.tracing,
+                                              SpanSource{c.node.name, c.node.region});
+    parts_->spans = spans_.get();
     exchanges_ = std::make_unique<Exchanges>(*parts_);
     service_ = std::make_unique<ClientService>(*parts_, *exchanges_);
     auto on_reject = [this](std::string_view reason, const PeerInfo& peer) {

@@ -16,6 +16,7 @@
 #include "edge/reject_log.h"
 #include "edge/server.h"
 #include "edge/set_files.h"
+#include "edge/span_export.h"
 
 namespace holdfast {
 
@@ -152,6 +153,7 @@ class Node {
     std::unique_ptr<Distrust> distrust_;
     std::unique_ptr<NotifyLedger> notify_;
     RejectLog reject_log_;
+    std::unique_ptr<SpanExport> spans_;  // nullptr without tracing.endpoint
     std::unique_ptr<Upstream> upstream_;
     std::unique_ptr<Parts> parts_;
     std::unique_ptr<Membership> membership_;

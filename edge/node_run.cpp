@@ -184,6 +184,10 @@ void Node::refresh_metrics() {
     metrics_->connections(ConnectionState::idle, double(counts.idle));
     metrics_->connections(ConnectionState::active, double(counts.active));
     if (admin_connections) metrics_->connections(ConnectionState::admin, double(admin_connections()));
+    if (spans_ != nullptr) {
+        catch_up(metrics_->spans_sent(), spans_->sent());
+        catch_up(metrics_->spans_dropped(), spans_->dropped());
+    }
     catch_up(metrics_->access_lines_dropped(), access_->dropped());
     catch_up(metrics_->log_lines_suppressed(), reject_log_.suppressed());
     const OutcomeStats stats = storage_->outcomes().stats();

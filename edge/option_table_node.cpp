@@ -86,6 +86,11 @@ const Option kRows[] = {
      in_config<&Config::log, &LogConfig::file>},
     {"log.access", K::path, "", {0, 3000}, kRestart, "access log, one JSON object a line; empty: none",
      in_config<&Config::log, &LogConfig::access>},
+    {"tracing.endpoint", K::text, "", {0, 2048}, kRestart,
+     "collector of spans, OTLP/HTTP JSON: https (upstream.ca_file), or http on loopback; empty: none",
+     in_config<&Config::tracing, &TracingConfig::endpoint, &Endpoint::url>},
+    {"tracing.sample", K::number, "0.01", {0, 1}, kRestart, "share of the traces that begin here; others as sampled",
+     in_config<&Config::tracing, &TracingConfig::sample>},
 
     {"cache.size", K::size, "1GiB", {1 * kMiB, 16384 * kGiB}, kRestart,
      "outcomes and orders; oldest orders leave first", in_config<&Config::cache, &CacheConfig::size>},

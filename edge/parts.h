@@ -26,6 +26,8 @@
 
 namespace holdfast {
 
+class SpanExport;
+
 struct Parts {
     Loop& loop;
     Rng& rng;
@@ -51,6 +53,7 @@ struct Parts {
     bool refusing = false;               // and now they are not: 503 Draining
     std::uint64_t degraded_answers = 0;  // given since start
     std::size_t in_flight_max = 20'000;
+    SpanExport* spans = nullptr;  // the node's; nullptr: no tracing
     Pulse pulse{};  // of what was answered, for people who look
     std::size_t sharing = 1;  // nodes that provisional budgets are shared among
 };

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "edge/base/journal_sink.h"
 #include "edge/base/log.h"
 
 namespace holdfast {
@@ -237,6 +238,8 @@ int Process::run(const std::string& path, BootConfig boot) {
     log::set_level(config.log.level);
     if (!config.log.file.empty() && !log::to_file(config.log.file))
         return fail_to_start(config.log.file + ": cannot be opened");
+    if (config.log.file.empty() && is_journal_stream(STDERR_FILENO, std::getenv("JOURNAL_STREAM")))
+        log::to_journal(JournalSink::kSocket);  // else lines go to standard error, as they did
     std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is a write that fails, as on a full disk
     take_descriptors(config);
     if (auto made = ground_.make(config); !made) return fail_to_start(made.error().detail);

@@ -26,6 +26,7 @@ std::string to_json(const RequestTrace& trace) {
     json::Writer w(out);
     w.begin_object()
         .member("requestId", trace.request_id)
+        .member("traceId", trace.trace_text())
         .member("began", rfc3339(trace.began))
         .member("credential", trace.credential)
         .member("scene", trace.scene)

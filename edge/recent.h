@@ -24,6 +24,8 @@ struct AttemptTrace {
 
 struct RequestTrace {
     std::string request_id, order_no, scene, credential;
+    std::array<char, 32> trace_id{};  // hex; [0] == 0: none
+    std::string_view trace_text() const { return {trace_id.data(), trace_id[0] == 0 ? 0 : trace_id.size()}; }
     WallTime began{};
     std::uint32_t duration_us = 0;
     int status = 0;

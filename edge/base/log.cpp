@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "edge/base/journal_sink.h"
+
 namespace holdfast::log {
 namespace {
 
@@ -21,6 +23,7 @@ std::shared_ptr<spdlog::logger> make_stderr() {
 struct State {
     std::shared_ptr<spdlog::logger> logger = make_stderr();  // spdlog's own handle type; owned here alone
     std::string path;
+    std::unique_ptr<JournalSink> journal;  // instead of standard error
     Level level = Level::info;
 };
 
@@ -63,10 +66,25 @@ bool to_file(const std::string& path) {
         logger->flush_on(spdlog::level::err);
         state().logger = std::move(logger);
         state().path = path;
+        state().journal.reset();
         return true;
     } catch (const spdlog::spdlog_ex&) {  // the library's way of saying that the file cannot be opened
         return false;
     }
+}
+
+bool to_journal(const std::string& socket) {
+    auto sink = JournalSink::open(socket);
+    if (sink == nullptr) return false;
+    state().journal = std::move(sink);
+    return true;
+}
+
+void to_stderr() {
+    state().journal.reset();
+    state().path.clear();
+    state().logger = make_stderr();
+    state().logger->set_level(to_spdlog(state().level));
 }
 
 void reopen() {
@@ -77,6 +95,8 @@ void flush() {
     state().logger->flush();
 }
 void write(Level level, std::string_view line) {
+    constexpr int kPriorities[] = {7, 6, 4, 3};  // of syslog, by Level
+    if (state().journal != nullptr && state().journal->send(kPriorities[static_cast<int>(level)], line)) return;
     state().logger->log(to_spdlog(level), line);
 }
 

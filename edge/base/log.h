@@ -20,6 +20,10 @@ void set_level(Level level);  // info at start
 bool enabled(Level level);
 // Where lines go from now on; standard error at start. False, and nothing changed, when the file cannot be opened.
 bool to_file(const std::string& path);
+// Entries of journald with fields (journal_sink.h), and back to standard error. to_journal is false, and nothing
+// changed, when nobody listens there.
+bool to_journal(const std::string& socket);
+void to_stderr();
 void reopen();  // after a rotation
 void flush();   // call on a timer and before exit; errors flush by themselves
 void write(Level level, std::string_view line);
