@@ -9,6 +9,7 @@ namespace holdfast::admin {
 inline constexpr std::string_view kStatus = "/v1/status";                // GET
 inline constexpr std::string_view kDegrade = "/v1/degrade";              // POST
 inline constexpr std::string_view kCircuit = "/v1/circuit";              // GET, POST
+inline constexpr std::string_view kUpstream = "/v1/upstream";            // GET, POST
 inline constexpr std::string_view kCacheStats = "/v1/cache/stats";       // GET
 inline constexpr std::string_view kCacheGet = "/v1/cache/get";           // POST
 inline constexpr std::string_view kCachePurge = "/v1/cache/purge";       // POST

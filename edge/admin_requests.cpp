@@ -11,28 +11,11 @@ namespace {
 constexpr std::size_t kUnknownFieldsShown = 64;
 constexpr std::size_t kNameShown = 64;  // a longer one is no credential's and no scene's
 
-// The name of a member that is not among `known`, or empty.
-std::string unknown_member(json::Value object, std::initializer_list<std::string_view> known) {
-    for (json::Value v = object.first(); v; v = v.next())
-        if (std::find(known.begin(), known.end(), v.key()) == known.end())
-            return std::string(v.key().substr(0, kUnknownFieldsShown));
-    return {};
-}
-
 std::optional<std::uint64_t> parse_number(std::string_view text) {
     std::uint64_t n = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
     if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
     return n;
-}
-
-// forSeconds of an order: default when absent, nothing when it is no whole number within the bounds.
-std::optional<Nanos> how_long(json::Value body) {
-    const json::Value v = body["forSeconds"];
-    if (!v) return kOverrideForDefault;
-    const auto n = v.number();
-    if (!n || *n < 1 || *n > std::chrono::duration<double>(kOverrideForMax).count()) return std::nullopt;
-    return std::chrono::duration_cast<Nanos>(std::chrono::duration<double>(*n));
 }
 
 std::string order_json(Node& node, const Scope& scope, Mode mode, std::string_view reason) {
@@ -52,6 +35,21 @@ std::string order_json(Node& node, const Scope& scope, Mode mode, std::string_vi
 }
 
 }  // namespace
+
+std::string unknown_member(json::Value object, std::initializer_list<std::string_view> known) {
+    for (json::Value v = object.first(); v; v = v.next())
+        if (std::find(known.begin(), known.end(), v.key()) == known.end())
+            return std::string(v.key().substr(0, kUnknownFieldsShown));
+    return {};
+}
+
+std::optional<Nanos> how_long(json::Value body) {
+    const json::Value v = body["forSeconds"];
+    if (!v) return kOverrideForDefault;
+    const auto n = v.number();
+    if (!n || *n < 1 || *n > std::chrono::duration<double>(kOverrideForMax).count()) return std::nullopt;
+    return std::chrono::duration_cast<Nanos>(std::chrono::duration<double>(*n));
+}
 
 void AdminRequest::degrade(Body body) {
     if (const auto unknown = unknown_member(body, {"mode", "scene", "fleet", "forSeconds", "reason"}); !unknown.empty())

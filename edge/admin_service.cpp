@@ -110,6 +110,7 @@ void AdminRequest::on_request(std::string body, const Digest&, MemoryCharge) {
 bool AdminRequest::dispatch_get() {
     if (path_ == admin::kStatus) return answer(status_json(node_)), true;
     if (path_ == admin::kCircuit) return answer(circuit_json(node_)), true;
+    if (path_ == admin::kUpstream) return answer(upstream_json(node_)), true;
     if (path_ == admin::kCacheStats) return answer(cache_stats_json(node_)), true;
     if (path_ == admin::kPeers) return answer(peers_json(node_)), true;
     if (path_ == admin::kDrain) return answer(drain_json(node_)), true;
@@ -130,6 +131,7 @@ bool AdminRequest::dispatch_post(Body body) {
     const auto text = [&body](std::string_view key) { return std::string(body[key].text().value_or("")); };
     if (path_ == admin::kDegrade) return degrade(body), true;
     if (path_ == admin::kCircuit) return circuit(body), true;
+    if (path_ == admin::kUpstream) return upstream(body), true;
     if (path_ == admin::kCacheGet) return cache_get(body), true;
     if (path_ == admin::kPolicyTest) return policy_test(body), true;
     if (path_ == admin::kCacheRevoke) {

@@ -52,6 +52,7 @@ class AdminRequest final : public RequestHandler {
     bool dispatch_post(Body body);
     void degrade(Body body);
     void circuit(Body body);
+    void upstream(Body body);
     void cache_get(Body body);
     void policy_test(Body body);
     void upgrade();
@@ -80,9 +81,15 @@ class AdminRequest final : public RequestHandler {
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and completions under way
 };
 
+// Of a request's body: the name of a member that is not among `known`, or empty; and forSeconds, default when absent,
+// nothing when it is no whole number within the bounds.
+std::string unknown_member(json::Value object, std::initializer_list<std::string_view> known);
+std::optional<Nanos> how_long(json::Value body);
+
 // Views, as JSON.
 std::string status_json(Node& node);
 std::string circuit_json(Node& node);
+std::string upstream_json(Node& node);
 std::string cache_stats_json(Node& node);
 std::string config_json(Node& node);
 std::string drain_json(const Node& node);

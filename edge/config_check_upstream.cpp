@@ -54,6 +54,23 @@ void check_weights(ConfigCheck& c) {
                          fmt::format("the weights of all endpoints add up to {}", sum), "a sum of 100");
 }
 
+void check_mirror(ConfigCheck& c) {
+    const auto& options = c.draft.config.upstream.options;
+    if (options.mirror.url.empty()) return;
+    if (c.draft.config.upstream.kind == "alipay")
+        c.problems.error(c.at("upstream.mirror.url"), "upstream.mirror.url does not go with kind = \"alipay\"",
+                         "no mirror, or kind = \"central\"");
+    const auto parsed = parse_endpoint(options.mirror.url);
+    if (!parsed)
+        c.problems.error(c.at("upstream.mirror.url"), fmt::format("upstream.mirror.url: {}", parsed.error().detail),
+                         "https://host[:port][/path], http:// with a loopback address, or empty");
+    for (const Endpoint& endpoint : options.endpoints)
+        if (endpoint.url == options.mirror.url)
+            c.problems.error(c.at("upstream.mirror.url"),
+                             "upstream.mirror.url is an endpoint: it would get calls twice",
+                             "the URL of a shadow, or empty");
+}
+
 // The circuit judges its own options; its keys are ours below [upstream.circuit], but for those that stand in a table.
 std::string circuit_key(const std::string& key) {
     if (key == "window_size" || key == "sliding_window.size") return "upstream.circuit.sliding_window.size";
@@ -102,6 +119,7 @@ void check_upstream(ConfigCheck& c) {
     if (ejection.base > ejection.max)
         c.problems.error(c.at("upstream.ejection.base"), "upstream.ejection.base is above upstream.ejection.max",
                          fmt::format("at most {}", format_duration(ejection.max)));
+    check_mirror(c);
     upstream.options.pool.idle = upstream.options.pool.connections;
     for (auto& problem : check(upstream.options.circuit)) {
         const std::string key = circuit_key(problem.key);

@@ -6,6 +6,7 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
+#include <prometheus/registry.h>
 
 #include <array>
 #include <cstdint>
@@ -111,6 +112,7 @@ class Metrics {
 
     // The text format (version 0.0.4) of all of it.
     std::string expose() const;
+    prometheus::Registry& registry();  // for series that are brought up to date before a scrape only
 
   private:
     struct Series;
@@ -176,11 +178,11 @@ inline constexpr std::array<std::string_view, 28> kRejectLabels{"framing",
                                                                 "other"};
 
 // The closed set of holdfast_journal_entries_total{kind}.
-inline constexpr std::array<std::string_view, 18> kJournalKinds{
+inline constexpr std::array<std::string_view, 19> kJournalKinds{
     "start",       "stop",   "provisional", "provisional_withdrawn",
     "reconciled",  "erased", "override",    "circuit",
     "revocation",  "purge",  "config",      "drain",
     "state_reset", "damage", "looked",      "fleet",
-    "upgrade",     "other"};
+    "upgrade",     "upstream", "other"};
 
 }  // namespace holdfast

@@ -65,6 +65,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, NodeSeams seams) {
 Result<void> Node::make_rooms(Config config) {
     if (config.generation == 0) config.generation = 1;
     metrics_ = std::make_unique<Metrics>(labels_of(config));
+    shaping_metrics_ = std::make_unique<ShapingMetrics>(*metrics_, config.upstream.kind);
     auto snapshot = Snapshot::make(std::move(config), *metrics_);
     if (!snapshot) return tl::unexpected(snapshot.error());
     snapshot_ = std::move(*snapshot);

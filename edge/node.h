@@ -12,6 +12,7 @@
 #include "edge/events.h"
 #include "edge/exchanges.h"
 #include "edge/membership.h"
+#include "edge/metrics_shaping.h"
 #include "edge/parts.h"
 #include "edge/reject_log.h"
 #include "edge/server.h"
@@ -142,6 +143,7 @@ class Node {
     Events events_;
     Recent recent_;
     std::unique_ptr<Metrics> metrics_;
+    std::unique_ptr<ShapingMetrics> shaping_metrics_;
     std::shared_ptr<Snapshot> snapshot_;  // owners: this, parts, exchanges in flight, set files
     std::unique_ptr<Storage> storage_;
     std::unique_ptr<AccessLog> access_;

@@ -204,6 +204,7 @@ void Node::refresh_metrics() {
     metrics_->circuit_state(upstream_->circuit().state());
     if (const EvidenceVault* vault = storage_->evidence()) metrics_->reconcile_pending().Set(double(vault->count()));
     const UpstreamStatus upstream = upstream_->status();
+    shaping_metrics_->refresh(upstream);
     std::size_t queued = 0;
     for (const EndpointStatus& e : upstream.endpoints) queued += e.queued;
     metrics_->upstream_in_flight().Set(double(upstream.calls));

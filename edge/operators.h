@@ -10,6 +10,15 @@
 
 namespace holdfast {
 
+// About one endpoint of the upstream.
+struct UpstreamOrder {
+    enum class Kind { weight, eject, restore } kind = Kind::restore;
+    std::string endpoint;  // its URL
+    double weight = 0;
+    Nanos how_long{0};  // of an ejection
+    std::string reason;
+};
+
 class Operators {
   public:
     using Done = std::function<void(Result<void>)>;
@@ -28,6 +37,9 @@ class Operators {
     void revoke(const std::string& subject, Done done);
     void purge(const std::string& scene, Done done);
     void reset_state(const std::string& reason, Done done);
+    // Refused (Code::denied) when too few endpoints would be left. Stands until a restart, a restore, or a reload that
+    // changes the weight.
+    void upstream(const UpstreamOrder& order, Done done);
     void drain();
     void undrain();
     void upgraded();  // an upgrade has begun

@@ -102,6 +102,7 @@ bool within_bounds(const Option& option, const OptionValue& value);
 std::span<const Option> node_options();
 std::span<const Option> upstream_options();
 std::span<const Option> alipay_options();
+std::span<const Option> shaping_options();
 std::span<const Option> policy_options();
 std::span<const Option> source_options();
 

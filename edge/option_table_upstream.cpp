@@ -98,23 +98,6 @@ const Option kRows[] = {
      &C::ramp_steps>},
     {"upstream.circuit.recovery_ramp.step", K::duration, "6s", {10 * kMs, 1 * kHour}, kHot, "length of one step",
      in_config<kUp, kOptions, &O::circuit, &C::ramp_step>},
-
-    {"upstream.health.path", K::text, "", {0, 1024}, kHot, "probed with GET, 2xx is healthy; empty: no active probe",
-     in_config<kUp, kOptions, &O::health, &HealthOptions::path>},
-    {"upstream.health.interval", K::duration, "5s", {100 * kMs, 1 * kHour}, kHot, "between two probes of an endpoint",
-     in_config<kUp, kOptions, &O::health, &HealthOptions::interval>},
-    {"upstream.health.timeout", K::duration, "2s", {10 * kMs, 1 * kMin}, kHot, "of a probe",
-     in_config<kUp, kOptions, &O::health, &HealthOptions::timeout>},
-
-    {"upstream.ejection.failures", K::integer, "5", {1, 10000}, kHot,
-     "failed tries in a row that eject an endpoint, never below half of them", in_config<kUp, kOptions, &O::ejection,
-     &EjectionOptions::failures>},
-    {"upstream.ejection.min_subjects", K::integer, "5", {1, 16}, kHot, "distinct subjects among those tries",
-     in_config<kUp, kOptions, &O::ejection, &EjectionOptions::min_subjects>},
-    {"upstream.ejection.base", K::duration, "10s", {10 * kMs, 1 * kHour}, kHot, "first ejection; doubles",
-     in_config<kUp, kOptions, &O::ejection, &EjectionOptions::base>},
-    {"upstream.ejection.max", K::duration, "5m", {10 * kMs, 1 * kDay}, kHot, "where the doubling ends",
-     in_config<kUp, kOptions, &O::ejection, &EjectionOptions::max>},
 };
 // clang-format on
 

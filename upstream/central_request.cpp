@@ -29,6 +29,7 @@ void CentralHead::append(std::string& out, const CentralRequest& request) const 
     append_field(out, "X-Deadline-Ms", static_cast<std::uint64_t>(left.count()));
     append_field(out, "X-Attempt", static_cast<std::uint64_t>(request.attempt));
     if (request.probe_epoch != 0) append_field(out, "X-Edge-Probe", request.probe_epoch);
+    if (request.mirror) append_field(out, "X-Edge-Mirror", std::uint64_t{1});
     append_field(out, "Content-Length", request.content_length);
     end_head(out);
 }

@@ -19,6 +19,7 @@ struct CentralRequest {
     std::uint32_t attempt = 1;
     std::uint64_t content_length = 0;
     std::uint64_t probe_epoch = 0;  // of a probe for the fleet: X-Edge-Probe; 0: not sent
+    bool mirror = false;            // a copy for a shadow endpoint: X-Edge-Mirror
 };
 
 // The head of POST {path}/v1/verifications at one endpoint; what is the same in every request is made once.

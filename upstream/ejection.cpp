@@ -6,6 +6,11 @@
 
 namespace holdfast {
 
+std::string_view name(Out out) {
+    constexpr std::string_view kNames[] = {"no", "tries", "probes", "operator"};
+    return kNames[static_cast<std::size_t>(out)];
+}
+
 Ejection::Ejection(std::size_t endpoints, EjectionOptions options) {
     reconfigure(options, std::vector<bool>(endpoints, true));
 }
@@ -14,6 +19,8 @@ void Ejection::reconfigure(EjectionOptions options, const std::vector<bool>& pre
     options_ = options;
     options_.min_subjects = std::clamp(options_.min_subjects, 1u, kSubjectsMax);
     options_.failures = std::max(options_.failures, 1u);
+    options_.probe_failures = std::max(options_.probe_failures, 1u);
+    options_.probe_successes = std::max(options_.probe_successes, 1u);
     endpoints_.resize(present.size());
     for (std::size_t i = 0; i < present.size(); ++i)
         if (endpoints_[i].present != present[i]) {
@@ -45,43 +52,83 @@ bool Ejection::failure(std::size_t endpoint, std::uint64_t subject, MonoTime now
 bool Ejection::probe(std::size_t endpoint, bool healthy, MonoTime now) {
     HF_CHECK(endpoint < endpoints_.size());
     One& one = endpoints_[endpoint];
-    one.probe_streak = healthy ? 0 : std::min(one.probe_streak + 1, kProbeFailures);
-    if (one.probe_streak < kProbeFailures || ejected(endpoint, now)) return false;
-    return eject_with_backoff(endpoint, now);
+    one.probed = healthy;
+    one.good_probes = healthy ? std::min(one.good_probes + 1, options_.probe_successes) : 0;
+    one.bad_probes = healthy ? 0 : std::min(one.bad_probes + 1, options_.probe_failures);
+    if (one.down && one.good_probes == options_.probe_successes) {
+        one.down = false;
+        one.back = now;
+    }
+    if (one.down || one.bad_probes < options_.probe_failures || !may_eject(endpoint, now)) return false;
+    const bool served = !ejected(endpoint, now);
+    one.down = one.was_out = true;
+    return served;
 }
 
-bool Ejection::ejected(std::size_t endpoint, MonoTime now) const {
-    return now < endpoints_[endpoint].until;
+Out Ejection::out(std::size_t endpoint, MonoTime now) const {
+    const One& one = endpoints_[endpoint];
+    if (now < one.until) return one.by_hand ? Out::by_hand : Out::tries;
+    return one.down ? Out::probes : Out::no;
 }
 
 std::optional<Nanos> Ejection::back_in(std::size_t endpoint, MonoTime now) const {
-    if (!ejected(endpoint, now)) return std::nullopt;
-    return endpoints_[endpoint].until - now;
+    const One& one = endpoints_[endpoint];
+    if (one.down || now >= one.until) return std::nullopt;
+    return one.until - now;
+}
+
+double Ejection::share(std::size_t endpoint, MonoTime now) const {
+    const One& one = endpoints_[endpoint];
+    if (one.until == MonoTime{} && !one.back) return 1;
+    const MonoTime since = std::max(one.until, one.back.value_or(one.until));
+    if (now - since >= options_.slow_start) return 1;
+    const double grown = static_cast<double>((now - since).count()) / static_cast<double>(options_.slow_start.count());
+    return kFirstShare + (1 - kFirstShare) * std::max(0.0, grown);
+}
+
+std::optional<std::size_t> Ejection::next_returned(MonoTime now) {
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+        if (!endpoints_[i].was_out || ejected(i, now)) continue;
+        endpoints_[i].was_out = false;
+        return i;
+    }
+    return std::nullopt;
 }
 
 Result<void> Ejection::eject(std::size_t endpoint, MonoTime until, MonoTime now) {
     if (endpoint >= endpoints_.size()) return fail(Code::not_found, Origin::client, "no such endpoint");
     if (!may_eject(endpoint, now))
-        return fail(Code::denied, Origin::client, "fewer than half of the endpoints would be left");
-    endpoints_[endpoint].until = until;
+        return fail(Code::denied, Origin::client,
+                    "fewer than half of the endpoints with a weight would be left; none can be the only one");
+    One& one = endpoints_[endpoint];
+    one.until = until;
+    one.by_hand = one.was_out = true;
     return {};
 }
 
-void Ejection::restore(std::size_t endpoint) {
+void Ejection::restore(std::size_t endpoint, MonoTime now) {
     HF_CHECK(endpoint < endpoints_.size());
-    const bool present = endpoints_[endpoint].present;
-    endpoints_[endpoint] = One{};
-    endpoints_[endpoint].present = present;
+    One& one = endpoints_[endpoint];
+    One fresh;
+    if (ejected(endpoint, now))
+        fresh.back = now;
+    else if (one.until != MonoTime{} || one.back)
+        fresh.back = std::max(one.until, one.back.value_or(one.until));
+    fresh.was_out = one.was_out;
+    fresh.probed = one.probed;
+    fresh.present = one.present;
+    fresh.weighs = one.weighs;
+    one = std::move(fresh);
 }
 
 bool Ejection::may_eject(std::size_t endpoint, MonoTime now) const {
     std::size_t left = 0, all = 0;
     for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-        if (!endpoints_[i].present) continue;
+        if (!endpoints_[i].present || !endpoints_[i].weighs) continue;
         ++all;
         if (i != endpoint && !ejected(i, now)) ++left;
     }
-    return left * 2 >= all;
+    return left > 0 && left * 2 >= all;
 }
 
 Nanos Ejection::wait_of(std::uint32_t times) const {
@@ -95,7 +142,9 @@ bool Ejection::eject_with_backoff(std::size_t endpoint, MonoTime now) {
     One& one = endpoints_[endpoint];
     one.times = std::min(one.times + 1, 32u);
     one.until = now + wait_of(one.times);
-    one.streak = one.probe_streak = 0;
+    one.by_hand = false;
+    one.was_out = true;
+    one.streak = 0;
     one.subjects.clear();
     return true;
 }

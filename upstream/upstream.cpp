@@ -31,8 +31,10 @@ Upstream::Upstream(Loop& loop, Dialer& dialer, Network& network, Rng& rng, Upstr
         weights_.push_back({endpoint_id(e.url), e.weight, true});
         endpoints_.push_back(make_endpoint(e));
         make_probe(at);
+        ejection_.set_weighs(at, e.weight > 0);
     }
     count_present();
+    make_mirror();
     second_ = loop_.after(1s, [this] { each_second(); });
 }
 
@@ -45,18 +47,22 @@ std::unique_ptr<Call> Upstream::start(CallSpec spec, Call::Done done) {
     circuit_touched(); // the admission may have moved it
     std::unique_ptr<Call> call(new Call(*this, std::move(spec), std::move(done)));
     call->start_attempt(); // what fails for want of memory ends a whole Call
+    if (mirror_) mirror(call->spec_);
     return call;
 }
 
 std::size_t Upstream::choose_endpoint(std::uint64_t subject, std::uint64_t tried, MonoTime now) {
     if (only_) return *only_;
     const auto choose_among = [&](auto may) {
-        for (std::size_t i = 0; i < weights_.size(); ++i) weights_[i].eligible = may(i);
+        for (std::size_t i = 0; i < weights_.size(); ++i) {
+            weights_[i].eligible = may(i);
+            weights_[i].weight = endpoints_[i].weight * ejection_.share(i, now);
+        }
         return choose(weights_, subject);
     };
     const auto serves = [&](std::size_t i) { return !endpoints_[i].left && !ejection_.ejected(i, now); };
     // A weight of zero takes an endpoint out: it is no place for retries either.
-    const auto other = [&](std::size_t i) { return serves(i) && weights_[i].weight > 0 && (tried >> i & 1) == 0; };
+    const auto other = [&](std::size_t i) { return serves(i) && endpoints_[i].weight > 0 && (tried >> i & 1) == 0; };
     if (const auto best = choose_among(other)) return *best;
     if (const auto any = choose_among(serves)) return *any;
     return first_; // not reached while the ejection keeps half of them
@@ -85,6 +91,8 @@ void Upstream::probed(std::size_t endpoint, bool healthy) {
 }
 
 void Upstream::ejection_changed(std::size_t endpoint, bool ejected) {
+    endpoints_[endpoint].ejections += ejected;
+    if (!ejected) endpoints_[endpoint].ejection.reset();
     if (observers_.on_ejection) observers_.on_ejection(endpoint, ejected);
 }
 
@@ -113,68 +121,10 @@ void Upstream::each_second() {
     second_->restart(1s);
     const Now now = loop_.now();
     for (One& one : endpoints_) one.pool->sweep(now.mono);
+    if (mirror_) mirror_->sweep(now.mono);
+    while (const auto back = ejection_.next_returned(now.mono)) ejection_changed(*back, false);
     circuit_.tick(now);
     circuit_touched();
-}
-
-UpstreamStatus Upstream::status() {
-    const MonoTime now = loop_.now().mono;
-    UpstreamStatus s;
-    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-        if (endpoints_[i].left) continue;
-        const Pool& pool = *endpoints_[i].pool;
-        EndpointStatus e;
-        e.url = pool.endpoint().url;
-        e.weight = weights_[i].weight;
-        e.ejected = ejection_.ejected(i, now);
-        e.back_in = ejection_.back_in(i, now);
-        e.busy = pool.busy();
-        e.queued = pool.queued();
-        e.idle = pool.idle();
-        e.addresses = pool.resolver().addresses().size();
-        e.addresses_stale = pool.resolver().stale();
-        e.dns_problem = pool.resolver().problem();
-        s.endpoints.push_back(std::move(e));
-    }
-    s.try_timeout = estimator_.timeout(now);
-    s.p99 = estimator_.p99(now);
-    s.calls = calls_;
-    s.late = late_.size();
-    s.late_recorded = late_.recorded();
-    s.late_dropped = late_.dropped();
-    s.retries_left = budget_.left(now);
-    return s;
-}
-
-Result<std::size_t> Upstream::find(std::string_view url) const {
-    for (std::size_t i = 0; i < endpoints_.size(); ++i)
-        if (!endpoints_[i].left && endpoint_url(i) == url) return i;
-    return fail(Code::not_found, Origin::client, "no endpoint has this URL");
-}
-
-Result<void> Upstream::set_weight(std::string_view url, double weight) {
-    const auto at = find(url);
-    if (!at) return tl::unexpected(at.error());
-    if (!(weight >= 0 && weight <= kWeightMax)) return fail(Code::invalid, Origin::client, "a weight is 0 to 1000000");
-    weights_[*at].weight = weight;
-    return {};
-}
-
-Result<void> Upstream::eject(std::string_view url, Nanos how_long) {
-    const auto at = find(url);
-    if (!at) return tl::unexpected(at.error());
-    const MonoTime now = loop_.now().mono;
-    auto done = ejection_.eject(*at, now + how_long, now);
-    if (done) ejection_changed(*at, true);
-    return done;
-}
-
-Result<void> Upstream::restore(std::string_view url) {
-    const auto at = find(url);
-    if (!at) return tl::unexpected(at.error());
-    ejection_.restore(*at);
-    ejection_changed(*at, false);
-    return {};
 }
 
 } // namespace holdfast

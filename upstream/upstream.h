@@ -2,6 +2,7 @@
 // circuit, estimator, budget and the timers of all of them. Not thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "upstream/ejection.h"
 #include "upstream/health.h"
 #include "upstream/late_calls.h"
+#include "upstream/mirror.h"
 #include "upstream/pool.h"
 #include "upstream/retry_budget.h"
 #include "upstream/timeout_estimator.h"
@@ -45,6 +47,7 @@ struct UpstreamOptions {
     ResolverOptions resolver;
     HealthOptions health;
     EjectionOptions ejection;
+    MirrorOptions mirror;
     Nanos late_limit = 0s; // 0: timeout.max + 10 s
     // kind = "alipay": how to speak with it, and where RSA is done. Nothing: the centre of SPEC's own protocol.
     std::shared_ptr<const AlipaySettings> alipay; // owners: the configuration, the wire, jobs of the thread pool
@@ -65,11 +68,23 @@ struct UpstreamObservers {
     std::function<void(std::size_t endpoint, FailureKind what, const std::string& detail)> on_alarm;
 };
 
+// What an operator changed while the node runs; it lasts until a restart.
+struct LiveChange {
+    std::string by, reason;
+    WallTime at;
+};
+
 struct EndpointStatus {
     std::string url;
-    double weight = 1;
+    double weight = 1, configured_weight = 1;
+    double share = 0; // of the subjects that it gets now, 0 to 1
     bool ejected = false;
+    Out out = Out::no; // why it is ejected
+    bool slow_start = false; // back, and not yet with its whole share
     std::optional<Nanos> back_in;
+    std::optional<bool> probed; // by the active probe; nothing: not yet, or there is none
+    std::optional<LiveChange> weight_change, ejection;
+    std::uint64_t ejections = 0; // since the start
     std::uint32_t busy = 0;
     std::size_t queued = 0, idle = 0;
     std::size_t addresses = 0;
@@ -77,8 +92,17 @@ struct EndpointStatus {
     std::string dns_problem;
 };
 
+struct MirrorStatus {
+    std::string url;
+    double share = 0;
+    std::size_t under_way = 0;
+    std::uint64_t bytes = 0;
+};
+
 struct UpstreamStatus {
     std::vector<EndpointStatus> endpoints;
+    std::optional<MirrorStatus> mirror;
+    std::array<std::uint64_t, kMirrorResults> mirrored{}; // since the start, by MirrorResult
     Nanos try_timeout{0};
     std::optional<Nanos> p99;
     std::size_t calls = 0; // under way
@@ -109,9 +133,10 @@ class Upstream {
     // Numbers of endpoints, as observers and attempts have them, stay those of their URLs over a reload.
     std::size_t endpoint_count() const { return endpoints_.size(); }
     const std::string& endpoint_url(std::size_t i) const { return endpoints_[i].pool->endpoint().url; }
-    // The operator's word. Code::not_found for an unknown URL, Code::denied as Ejection says.
-    Result<void> set_weight(std::string_view url, double weight);
-    Result<void> eject(std::string_view url, Nanos how_long);
+    // The operator's word, until a restart. Code::not_found for an unknown URL, Code::denied when too few endpoints
+    // would be left. restore() undoes all of it for one endpoint: it serves again, with its configured weight.
+    Result<void> set_weight(std::string_view url, double weight, LiveChange change = {});
+    Result<void> eject(std::string_view url, Nanos how_long, LiveChange change = {});
     Result<void> restore(std::string_view url);
 
     // A reload. Calls under way end where they are; circuit, measured latency, budget and ejections stay, and so does
@@ -126,6 +151,9 @@ class Upstream {
         std::unique_ptr<Pool> pool;
         std::unique_ptr<HealthProbe> health;
         CentralHead head;
+        double weight = 1;              // the configured one, or the operator's
+        std::optional<LiveChange> weight_change{}, ejection{};
+        std::uint64_t ejections = 0;
         std::optional<MonoTime> left{}; // since when no configuration names it: no new call goes there
     };
     std::size_t choose_endpoint(std::uint64_t subject, std::uint64_t tried, MonoTime now);
@@ -140,6 +168,10 @@ class Upstream {
     void make_probe(std::size_t at);
     std::optional<std::vector<std::size_t>> slots_for(const std::vector<Endpoint>& endpoints) const;
     void count_present();
+    double configured_weight(std::size_t at) const;
+    double share_of(std::size_t at, MonoTime now) const; // of all weights, 0 while it does not serve
+    void make_mirror();
+    void mirror(const CallSpec& spec);
 
     Loop& loop_;
     Dialer& dialer_;
@@ -158,6 +190,8 @@ class Upstream {
     std::vector<WeightedEndpoint> weights_;
     std::optional<std::size_t> only_; // the one that is there, when there is one
     std::size_t first_ = 0;           // one that is there
+    std::unique_ptr<Mirror> mirror_; // empty: off
+    std::array<std::uint64_t, kMirrorResults> mirrored_before_{}; // by those that a reload has replaced
     LateCalls late_;
     std::size_t calls_ = 0;
     std::uint64_t told_revision_ = 0;

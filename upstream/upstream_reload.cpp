@@ -8,7 +8,7 @@ namespace holdfast {
 
 Upstream::One Upstream::make_endpoint(const Endpoint& endpoint) {
     return {std::make_unique<Pool>(loop_, dialer_, network_, endpoint, options_.pool, options_.resolver), nullptr,
-            CentralHead(endpoint, options_.node, options_.region)};
+            CentralHead(endpoint, options_.node, options_.region), endpoint.weight};
 }
 
 void Upstream::make_probe(std::size_t at) {
@@ -80,7 +80,10 @@ Result<void> Upstream::reconfigure(UpstreamOptions options, bool fresh_connectio
         }
         const auto old = std::find_if(before.endpoints.begin(), before.endpoints.end(),
                                       [&](const Endpoint& one) { return one.url == wanted.url; });
-        if (old == before.endpoints.end() || old->weight != wanted.weight) weights_[at].weight = wanted.weight;
+        if (old == before.endpoints.end() || old->weight != wanted.weight) {
+            endpoints_[at].weight = wanted.weight;
+            endpoints_[at].weight_change.reset();
+        }
         endpoints_[at].left.reset();
     }
     PoolOptions emptied = options_.pool;
@@ -94,6 +97,8 @@ Result<void> Upstream::reconfigure(UpstreamOptions options, bool fresh_connectio
     }
     count_present();
     ejection_.reconfigure(options_.ejection, present);
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) ejection_.set_weighs(i, endpoints_[i].weight > 0);
+    if (options_.mirror != before.mirror || fresh_connections) make_mirror();
     estimator_.reconfigure(options_.timeout);
     budget_.reconfigure(options_.retry_budget, options_.retry_floor);
     late_.set_limit(options_.late_limit > Nanos{0} ? options_.late_limit : options_.timeout.max + 10s);

@@ -47,6 +47,14 @@
 //    "peers":[{"name","self":bool,"readable":bool,"region"?,"own"?,"proof"?:bool,"epoch"?:N,"revision"?:N,"vote":bool,
 //      "probing":bool,"disagrees":bool,"leaseRemainingSeconds"?:N (of this node),"clockSkewSeconds"?:N}]}
 // POST /v1/fleet/accept {"reason"}      answers like GET /v1/peers; 409 while no alarm about the store stands
+// GET /v1/upstream
+//   {"endpoints":[{"upstream","endpoint","weight":N,"configuredWeight":N,"sharePercent":N,
+//     "state":"healthy|slow-start|ejected|down","why"?:"tries|probes|operator","backInSeconds"?:N,"probe"?:"good|bad",
+//     "live"?:{"weight"?:{"by","reason","at"},"eject"?:{"by","reason","at"}},"ejections":N,"inFlight":N,"queued":N,
+//     "idle":N,"addresses":N,"addressesStale":bool,"detail"?}],
+//    "mirror"?:{"url","share":N,"underWay":N,"bytes":N,"answered":N,"failed":N,"timeout":N,"dropped":N}}
+// POST /v1/upstream {"action":"weight|eject|restore","endpoint":"URL","weight"?:N,"forSeconds"?:N,"reason"}
+//   answers like GET; 404 for an unknown URL, 409 when too few endpoints would be left. Until a restart.
 // GET /v1/cache/stats
 //   {"entries":N,"bytes":N,"sizeBytes":N,"orders":N,"hits":N,"misses":N,"evictions":{"<cause>":N},"healthy":bool,
 //    "detail"?}

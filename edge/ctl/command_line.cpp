@@ -25,6 +25,7 @@ class Parser {
         app_.set_version_flag("--version", "holdfastctl " HOLDFAST_VERSION);
         app_.require_subcommand(1);
         add_steering();
+        add_upstream();
         add_memory();
         add_offline();
         add_journal();
@@ -106,6 +107,19 @@ class Parser {
             app->add_flag("--fleet", c_.fleet, "every node of the fleet")->needs(reason);
             app->add_option("--for", for_, "how long, e.g. 10m; default 15m, at most 4h");
         }
+    }
+
+    void add_upstream() {
+        auto* all = group("upstream", "who gets the calls; a change lasts to a restart, `restore` or a reload of it");
+        leaf(all, "list", Verb::upstream_list, "endpoints: weight, share, state; live changes are marked");
+        auto* weight = leaf(all, "weight", Verb::upstream_set, "another weight, without an end; 0: no calls");
+        auto* eject = leaf(all, "eject", Verb::upstream_set, "no calls for a while; half of the endpoints stay");
+        for (auto* app : {weight, eject, leaf(all, "restore", Verb::upstream_set, "serve again as configured")}) {
+            app->add_option("ENDPOINT", c_.endpoint, "its URL, as `list` shows it")->required();
+            app->add_option("--reason", c_.reason, "why; goes into the journal")->required();
+        }
+        weight->add_option("WEIGHT", c_.weight, "0 to 100, beside those of the others")->required();
+        eject->add_option("--for", for_, "how long, e.g. 30m; default 15m, at most 4h");
     }
 
     void add_memory() {
@@ -241,7 +255,8 @@ class Parser {
 
     CommandLineResult finish() {
         const auto* chosen = deepest();
-        if (c_.verb == Verb::degrade || c_.verb == Verb::circuit_set) c_.action = chosen->get_name();
+        if (c_.verb == Verb::degrade || c_.verb == Verb::circuit_set || c_.verb == Verb::upstream_set)
+             c_.action = chosen->get_name();
         for (const auto& [text, to, name] : {std::tuple{&timeout_, &c_.timeout, "--timeout"},
                                              std::tuple{&every_, &c_.every, "--delay"},
                                              std::tuple{&wait_limit_, &c_.wait_limit, "--wait-limit"}}) {

@@ -16,6 +16,8 @@ enum class Verb {
     degrade,
     circuit_show,
     circuit_set,
+    upstream_list,
+    upstream_set,
     cache_stats,
     cache_get,
     cache_purge,
@@ -50,8 +52,10 @@ struct CommandLine {
     bool json = false;
     Nanos timeout = 5s;  // of one request
 
-    std::string action;  // degrade: on, off, auto; circuit: open, close, auto
     std::string shell;   // completion: bash, zsh, fish; json: the command tree for the manual page
+    std::string action;    // degrade: on, off, auto; circuit: open, close, auto; upstream: weight, eject, restore
+    std::string endpoint;  // its URL
+    double weight = 0;
     std::string scene, reason, credential, subject, device, client;
     std::string file, secret_file, folder, id, request_id, nonce;
     std::optional<Nanos> lasts;      // --for

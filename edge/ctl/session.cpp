@@ -26,7 +26,8 @@ int exit_code_of(int status) {
 }
 
 constexpr int (*kVerbs[])(Session&) = {
-    run_status,       run_degrade,        run_circuit_show,   run_circuit_set,  run_cache_stats, run_cache_get,
+    run_status,       run_degrade,        run_circuit_show,   run_circuit_set,
+    run_upstream_list, run_upstream_set,  run_cache_stats, run_cache_get,
     run_cache_purge,  run_cache_revoke,   run_policy_test,    run_config_check, run_config_show, run_config_reload,
     run_journal_tail, run_journal_verify, run_journal_export, run_keys_sign,    run_keys_verify, run_explain,
     run_drain,        run_undrain,        run_upgrade,        run_state_reset,    run_top,         run_doctor,

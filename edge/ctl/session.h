@@ -49,6 +49,8 @@ int run_explain(Session& s);
 int run_degrade(Session& s);
 int run_circuit_show(Session& s);
 int run_circuit_set(Session& s);
+int run_upstream_list(Session& s);
+int run_upstream_set(Session& s);
 int run_drain(Session& s);
 int run_undrain(Session& s);
 int run_upgrade(Session& s);

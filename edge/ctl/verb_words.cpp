@@ -18,6 +18,7 @@ const std::vector<VerbWords>& words() {
         {"status", {}},
         {"degrade", {"on", "off", "auto"}},
         {"circuit", {"show", "open", "close", "auto"}},
+        {"upstream", {"list", "weight", "eject", "restore"}},
         {"cache", {"stats", "get", "purge", "revoke"}},
         {"policy", {"test"}},
         {"config", {"check", "show", "reload", "history", "rollback"}},

@@ -26,6 +26,8 @@ TEST_CASE("ctl: every verb is understood") {
         {{"degrade", "on", "--reason", "r"}, Verb::degrade},
         {{"circuit", "show"}, Verb::circuit_show},
         {{"circuit", "open"}, Verb::circuit_set},
+        {{"upstream", "list"}, Verb::upstream_list},
+        {{"upstream", "weight", "https://a", "10", "--reason", "r"}, Verb::upstream_set},
         {{"cache", "stats"}, Verb::cache_stats},
         {{"cache", "get", "--credential", "c", "--subject", "s", "--scene", "n"}, Verb::cache_get},
         {{"cache", "purge"}, Verb::cache_purge},

@@ -77,10 +77,17 @@ TEST_CASE("upstream: weights split the subjects, and the operator moves them") {
     CHECK(shares()[0] == 0);
     CHECK(b.upstream->set_weight("https://192.0.2.9", 1).error().code == Code::not_found);
     CHECK(b.upstream->set_weight("https://192.0.2.1", -1).error().code == Code::invalid);
+    // What has no weight is no other half.
+    CHECK(b.upstream->eject("https://192.0.2.2", 1min).error().code == Code::denied);
+    CHECK(b.upstream->set_weight("https://192.0.2.2", 0).error().code == Code::denied);
+    REQUIRE(b.upstream->restore("https://192.0.2.1")); // its configured weight again
+    CHECK(shares()[1] == Approx(40).margin(20));
     REQUIRE(b.upstream->eject("https://192.0.2.2", 1min));
     CHECK(b.upstream->eject("https://192.0.2.1", 1min).error().code == Code::denied);
-    CHECK(shares()[1] == 0); // ejected: even a weight of zero serves first
+    CHECK(shares()[1] == 0);
     CHECK(b.upstream->status().endpoints[1].back_in.has_value());
     REQUIRE(b.upstream->restore("https://192.0.2.2"));
-    CHECK(shares()[0] == 0);
+    CHECK(b.upstream->status().endpoints[1].slow_start);
+    b.loop.run_for(1min);
+    CHECK(shares()[1] == Approx(40).margin(20));
 }

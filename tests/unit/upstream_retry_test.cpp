@@ -149,7 +149,7 @@ TEST_CASE("ejection: restore brings an endpoint back, and an unknown one is not 
     const MonoTime t(100s);
     REQUIRE(e.eject(1, t + 1h, t));
     CHECK(e.ejected(1, t));
-    e.restore(1);
+    e.restore(1, t);
     CHECK_FALSE(e.ejected(1, t));
     CHECK(e.eject(2, t, t).error().code == Code::not_found);
 }

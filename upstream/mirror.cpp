@@ -1,0 +1,88 @@
+#include "upstream/mirror.h"
+
+#include <utility>
+
+#include "edge/base/check.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::uint64_t kAnswerBytesMax = 1u << 20;  // of an answer that nobody reads
+
+Endpoint endpoint_of(const MirrorOptions& options) {
+    auto parsed = parse_endpoint(options.url);
+    HF_CHECK(parsed);
+    return std::move(*parsed);
+}
+
+PoolOptions pool_of(const MirrorOptions& options, PoolOptions pool) {
+    pool.connections = pool.idle = options.connections;
+    pool.queue = 0;
+    pool.answer_bytes = kAnswerBytesMax;
+    return pool;
+}
+
+}  // namespace
+
+std::string_view name(MirrorResult result) {
+    constexpr std::array<std::string_view, kMirrorResults> kNames{"answered", "failed", "timeout", "dropped"};
+    return kNames[static_cast<std::size_t>(result)];
+}
+
+Mirror::Mirror(Loop& loop, Dialer& dialer, Network& network, Rng& rng, const MirrorOptions& options,
+               const PoolOptions& pool, const ResolverOptions& resolver)
+    : loop_(loop),
+      rng_(rng),
+      options_(options),
+      pool_(loop, dialer, network, endpoint_of(options), pool_of(options, pool), resolver) {}
+
+Mirror::~Mirror() = default;
+
+bool Mirror::takes(std::size_t body_bytes) {
+    if (!rng_.chance(options_.share)) return false;
+    if (copies_.size() < options_.connections && bytes_ + body_bytes <= options_.bytes) return true;
+    drop();
+    return false;
+}
+
+void Mirror::send(std::string head, std::shared_ptr<const std::string> body) {
+    const At at = copies_.insert(copies_.end(), Copy{});
+    try {
+        at->timer = loop_.after(Nanos{0}, [this, at] { begin(at); });
+    } catch (...) {
+        copies_.erase(at);
+        throw;
+    }
+    bytes_ += body->size();
+    at->head = std::move(head);
+    at->body = std::move(body);
+}
+
+void Mirror::begin(At at) {
+    at->timer = loop_.after(options_.timeout, [this, at] { over(at, MirrorResult::timeout); });
+    at->place = pool_.enter();
+    HF_CHECK(at->place.held());  // there are as many places as copies
+    PooledConnection idle = pool_.take_idle();
+    if (idle.client) return go(at, std::move(idle));
+    at->connecting = pool_.connect(loop_.now().mono + options_.timeout, [this, at](Result<PooledConnection> made) {
+        if (!made) return over(at, MirrorResult::failed);
+        go(at, std::move(*made));
+    });
+}
+
+void Mirror::go(At at, PooledConnection connection) {
+    at->connection = std::move(connection);
+    at->connection.client->send({at->head, *at->body}, [this, at](const Result<HttpResponse>& answer) {
+        const bool good = answer && answer->head.status / 100 == 2;
+        if (answer) pool_.give_back(std::move(at->connection));
+        over(at, good ? MirrorResult::answered : MirrorResult::failed);
+    });
+}
+
+void Mirror::over(At at, MirrorResult result) {
+    ++counts_[static_cast<std::size_t>(result)];
+    bytes_ -= at->body->size();
+    copies_.erase(at);
+}
+
+}  // namespace holdfast
