@@ -1,6 +1,6 @@
-// Memory for OpenSSL. An idle TLS connection keeps some thirty pieces of it; the few between 512 bytes and 8 KiB are most
-// of the bytes, and a general allocator rounds just these up by as much as a seventh. Here they lie side by side in
-// chunks of their exact size (to 32 bytes), so that a connection costs 1 KiB less. Everything else is malloc's.
+// Memory for OpenSSL. An idle TLS connection keeps some thirty pieces of it; the few between 512 bytes and 8 KiB are
+// most of the bytes, and a general allocator rounds just these up by as much as a seventh. Here they lie side by side
+// in chunks of their exact size (to 32 bytes), so that a connection costs 1 KiB less. Everything else is malloc's.
 #pragma once
 
 #include <cstddef>

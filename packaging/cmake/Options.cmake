@@ -29,12 +29,17 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
+# What nearly every file includes; parsed once a library instead of once a file, which is a third of the build.
+set(hf_common_headers <algorithm> <array> <chrono> <cstdint> <deque> <functional> <map> <memory> <optional> <span> <string>
+    <string_view> <unordered_map> <vector> <fmt/format.h> <tl/expected.hpp>)
+
 # hf_library(name SOURCES ... LINKS ... PRIVATE_LINKS ...); an empty layer becomes an interface library.
 function(hf_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
   list(FILTER arg_SOURCES EXCLUDE REGEX "/main\\.cpp$")
   if(arg_SOURCES)
     add_library(${name} STATIC ${arg_SOURCES})
+    target_precompile_headers(${name} PRIVATE ${hf_common_headers})
     target_link_libraries(${name} PUBLIC hf_options ${arg_LINKS} PRIVATE ${arg_PRIVATE_LINKS})
   else()
     add_library(${name} INTERFACE)
