@@ -38,7 +38,7 @@ std::string content(const std::string& path) {
 
 // Every setting that names a file of a secret.
 bool names_secret(std::string_view key) {
-    for (const std::string_view end : {"secret_file", "key_file", "password_file", "listen.key", "upstream.key"})
+    for (const std::string_view end : {"secret_file", "key_file", "password_file", "token_file", "listen.key", "upstream.key"})
         if (key.ends_with(end) && !key.ends_with("public_key_file")) return true;
     return false;
 }
@@ -61,8 +61,8 @@ void check_secrets(Checks& out, const Config& config) {
 }
 
 void check_alipay_keys(Checks& out, const Config& config) {
-    const std::string own = beside(config, setting(config, "upstream.alipay.private_key_file"));
-    const std::string theirs = beside(config, setting(config, "upstream.alipay.alipay_public_key_file"));
+    const std::string own = beside(config, config.upstream.alipay.private_key_file);
+    const std::string theirs = beside(config, config.upstream.alipay.alipay_public_key_file);
     if (own.empty() || theirs.empty()) return;
     const auto key = rsa2::PrivateKey::parse(content(own));
     if (!key)

@@ -129,19 +129,16 @@ TEST_CASE("doctor: the application's own public key in the place of Alipay's is 
     const auto keys = document.parse(text.str());
     REQUIRE(keys);
     const auto pem = [&keys](const char* name) { return std::string((*keys)["keys"][name].text().value_or("")); };
-    config.settings.push_back({"upstream.alipay.private_key_file",
-                               '"' + folder.write("own.pem", pem("app_private_pkcs8")) + '"', "", false, "", ""});
+    config.upstream.alipay.private_key_file = folder.write("own.pem", pem("app_private_pkcs8"));
     for (const auto& [name, expected] : {std::pair{"alipay_public", Finding::good},
                                          {"app_public", Finding::bad},
                                          {"app_private_pkcs8", Finding::bad}}) {
         INFO(name);
         REQUIRE_FALSE(pem(name).empty());
-        config.settings.push_back({"upstream.alipay.alipay_public_key_file",
-                                   '"' + folder.write("theirs.pem", pem(name)) + '"', "", false, "", ""});
+        config.upstream.alipay.alipay_public_key_file = folder.write("theirs.pem", pem(name));
         checks.clear();
         check_alipay_keys(checks, config);
         CHECK(finding(checks, "keys", "alipay: public key") == expected);
-        config.settings.pop_back();
         const std::string said = checks.back().detail;
         if (name == std::string("app_public"))
             CHECK(said.find("the application's own public key") != std::string::npos);
