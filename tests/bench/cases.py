@@ -75,9 +75,9 @@ def degraded_node(seconds):
     try:
         proc = peers.start("holdfast", tls=False)
         load.prove_checks("holdfast", tls=False)
-        inputs.requests("node", load.RATE_MAX)
+        inputs.requests("node", 2 * load.RATE_MAX)
         while load.verify(False, 2)["requests"] < 1.2 * inputs.SUBJECTS:    # until one run has met every subject
-            inputs.requests("node", load.RATE_MAX)
+            inputs.requests("node", 2 * load.RATE_MAX)
         time.sleep(0.5)
         peers.stop_stub(stub)
         stub = None

@@ -3,7 +3,7 @@ import http.client, json, os, ssl, subprocess, time
 
 import host, inputs, peers
 
-RATE_MAX = 60000                                 # more requests a second than one load core makes
+RATE_MAX = 90000                                 # more requests a second than one load core makes
 
 
 def wrk(url, script, seconds, connections=64, env=None):
