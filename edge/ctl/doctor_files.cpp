@@ -38,7 +38,8 @@ std::string content(const std::string& path) {
 
 // Every setting that names a file of a secret.
 bool names_secret(std::string_view key) {
-    for (const std::string_view end : {"secret_file", "key_file", "password_file", "token_file", "listen.key", "upstream.key"})
+    for (const std::string_view end :
+         {"secret_file", "key_file", "password_file", "token_file", "listen.key", "upstream.key"})
         if (key.ends_with(end) && !key.ends_with("public_key_file")) return true;
     return false;
 }
