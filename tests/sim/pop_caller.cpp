@@ -64,6 +64,7 @@ void PopCaller::ask() {
     one->ask.sent = world_.now().mono;
     one->bytes = signed_bytes(
         fmt::format(R"({{"orderNo":"{}","scene":"LOGIN","subject":"{}"}})", one->ask.order, one->ask.subject));
+    one->patience = view_.after(kPatience, [this, one] { answered(one, -1, ""); });
     one->dialling = host_.dial({to_, kNodePort, false, ""},
                                [this, one](Result<std::unique_ptr<Stream>> got) { connected(one, std::move(got)); });
 }

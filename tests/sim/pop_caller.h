@@ -1,5 +1,6 @@
 // The callers of one node of a fleet: honest and fresh requests at random times, each on a connection of its own. What
-// a request came to is told to whoever judges.
+// a request came to is told to whoever judges. Their patience is far beyond a node's deadline: it ends what waits on a
+// connection whose node died while the road was cut, so that no reset ever came.
 #pragma once
 
 #include <functional>
@@ -24,6 +25,8 @@ struct PopAsk {
 
 class PopCaller {
   public:
+    static constexpr Nanos kPatience = 15s;
+
     // `wall`: of the node, which its callers' clocks follow. `ended`: each request, at its end.
     PopCaller(SimNet& net, std::size_t number, std::uint64_t seed, std::function<WallTime()> wall,
               std::function<void(const PopAsk&)> ended);
@@ -40,6 +43,7 @@ class PopCaller {
         std::string bytes;
         std::unique_ptr<Pending> dialling;
         std::unique_ptr<ClientConnection> connection;
+        std::unique_ptr<Timer> patience;
         bool over = false;
     };
     std::string signed_bytes(const std::string& body);

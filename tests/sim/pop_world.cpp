@@ -108,9 +108,12 @@ void PopWorld::converge() {
 }
 
 void PopWorld::ask_after_healing() {
+    const auto answered = [this] { return all([](PopNode& n) { return n.caller.open() == 0; }); };
+    for (auto& node : nodes) node->caller.stop();
+    until(answered, PopCaller::kPatience);  // what was asked before
     const std::size_t live = report_.live;
     for (auto& node : nodes) node->caller.ask();
-    until([this] { return all([](PopNode& n) { return n.caller.open() == 0; }); }, 5s);
+    until(answered, 5s);
     if (report_.live != live + nodes.size()) bad("live-after-heal", "a node does not answer live");
 }
 
@@ -167,7 +170,7 @@ void PopWorld::coda() {
 
 void PopWorld::end() {
     for (auto& node : nodes) node->caller.stop();
-    if (!until([this] { return all([](PopNode& n) { return n.caller.open() == 0; }); }, 10s))
+    if (!until([this] { return all([](PopNode& n) { return n.caller.open() == 0; }); }, PopCaller::kPatience + 1s))
         bad("queues-drain", "a request has no end");
     for (auto& node : nodes)
         if (node->running()) node->give_up();
