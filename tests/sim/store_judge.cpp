@@ -54,8 +54,8 @@ void StoreJudge::judge_opening(const FleetView& view, const StateRecord& before,
     const auto share = static_cast<std::size_t>(std::ceil(quorum * static_cast<double>(view.live()) - 1e-9));
     const std::size_t needed = view.live() <= 1 ? 1 : std::max<std::size_t>({2, min_votes, share});
     for (const auto& [node, vote] : view.votes()) {
-        // Of a node that began anew the vote of its last life counts until that lease ends: the comparison is of the
-        // vote.
+        // Of a node that began anew, the vote of its last life counts until that lease ends: it is the vote that is
+        // compared.
         if (view.node(node) != nullptr && vote.value.epoch == before.epoch && vote.value.cause != "volunteer") ++votes;
     }
     if (now.state != CircuitState::open || votes < needed)
