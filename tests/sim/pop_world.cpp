@@ -107,13 +107,15 @@ void PopWorld::converge() {
     bad("converges", how);
 }
 
-void PopWorld::ask_after_healing() {
-    const auto answered = [this] { return all([](PopNode& n) { return n.caller.open() == 0; }); };
+bool PopWorld::quiet(Nanos limit) {
     for (auto& node : nodes) node->caller.stop();
-    until(answered, PopCaller::kPatience);  // what was asked before
+    return until([this] { return all([](PopNode& n) { return n.caller.open() == 0; }); }, limit);
+}
+
+void PopWorld::ask_after_healing() {
     const std::size_t live = report_.live;
     for (auto& node : nodes) node->caller.ask();
-    until(answered, 5s);
+    quiet(5s);
     // A node that lost its nonces refuses what was signed before its start, by a wall clock that went back perhaps.
     if (plan.memories > 0 && plan.wall_jumps > 0) return;
     if (report_.live != live + nodes.size()) bad("live-after-heal", "a node does not answer live");
@@ -171,9 +173,7 @@ void PopWorld::coda() {
 }
 
 void PopWorld::end() {
-    for (auto& node : nodes) node->caller.stop();
-    if (!until([this] { return all([](PopNode& n) { return n.caller.open() == 0; }); }, PopCaller::kPatience + 1s))
-        bad("queues-drain", "a request has no end");
+    if (!quiet(PopCaller::kPatience + 1s)) bad("queues-drain", "a request has no end");
     for (auto& node : nodes)
         if (node->running()) node->give_up();
     const auto gone = [](PopNode& node) { return !node.running() || node.gone; };
@@ -211,8 +211,7 @@ PopReport PopWorld::run() {
         coda();
         converge();
     }
-    for (auto& node : nodes) node->caller.stop();
-    until([this] { return all([](PopNode& n) { return n.caller.open() == 0; }); }, 5s);
+    quiet(PopCaller::kPatience);
     if (all([](PopNode& node) { return node.running(); })) ask_after_healing();
     end();
     report_.hash = history.hash();

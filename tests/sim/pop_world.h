@@ -76,6 +76,7 @@ class PopWorld {
     bool well(bool healed);
     bool until(const std::function<bool()>& met, Nanos limit);
     void converge();
+    bool quiet(Nanos limit);  // nobody asks any more, and whether what was asked has ended within the limit
     void ask_after_healing();
     void coda();
     bool within(Nanos limit, std::string_view rule, const std::string& what, const std::function<bool()>& met);
