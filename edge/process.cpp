@@ -166,15 +166,18 @@ Result<void> Process::upgrade() {
     return {};
 }
 
+// A failure is told once the node serves on: until then it lets go of its state, and takes no other upgrade.
 std::string Process::upgrade_view() const {
     const bool followed = upgraded_ && handing_ == Handing::nothing;
+    const bool letting_go = handing_ == Handing::failed && (node_ == nullptr || node_->ending());
+    const Handing shown = followed ? Handing::done : letting_go ? Handing::handing_over : handing_;
     std::string out;
     json::Writer w(out);
     w.begin_object()
-        .member("state", followed ? "done" : handing_name(static_cast<int>(handing_)))
+        .member("state", handing_name(static_cast<int>(shown)))
         .member("pid", std::int64_t(::getpid()));
     if (successor_ != nullptr) w.member("successor", std::int64_t(successor_->pid()));
-    if (!why_failed_.empty()) w.member("error", why_failed_);
+    if (!letting_go && !why_failed_.empty()) w.member("error", why_failed_);
     w.end_object();
     return out;
 }

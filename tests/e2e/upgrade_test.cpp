@@ -147,6 +147,23 @@ TEST_CASE("e2e: a new process that fails at any moment is killed, and the node s
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
+TEST_CASE("e2e: an upgrade that failed is told once the next one can be asked for") {
+    const Folder folder;
+    const std::string path = folder.path + "/holdfast";
+    Site site(own_program(path), R"({"latencyMs":{"min":300,"max":300}})");
+    install(path, "printf 'prepared\\n' >&$fd\nexit 4\n");
+    Client slow = site.connect();
+    REQUIRE(slow.send(site.bytes(verify_ask(site.order(), "LOGIN", "user-1"))));
+    for (int i = 0; i < 3; ++i) {
+        const Finished done = site.ctl({"upgrade"});
+        CHECK(done.status == 1);
+        CHECK(done.err.find("it ended with status 4") != std::string::npos);
+    }
+    const auto answer = slow.answer();
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+}
+
 TEST_CASE("e2e: a node that is told to end during an upgrade ends, and leaves no new process") {
     const Folder folder;
     const std::string path = folder.path + "/holdfast";
