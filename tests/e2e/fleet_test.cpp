@@ -6,8 +6,8 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 
+#include "tests/support/e2e_fleet.h"
 #include "tests/support/e2e_relay.h"
-#include "tests/support/e2e_site.h"
 #include "tests/support/etcd_process.h"
 #include "upstream/fleet_records.h"
 
@@ -15,40 +15,6 @@ using namespace holdfast;
 using namespace holdfast::e2e;
 
 namespace {
-
-Terms member(const std::string& name, const std::vector<std::string>& urls, const std::string& more = {}) {
-    Terms terms;
-    terms.tls = false;
-    terms.name = name;
-    std::string list;
-    for (const std::string& url : urls) list += (list.empty() ? "\"" : ", \"") + url + "\"";
-    terms.more = fmt::format("[coordination]\nkind = \"etcd\"\nendpoints = [{}]\nlease_ttl = \"3s\"\n{}", list, more);
-    return terms;
-}
-
-std::string lease(const Site& site) {
-    return std::string(site.admin_get("/v1/status")["lease"]["state"].text().value_or(""));
-}
-bool leased(const Site& site, Nanos limit = 20s) {
-    return eventually(limit, [&site] { return lease(site) == "leased"; });
-}
-bool autonomous(const Site& site, Nanos limit) {
-    return eventually(limit, [&site] { return lease(site) == "autonomous"; });
-}
-double live(const Site& site) {
-    return site.admin_get("/v1/status")["lease"]["live"].number().value_or(0);
-}
-bool serves_live(Site& site) {
-    return site.ask(verify_ask(site.order(), "PAYMENT", "somebody")).json().text("source") == "live";
-}
-std::size_t count(const std::string& text, const std::string& what) {
-    std::size_t n = 0;
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + what.size())) ++n;
-    return n;
-}
-bool holds(const std::string& text, const std::string& what) {
-    return text.find(what) != std::string::npos;
-}
 
 // The time that 99 of 100 requests stay below, of so many one after the other; all must be live.
 Nanos p99_of(Site& site, int requests = 150) {

@@ -111,7 +111,8 @@ MiniReply Centre::stats_reply() const {
     std::string body;
     json::Writer w(body);
     w.begin_object().member("mode", name(plan_.mode)).member("requests", stats_.requests);
-    w.member("probes", stats_.probes).member("replays", stats_.replays).member("poisoned", stats_.poisoned);
+    w.member("probes", stats_.probes).member("fleetProbes", stats_.fleet_probes);
+    w.member("probeEpoch", stats_.probe_epoch).member("replays", stats_.replays).member("poisoned", stats_.poisoned);
     w.member("overCapacity", stats_.over_capacity).member("malformed", stats_.malformed);
     w.member("connectionsOpen", std::uint64_t{connections()}).member("connectionsAccepted", server_.accepted());
     w.key("byMode").begin_object();
@@ -166,6 +167,8 @@ MiniReply Centre::verify(const MiniRequest& request) {
     call.attempt = to_int(request.header("X-Attempt"));
     call.node = std::string(request.header("X-Edge-Node"));
     call.probe_epoch = static_cast<std::uint64_t>(std::max(0, to_int(request.header("X-Edge-Probe"))));
+    stats_.fleet_probes += call.probe_epoch != 0;
+    stats_.probe_epoch = std::max(stats_.probe_epoch, call.probe_epoch);
     const auto root = document_.parse(request.body);
     if (!root || !(*root)["subject"].text()) {
         ++stats_.malformed;

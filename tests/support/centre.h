@@ -42,6 +42,8 @@ struct CentreCall {
 struct CentreStats {
     std::uint64_t requests = 0; // verifications; neither probes nor control
     std::uint64_t probes = 0;
+    std::uint64_t fleet_probes = 0;  // verifications with X-Edge-Probe
+    std::uint64_t probe_epoch = 0;   // the newest one
     std::uint64_t replays = 0;
     std::uint64_t poisoned = 0;
     std::uint64_t over_capacity = 0;

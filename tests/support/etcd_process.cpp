@@ -190,7 +190,8 @@ void Etcd::turn_auth_on(const std::string& user, const std::string& password, co
     post("/v3/auth/role/grant", R"({"name":"nodes","perm":{"permType":"READWRITE","key":")" + base64(prefix) +
                                     R"(","range_end":")" + base64(etcd_prefix_end(prefix)) + "\"}}");
     post("/v3/auth/user/grant", R"({"user":")" + user + R"(","role":"nodes"})");
-    post("/v3/auth/enable", "{}");
+    if (const std::string body = post("/v3/auth/enable", "{}"); body.find("cluster_id") == std::string::npos)
+        throw std::runtime_error("etcd: authentication is not on: " + body);
 }
 
 std::string Etcd::root_token() {
