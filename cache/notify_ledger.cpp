@@ -7,7 +7,8 @@
 namespace holdfast {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersionOne = 1;  // without an epoch
 constexpr std::size_t kTextMax = 256;
 constexpr std::size_t kExpireMax = 1000;
 constexpr std::string_view kPrefix = "notify/";
@@ -23,6 +24,7 @@ std::string encode(const NotifyEntry& e) {
     std::string out;
     wire::Writer w(out);
     w.u8(kVersion);
+    w.u64(e.epoch);
     w.text(as_text(e.body));
     w.u8(static_cast<std::uint8_t>(e.verdict));
     w.i64(e.sent.time_since_epoch().count());
@@ -35,8 +37,10 @@ std::string encode(const NotifyEntry& e) {
 
 std::optional<NotifyEntry> decode(std::string_view text) {
     wire::Reader r(text);
-    if (r.u8() != kVersion) return std::nullopt;
+    const std::uint8_t version = r.u8();
+    if (version != kVersion && version != kVersionOne) return std::nullopt;
     NotifyEntry out;
+    if (version == kVersion) out.epoch = r.u64();
     const std::string body(r.text(kTextMax));
     const std::uint8_t verdict = r.u8();
     out.sent = WallTime(Nanos(r.i64()));

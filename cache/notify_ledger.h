@@ -16,6 +16,7 @@ namespace holdfast {
 
 struct NotifyEntry {
     Digest body{};  // of the order's request: a number that is used again is another order
+    std::uint64_t epoch = 0;  // OutcomeStore::epoch() of the order's call: a later revocation hides the word
     Verdict verdict = Verdict::fail;
     WallTime sent{};               // when the centre says that it decided so
     WallTime received{};           // of the last notification

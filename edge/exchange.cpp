@@ -4,6 +4,7 @@
 #include "edge/base/log.h"
 #include "edge/connection.h"
 #include "edge/exchanges.h"
+#include "edge/notified.h"
 #include "edge/request_id.h"
 
 namespace holdfast {
@@ -211,7 +212,11 @@ Exchange::Next Exchange::join() {
 Exchange::Next Exchange::join_recorded() {
     const Now t = now();
     const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, t);
-    if (!found) return go(Step::decide);
+    if (!found) {
+        auto told = notified_before(parts_, *snapshot_, live_record(), t);
+        repeated_ = told.has_value();
+        return told ? answer_with(std::move(told->answer)) : go(Step::decide);
+    }
     if (found->body != digest_) return refuse(ApiCode::order_conflict, "this order was asked with another body");
     order_known_ = true;
     if (parts_.storage.outcomes().hidden(request_.subject, request_.scene, found->epoch)) return go(Step::decide);

@@ -4,7 +4,6 @@
 
 #include "edge/base/log.h"
 #include "edge/exchanges.h"
-#include "edge/live_record.h"
 #include "edge/recorded_answer.h"
 
 namespace holdfast {
@@ -61,6 +60,7 @@ NotifyEntry standing_after(const std::optional<NotifyEntry>& before, const Found
                            Now now) {
     NotifyEntry next;
     next.body = found.record.view().body;
+    next.epoch = found.record.view().asked_epoch;
     next.verdict = n.outcome->verdict;
     // Without a time of its own it is of now; one from the future is not believed to be newer than now.
     next.sent = n.sent == WallTime{} ? now.wall : std::min(n.sent, now.wall);
@@ -93,13 +93,18 @@ bool outdone(Parts& parts, const LiveRecord& record, const NotifyEntry& word, No
     return permits(static_cast<Verdict>(live.outcome)) < permits(word.verdict) && live.decided_at >= word.received;
 }
 
-void apply(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
-    if (outdone(parts, record, word, now)) return;
+Recorded write_down(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const NotifyEntry& word,
+                    Now now) {
     CentreOutcome outcome;
     outcome.verdict = word.verdict;
     outcome.verification_id = word.verification_id;
     const Nanos age = std::max(Nanos(0), Nanos(now.wall - word.sent));
-    record_decided(parts, *parts.snapshot, record, std::move(outcome), {now.mono - age, word.sent}, now);
+    return record_decided(parts, snapshot, record, std::move(outcome), {now.mono - age, word.sent}, now);
+}
+
+void apply(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
+    if (outdone(parts, record, word, now)) return;
+    write_down(parts, *parts.snapshot, record, word, now);
 }
 
 void journal(Parts& parts, const Notification& n, std::string_view credential, Noticed what) {
@@ -144,19 +149,30 @@ void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n
     }
     const LiveRecord record = found[0].record.view();
     const auto before = parts.notify.find(record.credential, record.order_no);
-    if (before && before->body == record.body && before->knows(n.id)) return done(Noticed::duplicate);
-    NotifyEntry word = standing_after(before, found[0], n, now);
-    journal(parts, n, record.credential, Noticed::taken);
+    // A copy is written like the first, which may not be on disk yet: what is confirmed is there.
+    const bool again = before && before->body == record.body && before->knows(n.id);
+    NotifyEntry word = again ? *before : standing_after(before, found[0], n, now);
+    const Noticed what = again ? Noticed::duplicate : Noticed::taken;
+    if (!again) journal(parts, n, record.credential, what);
     // What follows the disk gets values only.
     parts.notify.put(record.credential, record.order_no, word,
-                     [&parts, kept = found[0].record, word, done = std::move(done)](Result<void> written) {
+                     [&parts, kept = found[0].record, word, what, done = std::move(done)](Result<void> written) {
                          if (!written) {
                              log::error("notification: not durable: {}", written.error().detail);
                              return done(Noticed::failed);
                          }
                          apply(parts, kept.view(), word, parts.loop.now());
-                         done(Noticed::taken);
+                         done(what);
                      });
+}
+
+std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, LiveRecord record, Now now) {
+    const auto word = parts.notify.find(record.credential, record.order_no);
+    if (!word || word->body != record.body || now.wall - word->received >= snapshot.config.orders.retain)
+        return std::nullopt;
+    if (parts.storage.outcomes().hidden(record.subject, record.scene, word->epoch)) return std::nullopt;
+    record.asked_epoch = word->epoch;
+    return write_down(parts, snapshot, record, *word, now);
 }
 
 void restore_notified(Parts& parts, Now now) {

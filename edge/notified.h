@@ -2,6 +2,7 @@
 // stands; between two of the same time, and against an answer that was under way meanwhile, the less permissive one.
 #pragma once
 
+#include "edge/live_record.h"
 #include "edge/parts.h"
 #include "upstream/notification.h"
 
@@ -21,6 +22,9 @@ std::string_view name(Noticed noticed);
 // `done` is called once, at once or when the disk has answered; never when `exchanges` or the node ends before.
 void take_notification(Parts& parts, Exchanges& exchanges, const Notification& notification,
                        std::function<void(Noticed)> done);
+// What the centre has said of an order whose record is gone (a kill shortly after the order came, a lost cache): the
+// word is written down again as the order's answer. Nothing where no word stands, or a revocation came after it.
+std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, LiveRecord record, Now now);
 // What a crash may have left undone: notifications that were confirmed shortly before it.
 void restore_notified(Parts& parts, Now now);
 

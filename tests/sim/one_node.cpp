@@ -16,6 +16,7 @@ namespace holdfast::sim {
 namespace {
 
 constexpr std::string_view kHost = "edge.example";
+constexpr std::string_view kCentreSecret = "the centre signs its notifications";
 
 }  // namespace
 
@@ -26,11 +27,17 @@ std::string OneNode::Got::text(const std::string& key) const {
 }
 
 OneNode::OneNode(const std::string& more, bool features)
-    : central(net, fmt::format("{}:{}", kCentreAddress, kCentrePort), 3), secret_(Clients::secret_of("app-a")) {
+    : central(net, fmt::format("{}:{}", kCentreAddress, kCentrePort), 3),
+      secret_(Clients::secret_of("app-a")),
+      centre_secret_(kCentreSecret) {
     log::set_level(log::Level::error);
     WorldPlan plan;
     plan.features = features;
     config_ = config_text(plan, folder.path()) + more;
+    folder.write("centre.secret", std::string(kCentreSecret));
+    const std::string table = "[upstream]\n";
+    config_.insert(config_.find(table) + table.size(),
+                   fmt::format("notify_secret_file = \"{}/centre.secret\"\n", folder.path()));
 }
 
 OneNode::~OneNode() {
@@ -70,14 +77,15 @@ void OneNode::crash() {
     node_.reset();
 }
 
-std::string OneNode::signed_bytes(const std::string& body) {
-    SignInput input{"POST", kHost, "/v1/verifications", "", 0, {}, Sha256::of(body)};
+std::string OneNode::signed_bytes(const std::string& path, const std::string& id, HmacSha256& secret,
+                                  const std::string& body) {
+    SignInput input{"POST", kHost, path, "", 0, {}, Sha256::of(body)};
     const std::string nonce = fmt::format("nonce-of-one-node-{:010}", ++nonces_);
     input.nonce = nonce;
     input.timestamp = unix_seconds(view.now().wall);
-    const SignedFields fields = sign(input, "app-a", secret_);
+    const SignedFields fields = sign(input, id, secret);
     std::string out;
-    append_request_head(out, {"POST", "/v1/verifications", kHost, "application/json", body.size(), true},
+    append_request_head(out, {"POST", path, kHost, "application/json", body.size(), true},
                         {{"Authorization", fields.authorization},
                          {"X-Timestamp", fields.timestamp},
                          {"X-Nonce", fields.nonce},
@@ -87,9 +95,18 @@ std::string OneNode::signed_bytes(const std::string& body) {
 
 void OneNode::begin(Got& got, const std::string& order, const std::string& scene, const std::string& subject,
                     const std::string& more) {
+    send(got, signed_bytes(
+                  "/v1/verifications", "app-a", secret_,
+                  fmt::format(R"({{"orderNo":"{}","scene":"{}","subject":"{}"{}}})", order, scene, subject, more)));
+}
+
+void OneNode::notify(Got& got, const std::string& body) {
+    send(got, signed_bytes("/v1/notifications/central", "central", centre_secret_, body));
+}
+
+void OneNode::send(Got& got, std::string bytes) {
     auto asking = std::make_unique<Asking>();
-    asking->bytes = signed_bytes(
-        fmt::format(R"({{"orderNo":"{}","scene":"{}","subject":"{}"{}}})", order, scene, subject, more));
+    asking->bytes = std::move(bytes);
     Asking* one = asking.get();
     asking_.push_back(std::move(asking));
     const auto connected = [one, &got](Result<std::unique_ptr<Stream>> stream) {

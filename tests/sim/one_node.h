@@ -38,6 +38,8 @@ class OneNode {
     // The same without waiting: the answer is filled in when it comes. Requires: `got` outlives it.
     void begin(Got& got, const std::string& order, const std::string& scene, const std::string& subject,
                const std::string& more = {});
+    // A notification of the centre, of kind "central", well signed; without waiting, as begin().
+    void notify(Got& got, const std::string& body);
     void run_for(Nanos span) { world.run_for(span); }
     bool until(const std::function<bool()>& met, Nanos limit = 10s) { return world.run_until_true(met, limit); }
     std::string journal() const;
@@ -60,14 +62,16 @@ class OneNode {
         std::unique_ptr<ClientConnection> connection;
         std::string bytes;
     };
-    std::string signed_bytes(const std::string& body);
+    std::string signed_bytes(const std::string& path, const std::string& id, HmacSha256& secret,
+                             const std::string& body);
+    void send(Got& got, std::string bytes);
 
     std::string config_;
     NodeView client_view_{world};
     SimHost client_{net, client_view_, kClientAddress};
     std::vector<std::unique_ptr<Asking>> asking_;
     std::unique_ptr<Node> node_;
-    HmacSha256 secret_;
+    HmacSha256 secret_, centre_secret_;  // the caller's, the centre's
     std::uint64_t nonces_ = 0, starts_ = 0;
     std::string why_;
 };

@@ -1,0 +1,160 @@
+// Notifications that meet something else of the same order: a call under way, an answer without the centre, a second
+// copy of themselves, a kill. Each through one whole node, with the exact order of events.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "edge/operators.h"
+#include "tests/sim/one_node.h"
+
+using namespace holdfast;
+using namespace holdfast::sim;
+
+namespace {
+
+// A node whose centre answers after `latency`, and gives `says` to everybody.
+struct Bench {
+    explicit Bench(Nanos latency = 5ms, Verdict says = Verdict::pass) {
+        REQUIRE(one.start());
+        centre(CentreMode::healthy, latency, says);
+    }
+    void centre(CentreMode mode, Nanos latency = 5ms, Verdict says = Verdict::pass) {
+        CentrePlan plan = one.central.plan();
+        plan.mode = mode;
+        plan.latency_min = plan.latency_max = latency;
+        plan.fail_percent = says == Verdict::fail ? 100 : 0;
+        plan.review_percent = 0;
+        one.central.apply(plan);
+    }
+    std::string text(const std::string& id, const std::string& order, const std::string& outcome, Nanos ago = 0s) {
+        const std::string when = rfc3339(one.view.now().wall - ago);
+        return fmt::format(
+            R"({{"notificationId":"{}","credential":"app-a","orderNo":"{}","outcome":"{}","decidedAt":"{}"}})", id,
+            order, outcome, when);
+    }
+    // What the node answers to a notification.
+    std::string notify(const std::string& id, const std::string& order, const std::string& outcome, Nanos ago = 0s) {
+        OneNode::Got got;
+        one.notify(got, text(id, order, outcome, ago));
+        REQUIRE(one.until([&got] { return got.status != 0; }));
+        CHECK(got.status == 200);
+        return got.body;
+    }
+    std::string outcome_of(const std::string& order) { return one.ask(order, "LOGIN", "user-1").text("outcome"); }
+    void degrade() {
+        bool stands = false;
+        Operators(one.node(), "test")
+            .degrade(Mode::degraded, "", 1h, "test", [&stands](Result<void> done) { stands = done.has_value(); });
+        REQUIRE(one.until([&stands] { return stands; }));
+    }
+    bool asked(std::size_t calls) {
+        return one.until([this, calls] { return one.central.calls().size() >= calls; });
+    }
+    void crash_and_start() {
+        one.crash();
+        REQUIRE(one.start());
+    }
+
+    OneNode one;
+};
+
+}  // namespace
+
+TEST_CASE("notified: before the live answer, the less permissive word is the answer") {
+    for (const Verdict live : {Verdict::pass, Verdict::fail}) {
+        Bench b(300ms, live);
+        OneNode::Got got;
+        b.one.begin(got, "o-1", "LOGIN", "user-1");
+        REQUIRE(b.asked(1));
+        CHECK(b.notify("n-1", "o-1", live == Verdict::pass ? "fail" : "pass") == "success");
+        REQUIRE(got.status == 0);  // the live answer is still under way
+        REQUIRE(b.one.until([&got] { return got.status != 0; }));
+        CHECK(got.text("outcome") == "fail");
+        CHECK(b.outcome_of("o-1") == "fail");
+        b.degrade();
+        CHECK(b.outcome_of("o-2") != "pass");  // nor does the memory of outcomes say otherwise
+        CHECK(b.one.central.calls().size() == 1);
+    }
+}
+
+TEST_CASE("notified: after the live answer a reversal stands, for the order and for the memory, over a kill") {
+    Bench b;
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    b.one.run_for(1s);
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    CHECK(b.notify("n-2", "o-1", "fail") == "success");
+    b.crash_and_start();
+    CHECK(b.outcome_of("o-1") == "fail");
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");  // again: it changes nothing
+    CHECK(b.notify("n-3", "o-1", "pass", 1h) == "success");  // late: older than the reversal
+    CHECK(b.outcome_of("o-1") == "fail");
+    b.degrade();
+    CHECK(b.outcome_of("o-2") != "pass");
+    CHECK(b.one.central.calls().size() == 1);
+}
+
+TEST_CASE("notified: the centre's word takes the place of a degraded answer") {
+    Bench b;
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    b.degrade();
+    REQUIRE(b.one.ask("o-2", "LOGIN", "user-1").text("source") == "cache");
+    b.one.run_for(6s);  // the outage is old enough
+    REQUIRE(b.one.ask("o-3", "OPEN", "user-1").text("outcome") == "provisional");
+    CHECK(b.notify("n-2", "o-2", "fail") == "success");
+    CHECK(b.notify("n-3", "o-3", "pass") == "success");
+    CHECK(b.outcome_of("o-2") == "fail");
+    const auto third = b.one.ask("o-3", "OPEN", "user-1");
+    CHECK(third.text("outcome") == "pass");
+    CHECK(third.text("source") == "live");
+    CHECK(b.outcome_of("o-4") != "pass");  // from memory
+    CHECK(b.one.central.calls().size() == 1);
+}
+
+TEST_CASE("notified: an order whose call has failed gets its outcome") {
+    Bench b;
+    b.centre(CentreMode::hang);
+    OneNode::Got got = b.one.ask("o-1", "LOGIN", "user-1");
+    REQUIRE(got.status == 504);
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    const std::size_t calls = b.one.central.calls().size();
+    CHECK(b.outcome_of("o-1") == "pass");
+    CHECK(b.one.central.calls().size() == calls);
+}
+
+TEST_CASE("notified: a second copy is confirmed only when the first is on disk") {
+    Bench b;
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    b.one.run_for(1s);
+    OffloadPlan slow;
+    slow.work_min = slow.work_max = 2s;
+    b.one.offload.set_plan(slow);
+    OneNode::Got first, second;
+    b.one.notify(first, b.text("n-1", "o-1", "fail"));
+    b.one.run_for(100ms);
+    b.one.notify(second, b.text("n-1", "o-1", "fail"));
+    b.one.run_for(1s);
+    CHECK(first.status == 0);
+    CHECK(second.status == 0);  // confirmed now, a kill would lose what it says
+    REQUIRE(b.one.until([&] { return first.status != 0 && second.status != 0; }, 20s));
+    CHECK(first.body == "success");
+    CHECK(second.body == "success");
+    CHECK(b.outcome_of("o-1") == "fail");
+}
+
+TEST_CASE("notified: a confirmed word outlives the record of its order") {
+    for (const char* word : {"pass", "fail"}) {
+        Bench b;
+        b.centre(CentreMode::hang);
+        REQUIRE(b.one.ask("o-1", "LOGIN", "user-1").status == 504);
+        CHECK(b.notify("n-1", "o-1", word) == "success");
+        b.one.crash();
+        std::filesystem::remove_all(b.one.data("cache"));  // more than a kill takes; state/ is sound
+        REQUIRE(b.one.start());
+        const std::size_t calls = b.one.central.calls().size();
+        CHECK(b.outcome_of("o-1") == word);
+        CHECK(b.one.central.calls().size() == calls);
+        const auto other = b.one.ask("o-1", "LOGIN", "user-2");
+        CHECK(other.status == 409);  // the order's number is taken again
+    }
+}
