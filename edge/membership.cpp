@@ -56,6 +56,11 @@ FleetOptions Membership::options(std::string instance) const {
     return o;
 }
 
+void Membership::reconfigured() {
+    const UpstreamOptions& upstream = node_.config().upstream.options;
+    fleet_->reconfigure(upstream.timeout.max, upstream.circuit);
+}
+
 FleetHooks Membership::hooks(std::function<MonoTime()> clock) {
     FleetHooks out;
     out.clock = std::move(clock);

@@ -27,6 +27,7 @@ class Membership {
     Membership& operator=(const Membership&) = delete;
 
     void circuit_changed() { fleet_->circuit_changed(); }
+    void reconfigured();  // the node's configuration is another now
     void tick(Now now);  // each second: the share of the budgets
     FleetStatus status() const { return fleet_->status(); }
     bool shared() const { return fleet_->mode() == FleetMode::shared; }

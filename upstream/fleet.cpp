@@ -16,6 +16,9 @@ Fleet::Fleet(Coordinator& store, Loop& loop, Rng& rng, Circuit& circuit, FleetOp
 
 Fleet::~Fleet() = default;
 
+void Fleet::reconfigure(Nanos probe_limit, const CircuitOptions& circuit) {
+    link_->reconfigure(probe_limit, circuit);
+}
 void Fleet::circuit_changed() {
     link_->soon();
 }

@@ -84,6 +84,8 @@ class Fleet {
     Fleet(const Fleet&) = delete;
     Fleet& operator=(const Fleet&) = delete;
 
+    // A reload of the circuit's options and of the hard timeout of one try. Before any call that it applies to.
+    void reconfigure(Nanos probe_limit, const CircuitOptions& circuit);
     // Something was reported to the circuit: looks at it at the end of this turn.
     void circuit_changed();
     FleetStatus status() const;

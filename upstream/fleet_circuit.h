@@ -81,6 +81,11 @@ class FleetCircuit {
     // Requires: the names are fleet names. `rng` outlives it. `memory`: what was durable at the end of the last life.
     FleetCircuit(FleetOptions options, FleetMemory memory, Rng& rng, Now now);
 
+    // A reload: what follows from the circuit's waits and from a try's hard timeout holds from now on.
+    void reconfigure(Nanos probe_limit, const CircuitOptions& circuit) {
+        options_.probe_limit = probe_limit;
+        options_.circuit = circuit;
+    }
     void reading() { view_.begin_read(); }  // a linearizable read of the prefix leaves now
     // Its answer; `sent` was read before it left.
     void loaded(const RangeAnswer& answer, MonoTime sent, Now now);

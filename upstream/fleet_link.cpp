@@ -60,6 +60,13 @@ void Fleet::Link::step() {
     tell();
 }
 
+void Fleet::Link::reconfigure(Nanos probe_limit, const CircuitOptions& circuit) {
+    machine_.reconfigure(probe_limit, circuit);
+    if (leaving_) return;
+    adopt();  // what no probe may outlive is another time now
+    soon();
+}
+
 void Fleet::Link::read(Now now) {
     const bool due = machine_.must_read() || !ever_read_ || now.mono >= next_read_;
     if (read_ || !due || !read_retry_.due(now.mono)) return;

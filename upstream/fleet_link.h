@@ -30,6 +30,7 @@ class Fleet::Link {
     Link(Coordinator& store, Loop& loop, Rng& rng, Circuit& circuit, FleetOptions options, FleetMemory memory,
          FleetHooks hooks, Nanos spread);
     void step();
+    void reconfigure(Nanos probe_limit, const CircuitOptions& circuit);
     void soon() { soon_->restart(Nanos{0}); }
     FleetStatus status() const;
     void order(FleetOrder order, Nanos span, std::string by, std::string why, std::function<void(Result<void>)> done);

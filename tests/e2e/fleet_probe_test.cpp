@@ -52,6 +52,26 @@ TEST_CASE("e2e fleet: the prober dies by kill -9 while it probes, and another on
     CHECK(serves_live(*other));
 }
 
+TEST_CASE("e2e fleet: a reload's wait ends the one that is under way") {
+    Etcd etcd;
+    Terms terms = member("pop-0", etcd.urls());
+    terms.circuit = "minimum_calls = 10\nopen_wait = \"1h\"\nopen_wait_max = \"1h\"\nthrottle_below = 0\n";
+    Site site(terms);
+    REQUIRE(leased(site));
+    site.centre(R"({"mode":"error"})");
+    REQUIRE(site.break_circuit());
+    const auto shows = [&site](const char* what) { return holds(site.ctl({"circuit", "show"}).out, what); };
+    REQUIRE(eventually(5s, [&] { return shows("central  open"); }));
+    site.centre(R"({"mode":"healthy"})");
+    std::string config = read_file(site.config_file());
+    const auto at = config.find("open_wait = \"1h\"");
+    REQUIRE(at != std::string::npos);
+    write_file(site.config_file(), config.replace(at, 16, "open_wait = \"1s\""));
+    REQUIRE(site.ctl({"config", "reload"}).status == 0);
+    CHECK(under_calls({&site}, 20s, [&] { return site.circuit() == "closed"; }));
+    CHECK(probes_at(site) > 0);
+}
+
 TEST_CASE("e2e fleet: the store over TLS with a client certificate; a stranger's is refused") {
     testing::TestCa ca, strangers;
     ca.issue("server", "IP:127.0.0.1");

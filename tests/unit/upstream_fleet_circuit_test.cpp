@@ -194,6 +194,20 @@ TEST_CASE("fleet circuit: the probe's lease bounds when a probe may start") {
     CHECK_FALSE(m.probing(b.now.mono));
 }
 
+TEST_CASE("fleet circuit: a reload's try limit bounds the probes under way, its wait the round that follows") {
+    FleetBench b;
+    b.probe();
+    auto& m = b.node(0).machine;
+    CircuitOptions circuit = m.options().circuit;
+    circuit.open_wait = 4s;
+    m.reconfigure(5s, circuit);
+    CHECK(m.take_leased(b.now).probe_until == m.probe_lease().until() - 5s);
+    CHECK(m.probe_ttl() == 15s);
+    b.verdict(ProbeVerdict::Kind::bad);
+    b.node(0).does(Kind::verdict);
+    CHECK(m.open_until() == b.now.mono + 8s);
+}
+
 TEST_CASE("fleet circuit: a fleet of one opens alone, of two it takes both") {
     FleetBench alone(1);
     alone.node(0).own_opens();
