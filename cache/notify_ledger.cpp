@@ -75,8 +75,9 @@ void NotifyLedger::put(std::string_view credential, std::string_view order_no, N
         return done(fail(Code::full, Origin::store, "the ledger of notifications is full"));
     if (entry.ids.size() > kIdsMax) entry.ids.erase(entry.ids.begin(), entry.ids.end() - kIdsMax);
     if (!known) ++size_;
-    state_.put_durable(name, encode(entry), [this, known, done = std::move(done)](Result<void> written) {
-        if (!written && !known) --size_;
+    state_.put_durable(name, encode(entry), [this, name, known, done = std::move(done)](Result<void> written) {
+        // Another notification of the order may have been put meanwhile: then it is still there.
+        if (!written && !known && !state_.get(name)) --size_;
         done(std::move(written));
     });
 }

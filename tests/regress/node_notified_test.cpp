@@ -2,9 +2,11 @@
 // copy of themselves, a kill. Each through one whole node, with the exact order of events.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "edge/notices.h"
 #include "edge/operators.h"
 #include "tests/sim/one_node.h"
 
@@ -157,4 +159,30 @@ TEST_CASE("notified: a confirmed word outlives the record of its order") {
         const auto other = b.one.ask("o-1", "LOGIN", "user-2");
         CHECK(other.status == 409);  // the order's number is taken again
     }
+}
+
+TEST_CASE("notified: 256 are taken at once, one more is told to come again, and none that was confirmed is lost") {
+    Bench b;
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    b.one.run_for(1s);
+    OffloadPlan slow;
+    slow.work_min = slow.work_max = 2s;
+    b.one.offload.set_plan(slow);
+    std::vector<OneNode::Got> got(Notices::kNoticesMax);
+    for (std::size_t i = 0; i < got.size(); ++i)
+        b.one.notify(got[i], b.text(fmt::format("n-{}", i), "o-1", i == 7 ? "fail" : "pass"));
+    b.one.run_for(500ms);
+    OneNode::Got more;
+    b.one.notify(more, b.text("n-more", "o-1", "pass"));
+    REQUIRE(b.one.until([&] { return more.status != 0; }, 1s));
+    CHECK(more.status == 503);
+    CHECK_FALSE(more.headers_retry_after.empty());
+    const auto confirmed = [&] {
+        return std::count_if(got.begin(), got.end(), [](const auto& one) { return one.body == "success"; });
+    };
+    CHECK(confirmed() == 0);
+    CHECK(b.one.until([&] { return confirmed() == static_cast<std::ptrdiff_t>(got.size()); }, 60s));
+    CHECK(b.notify("n-more", "o-1", "pass", 1h) == "success");
+    b.crash_and_start();
+    CHECK(b.outcome_of("o-1") == "fail");  // of equal time the less permissive stands
 }

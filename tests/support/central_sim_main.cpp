@@ -31,13 +31,15 @@ struct Options {
     std::string plan = "{}";
     std::uint64_t seed = 1;
     AlipayFiles alipay;
+    std::string notify_secret;  // file
 };
 
 constexpr const char* kAbout =
     "Stands in for the centre: answers POST .../v1/verifications as its plan says. Loopback addresses only.\n"
     "GET /_control shows the plan and the modes, POST /_control changes it while it runs, GET /_stats counts.\n"
     "With --alipay-app-id it is an Alipay gateway too: POST /gateway.do and /v3/..., signed both ways; \"alipay\" in\n"
-    "the plan forges its answers, POST /_notify sends a signed notification, GET /_notify tells what became of them.";
+    "the plan forges its answers, POST /_notify sends a signed notification, GET /_notify tells what became of them.\n"
+    "With --notify-secret, POST /_notify {\"kind\":\"central\",...} sends one of the centre itself.";
 
 void declare(CLI::App& app, Options& options) {
     app.add_option("--listen", options.listen, "IP:port to answer on; port 0: any")->capture_default_str();
@@ -54,6 +56,7 @@ void declare(CLI::App& app, Options& options) {
     app.add_option("--alipay-cert", alipay.certificate, "PEM: its certificate; calls then bring serial numbers");
     app.add_option("--alipay-roots", alipay.roots, "PEM: the root certificates that the app has");
     app.add_option("--alipay-aes-key", alipay.aes_key, "base64: decrypt and encrypt contents (encrypt_type=AES)");
+    app.add_option("--notify-secret", options.notify_secret, "file: signs notifications of the centre itself");
     app.add_option("--notify-ca", alipay.notify_ca, "PEM: CAs of https:// URLs that are notified");
 }
 
@@ -98,6 +101,11 @@ int serve(const Options& options, const CentrePlan& plan, TlsServerContext* tls)
         auto gateway = make_alipay(options.alipay);
         if (!gateway) return refuse(gateway.error().detail);
         centre.serve_alipay(std::move(*gateway), dialer);
+    }
+    if (!options.notify_secret.empty()) {
+        auto secret = text_of(options.notify_secret);
+        if (!secret) return refuse(secret.error().detail);
+        centre.notify_through(dialer, std::move(*secret));
     }
     MiniServer control(loop, [&centre](const MiniRequest& request) {
         const bool ours = request.path == "/_control" || request.path == "/_stats" || request.path == "/_notify";

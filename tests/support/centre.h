@@ -14,9 +14,9 @@
 
 #include "edge/base/rng.h"
 #include "tests/support/alipay_gateway.h"
-#include "tests/support/alipay_notifier.h"
 #include "tests/support/centre_plan.h"
 #include "tests/support/mini_server.h"
+#include "tests/support/notifier.h"
 
 namespace holdfast {
 
@@ -69,6 +69,8 @@ class Centre {
     // From now on also an Alipay gateway (gateway.do, /v3/...), which notifies through `dialer`. Requires: it outlives
     // this.
     void serve_alipay(std::unique_ptr<AlipayGateway> gateway, Dialer& dialer);
+    // POST /_notify {"kind":"central",…} sends notifications signed with `secret`. Requires: `dialer` outlives this.
+    void notify_through(Dialer& dialer, std::string secret);
     void apply(const CentrePlan& plan);
     // After its machine lost every connection and port: closes what is left of them and listens again.
     void reopen();
@@ -93,6 +95,7 @@ class Centre {
     MiniReply verify(const MiniRequest& request);
     MiniReply alipay(const MiniRequest& request);
     MiniReply notify(const MiniRequest& request);
+    Result<void> notify_central(json::Value json);
     void write_alipay_stats(json::Writer& w) const;
     bool within_capacity();
     CentreMode mode_for_this();
@@ -119,7 +122,8 @@ class Centre {
     std::function<void(const CentreCall&)> told_;
     std::uint64_t next_id_ = 0;
     std::unique_ptr<AlipayGateway> alipay_; // empty: not set up for it
-    std::unique_ptr<AlipayNotifier> notifier_;
+    std::unique_ptr<Notifier> notifier_;
+    std::string notify_secret_;
 };
 
 // The bytes and manner of an answer of this mode around a good one. Requires: the mode answers at all.

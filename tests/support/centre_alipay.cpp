@@ -1,5 +1,6 @@
 // The stand-in as an Alipay gateway: the same modes, shares, latencies and outcomes, in that gateway's words.
 #include "edge/base/check.h"
+#include "tests/support/central_notice.h"
 #include "tests/support/centre.h"
 
 namespace holdfast {
@@ -7,7 +8,7 @@ namespace holdfast {
 void Centre::serve_alipay(std::unique_ptr<AlipayGateway> gateway, Dialer& dialer) {
     HF_CHECK(gateway != nullptr);
     alipay_ = std::move(gateway);
-    notifier_ = std::make_unique<AlipayNotifier>(loop_, dialer);
+    if (notifier_ == nullptr) notifier_ = std::make_unique<Notifier>(loop_, dialer);
     alipay_->on_accepted([this](const AlipayAsk& ask) {
         if (!plan_.alipay.notify_after) return;
         NotifyOrder order;
@@ -15,7 +16,8 @@ void Centre::serve_alipay(std::unique_ptr<AlipayGateway> gateway, Dialer& dialer
         order.passed = plan_.verdict_of(ask.subject) == Verdict::pass ? "T" : "F";
         const auto fields = alipay_->notification(order, loop_.now().wall);
         // A URL that is not on this machine gets nothing, as said where it is posted.
-        (void)notifier_->post(ask.notify_url, fields.at("notify_id"), form_encoded(fields), *plan_.alipay.notify_after);
+        (void)notifier_->post(ask.notify_url, fields.at("notify_id"), {form_encoded(fields)},
+                              *plan_.alipay.notify_after);
     });
 }
 
@@ -65,21 +67,42 @@ MiniReply Centre::notify(const MiniRequest& request) {
         w.begin_object().member("error", why).end_object();
         return MiniReply{http_reply(400, body)};
     };
-    if (alipay_ == nullptr) return refused("no Alipay gateway is set up");
+    if (notifier_ == nullptr) return refused("neither an Alipay gateway nor a secret for notifications is set up");
     if (request.method != "POST") {
         notifier_->append_json(w);
         return {http_reply(200, body + "\n")};
     }
     auto root = document_.parse(request.body);
+    if (root && (*root)["kind"].text() == "central") {
+        if (auto sent = notify_central(*root); !sent) return refused(sent.error().detail);
+        return {http_reply(200, "{}\n")};
+    }
+    if (alipay_ == nullptr) return refused("no Alipay gateway is set up");
     auto order = root ? read_notify_order(*root) : Result<NotifyOrder>(tl::unexpected(root.error()));
     if (!order) return refused(order.error().detail);
     const auto fields = alipay_->notification(*order, loop_.now().wall);
     const std::string form = form_encoded(fields);
     const std::string url = order->url.empty() ? alipay_->notify_url(order->order_no) : order->url;
     if (!url.empty())
-        if (auto sent = notifier_->post(url, fields.at("notify_id"), form); !sent) return refused(sent.error().detail);
+        if (auto sent = notifier_->post(url, fields.at("notify_id"), {form}); !sent)
+            return refused(sent.error().detail);
     w.begin_object().member("notifyId", fields.at("notify_id")).member("url", url).member("form", form).end_object();
     return {http_reply(200, body + "\n")};
+}
+
+void Centre::notify_through(Dialer& dialer, std::string secret) {
+    if (notifier_ == nullptr) notifier_ = std::make_unique<Notifier>(loop_, dialer);
+    notify_secret_ = std::move(secret);
+}
+
+Result<void> Centre::notify_central(json::Value json) {
+    const auto order = read_central_notice_order(json);
+    if (!order) return tl::unexpected(order.error());
+    const auto place = Notifier::place_of(order->url);
+    if (!place) return tl::unexpected(place.error());
+    CentralNotice notice = central_notice(*order, notify_secret_, place->host, place->path, loop_.now().wall);
+    return notifier_->post(order->url, order->notify_id,
+                           {std::move(notice.body), "application/json", std::move(notice.fields)});
 }
 
 void Centre::write_alipay_stats(json::Writer& w) const {

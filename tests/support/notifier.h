@@ -1,5 +1,5 @@
-// Delivers the double's notifications: a signed form posted to a notify_url, once, and what the receiver answered.
-// http:// and https:// URLs of loopback addresses.
+// Delivers the double's notifications: a signed body posted to a URL, once, and what the receiver answered. http:// and
+// https:// URLs of loopback addresses.
 #pragma once
 
 #include <deque>
@@ -14,24 +14,36 @@
 
 namespace holdfast {
 
-class AlipayNotifier {
+class Notifier {
   public:
     static constexpr std::size_t kUnderWayMax = 1000;
     static constexpr std::size_t kKeptMax = 1000;  // results; the oldest leaves
     static constexpr Nanos kLimit = 5s;            // of one delivery
 
     // Requires: loop and dialer outlive it. `dialer` does TLS where a URL asks for it.
-    AlipayNotifier(Loop& loop, Dialer& dialer) : loop_(loop), dialer_(dialer) {}
+    Notifier(Loop& loop, Dialer& dialer) : loop_(loop), dialer_(dialer) {}
 
-    // Posts `form` after `wait`. Code::invalid for a URL that is not one of ours.
-    Result<void> post(const std::string& url, const std::string& notify_id, std::string form, Nanos wait = Nanos(0));
+    struct Posted {
+        std::string body;
+        std::string content_type = "application/x-www-form-urlencoded; text/html; charset=utf-8";
+        std::string fields = {};  // more header lines, with their ends
+    };
+    struct Place {
+        Target target;
+        std::string host, path;  // as they are sent
+    };
+    // Code::invalid for a URL that is not one of ours.
+    static Result<Place> place_of(std::string_view url);
+    // Posts it after `wait`. Errors as of place_of, and Code::full.
+    Result<void> post(const std::string& url, const std::string& notify_id, Posted posted, Nanos wait = Nanos(0));
     // {"underWay":n,"deliveries":[{"notifyId","url","status","answer"}]}; status 0: no answer, and `answer` says why.
     void append_json(json::Writer& w) const;
 
   private:
     struct Delivery {
-        std::string notify_id, url, form, path, host_header;
-        Target target;
+        std::string notify_id, url;
+        Posted posted;
+        Place place;
         std::unique_ptr<Timer> wait, limit;
         std::unique_ptr<Pending> dialing;
         std::unique_ptr<HttpClient> client;

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Results that a centre sends by itself, to a real node from a real centre: Alipay's, and those of kind `central`.
+
+Usage: notices.py BIN_DIR [NAME...]: runs every check, or those named.
+"""
+import json, sys, threading, time
+
+from alipay import Site, check, main
+
+CENTRE_SECRET = b"the centre signs its notifications"
+
+
+class CentralSite(Site):
+    """The same site with a centre of kind `central` that signs its notifications."""
+
+    def centre_words(self):
+        self.write("centre-secret", CENTRE_SECRET)
+        return ["--notify-secret", self.path("centre-secret"), "--plan", '{"failPercent":0,"reviewPercent":0}']
+
+    def upstream(self, deadline, alipay):
+        return f"""
+[upstream]
+deadline = "{deadline}"
+notify_secret_file = "centre-secret"
+[[upstream.endpoint]]
+url = "http://127.0.0.1:{self.centre_port}"
+"""
+
+
+def eventually(what, met):
+    """Awaits it; what it gave."""
+    for _ in range(500):
+        got = met()
+        if got:
+            return got
+        time.sleep(0.02)
+    raise AssertionError(f"never: {what}")
+
+
+def notify(site, kind="alipay", **order):
+    """Has the centre send a notification to the node; what the node answered."""
+    order.setdefault("url", f"http://127.0.0.1:{site.port}/v1/notifications/{kind}")
+    before = len(site.delivered())
+    if kind == "central":
+        order = {"kind": kind, "credential": "app", **order}
+    status, answer = site.http("POST", "/_notify", json.dumps(order).encode(), port=site.control_port)
+    assert status == 200, answer
+    seen = eventually("delivered", lambda: site.delivered()[before:])
+    return seen[-1]["status"], seen[-1]["answer"]
+
+
+def kill_and_start(site):
+    site.node.kill()
+    site.node.wait()
+    site.start_node()
+
+
+def notified(bin_dir):
+    """A pending order gets its outcome by notification, once, also after a kill; a reversal beats the earlier pass."""
+    site = Site(bin_dir)
+    try:
+        site.plan(pending=True)
+        check("taken", site.verify("order-1")[0], 202)
+        check("delivered", notify(site, orderNo="order-1", notifyId="n-1", passed="T"), (200, "success"))
+        check("decided", site.look_up("order-1")[1]["outcome"], "pass")
+        check("asked again", site.verify("order-1")[1]["outcome"], "pass")
+        check("redelivered", notify(site, orderNo="order-1", notifyId="n-1", passed="T"), (200, "success"))
+        for forge in ("wrong_key", "sha1", "unsigned", "tampered"):
+            check(forge, notify(site, orderNo="order-1", notifyId="n-x", passed="F", forge=forge), (200, "fail"))
+        check("another app's", notify(site, orderNo="order-1", notifyId="n-y", passed="F", appId="1"), (200, "fail"))
+        check("undecided", notify(site, orderNo="order-1", notifyId="n-z", passed="not yet"), (200, "success"))
+        check("still", site.look_up("order-1")[1]["outcome"], "pass")
+        check("V2", notify(site, orderNo="order-1", notifyId="n-2", passed="F", withSignType=True), (200, "success"))
+        check("reversed", site.look_up("order-1")[1]["outcome"], "fail")
+        kill_and_start(site)
+        check("after a kill", site.look_up("order-1")[1]["outcome"], "fail")
+        check("old one again", notify(site, orderNo="order-1", notifyId="n-1", passed="T"), (200, "success"))
+        check("reversed for good", site.look_up("order-1")[1]["outcome"], "fail")
+        check("unknown order", notify(site, orderNo="order-9", notifyId="n-9", passed="T"), (200, "success"))
+        check("nothing made of it", site.look_up("order-9")[0], 404)
+    finally:
+        site.close()
+
+
+def reversal(bin_dir):
+    """After a reversal no degraded answer is the earlier pass."""
+    site = Site(bin_dir)
+    try:
+        check("passed", site.verify("order-1")[1]["outcome"], "pass")
+        check("reversed", notify(site, orderNo="order-1", passed="F"), (200, "success"))
+        site.centre.kill()
+        site.centre.wait()
+        for n in range(12):
+            status, answer = site.verify(f"order-d{n}", f"user-d{n}")
+        status, answer = site.verify("order-2")
+        assert answer.get("outcome") != "pass", answer
+    finally:
+        site.close()
+
+
+def meanwhile(bin_dir):
+    """A notification that comes while the call is under way: a later pass does not undo its fail, a later "pending" not
+    its pass."""
+    site = Site(bin_dir, deadline="20s", alipay='[upstream.retry]\nattempts = 0')
+    try:
+        for order, pending, passed, outcome in [("order-1", False, "F", "fail"), ("order-2", True, "T", "pass")]:
+            site.plan(pending=pending)
+            site.centre_plan(latencyMs={"min": 2000, "max": 2000})
+            before, got = site.centre_stats()["requests"], []
+            asking = threading.Thread(target=lambda: got.append(site.verify(order, order)))
+            asking.start()
+            eventually("asked", lambda: site.centre_stats()["requests"] > before)
+            check("confirmed", notify(site, orderNo=order, passed=passed), (200, "success"))
+            asking.join()
+            check(order, (got[0][0], got[0][1].get("outcome")), (200, outcome))
+            check("looked up", site.look_up(order)[1]["outcome"], outcome)
+    finally:
+        site.close()
+
+
+def degraded(bin_dir):
+    """A notification takes the place of a degraded answer, for its order and for what is remembered, over a kill."""
+    site = Site(bin_dir)
+    try:
+        check("passed", site.verify("order-1")[1]["outcome"], "pass")
+        site.centre_plan(mode="error")
+        eventually("the circuit opens", lambda: any(
+            site.verify(f"order-d{time.monotonic_ns()}", f"user-{n}")[0] == 503 for n in range(40)))
+        status, answer = site.verify("order-2")
+        check("from memory", (answer.get("outcome"), answer.get("source")), ("pass", "cache"))
+        check("reversed", notify(site, orderNo="order-2", notifyId="n-1", passed="F"), (200, "success"))
+        for again in (False, True):
+            check("looked up", site.look_up("order-2")[1]["outcome"], "fail")
+            check("asked", site.verify("order-2")[1]["outcome"], "fail")
+            assert site.verify(f"order-3-{again}")[1].get("outcome") != "pass"
+            if not again:
+                kill_and_start(site)
+        check("once more", notify(site, orderNo="order-2", notifyId="n-1", passed="F"), (200, "success"))
+    finally:
+        site.close()
+
+
+def central(bin_dir):
+    """Of kind `central`: the well-signed one counts, once; forged, stale and malformed ones do not."""
+    site = CentralSite(bin_dir)
+    try:
+        check("passed", site.verify("order-1")[1]["outcome"], "pass")
+        send = lambda **more: notify(site, "central", **{"orderNo": "order-1", **more})
+        check("forged", send(notifyId="n-1", outcome="fail", forge="wrong_key"), (200, "fail"))
+        check("tampered", send(notifyId="n-1", outcome="fail", forge="tampered"), (200, "fail"))
+        status, answer = send(notifyId="n-1", outcome="fail", forge="unsigned")
+        check("unsigned", (status, json.loads(answer)["code"]), (401, "MissingCredential"))
+        for shift in (-400, 400):
+            status, answer = send(notifyId="n-1", outcome="fail", shiftSeconds=shift)
+            check("stale", (status, json.loads(answer)["code"]), (401, "RequestExpired"))
+        check("no outcome", send(notifyId="n-1", outcome="perhaps"), (200, "fail"))
+        check("no order number", send(notifyId="n-1", outcome="fail", orderNo=""), (200, "fail"))
+        check("still", site.look_up("order-1")[1]["outcome"], "pass")
+        check("unknown order", send(notifyId="n-2", outcome="pass", orderNo="order-9"), (200, "success"))
+        check("nothing made of it", site.look_up("order-9")[0], 404)
+        check("unknown caller", send(notifyId="n-3", outcome="fail", credential="other"), (200, "success"))
+        check("untouched", site.look_up("order-1")[1]["outcome"], "pass")
+        check("good", send(notifyId="n-4", outcome="pass"), (200, "success"))
+        check("reversal", send(notifyId="n-5", outcome="fail"), (200, "success"))
+        check("reversed", site.look_up("order-1")[1]["outcome"], "fail")
+        kill_and_start(site)
+        check("duplicate", send(notifyId="n-4", outcome="pass"), (200, "success"))
+        check("reversed for good", site.look_up("order-1")[1]["outcome"], "fail")
+        check("another kind", site.http("POST", "/v1/notifications/alipay", b"a=b")[0], 404)
+    finally:
+        site.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main([notified, reversal, meanwhile, degraded, central]))

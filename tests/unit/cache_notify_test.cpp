@@ -1,0 +1,144 @@
+// The ledger of notifications at its bounds, and what of it a failed write and a restart leave.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <cerrno>
+
+#include "cache/notify_ledger.h"
+#include "cache/store_env.h"
+#include "tests/unit/cache_doubles.h"
+
+using namespace holdfast;
+using namespace holdfast::cachetest;
+
+namespace {
+
+struct Bench {
+    Folder folder;
+    TestLoop loop;
+    InlineOffload offload{loop};
+    StorageObserver observer;
+    int fault = 0;  // errno that every commit fails with
+    std::unique_ptr<StateEnv> env;
+    std::unique_ptr<StateStore> values;
+    std::unique_ptr<NotifyLedger> ledger;
+
+    Bench() { open(); }
+    void open() {
+        ledger.reset();
+        values.reset();
+        env.reset();
+        StoreEnvOptions o;
+        o.dir = folder / "state";
+        o.part = "state";
+        o.bytes = 64u << 20;
+        o.key.fill(3);
+        o.fault = [this] { return fault; };
+        env = std::make_unique<StateEnv>(o, loop, offload, observer);
+        REQUIRE(env->open());
+        values = std::make_unique<StateStore>(*env);
+        ledger = std::make_unique<NotifyLedger>(*values);
+    }
+    NotifyEntry entry(std::vector<std::string> ids, Verdict verdict = Verdict::pass) const {
+        NotifyEntry out;
+        out.verdict = verdict;
+        out.sent = out.received = loop.now_.wall;
+        out.epoch = 7;
+        out.ids = std::move(ids);
+        out.verification_id = "V-1";
+        return out;
+    }
+    // Not yet answered: nothing; then whether it is on disk, or why not.
+    using Told = std::shared_ptr<std::optional<Result<void>>>;
+    Told begin(const std::string& order, NotifyEntry one) {
+        auto told = std::make_shared<std::optional<Result<void>>>();  // owners: the test and the callback
+        ledger->put("app", order, std::move(one), [told](Result<void> r) { *told = std::move(r); });
+        return told;
+    }
+    Result<void> put(const std::string& order, NotifyEntry one) {
+        const auto told = begin(order, std::move(one));
+        loop.advance(10ms);
+        REQUIRE(*told);
+        return **told;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("notify ledger: what is on disk is known after a restart") {
+    Bench b;
+    REQUIRE(b.put("o-1", b.entry({"n-1", "n-2"}, Verdict::fail)));
+    b.open();
+    const auto found = b.ledger->find("app", "o-1");
+    REQUIRE(found);
+    CHECK(found->verdict == Verdict::fail);
+    CHECK(found->epoch == 7);
+    CHECK(found->knows("n-1"));
+    CHECK_FALSE(found->knows("n-3"));
+    CHECK(found->verification_id == "V-1");
+    CHECK_FALSE(b.ledger->find("other", "o-1"));
+    CHECK(b.ledger->since(WallTime{}).size() == 1);
+}
+
+TEST_CASE("notify ledger: an order keeps its last sixteen ids, and its word") {
+    Bench b;
+    std::vector<std::string> ids;
+    for (std::size_t i = 1; i <= NotifyLedger::kIdsMax; ++i) ids.push_back(fmt::format("n-{}", i));
+    REQUIRE(b.put("o-1", b.entry(ids)));
+    b.open();
+    for (const std::string& id : ids) CHECK(b.ledger->find("app", "o-1")->knows(id));
+    ids.push_back("n-17");
+    REQUIRE(b.put("o-1", b.entry(ids, Verdict::fail)));
+    b.open();
+    const auto found = b.ledger->find("app", "o-1");
+    REQUIRE(found);
+    CHECK(found->ids.size() == NotifyLedger::kIdsMax);
+    CHECK_FALSE(found->knows("n-1"));
+    CHECK(found->knows("n-2"));
+    CHECK(found->knows("n-17"));
+    CHECK(found->verdict == Verdict::fail);
+}
+
+TEST_CASE("notify ledger: full, it refuses new orders, takes more of known ones, and has room again in time") {
+    Bench b;
+    std::size_t durable = 0;
+    for (std::size_t i = 0; i < NotifyLedger::kOrdersMax; ++i) {
+        b.ledger->put("app", fmt::format("o-{}", i), b.entry({"n"}), [&durable](const Result<void>& r) {
+            durable += r.has_value();
+        });
+        if (i % 8000 == 7999) b.loop.advance(20ms);
+    }
+    b.loop.advance(100ms);
+    CHECK(durable == NotifyLedger::kOrdersMax);
+    CHECK(b.ledger->size() == NotifyLedger::kOrdersMax);
+    const auto refused = b.put("one-more", b.entry({"n"}));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::full);
+    CHECK_FALSE(b.ledger->find("app", "one-more"));
+    CHECK(b.put("o-0", b.entry({"n", "m"}, Verdict::fail)));
+    CHECK(b.ledger->find("app", "o-0")->verdict == Verdict::fail);
+    b.ledger->expire(b.loop.now_.wall + NotifyLedger::kKeep - 1s);  // nothing is old enough
+    CHECK(b.ledger->size() == NotifyLedger::kOrdersMax);
+    b.ledger->expire(b.loop.now_.wall + NotifyLedger::kKeep + 2min);
+    CHECK(b.ledger->size() == NotifyLedger::kOrdersMax - 1000);
+    CHECK(b.put("one-more", b.entry({"n"})));
+    b.open();
+    CHECK(b.ledger->size() == NotifyLedger::kOrdersMax - 999);
+    CHECK(b.ledger->find("app", "one-more"));
+}
+
+TEST_CASE("notify ledger: an order whose first write fails and whose second does not is there, and counted") {
+    Bench b;
+    REQUIRE(b.put("o-0", b.entry({"n"})));
+    b.fault = EIO;
+    CHECK_FALSE(b.put("o-1", b.entry({"n-1"})));
+    CHECK_FALSE(b.ledger->find("app", "o-1"));
+    CHECK(b.ledger->size() == 1);
+    const auto first = b.begin("o-2", b.entry({"n-1"}));
+    b.loop.settle();  // it fails
+    b.fault = 0;
+    REQUIRE(b.put("o-2", b.entry({"n-1", "n-2"}, Verdict::fail)));
+    REQUIRE(*first);
+    CHECK(b.ledger->size() == 2);
+    CHECK(b.ledger->find("app", "o-2")->verdict == Verdict::fail);
+}

@@ -1,0 +1,98 @@
+// The line of signing jobs at its bounds: what is refused, what is not, and what a caller that leaves makes room for.
+#include "upstream/alipay_wire.h"
+
+#include <catch2/catch.hpp>
+#include <deque>
+#include <memory>
+#include <vector>
+
+using namespace holdfast;
+
+namespace {
+
+// Jobs run when the test says so.
+class HandOffload final : public Offload {
+  public:
+    std::unique_ptr<OffloadHandle> run(std::function<void()> work, std::function<void()> done) override {
+        auto job = std::make_shared<Job>(Job{std::move(work), std::move(done)});  // owners: this and the handle
+        jobs.push_back(job);
+        return std::make_unique<Handle>(job);
+    }
+    void run_one() {
+        const auto job = jobs.front();
+        jobs.pop_front();
+        job->work();
+        if (job->wanted) job->done();
+    }
+    void run_all() {
+        while (!jobs.empty()) run_one();
+    }
+    struct Job {
+        std::function<void()> work, done;
+        bool wanted = true;
+    };
+    std::deque<std::shared_ptr<Job>> jobs;
+
+  private:
+    struct Handle final : OffloadHandle {
+        explicit Handle(std::shared_ptr<Job> j) : job(std::move(j)) {}
+        ~Handle() override { job->wanted = false; }
+        std::shared_ptr<Job> job;
+    };
+};
+
+struct Bench {
+    HandOffload offload;
+    AlipayWire wire{std::make_shared<const AlipaySettings>(), offload};
+    std::vector<std::unique_ptr<AlipayWire::Ticket>> tickets;
+    std::size_t worked = 0, answered = 0;
+
+    std::unique_ptr<AlipayWire::Ticket> run() {
+        return wire.run([this] { ++worked; }, [this] { ++answered; });
+    }
+    // Until the line is full; how many were taken.
+    std::size_t fill() {
+        const std::size_t before = tickets.size();
+        while (auto ticket = run()) tickets.push_back(std::move(ticket));
+        return tickets.size() - before;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("alipay wire: the line takes 8,192 beside those that run, and refuses the next") {
+    Bench b;
+    CHECK(b.fill() == AlipayWire::kWaitingMax + AlipayWire::kJobsMax);
+    CHECK(b.offload.jobs.size() == AlipayWire::kJobsMax);
+    CHECK(b.wire.waiting() == AlipayWire::kWaitingMax);
+    CHECK(b.run() == nullptr);
+    b.offload.run_one();
+    CHECK(b.fill() == 1);  // a place is free again, one
+    b.offload.run_all();
+    CHECK(b.answered == AlipayWire::kWaitingMax + AlipayWire::kJobsMax + 1);  // none of them is lost
+    CHECK(b.wire.waiting() == 0);
+}
+
+TEST_CASE("alipay wire: an answer is read although the line is full, and before what waits in it") {
+    Bench b;
+    b.fill();
+    ResponseHead head;
+    head.status = 500;
+    const HttpResponse answer{head, {}};
+    std::size_t read_after = 0;
+    const auto ticket = b.wire.read(answer, "o-1", [&](const GatewayReply&) { read_after = b.answered; });
+    REQUIRE(ticket != nullptr);
+    b.offload.run_all();
+    CHECK(read_after == AlipayWire::kJobsMax);
+}
+
+TEST_CASE("alipay wire: who leaves is not called, takes no thread, and makes room") {
+    Bench b;
+    b.fill();
+    b.tickets.clear();
+    b.offload.run_one();
+    CHECK(b.fill() == AlipayWire::kWaitingMax + 1);  // two of the first are still running
+    b.offload.run_all();
+    CHECK(b.worked == AlipayWire::kJobsMax + AlipayWire::kWaitingMax + 1);
+    CHECK(b.answered == AlipayWire::kWaitingMax + 1);
+}
