@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kVerifications = "/v1/verifications";
 constexpr std::string_view kNotifications = "/v1/notifications/";
+constexpr std::string_view kGateway = "/gateway.do";
 
 // The fields that matter here, found in one walk: every request pays for it.
 struct Fields {
@@ -62,6 +63,11 @@ bool is_json(const HeaderSeen& content_type) {
     return rest.empty() || equal_ignoring_case(rest, "charset=utf-8") || equal_ignoring_case(rest, "charset=\"utf-8\"");
 }
 
+bool is_form(const HeaderSeen& content_type) {
+    const std::string_view type = content_type.value.substr(0, content_type.value.find(';'));
+    return equal_ignoring_case(type.substr(0, type.find_last_not_of(" \t") + 1), "application/x-www-form-urlencoded");
+}
+
 }  // namespace
 
 HeadDecision ClientService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer,
@@ -80,6 +86,11 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
         return get ? description()
                    : refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET, HEAD\r\n");
     if (path.starts_with(kNotifications)) return notification(connection, head, peer);
+    if (path == kGateway && serves_gateway()) {
+        if (head.method != "POST")
+            return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");
+        return drop_in(connection, head, peer);
+    }
     if (path == kVerifications) {
         if (head.method != "POST")
             return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");
@@ -118,6 +129,20 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
     return {&exchanges_.begin(connection, std::move(begin)), std::nullopt};
 }
 
+// It is signed in query and body; the head says nothing of who calls.
+HeadDecision ClientService::drop_in(Connection& connection, const RequestHead& head, const PeerInfo& peer) {
+    const Fields fields = fields_of(head.headers);
+    if (fields.content_type.count > 1)
+        return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
+    Exchange::Begin begin;
+    begin.kind = Exchange::Kind::drop_in;
+    begin.traceparent = fields.traceparent.value.substr(0, 256);
+    begin.client = peer.address;
+    begin.query = head.query;
+    begin.form_body = is_form(fields.content_type);
+    return {&exchanges_.begin(connection, std::move(begin)), std::nullopt};
+}
+
 // Alipay signs inside the body; a `central` centre signs the request like a caller does.
 HeadDecision ClientService::notification(Connection& connection, const RequestHead& head, const PeerInfo& peer) {
     const std::string_view kind = std::string_view(head.raw_path).substr(kNotifications.size());
@@ -151,6 +176,13 @@ HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer
     const std::string request_id = make_request_id(now.wall, parts_.rng);
     Reply reply = error_reply(code, message, request_id, retry_after);
     reply.headers += more_headers;
+    // An SDK asks again as it does at Alipay.
+    if (head.raw_path == kGateway && serves_gateway() && (code == ApiCode::overloaded || code == ApiCode::draining)) {
+        reply.status = 200;
+        reply.own_type = "text/html;charset=utf-8";
+        reply.body = parts_.snapshot->config.gateway.settings->refusal(DropInFault::unavailable, true);
+        reply.headers.append("X-Edge-Code: ").append(text_of(code).code).append("\r\n");
+    }
     if (code == ApiCode::request_expired)
         reply.headers += "X-Server-Time: " + std::to_string(unix_seconds(now.wall)) + "\r\n";
     parts_.metrics.refused(kSceneOther, code, Nanos(0));

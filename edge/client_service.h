@@ -24,6 +24,8 @@ class ClientService final : public Service {
                        std::string_view order_no);
     HeadDecision refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code, std::string_view message,
                         Seconds retry_after = Seconds(0), std::string_view more_headers = {});
+    HeadDecision drop_in(Connection& connection, const RequestHead& head, const PeerInfo& peer);
+    bool serves_gateway() const { return parts_.snapshot->config.gateway.settings != nullptr; }
     HeadDecision notification(Connection& connection, const RequestHead& head, const PeerInfo& peer);
     HeadDecision health() const;
     static HeadDecision description();

@@ -29,7 +29,8 @@ std::vector<std::string> instances(std::string_view section, const ConfigText& t
         const std::string_view name = section.substr(0, section.size() - 2);
         const std::size_t n = name == "credential" ? text.credentials
                               : name == "precheck" ? text.prechecks
-                                                   : text.endpoints;
+                              : name == "gateway.app" ? text.gateway_apps
+                                                      : text.endpoints;
         for (std::size_t i = 0; i < n; ++i) out.push_back(fmt::format("{}[{}]", name, i));
     } else {
         out.emplace_back(section);
@@ -47,6 +48,7 @@ class Filler {
         config.credentials.resize(text_.credentials);
         draft_.credential_files.resize(text_.credentials);
         config.prechecks.resize(text_.prechecks);
+        config.gateway.apps.resize(text_.gateway_apps);
         config.upstream.options.endpoints.resize(text_.endpoints);
         for (const auto& name : text_.scenes) config.scenes.push_back({name, {}});
         const auto all = options();
@@ -95,6 +97,7 @@ std::string hash_of(const Config& config) {
         all += fmt::format("{}:{}{}:{}", credential.secret.size(), credential.secret, credential.previous_secret.size(),
                            credential.previous_secret);
     all += fmt::format("{}:{}", config.coordination.etcd.password.size(), config.coordination.etcd.password);
+    all += config.gateway.files;
     HmacSha256 keyed(as_text(config.cache.key));
     return to_hex(keyed.of(all)).substr(0, kHashHexDigits);
 }
@@ -158,6 +161,7 @@ ConfigOutcome parse_config(const ConfigTexts& texts, const ConfigEnvironment& en
         check_upstream(check);
         check_coordination(check);
         check_policy(check);
+        check_gateway(check);
         if (env.check_files) check_files(check);
     }
     ConfigOutcome out;

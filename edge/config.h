@@ -29,6 +29,7 @@ struct Config {
     TracingConfig tracing;
     std::vector<CredentialSpec> credentials;
     UpstreamConfig upstream;
+    GatewayConfig gateway;
     CoordinationConfig coordination;
     CacheConfig cache;
     OrdersConfig orders;

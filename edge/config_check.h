@@ -26,11 +26,14 @@ void check_sources(ConfigCheck& c);  // the configuration source, the registry
 void check_upstream(ConfigCheck& c);
 void check_coordination(ConfigCheck& c);
 void check_alipay(ConfigCheck& c);
+void check_gateway(ConfigCheck& c);  // after check_alipay
 void check_policy(ConfigCheck& c);  // credentials, prechecks, scenes
 void check_files(ConfigCheck& c);   // reads secrets, opens certificates and sets; only when env.check_files
 
 // After check_alipay: reads its keys and certificates, completes UpstreamOptions::alipay.
 void read_alipay_files(ConfigCheck& c);
+// After both: its keys, and with them what it answers.
+void read_gateway_files(ConfigCheck& c);
 // The bytes of a file that holds a secret; nothing when it cannot be read, which has been reported.
 std::optional<std::string> read_secret_file(ConfigCheck& c, const std::string& key, std::string& path,
                                             std::size_t bytes_max);

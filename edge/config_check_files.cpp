@@ -198,6 +198,7 @@ void check_files(ConfigCheck& c) {
     check_certificates(c);
     check_coordination_files(c);
     if (c.draft.config.upstream.kind == "alipay") read_alipay_files(c);
+    read_gateway_files(c);
     read_notify_secret(c);
     const auto& data_dir = c.draft.config.node.data_dir;
     struct stat info {};

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "policy/credential.h"
 #include "policy/precheck_rule.h"
 #include "policy/scene_policy.h"
+#include "upstream/drop_in.h"
 #include "upstream/etcd_gateway.h"
 #include "upstream/upstream.h"
 
@@ -84,6 +86,21 @@ struct AlipayConfig {
     std::string outcome, score, id, order_no;                           // empty: the preset's
     std::vector<std::string> pass, fail, review, pending;               // all empty: the preset's
     double score_max = 0;                                               // 0: the preset's
+};
+
+struct GatewayAppConfig {
+    std::string app_id, credential, public_key_file;
+    std::string alipay_public_key_file; // empty: that of [upstream.alipay]
+    std::string utc_offset;             // "+08:00"
+};
+
+struct GatewayConfig {
+    std::string signing_key_file, provisional;
+    std::map<std::string, std::string> request; // empty: the inverse of [upstream.alipay.request]
+    std::vector<GatewayAppConfig> apps;
+    std::string files; // hex of the SHA-256 of its keys' bytes
+    // Complete. Nothing: POST /gateway.do is not served. Owners: the configuration, jobs of the thread pool.
+    std::shared_ptr<const DropInSettings> settings;
 };
 
 struct TracingConfig {

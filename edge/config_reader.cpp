@@ -82,10 +82,12 @@ class Walk {
         }
         std::size_t& count = pattern == "credential" ? out_.credentials
                              : pattern == "precheck" ? out_.prechecks
-                                                     : out_.endpoints;
+                             : pattern == "gateway.app" ? out_.gateway_apps
+                                                        : out_.endpoints;
         const std::size_t max = pattern == "credential" ? kCredentialsMax
                                 : pattern == "precheck" ? kPrechecksMax
-                                                        : kEndpointsMax;
+                                : pattern == "gateway.app" ? kDropInAppsMax
+                                                           : kEndpointsMax;
         if (list->size() > max) {
             problems_.error(holdfast::place_of((*list)[max]), fmt::format("too many [[{}]]", path),
                             fmt::format("at most {}", max));

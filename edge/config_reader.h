@@ -25,7 +25,7 @@ struct ConfigText {
     };
     std::unordered_map<std::string, Given> given;       // by key: "limits.body_bytes", "credential[0].id"
     std::unordered_map<std::string, TextPlace> tables;  // by path: "limits", "credential[0]", "scene.LOGIN"
-    std::size_t credentials = 0, endpoints = 0, prechecks = 0;
+    std::size_t credentials = 0, endpoints = 0, prechecks = 0, gateway_apps = 0;
     std::vector<std::string> scenes;
     bool whole = true;  // false: a broken line was left out, so a missing key proves nothing
 

@@ -87,7 +87,8 @@ void Connection::send(Reply reply) {
     const bool alive = keep_alive_ && !reply.close && !draining_ && !server_.draining();
     std::string& head = server_.scratch();
     head.clear();
-    const ResponseSpec spec{reply.status, reply.content_type, reply.body.size(), alive};
+    const std::string_view type = reply.own_type.empty() ? reply.content_type : std::string_view(reply.own_type);
+    const ResponseSpec spec{reply.status, type, reply.body.size(), alive};
     begin_response(head, spec, server_.date());
     head += reply.headers;
     end_head(head);

@@ -14,6 +14,7 @@ Exchange::Exchange(Exchanges& owner, Parts& parts, Connection& client, Begin beg
     began_ = now();
     trace_.request_id = make_request_id(began_.wall, parts_.rng);
     trace_.began = began_.wall;
+    if (begin_.kind == Kind::drop_in) drop_in_ = std::make_unique<DropIn>();
 }
 
 Exchange::~Exchange() {
@@ -108,6 +109,7 @@ SubjectKey Exchange::subject_key() const {
 }
 
 Exchange::Next Exchange::authenticate() {
+    if (drop_in_) return authenticate_drop_in();
     const std::string_view id = begin_.claim.secret_id();
     const Hash128 fingerprint = parts_.nonces.fingerprint(id, begin_.claim.nonce());
     parts_.nonces.prefetch(fingerprint);  // comes while the signature is computed
@@ -252,6 +254,7 @@ void Exchange::take_from(const Exchange& leader) {
     error_message_ = leader.error_message_;
     retry_after_ = leader.retry_after_;
     decision_ = leader.decision_;
+    if (drop_in_ && leader.drop_in_) drop_in_->raw = leader.drop_in_->raw;
     steps();
 }
 

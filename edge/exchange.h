@@ -16,6 +16,7 @@
 #include "policy/decision.h"
 #include "policy/signature.h"
 #include "upstream/call.h"
+#include "upstream/drop_in.h"
 #include "upstream/traceparent.h"
 
 namespace holdfast {
@@ -27,7 +28,7 @@ class Exchange final : public RequestHandler {
   public:
     static constexpr std::size_t kFollowersMax = 64;  // requests that wait for one order in flight
 
-    enum class Kind { verify, lookup };
+    enum class Kind { verify, lookup, drop_in };  // drop_in: a verification asked for by an Alipay SDK
     struct Begin {
         Kind kind = Kind::verify;
         Claim claim;
@@ -35,6 +36,8 @@ class Exchange final : public RequestHandler {
         std::string traceparent;  // the caller's, as sent
         std::string client;       // address
         bool json_body = true;    // Content-Type is one that we read
+        std::string query;        // of a drop_in, as sent
+        bool form_body = true;    // of a drop_in: Content-Type is that of a form
     };
 
     Exchange(Exchanges& owner, Parts& parts, Connection& client, Begin begin);
@@ -54,6 +57,24 @@ class Exchange final : public RequestHandler {
   private:
     enum class Step { authenticate, recall, parse, precheck, join, decide, ask, audit, answer, account, done };
     enum class Next { more, wait, done };
+
+    // What a drop_in has beyond other verifications.
+    struct DropIn {
+        std::shared_ptr<const Forward> forward;  // owners: this, its call, a late try
+        std::shared_ptr<const RawAnswer> raw;    // what the centre said; owners: this, and followers
+        DropInFault fault = DropInFault::none;   // why it is refused without being signed for
+        bool named = false;
+        bool ready = false;  // `body` is what leaves
+        std::string body;
+        std::unique_ptr<AlipayWire::Ticket> ticket;
+        // Whatever it was about to answer: it is refused.
+        void give_up() {
+            raw.reset();
+            ticket.reset();
+            fault = DropInFault::unavailable;
+            ready = false;
+        }
+    };
 
     void run();
     void steps();
@@ -81,6 +102,13 @@ class Exchange final : public RequestHandler {
     Next refuse(ApiCode code, std::string_view message, Nanos retry_after = Nanos(0));
     Next go(Step step);
     Next answer_with(Answer answer);
+
+    // drop_in
+    Next authenticate_drop_in();
+    void drop_in_read(DropInCall&& call);
+    Next sign_drop_in();
+    Reply drop_in_reply(Reply like);
+    bool verifies() const { return begin_.kind != Kind::lookup; }
 
     // join
     Next join_recorded();
@@ -170,6 +198,7 @@ class Exchange final : public RequestHandler {
     Nanos retry_after_{0};
     bool stored_ = false;    // the live outcome was put into the memory
     bool repeated_ = false;  // a recorded answer was given again
+    std::unique_ptr<DropIn> drop_in_;  // of that kind only
     RequestTrace trace_;
     std::optional<Traceparent> caller_span_, span_, call_span_;  // of the caller, of this, of its call
 };

@@ -58,6 +58,7 @@ std::string Exchange::cache_status(Now now) const {
 }
 
 Exchange::Next Exchange::answer() {
+    if (drop_in_ && client_ != nullptr && !drop_in_->ready && sign_drop_in() == Next::wait) return Next::wait;
     step_ = Step::account;
     if (client_ != nullptr) {
         Reply reply;
@@ -73,6 +74,7 @@ Exchange::Next Exchange::answer() {
         } else {
             reply = pending_reply(trace_.request_id);
         }
+        if (drop_in_) reply = drop_in_reply(std::move(reply));
         trace_.status = reply.status;
         bytes_out_ = reply.body.size();
         Connection* client = client_;
@@ -101,6 +103,7 @@ void Exchange::out_of_memory() {
         error_ = ApiCode::overloaded;
         error_message_ = "out of memory";  // short enough to need none
         retry_after_ = 1s;
+        if (drop_in_) drop_in_->give_up();
         step_ = Step::answer;
         try {
             return steps();
@@ -135,7 +138,7 @@ Exchange::Next Exchange::account() {
         trace_.outcome = name(answer_->outcome);
     }
     if (error_) trace_.code = text_of(*error_).code;
-    if (begin_.kind == Kind::verify) {
+    if (verifies()) {
         const SceneIndex scene = scene_ == nullptr ? kSceneOther : scene_->metric;
         if (error_)
             parts_.metrics.refused(scene, *error_, took);
@@ -155,8 +158,8 @@ Exchange::Next Exchange::account() {
         line.request_id = trace_.request_id;
         line.trace_id = trace_.trace_text();
         line.client = begin_.client;
-        line.method = begin_.kind == Kind::verify ? "POST" : "GET";
-        line.route = begin_.kind == Kind::verify ? "/v1/verifications" : "/v1/verifications/{orderNo}";
+        line.method = verifies() ? "POST" : "GET";
+        line.route = drop_in_ ? "/gateway.do" : verifies() ? "/v1/verifications" : "/v1/verifications/{orderNo}";
         line.credential = trace_.credential;
         line.scene = trace_.scene;
         line.outcome = trace_.outcome;

@@ -42,6 +42,7 @@ CallSpec Exchange::call_spec(Now now) {
     // An order `degraded` that comes while the call waits for its next try: no retry any more.
     spec.may_retry = [this] { return parts_.overrides.mode_of(request_.scene, this->now()) != Mode::degraded; };
     spec.body = body_;
+    if (drop_in_) spec.forward = drop_in_->forward;
     // A provisional answer after a failed call needs time to reach the disk before the deadline.
     const bool audits = scene_->config->policy.ladder.has(Rung::provisional);
     const Nanos reserve = std::min(kAuditReserve, snapshot_->config.upstream.deadline / 8);
@@ -66,12 +67,19 @@ void Exchange::take_result(CallResult&& result) {
     call_.reset();
     trace_attempts(result);
     const Now t = now();
+    if (drop_in_ && result.definite()) drop_in_->raw = std::move(result.raw);
     if (result.ok()) {
+        const Outcome said = to_outcome(result.outcome->verdict);
         answer_ = record(std::move(*result.outcome), t);
+        // A notification that overruled it: then its bytes are not the answer.
+        if (drop_in_ && answer_->outcome != said) drop_in_->raw.reset();
         step_ = Step::answer;
         return run();
     }
-    if (decided_meanwhile(t)) return run();
+    if (decided_meanwhile(t)) {
+        if (drop_in_) drop_in_->raw.reset();
+        return run();
+    }
     if (result.failure == FailureKind::pending) {
         remember_pending(result.pending_id, t);
         step_ = Step::answer;  // without an answer: 202

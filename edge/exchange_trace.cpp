@@ -29,12 +29,12 @@ void Exchange::note_trace() {
 
 void Exchange::export_spans(Now now) {
     if (parts_.spans == nullptr || (span().flags & 1) == 0) return;
-    const bool verify = begin_.kind == Kind::verify;
+    const bool verify = verifies();
     Span own;
     own.trace = span_->trace_id;
     own.id = span_->parent_id;
     if (caller_span_) own.parent = caller_span_->parent_id;
-    own.name = verify ? "POST /v1/verifications" : "GET /v1/verifications/{orderNo}";
+    own.name = drop_in_ ? "POST /gateway.do" : verify ? "POST /v1/verifications" : "GET /v1/verifications/{orderNo}";
     own.begin = began_.wall;
     own.end = began_.wall + (now.mono - began_.mono);
     own.status = trace_.status;

@@ -148,7 +148,7 @@ class Metrics {
 };
 
 // The closed set of holdfast_http_rejects_total{reason}: the parser's reasons and what else ends a connection.
-inline constexpr std::array<std::string_view, 28> kRejectLabels{"framing",
+inline constexpr std::array<std::string_view, 29> kRejectLabels{"framing",
                                                                 "syntax",
                                                                 "request_line",
                                                                 "target",
@@ -174,6 +174,7 @@ inline constexpr std::array<std::string_view, 28> kRejectLabels{"framing",
                                                                 "prefix",
                                                                 "memory",
                                                                 "in_flight",
+                                                                "gateway",
                                                                 "draining",
                                                                 "other"};
 

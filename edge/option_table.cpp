@@ -12,10 +12,10 @@ namespace holdfast {
 namespace {
 
 // Tables that a dump writes under a heading of their own; all other tables below them are written with dotted keys.
-constexpr std::array<std::string_view, 11> kSections{
+constexpr std::array<std::string_view, 12> kSections{
     "credential[]",     "precheck[]",      "scene.*",           "upstream.endpoint[]", "upstream.retry",
     "upstream.circuit", "upstream.health", "upstream.ejection", "upstream.mirror",     "upstream.alipay.response",
-    "upstream.alipay"};
+    "upstream.alipay",  "gateway.app[]"};
 
 std::vector<std::string> split(std::string_view text, char at) {
     std::vector<std::string> out;
@@ -106,7 +106,7 @@ std::span<const Option> options() {
         std::vector<Option> out;
         for (const auto part :
              {node_options(), source_options(), upstream_options(), shaping_options(), alipay_options(),
-              policy_options()})
+              gateway_options(), policy_options()})
             out.insert(out.end(), part.begin(), part.end());
         return out;
     }();

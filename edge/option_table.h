@@ -54,7 +54,7 @@ struct Draft {
         std::string secret, previous;
     };
     Config config;
-    std::size_t at = 0;  // of [[credential]], [[precheck]], [[upstream.endpoint]] or [scene.*]
+    std::size_t at = 0;  // of [[credential]], [[precheck]], [[upstream.endpoint]], [[gateway.app]] or [scene.*]
     std::vector<CredentialFiles> credential_files;
 };
 
@@ -102,6 +102,7 @@ bool within_bounds(const Option& option, const OptionValue& value);
 std::span<const Option> node_options();
 std::span<const Option> upstream_options();
 std::span<const Option> alipay_options();
+std::span<const Option> gateway_options();
 std::span<const Option> shaping_options();
 std::span<const Option> policy_options();
 std::span<const Option> source_options();

@@ -14,6 +14,7 @@ namespace holdfast {
 struct Reply {
     int status = 200;
     std::string_view content_type = "application/json";  // a literal
+    std::string own_type;                                // instead of content_type, where it is no literal; checked
     std::string headers;                                 // further header lines, each with its CRLF; values checked
     std::string body;
     bool close = false;  // end the connection after it

@@ -130,12 +130,13 @@ std::string biz_content(const AlipayRequestMap& map, json::Value request) {
     return out;
 }
 
-AlipayRequest lay_out_v2(const Form& params, std::string_view sign) {
+AlipayRequest lay_out_v2(const Form& params, std::string_view sign, SignEmpty empty) {
     AlipayRequest out;
     append_target(out.target, params, sign);
     out.content_type = kTypeForm;
     for (const FormField& f : params.fields())
-        if (!in_query(f.name) && f.name != "sign" && !f.value.empty()) append_form_field(out.body, f.name, f.value);
+        if (!in_query(f.name) && f.name != "sign" && (empty == SignEmpty::keep || !f.value.empty()))
+            append_form_field(out.body, f.name, f.value);
     return out;
 }
 

@@ -31,8 +31,9 @@ std::string biz_content(const AlipayRequestMap& map, json::Value request);
 // `nonce` is the multipart boundary's, where there is one. Code::invalid when a file is needed and not there.
 Result<AlipayRequest> alipay_request_v2(const AlipaySettings& settings, json::Value request, WallTime now,
                                         std::string_view nonce);
-// The same from parameters that are complete but for their signature: puts them in the SDK's layout. `sign` is theirs.
-AlipayRequest lay_out_v2(const Form& params, std::string_view sign);
+// The same from parameters that are complete but for their signature: puts them in the SDK's layout. `sign` is theirs,
+// `empty` whether it covers fields without a value.
+AlipayRequest lay_out_v2(const Form& params, std::string_view sign, SignEmpty empty = SignEmpty::drop);
 
 // A call of the v3 protocol; `nonce` is new for every try.
 AlipayRequest alipay_request_v3(const AlipaySettings& settings, json::Value request, WallTime now,

@@ -36,6 +36,7 @@ AlipayWire::Made with_head(const Endpoint& endpoint, const std::string& request_
 }
 
 Result<AlipayWire::Made> made(const AlipaySettings& settings, const Endpoint& endpoint, const AlipayWire::Try& what) {
+    if (what.forward) return with_head(endpoint, what.request_id, what.forward->request);
     json::Document doc;
     const auto root = doc.parse(*what.request);
     if (!root) return fail(Code::invalid, Origin::client, root.error().detail);
@@ -72,23 +73,29 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::make(const Endpoint& endpoint, T
 }
 
 std::unique_ptr<AlipayWire::Ticket> AlipayWire::read(const HttpResponse& answer, std::string order_no,
+                                                     std::shared_ptr<const Forward> forward,
                                                      std::function<void(GatewayReply)> done) {
     struct Slot {
         int status;
-        std::string body, timestamp, nonce, signature, sn, order_no;
+        std::string body, timestamp, nonce, signature, sn, type, order_no;
         GatewayReply reply;
     };
     const HeaderList& headers = answer.head.headers;
     auto slot = std::make_shared<Slot>(  // owners: the work and what follows it
         Slot{answer.head.status, std::string(answer.body), std::string(headers.get("alipay-timestamp")),
              std::string(headers.get("alipay-nonce")), std::string(headers.get("alipay-signature")),
-             std::string(headers.get("alipay-sn")), std::move(order_no), GatewayReply{}});
-    return enter({[slot, settings = settings_] {
+             std::string(headers.get("alipay-sn")), std::string(headers.get("content-type")), std::move(order_no),
+             GatewayReply{}});
+    const bool keep = forward != nullptr;
+    return enter({[slot, keep, settings = keep ? forward->settings : settings_] {
                       json::Document doc;
                       slot->reply = read_alipay(
                           *settings,
                           {slot->status, slot->body, slot->timestamp, slot->nonce, slot->signature, slot->sn},
                           slot->order_no, doc);
+                      if (keep && slot->reply.is_signed)  // owners: as CentralReply says
+                          slot->reply.central.raw = std::make_shared<const RawAnswer>(
+                              RawAnswer{std::move(slot->body), std::move(slot->type)});
                   },
                   [slot, done = std::move(done)] { done(std::move(slot->reply)); }, nullptr},
                  true);

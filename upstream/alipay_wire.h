@@ -13,6 +13,7 @@
 #include "edge/net/offload.h"
 #include "upstream/alipay_reply.h"
 #include "upstream/alipay_request.h"
+#include "upstream/drop_in.h"
 #include "upstream/endpoint.h"
 
 namespace holdfast {
@@ -51,11 +52,14 @@ class AlipayWire {
         std::shared_ptr<const std::string> request;  // the client's JSON; owners: the exchange, its call, the job
         std::string request_id;
         WallTime now{};
+        std::shared_ptr<const Forward> forward{};  // what goes out instead, signed already; owners: as of `request`
     };
     // `done` is called on the loop, never inside. Nothing when the line is full.
     [[nodiscard]] std::unique_ptr<Ticket> make(const Endpoint& endpoint, Try what,
                                                std::function<void(Result<Made>)> done);
+    // `forward`: what it answers, where that was passed on; the reply then keeps the answer itself, if it is signed.
     [[nodiscard]] std::unique_ptr<Ticket> read(const HttpResponse& answer, std::string order_no,
+                                               std::shared_ptr<const Forward> forward,
                                                std::function<void(GatewayReply)> done);
     // Any other slow work of the same kind (a notification, a degraded answer's signature).
     [[nodiscard]] std::unique_ptr<Ticket> run(std::function<void()> work, std::function<void()> done);

@@ -103,7 +103,7 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
     const ResponseHead& head = answer->head;
     if (spec_.wire != nullptr) {
         const int status = head.status;
-        reading_ = spec_.wire->read(*answer, spec_.order_no, [this, status](GatewayReply reply) {
+        reading_ = spec_.wire->read(*answer, spec_.order_no, spec_.forward, [this, status](GatewayReply reply) {
             read(std::move(reply.central), status);
         });
         return;
@@ -119,6 +119,7 @@ void Attempt::read(CentralReply reply, int status) {
     r.retry_after = reply.retry_after;
     r.no_retry = reply.no_retry;
     r.pending_id = std::move(reply.pending_id);
+    r.raw = std::move(reply.raw);
     r.status = status;
     const bool trusted = r.failure != FailureKind::invalid_response && r.failure != FailureKind::bad_signature;
     if (trusted && connection_.client) pool_.give_back(std::move(connection_));
@@ -136,6 +137,8 @@ void Attempt::become_late(Done done) {
     HF_CHECK(sent_ && done_);
     place_.drop();
     spec_.body.reset();
+    if (spec_.forward)  // only what its answer is read by; owners: as of `forward`
+        spec_.forward = std::make_shared<const Forward>(Forward{{}, spec_.forward->settings});
     done_ = std::move(done);
 }
 

@@ -24,6 +24,7 @@ struct AttemptResult {
     std::optional<Nanos> retry_after;
     bool no_retry = false;  // whatever the failure is
     std::string pending_id; // with `pending`
+    std::shared_ptr<const RawAnswer> raw; // owners: as of CentralReply
     Error error;
     int status = 0; // of the answer; 0 without one
 };
@@ -42,6 +43,7 @@ class Attempt {
         // Where answers are signed: reads them off the loop, its order's number at hand. Nothing: they are read here.
         AlipayWire* wire = nullptr;
         std::string order_no;
+        std::shared_ptr<const Forward> forward;  // what was passed on; owners: as of `body`
     };
     // `done` is called once, never inside the constructor and never after destruction; the Attempt may be destroyed in
     // it. `started` is called when the place comes later than the constructor: see started(). Requires: pool and doc

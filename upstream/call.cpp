@@ -54,7 +54,7 @@ void Call::prepare() {
     step_ = Step::preparing;
     arm(spec_.deadline - now.mono);
     preparing_ = upstream_.wire_->make(upstream_.endpoints_[endpoint_].pool->endpoint(),
-                                       {spec_.body, std::string(spec_.request_id), now.wall},
+                                       {spec_.body, std::string(spec_.request_id), now.wall, spec_.forward},
                                        [this](Result<AlipayWire::Made> made) { prepared(std::move(made)); });
     if (!preparing_) arm(Nanos{0});  // no place in line: told from the loop
 }
@@ -74,8 +74,11 @@ void Call::prepared(Result<AlipayWire::Made> made) {
 void Call::send_attempt(std::shared_ptr<const std::string> body) {
     const Now now = upstream_.loop_.now();
     step_ = Step::queued;
-    Attempt::Spec spec{std::move(body), fresh_, upstream_.estimator_.timeout(now.mono), upstream_.wire_.get(), {}};
-    if (spec.wire != nullptr) spec.order_no = spec_.order_no;
+    Attempt::Spec spec{std::move(body), fresh_, upstream_.estimator_.timeout(now.mono), upstream_.wire_.get(), {}, {}};
+    if (spec.wire != nullptr) {
+        spec.order_no = spec_.order_no;
+        spec.forward = spec_.forward;
+    }
     attempt_ = std::make_unique<Attempt>(
         upstream_.loop_, *upstream_.endpoints_[endpoint_].pool, upstream_.doc_, std::move(spec),
         [this] { return write_head(); }, [this] { attempt_started(); },
@@ -249,6 +252,7 @@ void Call::finish(CallStop stop) {
     result.error = std::move(last_.error);
     result.retry_after = last_.retry_after;
     result.pending_id = std::move(last_.pending_id);
+    result.raw = std::move(last_.raw);
     result.attempts = std::move(records_);
     // Only a try that timed out is still there to be answered.
     if (attempt_ && attempt_->sent() && last_.failure == FailureKind::timeout && last_.status == 0 && spec_.on_late)

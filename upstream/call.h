@@ -37,6 +37,7 @@ struct CallSpec {
     Permit permit;                            // for the first try; from Circuit::admit() or admit_always()
     bool always = false;                      // the operator's `live`: retries need no admission
     std::shared_ptr<const std::string> body;  // owners: the exchange and its call, whichever lives longer
+    std::shared_ptr<const Forward> forward{};  // goes out instead of `body`; owners: the same
     MonoTime deadline;                        // the whole call's
     // Asked before each retry: false ends the call with what it has (the operator has ordered `degraded` meanwhile).
     // Empty: always. May be called as long as the call lives.
@@ -78,9 +79,15 @@ struct CallResult {
     Error error;                         // of the last try, when there is no outcome
     std::optional<Nanos> retry_after;    // what the centre asked for, when it throttled
     std::string pending_id;              // with FailureKind::pending; empty: the centre gave none
+    std::shared_ptr<const RawAnswer> raw; // of the last try, to a call passed on; owners: this, and who answers with it
     std::vector<AttemptRecord> attempts; // at most kAttemptsMax
     bool late_kept = false;              // the last try goes on, for on_late
     bool ok() const { return outcome.has_value(); }
+    // Whether the centre has said what stands, an outcome or not.
+    bool definite() const {
+        return ok() || failure == FailureKind::pending || failure == FailureKind::caller_error ||
+               failure == FailureKind::setup || failure == FailureKind::rejected;
+    }
     // Whether the centre was tried and failed, so that the ladder may be asked under its rule. Not after a definite
     // refusal. Ours to shed (overloaded_local) is neither.
     bool ladder_may_follow() const {

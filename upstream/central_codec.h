@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,6 +53,11 @@ std::string_view name(FailureKind kind); // "timeout", "invalid_response", …: 
 // skipped. `doc` is scratch memory.
 Result<CentreOutcome> parse_central(std::string_view body, json::Document& doc);
 
+// What an Alipay gateway said to a call that was passed on, signed by it.
+struct RawAnswer {
+    std::string body, content_type;
+};
+
 struct CentralReply {
     CallKind kind = CallKind::failure;
     FailureKind failure = FailureKind::invalid_response; // none with an outcome
@@ -60,6 +66,8 @@ struct CentralReply {
     Error error;                      // for the log, when there is no outcome
     bool no_retry = false;            // whatever the failure is: a wrong signature is not asked for again
     std::string pending_id;           // with `pending`: the centre's number of the verification; empty: it gave none
+    // The signed answer itself, where the request was passed on as it came. Owners: as of a call's result.
+    std::shared_ptr<const RawAnswer> raw;
 };
 // `retry_after`: the header's value, empty when absent: seconds or an HTTP date (RFC 9110 §10.2.3).
 CentralReply read_central(int status, std::string_view retry_after, std::string_view body, json::Document& doc,

@@ -149,6 +149,10 @@ TEST_CASE("config: the packaged file holds every key of the table, its suggestio
     }
     for (const auto& option : options()) {
         INFO(option.path);
+        if (option.section() == "gateway.app[]") {  // goes with another kind of upstream: shown as a comment
+            CHECK(all.find(fmt::format("\n# {} = ", option.leaf())) != std::string::npos);
+            continue;
+        }
         CHECK(given.count(std::string(option.path)) == 1);
     }
 }

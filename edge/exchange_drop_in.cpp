@@ -1,0 +1,129 @@
+// An exchange whose caller is an Alipay SDK: verified as Alipay would, answered in Alipay's form. The centre's own
+// signed answer goes out byte for byte; whatever else is said is signed with our key and marked.
+#include <utility>
+
+#include "edge/exchange.h"
+#include "edge/exchanges.h"
+#include "upstream/alipay_envelope.h"
+#include "upstream/drop_in_answer.h"
+
+namespace holdfast {
+namespace {
+
+bool is_auth(ApiCode code) {
+    return code == ApiCode::missing_credential || code == ApiCode::invalid_signature ||
+           code == ApiCode::request_expired;
+}
+
+// Only a value that cannot end its line goes on.
+std::string safe_type(const std::string& type) {
+    for (const char c : type)
+        if (c < 0x20 || c > 0x7e) return {};
+    return type.size() <= 128 ? type : std::string();
+}
+
+}  // namespace
+
+Exchange::Next Exchange::authenticate_drop_in() {
+    struct Slot {
+        std::shared_ptr<const std::string> body;
+        std::string query;
+        std::optional<DropInCall> call;
+    };
+    auto work = std::make_shared<Slot>();  // owners: the work and what follows it
+    work->body = body_;
+    work->query = std::move(begin_.query);
+    const Nanos window = snapshot_->config.auth.window;
+    AlipayWire* wire = parts_.upstream.wire();
+    if (wire != nullptr)
+        drop_in_->ticket = wire->run(
+            [work, settings = snapshot_->config.gateway.settings, is_form = begin_.form_body, at = now().wall, window] {
+                work->call = read_drop_in(*settings, {work->query, *work->body, is_form}, at, window);
+            },
+            [this, work] { guarded([this, &work] { drop_in_read(std::move(*work->call)); }); });
+    if (drop_in_->ticket) return Next::wait;
+    drop_in_->fault = DropInFault::unavailable;
+    return refuse(ApiCode::overloaded, "too many calls wait for their signature to be verified", 1s);
+}
+
+void Exchange::drop_in_read(DropInCall&& call) {
+    drop_in_->named = call.named;
+    if (call.fault != DropInFault::none) {
+        drop_in_->fault = call.fault;
+        const DropInFaultText& text = text_of(call.fault);
+        trace_.auth = text_of(text.api).code;
+        if (is_auth(text.api))
+            parts_.metrics.auth_failed(text.api);
+        else
+            parts_.metrics.http_rejected("gateway");
+        refuse(text.api, text.sub_msg);
+        return run();
+    }
+    credential_ = snapshot_->credentials.find(call.credential);
+    body_ = std::make_shared<const std::string>(std::move(call.request));
+    digest_ = call.digest;
+    drop_in_->forward = std::move(call.forward);
+    trace_.auth = "ok";
+    trace_.credential = credential_->id;
+    step_ = Step::parse;
+    run();
+}
+
+// The answer as it will leave, in drop_in_->body; what is not signed yet is signed off the loop first.
+Exchange::Next Exchange::sign_drop_in() {
+    DropIn& d = *drop_in_;
+    const DropInSettings& settings = *snapshot_->config.gateway.settings;
+    d.ready = true;
+    if (d.raw) {
+        d.body = d.raw->body;
+        return Next::more;
+    }
+    const auto refused = [&] {
+        d.body = settings.refusal(d.fault == DropInFault::none ? DropInFault::unavailable : d.fault, d.named);
+        return Next::more;
+    };
+    if (d.fault != DropInFault::none || (!error_ && !answer_)) return refused();
+    std::string node = error_ ? drop_in_node(drop_in_refusal(*error_, error_message_), *error_)
+                              : drop_in_node(settings, *answer_, request_.order_no, repeated_);
+    struct Slot {
+        std::string node, body;
+    };
+    auto work = std::make_shared<Slot>(Slot{std::move(node), {}});  // owners: the work and what follows it
+    d.ticket = parts_.upstream.wire()->run(
+        [work, of = snapshot_->config.gateway.settings] {
+            work->body = drop_in_envelope(node_name(of->method), work->node, of->key->sign(work->node));
+        },
+        [this, work] {
+            guarded([this, &work] {
+                drop_in_->body = std::move(work->body);
+                run();
+            });
+        });
+    return d.ticket ? Next::wait : refused();
+}
+
+// Always 200, as Alipay's; `like`, what /v1/verifications would have said, lends its headers.
+Reply Exchange::drop_in_reply(Reply like) {
+    DropIn& d = *drop_in_;
+    Reply reply;
+    reply.headers = std::move(like.headers);
+    reply.body = std::move(d.body);
+    // Where SDKs look for a number to quote.
+    reply.headers.append("trace_id: ").append(trace_.request_id).append("\r\n");
+    std::string type;
+    if (d.raw) type = safe_type(d.raw->content_type);
+    reply.own_type = type.empty() ? "text/html;charset=utf-8" : std::move(type);
+    if (d.raw) {
+        reply.headers += "X-Edge-Degraded: false\r\nX-Edge-Source: live\r\n";
+    } else if (answer_ && !error_) {
+        reply.headers.append("X-Edge-Degraded: ").append(answer_->degraded() ? "true" : "false");
+        reply.headers.append("\r\nX-Edge-Source: ").append(name(answer_->source));
+        reply.headers.append("\r\nX-Edge-Outcome: ").append(name(answer_->outcome)).append("\r\n");
+    } else {
+        reply.headers.append("X-Edge-Code: ").append(text_of(error_.value_or(ApiCode::internal_error)).code);
+        reply.headers += "\r\n";
+    }
+    return reply;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""The official alipay-sdk of npm as the caller of a node, and as the judge of what the node sends to Alipay.
+
+Usage: alipay_sdk.py BIN_DIR SDK_DIR [NAME...]: runs every check, or those named. SDK_DIR: made by alipay_sdk/install.
+"""
+import http.server, json, os, pathlib, subprocess, sys, threading, urllib.parse
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from alipay import APP_ID, ROOT, check, vectors
+from drop_in import GATEWAY, METHOD, PROVISIONAL, Site
+
+KEYS = {name: text.strip() for name, text in vectors("alipay_keys.json")["keys"].items()}
+
+
+def sdk(*orders):
+    """What the SDK makes of each: {"result"} or {"error"}. Its timestamps are of the local time, so it is China's."""
+    done = subprocess.run(["node", str(ROOT / "tests/support/alipay_sdk/client.cjs"), SDK], timeout=120, check=True,
+                          input=json.dumps(orders).encode(), stdout=subprocess.PIPE,
+                          env={**os.environ, "TZ": "Asia/Shanghai", "NODE_PATH": ""})
+    return json.loads(done.stdout)
+
+
+def call(site, order, subject="user-1", method=METHOD, key="app_private_pkcs1", edge=True, alipay="alipay_public"):
+    out = {"do": "exec", "method": method,
+           "config": {"appId": APP_ID, "privateKey": KEYS[key], "alipayPublicKey": KEYS[alipay],
+                      "gateway": f"http://127.0.0.1:{site.port}/gateway.do", "timeout": 10000},
+           "bizContent": {"outerOrderNo": order, "verifyScene": "LOGIN", "userId": subject}}
+    if edge:
+        out["edgePublicKey"] = KEYS["other_public"]
+    return out
+
+
+def live():
+    """With one URL changed the SDK verifies and reads the live answer; a wrong key and another method are told to it."""
+    site = Site(BIN, alipay=GATEWAY)
+    try:
+        passed, again, stranger, other, distrusted = sdk(
+            call(site, "order-1", edge=False), call(site, "order-1"), call(site, "order-2", key="other_private_pkcs1"),
+            call(site, "order-3", method="alipay.trade.query", edge=False),
+            call(site, "order-4", "user-4", edge=False, alipay="other_public"))
+        check("live", (passed["result"]["code"], passed["result"]["passed"]), ("10000", "T"))
+        check("no mark of the node", [k for k in passed["result"] if k.startswith("edge")], [])
+        check("again", (again["result"]["passed"], again["result"]["edgeRepeated"]), ("T", "true"))
+        check("a stranger", stranger["result"]["subCode"], "isv.invalid-signature")
+        # The SDK cannot verify an error_response, of Alipay as little as of a node.
+        assert "error" in other, other
+        assert "验签失败" in distrusted["error"], distrusted
+    finally:
+        site.close()
+
+
+def degraded():
+    """Without the gateway the SDK gets marked answers that verify by the node's key, and by no other."""
+    site = Site(BIN, alipay=GATEWAY, scene=PROVISIONAL)
+    try:
+        check("live", sdk(call(site, "order-0"))[0]["result"]["passed"], "T")
+        site.centre.kill()
+        site.centre.wait()
+        sdk(*[call(site, f"order-f{n}", f"user-f{n}") for n in range(8)])
+        cached, provisional, nothing, unaware = sdk(
+            call(site, "order-1"), call(site, "order-2", "user-new"), call(site, "order-3", "user-new"),
+            call(site, "order-4", edge=False))
+        cached, provisional, nothing = cached["result"], provisional["result"], nothing["result"]
+        check("cached", (cached["passed"], cached["edgeDegraded"], cached["edgeSource"]), ("T", "true", "cache"))
+        check("provisional", (provisional["edgeOutcome"], "passed" in provisional), ("provisional", False))
+        check("none", (nothing["code"], nothing["subCode"]), ("20000", "isp.unknow-error"))
+        # Who trusts Alipay's key alone never takes it for Alipay's word.
+        assert "验签失败" in unaware["error"], unaware
+    finally:
+        site.close()
+
+
+class Recorder(http.server.BaseHTTPRequestHandler):
+    seen = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        Recorder.seen.append(dict(urllib.parse.parse_qsl(self.path.partition("?")[2] + "&" + body)))
+        self.send_response(500)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def judged():
+    """What the node sends to Alipay, of its own or passed on, has a signature that the SDK verifies."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    site = Site(BIN, alipay=GATEWAY)
+    try:
+        file = site.dir / "holdfast.toml"
+        file.write_text(file.read_text().replace(f":{site.centre_port}/gateway.do", f":{server.server_port}/gateway.do"))
+        site.node.terminate()
+        site.node.wait(20)
+        site.start_node()
+        site.verify("order-1")
+        own = len(Recorder.seen)
+        sdk(call(site, "order-2", "user&=+ 用户"))
+        passed_on = Recorder.seen[own:]
+        assert own > 0 and passed_on, Recorder.seen
+        check("passed on", json.loads(passed_on[0]["biz_content"])["user_id"], "user&=+ 用户")
+        both = [Recorder.seen[0], passed_on[0], {**passed_on[0], "notify_url": "http://evil"}]
+        verdicts = sdk(*[{"do": "verify", "privateKey": KEYS["app_private_pkcs1"], "publicKey": KEYS["app_public"],
+                          "params": one} for one in both])
+        check("verified", verdicts, [{"result": True}, {"result": True}, {"result": False}])
+    finally:
+        site.close()
+        server.shutdown()
+        server.server_close()
+
+
+CHECKS = [live, degraded, judged]
+
+
+def main():
+    global BIN, SDK
+    BIN, SDK, names = sys.argv[1], sys.argv[2], sys.argv[3:]
+    failed = 0
+    for one in CHECKS:
+        if names and one.__name__ not in names:
+            continue
+        try:
+            one()
+            print(f"ok      {one.__name__}: {one.__doc__.strip().splitlines()[0]}", flush=True)
+        except Exception as problem:  # every check is told, whatever ended it
+            failed += 1
+            print(f"FAILED  {one.__name__}: {problem!r}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

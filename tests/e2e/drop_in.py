@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""POST /gateway.do: calls signed for Alipay that come to a node instead; both and the gateway are real processes.
+
+Usage: drop_in.py BIN_DIR [NAME...]: runs every check, or those named.
+"""
+import base64, http.client, json, pathlib, subprocess, sys, time, urllib.parse
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from alipay import APP_ID, Site as AlipaySite, check, vectors
+
+METHOD = "alipay.user.faceverify.verify"
+NODE = METHOD.replace(".", "_") + "_response"
+GATEWAY = f"""
+[gateway]
+signing_key_file = "edge.pem"
+[[gateway.app]]
+app_id = "{APP_ID}"
+credential = "app"
+public_key_file = "app-public.pem"
+"""
+PROVISIONAL = ("degrade = [\"cache\", \"provisional\"]\ncache = { max_age = \"15m\" }\n"
+               "provisional = { after = \"0s\", budget_per_minute = 100, per_subject_per_hour = 1 }")
+
+
+class Site(AlipaySite):
+    def start_node(self):
+        self.write("edge.pem", vectors("alipay_keys.json")["keys"]["other_private_pkcs1"])
+        self.write("edge-public.pem", vectors("alipay_keys.json")["keys"]["other_public"])
+        super().start_node()
+
+    def sign(self, text, key="app.pem", digest="-sha256"):
+        done = subprocess.run(["openssl", "dgst", digest, "-sign", self.path(key)], input=text.encode(),
+                              capture_output=True, check=True)
+        return base64.b64encode(done.stdout).decode()
+
+    def good(self, text, sign, key):
+        self.write("sign.bin", base64.b64decode(sign))
+        done = subprocess.run(["openssl", "dgst", "-sha256", "-verify", self.path(key), "-signature",
+                               self.path("sign.bin")], input=text, capture_output=True)
+        return done.returncode == 0
+
+    def params(self, order, subject="user-1", **more):
+        now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + 8 * 3600))
+        biz = {"outer_order_no": order, "verify_scene": "LOGIN", "user_id": subject}
+        out = {"method": METHOD, "app_id": APP_ID, "charset": "utf-8", "version": "1.0", "sign_type": "RSA2",
+               "timestamp": now, "biz_content": json.dumps(biz)}
+        out.update(more)
+        return {k: v for k, v in out.items() if v is not None}
+
+    def send(self, params, key="app.pem", digest="-sha256", sign=None, query="", body=""):
+        """As the SDK lays it out; query and body are put behind. (code, sub_code, node, answer, headers)."""
+        text = "&".join(f"{k}={v}" for k, v in sorted(params.items()))
+        signed = self.sign(text, key, digest) if sign is None else sign
+        public = {k: v for k, v in params.items() if k != "biz_content"}
+        if signed:
+            public["sign"] = signed
+        target = "/gateway.do?" + urllib.parse.urlencode(public) + query
+        content = urllib.parse.urlencode({"biz_content": params["biz_content"]}) + body
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("POST", target, content,
+                           {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"})
+        answer = connection.getresponse()
+        raw = answer.read()
+        connection.close()
+        check("status", answer.status, 200)
+        self.raw, self.headers = raw, answer.headers
+        whole = json.loads(raw)
+        self.name = next(iter(whole))
+        node = whole[self.name]
+        # The bytes between the first colon and the signature are what is signed.
+        inner = raw[raw.index(b":") + 1:raw.rindex(b',"sign"')]
+        self.by_edge = self.good(inner, whole["sign"], "edge-public.pem")
+        self.by_alipay = self.good(inner, whole["sign"], "alipay-public.pem")
+        return node
+
+    def call(self, order, subject="user-1", **more):
+        return self.send(self.params(order, subject, **more))
+
+
+
+def gateway_site(**more):
+    return Site(BIN, alipay=GATEWAY, **more)
+
+
+def live():
+    """The gateway's own answer comes through byte for byte; the same order again is told by the node itself."""
+    site = gateway_site()
+    try:
+        node = site.call("order-1")
+        check("passed", (node["code"], node["passed"], site.name), ("10000", "T", NODE))
+        check("signed by Alipay alone", (site.by_alipay, site.by_edge), (True, False))
+        check("no mark of ours", [k for k in node if k.startswith("edge_")], [])
+        check("headers", (site.headers["X-Edge-Source"], site.headers["X-Edge-Degraded"]), ("live", "false"))
+        node = site.call("order-1")
+        check("again", (node["passed"], node["edge_source"], node["edge_repeated"]), ("T", "live", "true"))
+        check("signed by the node alone", (site.by_alipay, site.by_edge), (False, True))
+        check("no second call", gateway_calls(site), 1)
+        check("looked up", site.look_up("order-1")[1]["outcome"], "pass")
+        node = site.call("order-1", "user-2")
+        check("another body", (node["code"], node["sub_code"], node["edge_code"]),
+              ("40002", "isv.invalid-parameter", "OrderConflict"))
+        site.plan(answer={"code": "40002", "subCode": "isv.invalid-parameter"})
+        check("the gateway's refusal", (site.call("order-2")["sub_code"], site.by_alipay),
+              ("isv.invalid-parameter", True))
+        site.plan(forge="wrong_key")
+        node = site.call("order-3", "user-3")
+        check("forged upstream", (node["code"], node["sub_code"], site.by_edge), ("20000", "isp.unknow-error", True))
+    finally:
+        site.close()
+
+
+def gateway_calls(site):
+    status, answer = site.http("GET", "/_stats", port=site.control_port)
+    return json.loads(answer)["alipay"]["answered"]
+
+
+def refused():
+    """What Alipay's gateway would refuse is refused in its words, signed by the node, and never passed on."""
+    site = gateway_site()
+    try:
+        now = time.time() + 8 * 3600
+        stamp = lambda away: time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now + away))
+        cases = [
+            ("no app", {"app_id": None}, {}, "40001", "isv.missing-app-id"),
+            ("unknown app", {"app_id": "2021000000000009"}, {}, "40002", "isv.invalid-app-id"),
+            ("no method", {"method": None}, {}, "40001", "isv.missing-method"),
+            ("another method", {"method": "alipay.trade.pay"}, {}, "40002", "isv.invalid-method"),
+            ("charset", {"charset": "GBK"}, {}, "40002", "isv.invalid-charset"),
+            ("no version", {"version": None}, {}, "40001", "isv.missing-version"),
+            ("format", {"format": "XML"}, {}, "40002", "isv.invalid-format"),
+            ("no time", {"timestamp": None}, {}, "40001", "isv.missing-timestamp"),
+            ("old", {"timestamp": stamp(-400)}, {}, "40002", "isv.invalid-timestamp"),
+            ("early", {"timestamp": stamp(400)}, {}, "40002", "isv.invalid-timestamp"),
+            ("UTC", {"timestamp": stamp(-8 * 3600)}, {}, "40002", "isv.invalid-timestamp"),
+            ("no such day", {"timestamp": "2026-02-30 00:00:00"}, {}, "40002", "isv.invalid-timestamp"),
+            ("no sign type", {"sign_type": None}, {}, "40001", "isv.missing-signature-type"),
+            ("SHA-1", {"sign_type": "RSA"}, {"digest": "-sha1"}, "40002", "isv.invalid-signature-type"),
+            ("SHA-1 as RSA2", {}, {"digest": "-sha1"}, "40002", "isv.invalid-signature"),
+            ("another key", {}, {"key": "edge.pem"}, "40002", "isv.invalid-signature"),
+            ("no signature", {}, {"sign": ""}, "40001", "isv.missing-signature"),
+            ("unsigned field", {}, {"query": "&notify_url=http%3A%2F%2Fevil"}, "40002", "isv.invalid-signature"),
+            ("twice in the query", {}, {"query": "&method=" + METHOD}, "40002", "isv.invalid-parameter"),
+            ("in both", {}, {"body": "&app_id=" + APP_ID}, "40002", "isv.invalid-parameter"),
+            ("encrypted", {"encrypt_type": "AES"}, {}, "40002", "isv.invalid-encrypt-type"),
+            ("no JSON", {"biz_content": "{"}, {}, "40002", "isv.illegal-json"),
+            ("a number", {"biz_content": '{"outer_order_no":1}'}, {}, "40002", "isv.invalid-parameter"),
+            ("no subject", {"biz_content": '{"outer_order_no":"o","verify_scene":"LOGIN"}'}, {}, "40002",
+             "isv.invalid-parameter"),
+            ("scene", {"biz_content": '{"outer_order_no":"o","verify_scene":"X","user_id":"u"}'}, {}, "40006",
+             "isv.insufficient-isv-permissions"),
+        ]
+        for name, more, how, code, sub in cases:
+            node = site.send(site.params("order-r", **more), **how)
+            check(name, (node["code"], node["sub_code"], site.by_edge), (code, sub, True))
+        check("under the method's name", site.name, NODE)
+        check("nothing went on", gateway_calls(site), 0)
+        check("the healthy one", site.call("order-h")["passed"], "T")
+        check("GET", site.http("GET", "/gateway.do")[0], 405)
+    finally:
+        site.close()
+
+
+def degraded():
+    """With the gateway gone: the remembered outcome and a provisional answer, marked and signed by the node."""
+    site = gateway_site(scene=PROVISIONAL)
+    try:
+        check("live", site.call("order-1")["passed"], "T")
+        site.centre.kill()
+        site.centre.wait()
+        for n in range(12):
+            site.call(f"order-f{n}", f"user-f{n}")
+        node = site.call("order-2")
+        check("from the cache", (node["code"], node["passed"], node["edge_degraded"], node["edge_source"]),
+              ("10000", "T", "true", "cache"))
+        check("signed by the node alone", (site.by_edge, site.by_alipay), (True, False))
+        check("headers", (site.headers["X-Edge-Degraded"], site.headers["X-Edge-Source"]), ("true", "cache"))
+        node = site.call("order-3", "user-new")
+        check("provisional", (node["edge_source"], node["edge_outcome"], "passed" in node),
+              ("policy", "provisional", False))
+        check("the same again", site.call("order-3", "user-new")["edge_decided_at"], node["edge_decided_at"])
+        node = site.call("order-4", "user-new")
+        check("no rung left", (node["code"], node["sub_code"], node["edge_code"], site.by_edge),
+              ("20000", "isp.unknow-error", "VerificationUnavailable", True))
+    finally:
+        site.close()
+
+
+CHECKS = [live, refused, degraded]
+
+
+def main():
+    global BIN
+    BIN, names = sys.argv[1], sys.argv[2:]
+    failed = 0
+    for one in CHECKS:
+        if names and one.__name__ not in names:
+            continue
+        try:
+            one()
+            print(f"ok      {one.__name__}: {one.__doc__.strip().splitlines()[0]}", flush=True)
+        except Exception as problem:  # every check is told, whatever ended it
+            failed += 1
+            print(f"FAILED  {one.__name__}: {problem!r}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
