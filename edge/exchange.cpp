@@ -228,6 +228,7 @@ Exchange::Next Exchange::join_recorded() {
         std::chrono::duration_cast<Seconds>(std::max(Nanos(0), Nanos(t.wall - recorded->answer.decided_at)));
     if (found->final) {
         repeated_ = true;
+        repeat_raw(std::move(recorded->raw));
         return answer_with(recorded->answer);
     }
     prior_left_ = Nanos(recorded->answer.expires_at - found->decided.wall) - found->age;

@@ -108,6 +108,7 @@ class Exchange final : public RequestHandler {
     void drop_in_read(DropInCall&& call);
     Next sign_drop_in();
     Reply drop_in_reply(Reply like);
+    void repeat_raw(RawAnswer&& recorded);
     bool verifies() const { return begin_.kind != Kind::lookup; }
 
     // join

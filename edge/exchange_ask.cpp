@@ -76,10 +76,7 @@ void Exchange::take_result(CallResult&& result) {
         step_ = Step::answer;
         return run();
     }
-    if (decided_meanwhile(t)) {
-        if (drop_in_) drop_in_->raw.reset();
-        return run();
-    }
+    if (decided_meanwhile(t)) return run();
     if (result.failure == FailureKind::pending) {
         remember_pending(result.pending_id, t);
         step_ = Step::answer;  // without an answer: 202
@@ -103,6 +100,7 @@ bool Exchange::decided_meanwhile(Now now) {
     const auto order = parts_.storage.orders().find(credential_->id, request_.order_no, now);
     auto recorded = order && order->final && order->body == digest_ ? decode_recorded(order->answer) : std::nullopt;
     if (!recorded || parts_.storage.outcomes().hidden(request_.subject, request_.scene, order->epoch)) return false;
+    repeat_raw(std::move(recorded->raw));
     answer_with(recorded->answer);
     return true;
 }
@@ -121,7 +119,7 @@ void Exchange::remember_pending(const std::string& id, Now now) {
 
 LiveRecord Exchange::live_record() const {
     return {credential_->id,   request_.subject, request_.scene, request_.device,
-            request_.order_no, digest_,          asked_epoch_};
+            request_.order_no, digest_,          asked_epoch_,   drop_in_ ? drop_in_->raw.get() : nullptr};
 }
 
 Answer Exchange::record(CentreOutcome&& outcome, Now now) {

@@ -62,11 +62,24 @@ void Exchange::drop_in_read(DropInCall&& call) {
     credential_ = snapshot_->credentials.find(call.credential);
     body_ = std::make_shared<const std::string>(std::move(call.request));
     digest_ = call.digest;
+    if (!charge_.add(body_->size(), snapshot_->config.limits.memory)) {  // beside the call that goes on
+        drop_in_->fault = DropInFault::unavailable;
+        refuse(ApiCode::overloaded, "the memory for requests is in use", 1s);
+        return run();
+    }
     drop_in_->forward = std::move(call.forward);
     trace_.auth = "ok";
     trace_.credential = credential_->id;
     step_ = Step::parse;
     run();
+}
+
+// What the centre said to this order before is said again in its own words, where they were recorded.
+void Exchange::repeat_raw(RawAnswer&& recorded) {
+    if (!drop_in_) return;
+    drop_in_->raw.reset();
+    // Owners: as of DropIn::raw.
+    if (!recorded.body.empty()) drop_in_->raw = std::make_shared<const RawAnswer>(std::move(recorded));
 }
 
 // The answer as it will leave, in drop_in_->body; what is not signed yet is signed off the loop first.
@@ -115,6 +128,7 @@ Reply Exchange::drop_in_reply(Reply like) {
     reply.own_type = type.empty() ? "text/html;charset=utf-8" : std::move(type);
     if (d.raw) {
         reply.headers += "X-Edge-Degraded: false\r\nX-Edge-Source: live\r\n";
+        if (repeated_) reply.headers += "X-Edge-Repeated: true\r\n";
     } else if (answer_ && !error_) {
         reply.headers.append("X-Edge-Degraded: ").append(answer_->degraded() ? "true" : "false");
         reply.headers.append("\r\nX-Edge-Source: ").append(name(answer_->source));

@@ -5,12 +5,13 @@
 
 namespace holdfast {
 
-Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now) {
+Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now) {
     const auto word = parts.notify.find(record.credential, record.order_no);
     if (word && word->body == record.body && word->verdict != Verdict::pass && outcome.verdict == Verdict::pass) {
         outcome = CentreOutcome{};
         outcome.verdict = word->verdict;
         outcome.verification_id = word->verification_id;
+        record.raw = nullptr;  // it is not what stands
     }
     return record_decided(parts, snapshot, record, std::move(outcome), now, now);
 }
@@ -35,7 +36,7 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     order.final = true;
     order.epoch = record.asked_epoch;
     order.decided = now;
-    order.answer = encode(answer, record.scene, record.subject, record.device);
+    order.answer = encode(answer, record.scene, record.subject, record.device, record.raw);
     parts.storage.orders().put(record.credential, record.order_no, std::move(order), now);
     if (scene == nullptr || scene->max_age <= Nanos(0)) return out;
     // An answer that must not be remembered still takes the place of the one before it, as a record that no rung

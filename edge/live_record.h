@@ -13,7 +13,8 @@ namespace holdfast {
 struct LiveRecord {
     std::string_view credential, subject, scene, device, order_no;
     Digest body{};
-    std::uint64_t asked_epoch = 0;  // OutcomeStore::epoch() when the call began
+    std::uint64_t asked_epoch = 0;       // OutcomeStore::epoch() when the call began
+    const RawAnswer* raw = nullptr;      // the centre's own words, where they are to be given again
 };
 
 // The same with texts of its own, for a late answer, whose exchange is gone.
@@ -27,7 +28,9 @@ class KeptLiveRecord {
           order_no_(r.order_no),
           body_(r.body),
           asked_epoch_(r.asked_epoch) {}
-    LiveRecord view() const { return {credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_}; }
+    LiveRecord view() const {
+        return {credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_, nullptr};
+    }
 
   private:
     std::string credential_, subject_, scene_, device_, order_no_;
@@ -41,7 +44,7 @@ struct Recorded {
 };
 
 // A notification that has come meanwhile and is less permissive than the answer stands instead of it.
-Recorded record_live(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now);
+Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now);
 // The same for what the centre has decided at another time than now; a pass never takes the place of a newer record.
 Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,
                         Now decided, Now now);

@@ -6,6 +6,7 @@
 namespace holdfast {
 namespace {
 
+constexpr std::uint8_t kVersionRaw = 3;  // as 2, and the raw answer behind it
 constexpr std::uint8_t kVersion = 2;
 constexpr std::uint8_t kVersionOne = 1;  // without a device
 constexpr std::size_t kTextMax = 256;    // above the bounds of scene, subject, device and verification id
@@ -17,11 +18,13 @@ std::int64_t nanos(WallTime t) {
 
 }  // namespace
 
-std::string encode(const Answer& a, std::string_view scene, std::string_view subject, std::string_view device) {
+std::string encode(const Answer& a, std::string_view scene, std::string_view subject, std::string_view device,
+                   const RawAnswer* raw) {
+    if (raw != nullptr && (raw->body.size() > kRecordedRawMax || raw->content_type.size() > kTextMax)) raw = nullptr;
     std::string out;
     out.reserve(50 + scene.size() + subject.size() + device.size() + a.verification_id.size());
     wire::Writer w(out);
-    w.u8(kVersion);
+    w.u8(raw == nullptr ? kVersion : kVersionRaw);
     w.u8(static_cast<std::uint8_t>(a.outcome));
     w.u8(static_cast<std::uint8_t>(a.source));
     w.u8(a.score.has_value());
@@ -32,6 +35,9 @@ std::string encode(const Answer& a, std::string_view scene, std::string_view sub
     w.text(subject);
     w.text(a.verification_id);
     w.text(device);
+    if (raw == nullptr) return out;
+    w.text(raw->body);
+    w.text(raw->content_type);
     return out;
 }
 
@@ -46,7 +52,7 @@ std::string encode_unanswered(const RecordedOrder& order) {
 std::optional<RecordedOrder> decode_order(std::string_view text) {
     wire::Reader r(text);
     const std::uint8_t version = r.u8();
-    if (version != kVersion && version != kVersionOne) return std::nullopt;
+    if (version != kVersion && version != kVersionOne && version != kVersionRaw) return std::nullopt;
     const std::uint8_t outcome = r.u8(), source = r.u8(), scored = r.u8();
     const double score = r.f64();
     RecordedOrder out;
@@ -56,7 +62,11 @@ std::optional<RecordedOrder> decode_order(std::string_view text) {
     out.scene = r.text(kTextMax);
     out.subject = r.text(kTextMax);
     out.verification_id = r.text(kTextMax);
-    if (version == kVersion) out.device = r.text(kTextMax);
+    if (version != kVersionOne) out.device = r.text(kTextMax);
+    if (version == kVersionRaw) {
+        out.raw.body = r.text(kRecordedRawMax);
+        out.raw.content_type = r.text(kTextMax);
+    }
     if (!r.done() || scored > 1) return std::nullopt;
     if (version == kVersion && outcome == kNoAnswer && source <= kPending && scored == 0) {
         out.pending = source == kPending;
@@ -75,7 +85,7 @@ std::optional<RecordedAnswer> decode_recorded(std::string_view text) {
     auto order = decode_order(text);
     if (!order || !order->answer) return std::nullopt;
     return RecordedAnswer{std::move(*order->answer), std::move(order->scene), std::move(order->subject),
-                          std::move(order->device)};
+                          std::move(order->device), std::move(order->raw)};
 }
 
 }  // namespace holdfast

@@ -1,6 +1,5 @@
 // What the order ledger keeps of an order: its answer, to be given again word for word, and whose it is, so that a late
 // result and a revocation find it. Inside the ledger's sealed record, so the subject lies on no disk in clear.
-// in it lies on no disk in clear.
 #pragma once
 
 #include <optional>
@@ -8,6 +7,7 @@
 #include <string_view>
 
 #include "policy/verification.h"
+#include "upstream/central_codec.h"
 
 namespace holdfast {
 
@@ -16,6 +16,7 @@ struct RecordedAnswer {
     std::string scene;
     std::string subject;
     std::string device;  // empty: none
+    RawAnswer raw;       // of a drop-in order: the centre's own words; empty: none
 };
 
 // An order with or without an answer.
@@ -24,9 +25,12 @@ struct RecordedOrder {
     bool pending = false;  // without one: the centre has taken the order, its outcome comes later
     std::string scene, subject, device;
     std::string verification_id;  // the centre's number; empty: none
+    RawAnswer raw;
 };
+inline constexpr std::size_t kRecordedRawMax = 4096;  // bytes of a raw answer; a longer one is not recorded
 
-std::string encode(const Answer& answer, std::string_view scene, std::string_view subject, std::string_view device);
+std::string encode(const Answer& answer, std::string_view scene, std::string_view subject, std::string_view device,
+                   const RawAnswer* raw = nullptr);
 std::string encode_unanswered(const RecordedOrder& order);
 // Nothing for a text that neither of them wrote.
 std::optional<RecordedOrder> decode_order(std::string_view text);

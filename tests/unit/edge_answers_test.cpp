@@ -50,6 +50,22 @@ TEST_CASE("recorded answer: another version, an unknown outcome, a cut and a lon
     }
 }
 
+TEST_CASE("recorded answer: the centre's own words are kept with it, up to a bound") {
+    RawAnswer raw{std::string(kRecordedRawMax, 'a'), "text/html"};
+    const std::string good = encode(sample(), "LOGIN", "user-1", "phone", &raw);
+    const auto kept = decode_recorded(good);
+    REQUIRE(kept);
+    CHECK(kept->raw.body == raw.body);
+    CHECK(kept->raw.content_type == "text/html");
+    CHECK(kept->device == "phone");
+    for (std::size_t n = 0; n < good.size(); ++n) CHECK_FALSE(decode_recorded(good.substr(0, n)));
+    CHECK_FALSE(decode_recorded(good + "x"));
+    raw.body += 'a';
+    const auto without = decode_recorded(encode(sample(), "LOGIN", "user-1", "phone", &raw));
+    REQUIRE(without);
+    CHECK(without->raw.body.empty());
+}
+
 TEST_CASE("recorded order: one without an answer says whose it is, and is never an answer") {
     for (const bool pending : {false, true}) {
         const std::string text = encode_unanswered({std::nullopt, pending, "LOGIN", "user-1", "phone", "C-1"});
