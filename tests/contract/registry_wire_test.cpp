@@ -108,7 +108,8 @@ TEST_CASE("contract: of Nacos' operations on a configuration a node only reads, 
     // What a node runs by is the operators' to write.
     CHECK(registry.wire.unmet() ==
           Strings{"POST /nacos/v1/cs/configs",
-                  "DELETE /nacos/v1/cs/configs?dataId=edge.yaml&group=EDGE_GROUP&tenant=ns-1&username=nacos&password=pw"});
+                  "DELETE /nacos/v1/cs/configs?dataId=edge.yaml&group=EDGE_GROUP&tenant=ns-1"
+                  "&username=nacos&password=pw"});
     // Nobody recorded a listener beside these; the sources go on to listen.
     for (const std::string& stranger : registry.wire.strangers())
         CHECK(stranger.starts_with("POST /nacos/v1/cs/configs/listener?"));
@@ -150,7 +151,8 @@ TEST_CASE("contract: of Consul's keys a node reads its own alone, and an absent 
     // Writing is the operators'; other forms of reading (raw, below a prefix, keys alone) say no revision or too much.
     CHECK(registry.wire.unmet() ==
           Strings{"PUT /v1/kv/edge%2Fcfg", "PUT /v1/kv/edge%2Fcfg?cas=5", "GET /v1/kv/edge%2Fcfg?raw=true",
-                  "GET /v1/kv/edge%2F?recurse=true", "GET /v1/kv/edge%2F?keys=true", "DELETE /v1/kv/edge%2F?recurse=true"});
+                  "GET /v1/kv/edge%2F?recurse=true", "GET /v1/kv/edge%2F?keys=true",
+                  "DELETE /v1/kv/edge%2F?recurse=true"});
 }
 
 TEST_CASE("contract: a node is Consul's service, passes its check as the client does, and goes as it does") {

@@ -141,7 +141,8 @@ MiniReply RegistryWire::log_in(const MiniRequest& request) {
     ++logins_;
     const Parameters form = parameters(request.body);
     if (form.at("username") != kUser || form.at("password") != kPassword) return {http_reply(403, "unknown user!")};
-    return {http_reply(200, R"({"accessToken":")" + std::string(kAccess) + R"(","tokenTtl":18000,"globalAdmin":true})")};
+    const std::string token(kAccess);
+    return {http_reply(200, R"({"accessToken":")" + token + R"(","tokenTtl":18000,"globalAdmin":true})")};
 }
 
 MiniReply RegistryWire::answer(const MiniRequest& request) {
