@@ -178,6 +178,7 @@ def live(bin_dir):
         check("outcome", (answer["outcome"], answer["source"], answer["degraded"]), ("pass", "live", False))
         check("again", site.verify("order-1", evidence={"image": "/9j/4AAQ"})[1]["decidedAt"], answer["decidedAt"])
         check("looked up", site.look_up("order-1")[1]["outcome"], "pass")
+        check("no gateway without its table", site.http("POST", "/gateway.do", b"a=b")[0], 404)
     finally:
         site.close()
 

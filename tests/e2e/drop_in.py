@@ -157,6 +157,7 @@ def refused():
         for name, more, how, code, sub in cases:
             node = site.send(site.params("order-r", **more), **how)
             check(name, (node["code"], node["sub_code"], site.by_edge), (code, sub, True))
+            check(name + ": no challenge", site.headers["WWW-Authenticate"], None)
         check("under the method's name", site.name, NODE)
         check("nothing went on", gateway_calls(site), 0)
         check("the healthy one", site.call("order-h")["passed"], "T")
