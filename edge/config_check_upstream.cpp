@@ -58,7 +58,9 @@ void check_mirror(ConfigCheck& c) {
     const auto& options = c.draft.config.upstream.options;
     if (options.mirror.url.empty()) return;
     if (c.draft.config.upstream.kind == "alipay")
-        c.problems.error(c.at("upstream.mirror.url"), "upstream.mirror.url does not go with kind = \"alipay\"",
+        c.problems.error(c.at("upstream.mirror.url"),
+                         "upstream.mirror.url does not go with kind = \"alipay\": a copy would be signed with "
+                         "upstream.alipay.private_key_file, and whoever gets it could send it to Alipay in our name",
                          "no mirror, or kind = \"central\"");
     const auto parsed = parse_endpoint(options.mirror.url);
     if (!parsed)

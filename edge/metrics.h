@@ -179,11 +179,11 @@ inline constexpr std::array<std::string_view, 29> kRejectLabels{"framing",
                                                                 "other"};
 
 // The closed set of holdfast_journal_entries_total{kind}.
-inline constexpr std::array<std::string_view, 19> kJournalKinds{
+inline constexpr std::array<std::string_view, 20> kJournalKinds{
     "start",       "stop",   "provisional", "provisional_withdrawn",
     "reconciled",  "erased", "override",    "circuit",
     "revocation",  "purge",  "config",      "drain",
     "state_reset", "damage", "looked",      "fleet",
-    "upgrade",     "upstream", "other"};
+    "upgrade",     "upstream", "notification", "other"};
 
 }  // namespace holdfast

@@ -110,6 +110,7 @@ TEST_CASE("config: what is wrong with an Alipay upstream is named") {
         {kPlain + "[upstream.alipay.response]\npass = [\"T\"]\nfail = [\"T\"]\n", "list \"T\" twice"},
         {kPlain + "[upstream.alipay.response]\nfail = [\"F\"]\n", "response.pass is missing"},
         {kPlain + "[upstream.alipay.response]\npass = [\"\"]\n", "only pending may"},
+        {kPlain + "[upstream.mirror]\nurl = \"https://shadow.internal\"\n", "would be signed with upstream.alipay.pri"},
     };
     for (const auto& [text, said] : cases) {
         const auto outcome = site.with(text);

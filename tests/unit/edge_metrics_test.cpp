@@ -121,10 +121,12 @@ TEST_CASE("metrics: what a caller sends never becomes a label") {
     CHECK(metrics.scene("<script>") == kSceneOther);
     metrics.http_rejected("made up");
     metrics.journalled("made up");
+    metrics.journalled("notification");
     metrics.precheck_denied(metrics.rule("made up"));
     metrics.upstream_call(metrics.endpoint("https://elsewhere"), FailureKind::timeout, 1s);
     CHECK(value(metrics, R"(holdfast_http_rejects_total{reason="other"})") == 1);
     CHECK(value(metrics, R"(holdfast_journal_entries_total{kind="other"})") == 1);
+    CHECK(value(metrics, R"(holdfast_journal_entries_total{kind="notification"})") == 1);
     CHECK(value(metrics, R"(holdfast_precheck_denied_total{rule="other"})") == 1);
     const std::string timed_out =
         R"(holdfast_upstream_calls_total{endpoint="other",result="timeout",upstream="central"})";
