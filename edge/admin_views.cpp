@@ -106,6 +106,7 @@ void write_upstreams(json::Writer& w, Node& node) {
             .member("upstream", node.config().upstream.kind)
             .member("endpoint", e.url)
             .member("weight", e.weight)
+            .member("configuredWeight", e.configured_weight)
             .member("state", e.ejected          ? "ejected"
                              : e.addresses == 0 ? "down"
                                                 : "healthy")

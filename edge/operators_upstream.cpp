@@ -33,15 +33,22 @@ Result<void> carry_out(Upstream& upstream, const UpstreamOrder& order, const Liv
 
 void Operators::upstream(const UpstreamOrder& order, Done done) {
     bool known = false;
-    for (const EndpointStatus& e : node_.parts().upstream.status().endpoints) known = known || e.url == order.endpoint;
-    if (!known) return done(fail(Code::not_found, Origin::client, "no endpoint has this URL: " + order.endpoint));
+    std::string all;  // of those that there are
+    for (const EndpointStatus& e : node_.parts().upstream.status().endpoints) {
+        known = known || e.url == order.endpoint;
+        all.append(all.empty() ? "" : ", ").append(e.url);
+    }
+    if (!known)
+        return done(fail(Code::not_found, Origin::client,
+                         fmt::format("no endpoint has the URL {}; there are {}", order.endpoint, all)));
     const std::string text = words(order);
     auto stand = [copy = *this, order, text, done](Result<void> written) {
         if (!written) return done(written);
         Node& node = copy.node_;
         const WallTime now = node.loop().now().wall;
         if (auto stood = carry_out(node.parts().upstream, order, {copy.who_, order.reason, now}); !stood) {
-            node.journal("upstream", copy.fields({{"order", text}, {"action", "refused"}}));
+            node.journal("upstream",
+                         copy.fields({{"order", text}, {"action", "refused"}, {"why", stood.error().detail}}));
             return done(stood);
         }
         log::warn("operator: upstream {} by {}: {}", text, copy.who_, order.reason);

@@ -99,7 +99,8 @@ Result<void> Ejection::eject(std::size_t endpoint, MonoTime until, MonoTime now)
     if (endpoint >= endpoints_.size()) return fail(Code::not_found, Origin::client, "no such endpoint");
     if (!may_eject(endpoint, now))
         return fail(Code::denied, Origin::client,
-                    "fewer than half of the endpoints with a weight would be left; none can be the only one");
+                    "fewer than half of the endpoints with a weight would be left to serve; to call none of them, "
+                    "`holdfastctl degrade on`");
     One& one = endpoints_[endpoint];
     one.until = until;
     one.by_hand = one.was_out = true;

@@ -85,7 +85,8 @@ Result<void> Upstream::set_weight(std::string_view url, double weight, LiveChang
         another =
             another || (i != *at && endpoints_[i].weight > 0 && !endpoints_[i].left && !ejection_.ejected(i, now));
     if (weight == 0 && !another)
-        return fail(Code::denied, Origin::client, "no other endpoint that serves has a weight");
+        return fail(Code::denied, Origin::client,
+                    "it is the only one left that gets calls; to call none, `holdfastctl degrade on`");
     endpoints_[*at].weight = weight;
     endpoints_[*at].weight_change = std::move(change);
     ejection_.set_weighs(*at, weight > 0);

@@ -31,6 +31,12 @@ std::string lease_text(Value lease) {
     return out;
 }
 
+// An operator's weight is marked: `upstream list` tells whose.
+std::string weight_text(Value endpoint) {
+    const std::string weight = text_of(endpoint["weight"]), configured = text_of(endpoint["configuredWeight"]);
+    return configured.empty() || configured == "-" || weight == configured ? weight : weight + " (live)";
+}
+
 std::string circuit_text(Value circuit) {
     std::string out = fmt::format("{} for {}", text_of(circuit["state"]), seconds_text(circuit["sinceSeconds"]));
     if (const auto reason = circuit["reason"].text(); reason && !reason->empty()) out += fmt::format(" ({})", *reason);
@@ -99,7 +105,7 @@ void show_lists(Console& console, Value root) {
     }
     rows.clear();
     for (Value u = root["upstreams"].first(); u; u = u.next())
-        rows.push_back({text_of(u["endpoint"]), text_of(u["weight"]), text_of(u["state"]), text_of(u["inFlight"]),
+        rows.push_back({text_of(u["endpoint"]), weight_text(u), text_of(u["state"]), text_of(u["inFlight"]),
                         text_of(u["connections"]), seconds_text(u["p99Seconds"])});
     if (!rows.empty()) {
         console.line("");

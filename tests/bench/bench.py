@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Measures the node beside its peers and judges the ratios.
 
-usage: run [--quick] [--no-build] [--rounds N] [--seconds N] [--only whole,degraded,idle,counts] [--peers-only]
+usage: run [--quick] [--no-build] [--rounds N] [--seconds N] [--only whole,degraded,idle,rsa,counts] [--peers-only]
 Each round runs the node and its peer seconds apart; a ratio is the median of the rounds' own ratios. The same program
 varies by a sixth within minutes on a shared machine, so no absolute time is judged. Exit status 0: every bound held.
 """
 import argparse, json, os, statistics, sys, time
 
-import cases, counts, host, inputs, peers
+import cases, counts, host, inputs, peers, rsa
 
-PAIRS = {"whole": "nginx-lua", "degraded": "nginx", "idle": "nginx", "counts": "nginx-lua", "calls": "nginx-lua"}
+PAIRS = {"whole": "nginx-lua", "degraded": "nginx", "idle": "nginx", "rsa": "openssl", "counts": "nginx-lua", "calls": "nginx-lua"}
 IDLE_CONNECTIONS = 5000
 REFERENCE_INSTRUCTIONS = 124000                   # nginx+Lua, measured on another day; only shown
 REPEATS_MAX = 2                                   # of a run that broke, or that the rest of the machine disturbed
@@ -26,7 +26,8 @@ def span(values, form="{:.1f}"):
 class Book:
     """Figures by measure, peer and round; why a round is missing; every run that was spoiled, also when repeated."""
 
-    def __init__(self, path):
+    def __init__(self, path, asked):
+        self.asked = asked
         self.runs, self.broken, self.spoiled = {}, {}, []
         self.out = open(path, "a")
 
@@ -51,6 +52,7 @@ def attempt(book, got, measure, peer, number):
     run = {"whole": lambda: cases.whole_job(peer, got.seconds),
            "degraded": lambda: cases.degraded(peer, got.seconds),
            "idle": lambda: cases.idle(peer, IDLE_CONNECTIONS),
+           "rsa": lambda: rsa.run(peer, got.seconds),
            "counts": lambda: counts.instructions(peer, got.callgrind_seconds),
            "calls": lambda: counts.system_calls(peer)}[measure]
     best, why = None, None
@@ -80,6 +82,8 @@ def rows(book):
     out = []
 
     def judge(what, measure, key, bound, form, peer_key=None):
+        if measure not in book.asked:
+            return
         pair, ratios = PAIRS[measure], book.ratios(measure, key, peer_key)
         why = book.broken.get((measure, "holdfast")) or book.broken.get((measure, pair))
         held = bool(ratios) and not why and statistics.median(ratios) <= bound
@@ -92,6 +96,8 @@ def rows(book):
     judge("the same: user instructions a request, all threads", "counts", "instructions", 0.9, "{:.0f}")
     judge("degraded answer from the cache, plain, signed: CPU-µs a request", "degraded", "cpu_us", 0.75, "{:.1f}")
     judge(f"memory per idle TLS connection at {IDLE_CONNECTIONS}, KiB", "idle", "kib", 1.0, "{:.1f}")
+    if "whole" not in book.asked:
+        return out + list(rsa_rows(book))
     late, turns = book.values("whole", "holdfast", "late"), book.values("whole", "holdfast", "turns")
     worst = book.values("whole", "holdfast", "worst_bucket_ms")
     bare = ", ".join(f"{sum(book.values('whole', p, 'noise_late'))} beside {p} (worst "
@@ -101,7 +107,22 @@ def rows(book):
                 f"{sum(late):.0f} of {sum(turns):.0f}, all ≤ {'/'.join(worst)} ms",
                 f"bare timer loop on the same core: {bare}", why or f"{sum(late):.0f}", "0",
                 bool(turns) and not sum(late) and not why))
-    return out
+    return out + list(rsa_rows(book))
+
+
+def rsa_rows(book):
+    """Signed forwarding: at least that share of what the core signs, and the loop's lag meanwhile."""
+    if "rsa" not in book.asked:
+        return
+    ratios = book.ratios("rsa", "signs")
+    why = book.broken.get(("rsa", "holdfast")) or book.broken.get(("rsa", "openssl"))
+    yield ("RSA2-signed forwarding, plain: signatures per second of CPU, all threads",
+           span(book.values("rsa", "holdfast", "signs"), "{:.0f}"),
+           f"openssl speed rsa2048 {span(book.values('rsa', 'openssl', 'signs'), '{:.0f}')}", why or span(ratios, "{:.2f}"),
+           "≥ 0.85", bool(ratios) and not why and statistics.median(ratios) >= 0.85)
+    lags = book.values("rsa", "holdfast", "lag_p99_ms")
+    yield ("loop lag under that load, p99, ms (upper bound of its bucket)", span(lags, "{:g}"), "–",
+           why or span(lags, "{:g}"), "≤ 5", bool(lags) and not why and statistics.median(lags) <= 5)
 
 
 def report(book):
@@ -118,7 +139,7 @@ def report(book):
         one = book.runs[measure, peer]
         if measure == "calls":
             lines += [f"System calls a request, {peer}: {r['calls']:.2f} ({r['of_which']})" for r in one.values()]
-        elif measure in ("whole", "degraded"):
+        elif measure in ("whole", "degraded") or (measure, peer) == ("rsa", "holdfast"):
             rate = span(book.values(measure, peer, "rps"), "{:.0f}")
             p99 = span(book.values(measure, peer, "p99_us"), "{:.0f}")
             lines.append(f"{measure}, {peer}: {rate} requests/s, p99 {p99} µs")
@@ -132,7 +153,7 @@ def arguments():
     ask.add_argument("--rounds", type=int)
     ask.add_argument("--seconds", type=int)
     ask.add_argument("--quiet-wait", type=int, default=15, help="seconds to wait for an idle machine before each run")
-    ask.add_argument("--only", default="whole,degraded,idle,counts,calls")
+    ask.add_argument("--only", default="whole,degraded,idle,rsa,counts,calls")
     ask.add_argument("--peers-only", action="store_true", help="try the harness without the node; judges nothing")
     got = ask.parse_args()
     got.rounds = got.rounds or (3 if got.quick else 5)
@@ -153,9 +174,9 @@ def main():
     if busy:
         sys.exit(f"bench: something else listens on 127.0.0.1:{busy}")
     inputs.prepare()
-    book = Book(host.work("results", time.strftime("%Y%m%d-%H%M%S.jsonl")))
+    book = Book(host.work("results", time.strftime("%Y%m%d-%H%M%S.jsonl")), got.only.split(","))
     for number in range(1, got.rounds + 1):
-        for measure in [m for m in PAIRS if m in got.only.split(",")]:
+        for measure in [m for m in PAIRS if m in book.asked]:
             if number > {"counts": got.callgrind_rounds, "calls": 1, "idle": 1 if got.quick else 3}.get(measure, got.rounds):
                 continue
             pair = [PAIRS[measure]] + ([] if got.peers_only else ["holdfast"])

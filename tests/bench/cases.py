@@ -5,7 +5,7 @@ import json, subprocess, time
 import host, inputs, load, peers
 
 
-def _measured(proc, play, seconds):
+def measured(proc, play, seconds):
     """Play a load and say what a request cost the peer, and how much of both cores went to others."""
     loop, cpu, busy, began = host.loop_seconds(proc.pid), host.cpu_seconds(proc.pid), host.cores_busy(), time.time()
     got = play(seconds)
@@ -52,7 +52,7 @@ def whole_job(peer, seconds):
         load.verify(True, 1)
         inputs.requests(load.scheme(peer), load.RATE_MAX * seconds)
         before = peers.metrics() if peer == "holdfast" else None
-        figures, noise = _lag(lambda: _measured(proc, lambda s: load.verify(True, s), seconds))
+        figures, noise = _lag(lambda: measured(proc, lambda s: load.verify(True, s), seconds))
         figures.update(noise_late=noise["late"], noise_worst_ms=noise["worst_ms"])
         if before is not None:
             time.sleep(0.3)                        # the last commits
@@ -90,7 +90,7 @@ def degraded_node(seconds):
             raise host.Broken("the centre is dead and the circuit is not open")
         inputs.requests("node", load.RATE_MAX * seconds)
         before = peers.metrics()
-        figures = _measured(proc, lambda s: load.verify(False, s), seconds)
+        figures = measured(proc, lambda s: load.verify(False, s), seconds)
         load.answered(before, "cache", figures["requests"])
         return figures
     finally:
@@ -110,7 +110,7 @@ def degraded_nginx(seconds):
         mortal = None
         time.sleep(3)
         load.keyed(1)                              # its group learns that no server lives
-        return _measured(proc, load.keyed, seconds)
+        return measured(proc, load.keyed, seconds)
     finally:
         peers.stop(proc)
         if mortal:

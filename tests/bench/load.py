@@ -4,6 +4,7 @@ import http.client, json, os, ssl, subprocess, time
 import host, inputs, peers
 
 RATE_MAX = 90000                                 # more requests a second than one load core makes
+SIGNED_RATE_MAX = 10000                          # more than one core signs
 
 
 def wrk(url, script, seconds, connections=64, env=None):

@@ -33,17 +33,18 @@ def nginx(config, tls):
             {"LD_LIBRARY_PATH": ":".join(lib)})
 
 
-def node(tls):
+def node(tls, config="node.toml"):
     """The release build, with its stores empty and on a real disk."""
     _fresh("node")
     os.makedirs(host.work("node"), mode=0o700)
     listen = f'address = "127.0.0.1:{host.HTTPS if tls else host.HTTP}"'
     if tls:
         listen += f'\ncertificate = "{host.work("cert.pem")}"\nkey = "{host.work("key.pem")}"'
-    return [NODE, "--config", _fill("node.toml", LISTEN=listen)], {}
+    return [NODE, "--config", _fill(config, LISTEN=listen)], {}
 
 
 COMMANDS = {"holdfast": node,
+            "holdfast-alipay": lambda tls: node(tls, "alipay.toml"),
             "nginx": lambda tls: nginx("nginx.conf", tls),
             "nginx-lua": lambda tls: nginx("nginx-lua.conf", tls)}
 
@@ -54,7 +55,7 @@ def start(name, tls, wrap=(), seconds=20):
     proc = host.start([*wrap, *command], host.PROXY_CORE, env)
     try:
         host.wait_port(host.HTTPS if tls else host.HTTP, seconds=seconds, proc=proc)
-        if name == "holdfast":
+        if name.startswith("holdfast"):
             host.wait_port(host.ADMIN, seconds=seconds, proc=proc)
     except host.Broken:
         host.stop(proc)
@@ -68,8 +69,9 @@ def stop(proc):
         host.wait_port(port, up=False)
 
 
-def stub(port=host.UPSTREAM):
-    proc = host.start([host.work("bin/stub"), str(port)], host.LOAD_CORE)
+def stub(port=host.UPSTREAM, answer=None):
+    """The centre; `answer` is the file of another body than a good outcome of kind central."""
+    proc = host.start([host.work("bin/stub"), str(port), *([answer] if answer else [])], host.LOAD_CORE)
     host.wait_port(port, proc=proc)
     return proc
 

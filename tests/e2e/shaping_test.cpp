@@ -72,6 +72,7 @@ TEST_CASE("e2e: an operator's weights and ejections move the calls, are marked, 
     const Finished table = site.ctl({"upstream", "list"});
     CHECK(table.status == 0);
     CHECK(table.out.find("5.5 (live; configured 50)") != std::string::npos);
+    CHECK(site.ctl({"status"}).out.find("5.5 (live)") != std::string::npos);
     CHECK(table.out.find("live changes last until a restart") != std::string::npos);
     const Json list(site.ctl({"--json", "upstream", "list"}).out);
     CHECK(text(endpoint(list, 1)["live"]["weight"]["reason"]) == "a canary");
@@ -84,7 +85,9 @@ TEST_CASE("e2e: an operator's weights and ejections move the calls, are marked, 
     const Finished last = set({"eject", text(endpoint(list, 0)["endpoint"])});
     CHECK(last.status == 1);  // never below half
     CHECK(last.err.find("fewer than half") != std::string::npos);
-    CHECK(set({"weight", "http://127.0.0.1:1", "1"}).status == 1);
+    const Finished wrong_name = set({"weight", "http://127.0.0.1:1", "1"});
+    CHECK(wrong_name.status == 1);
+    CHECK(wrong_name.err.find("there are " + text(endpoint(list, 0)["endpoint"])) != std::string::npos);
     CHECK(set({"weight", second.url(), "101"}).status == 1);
     CHECK(site.ctl({"upstream", "wieght"}).status == 2);
     CHECK(site.ctl({"upstream", "weight", second.url(), "1"}).status == 2);  // without a reason
@@ -92,6 +95,7 @@ TEST_CASE("e2e: an operator's weights and ejections move the calls, are marked, 
     const Json restored(site.ctl({"--json", "upstream", "list"}).out);
     CHECK(text(endpoint(restored, 1)["state"]) == "slow-start");
     CHECK(endpoint(restored, 1)["weight"].number() == 50.0);
+    CHECK(site.ctl({"status"}).out.find("(live)") == std::string::npos);
     for (const char* said : {"weight 5.5", "ejected for 5m", "refused", " restored", "a canary"})
         CHECK(site.journal().find(said) != std::string::npos);
 

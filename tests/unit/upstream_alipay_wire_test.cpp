@@ -41,6 +41,8 @@ class HandOffload final : public Offload {
     };
 };
 
+constexpr std::size_t kPieceMax = 8;  // what a thread takes of a long line
+
 struct Bench {
     HandOffload offload;
     AlipayWire wire{std::make_shared<const AlipaySettings>(), offload};
@@ -67,9 +69,9 @@ TEST_CASE("alipay wire: the line takes 8,192 beside those that run, and refuses 
     CHECK(b.wire.waiting() == AlipayWire::kWaitingMax);
     CHECK(b.run() == nullptr);
     b.offload.run_one();
-    CHECK(b.fill() == 1);  // a place is free again, one
+    CHECK(b.fill() == kPieceMax);  // as many places are free as a thread has taken
     b.offload.run_all();
-    CHECK(b.answered == AlipayWire::kWaitingMax + AlipayWire::kJobsMax + 1);  // none of them is lost
+    CHECK(b.answered == AlipayWire::kWaitingMax + AlipayWire::kJobsMax + kPieceMax);  // none is lost
     CHECK(b.wire.waiting() == 0);
 }
 
@@ -80,7 +82,7 @@ TEST_CASE("alipay wire: an answer is read although the line is full, and before 
     head.status = 500;
     const HttpResponse answer{head, {}};
     std::size_t read_after = 0;
-    const auto ticket = b.wire.read(answer, "o-1", [&](const GatewayReply&) { read_after = b.answered; });
+    const auto ticket = b.wire.read(answer, "o-1", nullptr, [&](const GatewayReply&) { read_after = b.answered; });
     REQUIRE(ticket != nullptr);
     b.offload.run_all();
     CHECK(read_after == AlipayWire::kJobsMax);
@@ -95,4 +97,18 @@ TEST_CASE("alipay wire: who leaves is not called, takes no thread, and makes roo
     b.offload.run_all();
     CHECK(b.worked == AlipayWire::kJobsMax + AlipayWire::kWaitingMax + 1);
     CHECK(b.answered == AlipayWire::kWaitingMax + 1);
+}
+
+TEST_CASE("alipay wire: a long line is taken in pieces, a short one is shared out") {
+    Bench b;
+    for (std::size_t i = 0; i < 2 * AlipayWire::kJobsMax; ++i) b.tickets.push_back(b.run());
+    b.offload.run_one();
+    CHECK(b.offload.jobs.size() == AlipayWire::kJobsMax);
+    CHECK(b.wire.waiting() == AlipayWire::kJobsMax - 1);  // one of them was taken
+    b.fill();
+    b.offload.run_one();
+    b.tickets.erase(b.tickets.begin() + AlipayWire::kJobsMax + 2);  // whoever leaves a piece is not called
+    b.offload.run_all();
+    CHECK(b.worked == b.answered + 1);
+    CHECK(b.answered == b.tickets.size());
 }

@@ -1,5 +1,5 @@
-/* The centre of the bench: reads any request to its end and answers with one fixed, valid outcome.
- * usage: stub PORT      (127.0.0.1 only; no timeouts, no limits: for measuring) */
+/* The centre of the bench: reads any request to its end and answers with one fixed, valid outcome, or the file's body.
+ * usage: stub PORT [FILE]      (127.0.0.1 only; no timeouts, no limits: for measuring) */
 #include <llhttp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 typedef struct { uv_tcp_t tcp; llhttp_t parser; int last; } Client;      /* tcp first: a uv_stream_t * is a Client * */
 
 static const char kOutcome[] = "{\"outcome\":\"pass\",\"score\":0.98,\"verificationId\":\"v-1\",\"maxAgeSeconds\":600}";
-static char answer[512], shared[65536];
+static char answer[4096], body[2048], shared[65536];
 static int answer_len;
 static llhttp_settings_t on_request;
 
@@ -43,10 +43,18 @@ static void on_connection(uv_stream_t *server, int status) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) { fprintf(stderr, "usage: stub PORT\n"); return 2; }
+    if (argc != 2 && argc != 3) { fprintf(stderr, "usage: stub PORT [FILE]\n"); return 2; }
     signal(SIGPIPE, SIG_IGN);
+    strcpy(body, kOutcome);
+    if (argc == 3) {
+        FILE *file = fopen(argv[2], "rb");
+        size_t got = file ? fread(body, 1, sizeof body - 1, file) : 0;
+        if (!got) { fprintf(stderr, "stub: %s cannot be read\n", argv[2]); return 1; }
+        body[got] = '\0';
+        fclose(file);
+    }
     answer_len = snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                          "Content-Length: %zu\r\n\r\n%s", sizeof kOutcome - 1, kOutcome);
+                          "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
     llhttp_settings_init(&on_request);
     on_request.on_message_complete = request_done;
     uv_tcp_t server;
