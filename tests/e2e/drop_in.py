@@ -80,6 +80,11 @@ class Site(AlipaySite):
         return self.send(self.params(order, subject, **more))
 
 
+    def ctl(self, *verb, lines=False):
+        done = subprocess.run([str(self.bin / "holdfastctl"), "--socket", self.path("admin.sock"), "--json", *verb],
+                              capture_output=True, check=True, text=True)
+        return [json.loads(line) for line in done.stdout.splitlines()] if lines else json.loads(done.stdout)
+
 
 def gateway_site(**more):
     return Site(BIN, alipay=GATEWAY, **more)
@@ -183,6 +188,10 @@ def degraded():
         node = site.call("order-3", "user-new")
         check("provisional", (node["edge_source"], node["edge_outcome"], "passed" in node),
               ("policy", "provisional", False))
+        told = site.ctl("explain", site.headers["X-Request-Id"])
+        check("explained", (told["credential"], told["orderNo"], told["outcome"]), ("app", "order-3", "provisional"))
+        journal = site.ctl("journal", "tail", "-n", "50", lines=True)
+        check("journalled", [e["fields"]["orderNo"] for e in journal if e["kind"] == "provisional"][-1], "order-3")
         check("the same again", site.call("order-3", "user-new")["edge_decided_at"], node["edge_decided_at"])
         node = site.call("order-4", "user-new")
         check("no rung left", (node["code"], node["sub_code"], node["edge_code"], site.by_edge),
