@@ -143,6 +143,10 @@ def report(book):
             rate = span(book.values(measure, peer, "rps"), "{:.0f}")
             p99 = span(book.values(measure, peer, "p99_us"), "{:.0f}")
             lines.append(f"{measure}, {peer}: {rate} requests/s, p99 {p99} µs")
+        if (measure, peer) == ("rsa", "holdfast"):
+            rest = [r["cpu_us"] - r["loop_us"] for r in one.values()]
+            lines.append(f"rsa, holdfast: {span(rest, '{:.0f}')} CPU-µs a request in the threads that sign, verify and commit, "
+                         f"{span(book.values('rsa', 'holdfast', 'loop_us'), '{:.0f}')} in the loop")
     return "\n".join(lines), all_held
 
 
