@@ -190,6 +190,7 @@ std::string status_json(Node& node) {
     else
         w.member("hash", config.hash).member("generation", config.generation).member("source", config.source);
     w.end_object();
+    if (node.write_registration) node.write_registration(w.key("registration"));
     w.key("events");
     node.events().write(w);
     w.end_object();

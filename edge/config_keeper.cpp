@@ -10,11 +10,11 @@
 namespace holdfast {
 namespace {
 
-constexpr Nanos kLookEvery = 250ms;
+constexpr Nanos kLookEvery = 250ms, kLookAtLeaving = 10ms;
 
 }  // namespace
 
-ConfigKeeper::ConfigKeeper(std::string path, BootConfig booted) 
+ConfigKeeper::ConfigKeeper(std::string path, BootConfig booted)
     : path_(std::move(path)), booted_(std::move(booted)), rng_(random_u64()) {}
 ConfigKeeper::~ConfigKeeper() = default;
 
@@ -77,16 +77,40 @@ void ConfigKeeper::begin_registration(Network& network) {
                 node.events().add(node.loop().now().wall, "registration", text);
             }
             was = status.registered;
+            node.metrics().registered().Set(was ? 1 : 0);
         });
-    look_ = node.loop().after(kLookEvery, [this] {
-        registration_->serve(!node_->draining());
-        look_->restart(kLookEvery);
-    });
+    node.metrics().registered().Set(0);
+    node.write_registration = [this, config](json::Writer& w) {
+        const Registration::Status& status = registration_->status();
+        w.begin_object()
+            .member("kind", config.kind)
+            .member("service", config.service)
+            .member("address", config.address)
+            .member("registered", status.registered);
+        if (!status.problem.empty()) w.member("problem", status.problem);
+        w.end_object();
+    };
+    look_ = node.loop().after(kLookEvery, [this] { look(); });
+}
+
+void ConfigKeeper::look() {
+    registration_->serve(!node_->draining() && !left_);
+    look_->restart(left_ ? kLookAtLeaving : kLookEvery);
+    if (left_ && (registration_->over() || node_->loop().now().mono >= leave_until_)) std::exchange(left_, nullptr)();
+}
+
+void ConfigKeeper::leave_registry(std::function<void()> done) {
+    if (!registration_) return done();
+    left_ = std::move(done);
+    leave_until_ = node_->loop().now().mono + kLeaveMax;
+    look_->restart(Nanos(0));
 }
 
 void ConfigKeeper::detach() {
     if (node_ == nullptr) return;
     look_.reset();
+    left_ = nullptr;
+    node_->write_registration = nullptr;
     registration_.reset();
     source_.reset();
     booted_ = reloader_->to_boot_again();

@@ -25,11 +25,16 @@ class ConfigKeeper {
     void attach(Node& node, UvLoop& loop, Network& network, std::function<void(PreparedConfig&)> take_tls,
                 std::function<void(bool begun)> reloading = nullptr);
     void detach();
+    // Takes the node out of its registry; `done` is called when that was answered, after kLeaveMax at the latest, or at
+    // once without a registry. Replaces the `done` of before.
+    void leave_registry(std::function<void()> done);
+    static constexpr Nanos kLeaveMax = 1s;
     ConfigReloader* reloader() { return reloader_.get(); }
 
   private:
     void begin_source(Network& network);
     void begin_registration(Network& network);
+    void look();
 
     std::string path_;
     BootConfig booted_;
@@ -38,7 +43,9 @@ class ConfigKeeper {
     std::unique_ptr<ConfigReloader> reloader_;
     std::unique_ptr<ConfigSource> source_;
     std::unique_ptr<Registration> registration_;
-    std::unique_ptr<Timer> look_;  // whether the node still serves, for the registry
+    std::unique_ptr<Timer> look_;   // whether the node still serves, for the registry
+    std::function<void()> left_;    // of leave_registry(); then look_ waits for that
+    MonoTime leave_until_{};
 };
 
 }  // namespace holdfast

@@ -54,6 +54,9 @@ void Metrics::make_plain() {
     config_source_up_ = &s.plain_gauge("holdfast_config_source_up",
                                        "1 while the remote source of the configuration answers, or there is none.");
     config_source_up_->Set(1);
+    registered_ = &s.plain_gauge("holdfast_registered",
+                                 "1 while the registry holds this node, or there is no registry.");
+    registered_->Set(1);
     config_last_reload_successful_ =
         &s.plain_gauge("holdfast_config_last_reload_successful", "1 when the last reload was adopted.");
     tls_reload_failures_ = &s.plain_counter("holdfast_tls_reload_failures_total", "Certificates not adopted.");

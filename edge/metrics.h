@@ -96,6 +96,7 @@ class Metrics {
     prometheus::Gauge& config_last_reload_successful() { return *config_last_reload_successful_; }
     prometheus::Gauge& config_held() { return *config_held_; }            // 1: a rollback holds, not the file
     prometheus::Gauge& config_source_up() { return *config_source_up_; }    // 1 also without a remote source
+    prometheus::Gauge& registered() { return *registered_; }              // 1 also without a registry
     prometheus::Counter& tls_reload_failures() { return *tls_reload_failures_; }
     prometheus::Gauge& tls_certificate_expiry_seconds() { return *tls_certificate_expiry_seconds_; }  // Unix time
     prometheus::Counter& log_lines_suppressed() { return *log_lines_suppressed_; }
@@ -132,6 +133,7 @@ class Metrics {
     prometheus::Gauge* config_last_reload_successful_ = nullptr;
     prometheus::Gauge* config_held_ = nullptr;
     prometheus::Gauge* config_source_up_ = nullptr;
+    prometheus::Gauge* registered_ = nullptr;
     prometheus::Counter* tls_reload_failures_ = nullptr;
     prometheus::Gauge* tls_certificate_expiry_seconds_ = nullptr;
     prometheus::Counter* log_lines_suppressed_ = nullptr;

@@ -98,6 +98,7 @@ class Node {
     // Set by the process; empty: it cannot start itself anew. The first begins, the second tells how it stands (JSON).
     std::function<Result<void>()> upgrade;
     std::function<std::string()> upgrade_view;
+    std::function<void(json::Writer&)> write_registration;  // an object for the registry; empty: there is none
 
     // Brings the gauges up to date; before /metrics and status.
     void refresh_metrics();

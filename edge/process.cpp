@@ -135,7 +135,7 @@ void Process::stop(bool quick) {
     if (node_ == nullptr) return ground_.loop.stop();
     node_->shut_down(quick, [this](const Result<void>& synced) {
         abandoned_ = !synced && synced.error().code == Code::timeout;
-        ground_.loop.stop();
+        keeper_->leave_registry([this] { ground_.loop.stop(); });
     });
 }
 

@@ -145,22 +145,27 @@ std::unique_ptr<Registration> Registration::make(Loop& loop, Network& network, c
 void Registration::serve(bool serves) {
     if (serves == serves_) return;
     serves_ = serves;
+    told_to_leave_ = false;
     timer_->restart(Nanos(0));
 }
 
 void Registration::turn() {
     timer_->restart(kBeatEvery);
     if (!serves_) {
-        if (status_.registered)
+        if (status_.registered) {
+            asking_ = false;  // given up for this one
             leave([this](Said said, std::string problem) {
+                told_to_leave_ = true;
                 if (said == Said::unknown) said = Said::done;
                 status_.registered = said != Said::done;
                 status_.problem = std::move(problem);
                 on_status_(status_);
             });
+        }
         return;
     }
     const bool entering = !status_.registered;
+    asking_ = true;
     const auto answer = [this, entering](Said said, std::string problem) {
         answered(entering, said, std::move(problem));
     };
@@ -168,6 +173,7 @@ void Registration::turn() {
 }
 
 void Registration::answered(bool entering, Said said, std::string problem) {
+    asking_ = false;
     const Status before = status_;
     if (said == Said::done) {
         status_ = {true, {}};

@@ -27,6 +27,8 @@ class Registration {
                                               const NodeConfig& node, OnStatus on_status);
     virtual ~Registration();
     void serve(bool serves);  // false: taken out now; true: registered again
+    // Told not to serve, and the registry has answered that, well or not, or had nothing to be told.
+    bool over() const { return !serves_ && !asking_ && (told_to_leave_ || !status_.registered); }
     const Status& status() const { return status_; }
 
   protected:
@@ -44,6 +46,8 @@ class Registration {
     OnStatus on_status_;
     Status status_;
     bool serves_ = true;
+    bool asking_ = false;         // an entry or a beat is under way
+    bool told_to_leave_ = false;  // answered since serve(false)
     bool just_entered_ = false;  // forgotten right after it: not asked again before the next beat
     std::unique_ptr<Timer> timer_;
 };

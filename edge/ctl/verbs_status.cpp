@@ -45,6 +45,15 @@ std::string circuit_text(Value circuit) {
     return out;
 }
 
+std::string registration_text(Value registration) {
+    std::string out = fmt::format("{}in {} as {} at {}",
+                                  registration["registered"].boolean().value_or(false) ? "" : "NOT ",
+                                  text_of(registration["kind"]), text_of(registration["service"]),
+                                  text_of(registration["address"]));
+    if (registration["problem"]) out += ": " + text_of(registration["problem"]);
+    return out;
+}
+
 void show_overview(Console& console, Value root) {
     std::vector<std::vector<std::string>> rows;
     const Value node = root["node"];
@@ -91,6 +100,7 @@ void show_overview(Console& console, Value root) {
         rows.push_back({"", fmt::format("{} is away: {}", text_of(remote["kind"]), text_of(remote["problem"]))});
     for (Value k = config["restartNeeded"].first(); k; k = k.next())
         rows.push_back({"", "needs a restart: " + text_of(k)});
+    if (root["registration"]) rows.push_back({"registered", registration_text(root["registration"])});
     console.table({"WHAT", "NOW"}, rows);
 }
 
