@@ -50,6 +50,7 @@ void ConfigReloader::remote(std::string text, std::uint64_t revision) {
             newest_revision_ = revision;
         }
         status_.remote_problem = why;
+        node_.metrics().config_last_reload_successful().Set(0);
         if (told) return;
         log::error("config: {}: {}; what is in force stays", name, why);
         node_.events().add(node_.loop().now().wall, "config", fmt::format("{} not taken: {}", name, why));
@@ -61,6 +62,7 @@ void ConfigReloader::remote(std::string text, std::uint64_t revision) {
     if (same) {
         status_.remote_revision = revision;
         status_.remote_problem.clear();
+        node_.metrics().config_last_reload_successful().Set(status_.last_ok ? 1 : 0);
         return;
     }
     if (status_.hold) {
