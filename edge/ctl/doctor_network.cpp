@@ -1,4 +1,4 @@
-// doctor: whether the centre and the coordinator can be reached, with TLS where a node would use it.
+// doctor: whether the centre can be reached, and etcd asked, with TLS and a login where a node would use them.
 #include <fmt/format.h>
 
 #include "edge/ctl/doctor.h"
@@ -6,6 +6,8 @@
 #include "edge/net/uv_loop.h"
 #include "edge/net/uv_network.h"
 #include "upstream/endpoint.h"
+#include "upstream/etcd_coordinator.h"
+#include "upstream/fleet_records.h"
 
 namespace holdfast::ctl {
 namespace {
@@ -66,6 +68,41 @@ void check_endpoint(Checks& out, const std::string& name, const Endpoint& endpoi
         out.push_back({"network", name, Finding::good, fmt::format("{} in {} ms", at, took), ""});
 }
 
+// Asked for the fleet's keys as a node asks: with the CA, certificate and user of its configuration.
+void check_etcd(Checks& out, const CoordinationConfig& config, const std::string& url, UvLoop& loop,
+                UvNetwork& network, Nanos limit) {
+    const auto bad = [&](const std::string& detail, std::string fix) {
+        out.push_back({"network", "coordinator", Finding::bad, url + ": " + detail, std::move(fix)});
+    };
+    const auto endpoint = parse_endpoint(url);
+    if (!endpoint) return bad(endpoint.error().detail, "");
+    std::unique_ptr<TlsClientContext> tls;
+    if (endpoint->tls) {
+        auto made = TlsClientContext::load({config.ca_file, config.certificate, config.key}, WallClock::read());
+        if (!made) return bad(made.error().detail, "ca_file, certificate and key of [coordination]");
+        tls = std::move(*made);
+    }
+    TlsDialer dialer(loop, network, tls.get());
+    Rng rng(1);
+    EtcdCoordinator store(loop, dialer, network, rng, {{*endpoint}, config.etcd.user, config.etcd.password});
+    std::optional<Result<RangeAnswer>> answer;
+    const MonoTime begin = MonoClock::read();
+    const StoreHandle asked = store.range(FleetKeys(config.fleet, "").prefix(), kRangeLimitMax, limit,
+                                          [&](Result<RangeAnswer> got) {
+                                              answer = std::move(got);
+                                              loop.stop();
+                                          });
+    if (!answer) loop.run();
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(MonoClock::read() - begin).count();
+    if (!*answer)
+        return bad(answer->error().detail,
+                   answer->error().code == Code::denied
+                       ? "user, password_file and certificate of [coordination], and the rights of that user"
+                       : "the address, the route, a firewall; ca_file of [coordination]");
+    const std::string as = config.etcd.user.empty() ? "" : " as " + config.etcd.user;
+    out.push_back({"network", "coordinator", Finding::good, fmt::format("{} answers{} in {} ms", url, as, took), ""});
+}
+
 }  // namespace
 
 void check_network(Checks& out, const Config& config, Nanos limit) {
@@ -80,16 +117,8 @@ void check_network(Checks& out, const Config& config, Nanos limit) {
         check_endpoint(out, "centre", endpoint, loop, network, dialer, limit);
     if (config.coordination.kind != "etcd")
         return out.push_back({"network", "coordinator", Finding::good, "none: this node stands alone", ""});
-    for (const std::string& url : config.coordination.endpoints) {
-        // Connected only: its certificate is judged by the node, whose CA file may be another.
-        auto endpoint = parse_endpoint(url);
-        if (!endpoint) {
-            out.push_back({"network", "coordinator", Finding::bad, url + ": " + endpoint.error().detail, ""});
-            continue;
-        }
-        endpoint->tls = false;
-        check_endpoint(out, "coordinator", *endpoint, loop, network, network, limit);
-    }
+    for (const std::string& url : config.coordination.endpoints)
+        check_etcd(out, config.coordination, url, loop, network, limit);
 }
 
 }  // namespace holdfast::ctl

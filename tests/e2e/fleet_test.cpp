@@ -204,10 +204,13 @@ TEST_CASE("e2e fleet: restarts, compaction, edited and older data, a wrong passw
     REQUIRE(eventually(5s, [&] { return holds(site.log().substr(before), "is refused"); }));
     CHECK(serves_live(site));
     CHECK(lease(site) == "autonomous");
+    const auto doctor = [&site] { return site.ctl({"doctor", "--config", site.config_file()}).out; };
+    CHECK(holds(doctor(), "[FAIL] coordinator: " + etcd.url() + ": "));
     CHECK(count(site.log().substr(before), "warning: etcd: ") == 1);
     CHECK_FALSE(holds(site.log(), "wrong"));  // no password
     write_file(site.dir() + "/etcd-password", "right\n");
     REQUIRE(site.stop_node(SIGTERM) == 0);
     REQUIRE(site.start_node());
     CHECK(leased(site));
+    CHECK(holds(doctor(), etcd.url() + " answers as node in "));
 }
