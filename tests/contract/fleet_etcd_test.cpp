@@ -53,7 +53,7 @@ struct Node {
 
 } // namespace
 
-TEST_CASE("fleet over etcd: two open the third within two seconds, one prober closes all; a frozen etcd frees them") {
+TEST_CASE("fleet over etcd: two open the third within two seconds, one prober closes all, a frozen etcd frees them") {
     EtcdBench b;
     REQUIRE(b.etcd.serves());
     for (const std::string& url : b.etcd.urls()) b.options.endpoints.push_back(*parse_endpoint(url));

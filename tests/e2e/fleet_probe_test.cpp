@@ -49,7 +49,7 @@ TEST_CASE("e2e fleet: the prober dies by kill -9 while it probes, and another on
     REQUIRE(under_calls({other}, 30s, [&] { return other->circuit() == "closed"; }));
     CHECK(probes_at(*other) > 0);
     CHECK(other->centre_stats()["probeEpoch"].number().value_or(0) >= epoch);
-    CHECK(serves_live(*other));
+    CHECK(eventually(10s, [&] { return serves_live(*other); }));  // the recovery ramp
 }
 
 TEST_CASE("e2e fleet: a reload's wait ends the one that is under way") {
@@ -72,7 +72,7 @@ TEST_CASE("e2e fleet: a reload's wait ends the one that is under way") {
     CHECK(probes_at(site) > 0);
 }
 
-TEST_CASE("e2e fleet: the store over TLS with a client certificate; a stranger's is refused") {
+TEST_CASE("e2e fleet: the store over TLS with a client certificate, a stranger's is refused") {
     testing::TestCa ca, strangers;
     ca.issue("server", "IP:127.0.0.1");
     ca.issue("node", "DNS:node.test");

@@ -146,7 +146,7 @@ TEST_CASE("fleet: schedule 22, a probe succeeds at one node while the others sti
     f.recovers();
 }
 
-TEST_CASE("fleet: schedule 23, an override during a probe stops it; ended, the fleet begins half-open and closes") {
+TEST_CASE("fleet: schedule 23, an override during a probe stops it, ended, the fleet begins half-open and closes") {
     Fleet3 f;
     f.open_fleet();
     FleetNode& holder = f.holder();

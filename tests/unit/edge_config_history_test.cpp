@@ -67,7 +67,7 @@ TEST_CASE("config history: the previous one is the newest that differs, and a he
     CHECK(history.newest()->generation == 39);
 }
 
-TEST_CASE("config boot: a hold stands over the file, also a broken one; without it the file decides") {
+TEST_CASE("config boot: a hold stands over the file, also a broken one, without it the file decides") {
     const ConfigFolder folder;
     const std::string good = "[limits]\nconnections = 5\n" + ConfigFolder::shortest();
     const auto with_data = [&folder](std::string text) {

@@ -75,7 +75,7 @@ TEST_CASE("doors: one that is open is never bound again, and who knocks while no
     CHECK(house.until([&] { return house.accepted == 1; }));
 }
 
-TEST_CASE("doors: an inherited descriptor serves as it is; a second one of its name is closed") {
+TEST_CASE("doors: an inherited descriptor serves as it is, a second one of its name is closed") {
     House house, other;
     auto listener = other.doors->tcp(kDoorMetrics, "127.0.0.1:0", other.counting());
     REQUIRE(listener);

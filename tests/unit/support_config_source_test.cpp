@@ -189,7 +189,7 @@ std::unique_ptr<Registration> registered(Double& d, const std::string& kind, Reg
 
 }  // namespace
 
-TEST_CASE("registration: Consul is told of the node, its health and its end; a forgotten one registers again") {
+TEST_CASE("registration: Consul is told of the node, its health and its end, a forgotten one registers again") {
     Double d;
     int passes = 0;
     d.answer = [&](const MiniRequest& r) -> MiniReply {

@@ -229,7 +229,7 @@ TEST_CASE("circuit: a permit of an own probe that ends after the fleet took over
     }
 }
 
-TEST_CASE("circuit: a round without progress for half_open_wait ends in a timeout; good probes keep it going") {
+TEST_CASE("circuit: a round without progress for half_open_wait ends in a timeout, good probes keep it going") {
     Bench b;
     b.adopt(Bind::probe, 3);
     const auto pass = [&b](Nanos span) {
