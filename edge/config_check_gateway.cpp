@@ -71,9 +71,13 @@ struct Checker {
             error("gateway", "serves no API that takes a file", "another upstream.alipay.method, or no [gateway]");
         if (alipay.cipher || !c.draft.config.upstream.alipay.content_key_file.empty())
             error("gateway", "serves no encrypted contents", "no upstream.alipay.content_key_file, or no [gateway]");
-        const auto fails = alipay.response.fail;
-        if (!config.provisional.empty() && std::find(fails.begin(), fails.end(), config.provisional) != fails.end())
-            error("gateway.provisional", "is listed as a fail", "a value of its own, or \"\"");
+        const auto own = [this](const std::vector<std::string>& values, std::string_view what) {
+            if (std::find(values.begin(), values.end(), config.provisional) == values.end()) return;
+            if (!config.provisional.empty())
+                error("gateway.provisional", fmt::format("is listed as a {}", what), "a value of its own, or \"\"");
+        };
+        own(alipay.response.pass, "pass");
+        own(alipay.response.fail, "fail");
     }
 
     void apps() {

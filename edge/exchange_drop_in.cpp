@@ -111,7 +111,8 @@ Exchange::Next Exchange::sign_drop_in() {
                 drop_in_->body = std::move(work->body);
                 run();
             });
-        });
+        },
+        true);
     return d.ticket ? Next::wait : refused();
 }
 

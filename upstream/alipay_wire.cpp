@@ -110,11 +110,12 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::read(const HttpResponse& answer,
                  true);
 }
 
-std::unique_ptr<AlipayWire::Ticket> AlipayWire::run(std::function<void()> work, std::function<void()> done) {
-    return enter({std::move(work), std::move(done), nullptr}, false);
+std::unique_ptr<AlipayWire::Ticket> AlipayWire::run(std::function<void()> work, std::function<void()> done,
+                                                    bool urgent) {
+    return enter({std::move(work), std::move(done), nullptr}, urgent);
 }
 
-// Answers are never refused: there are at most as many as tries under way.
+// Answers are never refused: there are at most as many as tries and exchanges under way.
 std::unique_ptr<AlipayWire::Ticket> AlipayWire::enter(Job job, bool urgent) {
     if (!urgent && waiting_.size() >= kWaitingMax) return nullptr;
     const std::uint64_t id = ++next_;

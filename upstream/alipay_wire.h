@@ -62,7 +62,9 @@ class AlipayWire {
                                                std::shared_ptr<const Forward> forward,
                                                std::function<void(GatewayReply)> done);
     // Any other slow work of the same kind (a notification, a degraded answer's signature).
-    [[nodiscard]] std::unique_ptr<Ticket> run(std::function<void()> work, std::function<void()> done);
+    // `urgent`: an answer that is owed, before what only begins; never refused.
+    [[nodiscard]] std::unique_ptr<Ticket> run(std::function<void()> work, std::function<void()> done,
+                                              bool urgent = false);
 
     const AlipaySettings& settings() const { return *settings_; }
     const std::shared_ptr<const AlipaySettings>& shared_settings() const { return settings_; }

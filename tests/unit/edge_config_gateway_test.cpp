@@ -129,6 +129,7 @@ TEST_CASE("config: what is wrong with a gateway is named, with its place") {
         {whole + kApp + kAppKey, "gateway.app[1].app_id is there twice", ""},
         {whole + "utc_offset = \"+25:00\"\n", "utc_offset is no offset", ""},
         {kKey + "provisional = \"F\"\n" + kApp + kAppKey, "provisional is listed as a fail", ""},
+        {kKey + "provisional = \"T\"\n" + kApp + kAppKey, "provisional is listed as a pass", ""},
         {kKey + "request = { orderNo = \"a\", scene = \"=LOGIN\" }\n" + kApp + kAppKey, "has no subject", ""},
         {kKey + "request = { order = \"a\" }\n" + kApp + kAppKey, "has a field order", ""},
         {kKey + "request = { subject = \"a.b.c\" }\n" + kApp + kAppKey, "takes subject from a.b.c", ""},
