@@ -46,9 +46,9 @@ class Exchange final : public RequestHandler {
     void on_request(std::string body, const Digest& body_sha256, MemoryCharge charge) override;
     void on_client_gone() override;
 
-    // What its answer will be recorded under, once the centre is being asked; nothing before.
+    // What its answer will be recorded under, once the centre is being asked or was; nothing before.
     std::optional<LiveRecord> asked() const {
-        if (!call_) return std::nullopt;
+        if (!call_ && call_end_ == CallEnd::none) return std::nullopt;
         return live_record();
     }
 
@@ -128,6 +128,8 @@ class Exchange final : public RequestHandler {
     bool may_repeat() const;
     void remember_degraded(const Answer& answer, Now now);
     void remember_failed(Now now);
+    // Whether it answers this order for good: the centre's word, and no revocation came after it.
+    bool is_final(const OrderRecord& found) const;
     void remember_pending(const std::string& id, Now now);
 
     // ask

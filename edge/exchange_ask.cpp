@@ -108,7 +108,7 @@ bool Exchange::decided_meanwhile(Now now) {
 // An order whose outcome comes later: asked again it is asked at the centre again, unless a notification came before.
 void Exchange::remember_pending(const std::string& id, Now now) {
     const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now);
-    if (found && found->final && found->body == digest_) return;  // it came while this answer was on its way
+    if (found && is_final(*found)) return;  // it came while this answer was on its way
     OrderRecord order;
     order.body = digest_;
     order.epoch = asked_epoch_;

@@ -207,6 +207,11 @@ Exchange::Next Exchange::compare_feature(Now now) {
     return answer_with(std::move(answer));
 }
 
+bool Exchange::is_final(const OrderRecord& found) const {
+    return found.final && found.body == digest_ &&
+           !parts_.storage.outcomes().hidden(request_.subject, request_.scene, found.epoch);
+}
+
 // The number of an order that ended without an answer stays with its body: the same one is a new try, another one is a
 // conflict, and a late answer of the centre still finds its place.
 void Exchange::remember_failed(Now now) {
@@ -225,7 +230,7 @@ void Exchange::remember_degraded(const Answer& answer, Now now) {
     if (call_end_ != CallEnd::none) {
         // The centre's late answer may have come while this one was on its way: it is final, and stays.
         const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now);
-        if (found && found->final && found->body == digest_) return;
+        if (found && is_final(*found)) return;
     }
     OrderRecord order;
     order.body = digest_;

@@ -22,6 +22,10 @@ int permits(Verdict v) {
     return v == Verdict::pass ? 2 : v == Verdict::review ? 1 : 0;
 }
 
+bool hidden(Parts& parts, const LiveRecord& record, std::uint64_t epoch) {
+    return parts.storage.outcomes().hidden(record.subject, record.scene, epoch);
+}
+
 std::optional<Found> find_recorded(Parts& parts, const std::string& credential, std::string_view order_no, Now now) {
     const auto order = parts.storage.orders().find(credential, order_no, now);
     auto recorded = order ? decode_order(order->answer) : std::nullopt;
@@ -33,6 +37,16 @@ std::optional<Found> find_recorded(Parts& parts, const std::string& credential, 
     return out;
 }
 
+// A notification is for the node's own app. Orders of callers whose calls go on under another app are not its affair,
+// though they may have its number: their results come to them.
+bool asks_as_another(const Snapshot& snapshot, std::string_view credential) {
+    const auto& settings = snapshot.config.gateway.settings;
+    if (settings == nullptr) return false;
+    return std::any_of(settings->apps.begin(), settings->apps.end(), [&](const DropInApp& app) {
+        return app.credential == credential && app.app_id != snapshot.config.upstream.alipay.app_id;
+    });
+}
+
 // The order by its number: recorded, or under way. Several credentials may have the same number; the centre's own
 // number of the verification then tells them apart.
 std::vector<Found> find_orders(Parts& parts, Exchanges& exchanges, const Notification& n) {
@@ -40,24 +54,32 @@ std::vector<Found> find_orders(Parts& parts, Exchanges& exchanges, const Notific
     std::vector<Found> out;
     if (n.order_no.empty()) return out;
     const auto look = [&](const std::string& credential) {
-        if (auto found = find_recorded(parts, credential, n.order_no, now)) {
+        auto found = find_recorded(parts, credential, n.order_no, now);
+        const bool stands = found && !hidden(parts, found->record.view(), found->record.view().asked_epoch);
+        const Exchange* leader = stands ? nullptr : exchanges.find(credential + '\n' + n.order_no);
+        if (const auto asked = leader != nullptr ? leader->asked() : std::nullopt)
+            out.push_back({KeptLiveRecord(*asked), std::nullopt, {}});
+        else if (found)
             out.push_back(std::move(*found));
-        } else if (const Exchange* leader = exchanges.find(credential + '\n' + n.order_no)) {
-            if (const auto asked = leader->asked()) out.push_back({KeptLiveRecord(*asked), std::nullopt, {}});
-        }
     };
-    if (!n.credential.empty())
+    if (!n.credential.empty()) {
         look(n.credential);
-    else
-        for (const std::string& id : parts.snapshot->credentials.ids()) look(id);
-    if (out.size() > 1 && !n.verification_id.empty())
-        std::erase_if(out, [&n](const Found& f) { return f.verification_id != n.verification_id; });
+        return out;
+    }
+    for (const std::string& id : parts.snapshot->credentials.ids())
+        if (!asks_as_another(*parts.snapshot, id)) look(id);
+    // Another number of the centre is another verification; where there are several, one without a number is none.
+    if (!n.verification_id.empty())
+        std::erase_if(out, [&n, several = out.size() > 1](const Found& f) {
+            return f.verification_id != n.verification_id && (several || !f.verification_id.empty());
+        });
     return out;
 }
 
 // The word that stands after this notification, the ids heard with it.
-NotifyEntry standing_after(const std::optional<NotifyEntry>& before, const Found& found, const Notification& n,
-                           Now now) {
+// `revoked`: what was heard before is hidden, and only its ids count.
+NotifyEntry standing_after(const std::optional<NotifyEntry>& before, bool revoked, const Found& found,
+                           const Notification& n, Now now) {
     NotifyEntry next;
     next.body = found.record.view().body;
     next.epoch = found.record.view().asked_epoch;
@@ -73,12 +95,13 @@ NotifyEntry standing_after(const std::optional<NotifyEntry>& before, const Found
     };
     if (before && before->body == next.body) {
         next.ids = before->ids;
-        keeps(before->verdict, before->sent);
-    } else if (found.final_answer && found.final_answer->source == Source::live &&
-               n.outcome->verdict == Verdict::pass) {
-        // A pass that is older than what the centre answered live does not undo it. The centre's clock has seconds.
+        if (!revoked) keeps(before->verdict, before->sent);
+    }
+    if (found.final_answer && found.final_answer->source == Source::live) {
+        // What is older than a less permissive live answer does not undo it. The centre's clock has seconds.
         const auto verdict = static_cast<Verdict>(found.final_answer->outcome);
-        if (next.sent + 1s < found.final_answer->decided_at) keeps(verdict, found.final_answer->decided_at);
+        if (permits(verdict) < permits(next.verdict) && next.sent + 1s < found.final_answer->decided_at)
+            keeps(verdict, found.final_answer->decided_at);
     }
     next.ids.push_back(n.id);
     return next;
@@ -102,8 +125,10 @@ Recorded write_down(Parts& parts, const Snapshot& snapshot, const LiveRecord& re
     return record_decided(parts, snapshot, record, std::move(outcome), {now.mono - age, word.sent}, now);
 }
 
-void apply(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
-    if (outdone(parts, record, word, now)) return;
+// As of the call that the word is about: the order may have been asked again since, after a revocation.
+void apply(Parts& parts, LiveRecord record, const NotifyEntry& word, Now now) {
+    if (hidden(parts, record, word.epoch) || outdone(parts, record, word, now)) return;
+    record.asked_epoch = word.epoch;
     write_down(parts, *parts.snapshot, record, word, now);
 }
 
@@ -151,7 +176,8 @@ void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n
     const auto before = parts.notify.find(record.credential, record.order_no);
     // A copy is written like the first, which may not be on disk yet: what is confirmed is there.
     const bool again = before && before->body == record.body && before->knows(n.id);
-    NotifyEntry word = again ? *before : standing_after(before, found[0], n, now);
+    const bool revoked = before && hidden(parts, record, before->epoch);
+    NotifyEntry word = again ? *before : standing_after(before, revoked, found[0], n, now);
     const Noticed what = again ? Noticed::duplicate : Noticed::taken;
     if (!again) journal(parts, n, record.credential, what);
     // What follows the disk gets values only.
@@ -170,7 +196,7 @@ std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, 
     const auto word = parts.notify.find(record.credential, record.order_no);
     if (!word || word->body != record.body || now.wall - word->received >= snapshot.config.orders.retain)
         return std::nullopt;
-    if (parts.storage.outcomes().hidden(record.subject, record.scene, word->epoch)) return std::nullopt;
+    if (hidden(parts, record, word->epoch)) return std::nullopt;
     record.asked_epoch = word->epoch;
     return write_down(parts, snapshot, record, *word, now);
 }

@@ -113,6 +113,40 @@ TEST_CASE("notified: the centre's word takes the place of a degraded answer") {
     CHECK(b.one.central.calls().size() == 1);
 }
 
+TEST_CASE("notified: a pass from before the live fail does not undo it, also when an older pass was heard before") {
+    Bench b(300ms, Verdict::fail);
+    OneNode::Got got;
+    b.one.begin(got, "o-1", "LOGIN", "user-1");
+    REQUIRE(b.asked(1));
+    CHECK(b.notify("n-1", "o-1", "pass", 20s) == "success");
+    REQUIRE(b.one.until([&got] { return got.status != 0; }));
+    CHECK(got.text("outcome") == "fail");
+    CHECK(b.notify("n-2", "o-1", "pass", 10s) == "success");
+    CHECK(b.outcome_of("o-1") == "fail");
+    b.degrade();
+    CHECK(b.outcome_of("o-2") != "pass");  // from memory
+}
+
+TEST_CASE("notified: what was heard before a revocation stays hidden, whoever says it again; what comes after counts") {
+    Bench b;
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    bool revoked = false;
+    Operators(b.one.node(), "test").revoke("user-1", [&revoked](Result<void> done) { revoked = done.has_value(); });
+    REQUIRE(b.one.until([&revoked] { return revoked; }));
+    b.degrade();
+    b.one.run_for(6s);  // the outage is old enough
+    const auto now_open = [&b](const char* order) { return b.one.ask(order, "OPEN", "user-1").text("outcome"); };
+    CHECK(b.outcome_of("o-1") != "pass");  // asked again: no answer, or one of now
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    CHECK(b.outcome_of("o-1") != "pass");
+    b.crash_and_start();
+    CHECK(b.outcome_of("o-1") != "pass");
+    REQUIRE(now_open("o-2") == "provisional");
+    CHECK(b.notify("n-2", "o-2", "pass") == "success");
+    CHECK(now_open("o-2") == "pass");
+}
+
 TEST_CASE("notified: an order whose call has failed gets its outcome") {
     Bench b;
     b.centre(CentreMode::hang);
