@@ -6,6 +6,7 @@ Usage: drop_in.py BIN_DIR [NAME...]: runs every check, or those named.
 import base64, http.client, json, pathlib, signal, subprocess, sys, threading, time, urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from notices import notify
 from alipay import APP_ID, Site as AlipaySite, check, vectors
 
 METHOD = "alipay.user.faceverify.verify"
@@ -24,6 +25,7 @@ PROVISIONAL = ("degrade = [\"cache\", \"provisional\"]\ncache = { max_age = \"15
 
 class Site(AlipaySite):
     def start_node(self):
+        self.write("shop-secret", "the shop's secret, 32 bytes long")
         self.write("edge.pem", vectors("alipay_keys.json")["keys"]["other_private_pkcs1"])
         self.write("edge-public.pem", vectors("alipay_keys.json")["keys"]["other_public"])
         super().start_node()
@@ -171,6 +173,32 @@ def refused():
         site.close()
 
 
+def others():
+    """A notification for the node's own app decides nothing of a merchant's order, whose app is another one."""
+    other = "2021000000000077"
+    shop = GATEWAY + f"""
+[[gateway.app]]
+app_id = "{other}"
+credential = "shop"
+public_key_file = "app-public.pem"
+[[credential]]
+id = "shop"
+secret_file = "shop-secret"
+scenes = ["LOGIN"]
+"""
+    site = Site(BIN, alipay=shop)
+    try:
+        node = site.call("order-1", app_id=other)  # the gateway does not know that app
+        check("refused there", (node["code"] != "10000", "passed" in node), (True, False))
+        check("taken", notify(site, orderNo="order-1", notifyId="n-1", passed="T"), (200, "success"))
+        check("still", "passed" in site.call("order-1", app_id=other), False)
+        check("the node's own", site.call("order-2")["passed"], "T")
+        check("reversed", notify(site, orderNo="order-2", notifyId="n-2", passed="F"), (200, "success"))
+        check("by a notification", site.call("order-2")["passed"], "F")
+    finally:
+        site.close()
+
+
 def degraded():
     """With the gateway gone: the remembered outcome and a provisional answer, marked and signed by the node."""
     site = gateway_site(scene=PROVISIONAL)
@@ -274,7 +302,7 @@ def reloaded():
         site.close()
 
 
-CHECKS = [live, refused, degraded, together, reloaded]
+CHECKS = [live, refused, degraded, others, together, reloaded]
 
 
 def main():
