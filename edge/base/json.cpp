@@ -141,6 +141,7 @@ Result<Value> Document::parse(std::string_view text) {
     }
     state_->nodes.clear();
     state_->large = text.size() > kKeepBytes;
+    if (text.empty()) return bad("not well-formed JSON");  // the parser copies from it, also nothing from nowhere
     if (text.size() > kBytesMax) return bad(fmt::format("longer than {} bytes", kBytesMax));
     if (text.starts_with("\xef\xbb\xbf")) return bad("byte order mark");
     if (state_->parser.capacity() < text.size() || state_->parser.max_depth() != kDepthMax) {

@@ -127,7 +127,7 @@ TEST_CASE("notified: a pass from before the live fail does not undo it, also whe
     CHECK(b.outcome_of("o-2") != "pass");  // from memory
 }
 
-TEST_CASE("notified: what was heard before a revocation stays hidden, whoever says it again; what comes after counts") {
+TEST_CASE("notified: what was heard before a revocation stays hidden, whoever says it again, what comes after counts") {
     Bench b;
     REQUIRE(b.outcome_of("o-1") == "pass");
     CHECK(b.notify("n-1", "o-1", "pass") == "success");

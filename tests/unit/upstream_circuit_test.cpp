@@ -262,7 +262,7 @@ TEST_CASE("circuit: failures in the ramp take one step back") {
 }
 
 TEST_CASE(
-    "circuit: forced open calls nothing until its end, then probes; forced closed ignores failures until its end") {
+    "circuit: forced open calls nothing until its end, then probes, forced closed ignores failures until its end") {
     Bench b;
     b.circuit.force(Forced::open, b.now.mono + 60s, b.now);
     CHECK(b.circuit.outage_since());
