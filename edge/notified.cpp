@@ -32,7 +32,9 @@ std::optional<Found> find_recorded(Parts& parts, const std::string& credential, 
     if (!recorded || recorded->subject.empty()) return std::nullopt;
     Found out{KeptLiveRecord({credential, recorded->subject, recorded->scene, recorded->device, order_no, order->body,
                               order->epoch}),
-              std::nullopt, recorded->verification_id};
+              std::nullopt, std::move(recorded->verification_id)};
+    // A degraded answer from memory has the number of the verification that it remembers.
+    if (recorded->answer && !order->final) out.verification_id.clear();
     if (order->final) out.final_answer = std::move(recorded->answer);
     return out;
 }
