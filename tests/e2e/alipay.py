@@ -264,19 +264,23 @@ ODD = ["sign_first", "whitespace", "escaped_unicode"]  # unusual, but signed ove
 CHECKS = [live, forged, v3, setup, pending]
 
 
-def main(checks):
-    bin_dir, names = sys.argv[1], sys.argv[2:]
+def run(checks, names, *arguments):
+    """Every check, or those named, each told; the exit status."""
     failed = 0
     for one in checks:
         if names and one.__name__ not in names:
             continue
         try:
-            one(bin_dir)
+            one(*arguments)
             print(f"ok      {one.__name__}: {one.__doc__.strip().splitlines()[0]}", flush=True)
         except Exception as problem:  # every check is told, whatever ended it
             failed += 1
             print(f"FAILED  {one.__name__}: {problem!r}", flush=True)
     return 1 if failed else 0
+
+
+def main(checks):
+    return run(checks, sys.argv[2:], sys.argv[1])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Usage: alipay_sdk.py BIN_DIR SDK_DIR [NAME...]: runs every check, or those named
 import http.server, json, os, pathlib, subprocess, sys, threading, urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from alipay import APP_ID, ROOT, check, vectors
+from alipay import APP_ID, ROOT, check, run, vectors
 from drop_in import GATEWAY, METHOD, PROVISIONAL, Site
 
 KEYS = {name: text.strip() for name, text in vectors("alipay_keys.json")["keys"].items()}
@@ -119,17 +119,7 @@ CHECKS = [live, degraded, judged]
 def main():
     global BIN, SDK
     BIN, SDK, names = sys.argv[1], sys.argv[2], sys.argv[3:]
-    failed = 0
-    for one in CHECKS:
-        if names and one.__name__ not in names:
-            continue
-        try:
-            one()
-            print(f"ok      {one.__name__}: {one.__doc__.strip().splitlines()[0]}", flush=True)
-        except Exception as problem:  # every check is told, whatever ended it
-            failed += 1
-            print(f"FAILED  {one.__name__}: {problem!r}", flush=True)
-    return 1 if failed else 0
+    return run(CHECKS, names)
 
 
 if __name__ == "__main__":

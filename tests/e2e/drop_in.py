@@ -7,7 +7,7 @@ import base64, http.client, json, pathlib, signal, subprocess, sys, threading, t
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from notices import notify
-from alipay import APP_ID, Site as AlipaySite, check, vectors
+from alipay import APP_ID, Site as AlipaySite, check, run, vectors
 
 METHOD = "alipay.user.faceverify.verify"
 NODE = METHOD.replace(".", "_") + "_response"
@@ -308,17 +308,7 @@ CHECKS = [live, refused, degraded, others, together, reloaded]
 def main():
     global BIN
     BIN, names = sys.argv[1], sys.argv[2:]
-    failed = 0
-    for one in CHECKS:
-        if names and one.__name__ not in names:
-            continue
-        try:
-            one()
-            print(f"ok      {one.__name__}: {one.__doc__.strip().splitlines()[0]}", flush=True)
-        except Exception as problem:  # every check is told, whatever ended it
-            failed += 1
-            print(f"FAILED  {one.__name__}: {problem!r}", flush=True)
-    return 1 if failed else 0
+    return run(CHECKS, names)
 
 
 if __name__ == "__main__":
