@@ -59,7 +59,7 @@ void AdminRequest::degrade(Body body) {
     if (mode == Mode::automatic && word != "auto")
         return answer_error(400, "InvalidRequest", "mode must be degraded, live or auto");
     const auto span = how_long(body);
-    if (!span) return answer_error(400, "InvalidRequest", "the time must be between 1s and 4h (forSeconds 1 to 14400)");
+    if (!span) return answer_error(400, "InvalidRequest", kNoSpan);
     const std::string scene(body["scene"].text().value_or("")), reason(body["reason"].text().value_or(""));
     const bool fleet = body["fleet"].boolean().value_or(false);
     if (fleet && !scene.empty())
@@ -83,7 +83,7 @@ void AdminRequest::circuit(Body body) {
     if (force == CircuitForce::none && word != "auto")
         return answer_error(400, "InvalidRequest", "action must be open, close or auto");
     const auto span = how_long(body);
-    if (!span) return answer_error(400, "InvalidRequest", "the time must be between 1s and 4h (forSeconds 1 to 14400)");
+    if (!span) return answer_error(400, "InvalidRequest", kNoSpan);
     std::string reason(body["reason"].text().value_or(""));
     auto done = then([this] { return circuit_json(node_); });
     if (body["fleet"].boolean().value_or(false))

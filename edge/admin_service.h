@@ -85,6 +85,7 @@ class AdminRequest final : public RequestHandler {
 // nothing when it is no whole number within the bounds.
 std::string unknown_member(json::Value object, std::initializer_list<std::string_view> known);
 std::optional<Nanos> how_long(json::Value body);
+inline constexpr std::string_view kNoSpan = "the time must be between 1s and 4h (forSeconds 1 to 14400)";
 
 // Views, as JSON.
 std::string status_json(Node& node);

@@ -82,7 +82,7 @@ void AdminRequest::upstream(Body body) {
         return answer_error(400, "InvalidRequest", "weight is 0 to 100, and goes with the action weight");
     order.weight = weight.value_or(0);
     const auto span = how_long(body);
-    if (!span) return answer_error(400, "InvalidRequest", "the time must be between 1s and 4h (forSeconds 1 to 14400)");
+    if (!span) return answer_error(400, "InvalidRequest", kNoSpan);
     order.how_long = *span;
     operators_.upstream(order, [this, alive = alive_](Result<void> done) {
         if (!*alive) return;

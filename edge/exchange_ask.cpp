@@ -98,8 +98,8 @@ void Exchange::take_result(CallResult&& result) {
 bool Exchange::decided_meanwhile(Now now) {
     if (!parts_.notify.find(credential_->id, request_.order_no)) return false;
     const auto order = parts_.storage.orders().find(credential_->id, request_.order_no, now);
-    auto recorded = order && order->final && order->body == digest_ ? decode_recorded(order->answer) : std::nullopt;
-    if (!recorded || parts_.storage.outcomes().hidden(request_.subject, request_.scene, order->epoch)) return false;
+    auto recorded = order && is_final(*order) ? decode_recorded(order->answer) : std::nullopt;
+    if (!recorded) return false;
     repeat_raw(std::move(recorded->raw));
     answer_with(recorded->answer);
     return true;

@@ -118,8 +118,9 @@ bool outdone(Parts& parts, const LiveRecord& record, const NotifyEntry& word, No
     return permits(static_cast<Verdict>(live.outcome)) < permits(word.verdict) && live.decided_at >= word.received;
 }
 
-Recorded write_down(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const NotifyEntry& word,
-                    Now now) {
+// As of the call that the word is about: the order may have been asked again since, after a revocation.
+Recorded write_down(Parts& parts, const Snapshot& snapshot, LiveRecord record, const NotifyEntry& word, Now now) {
+    record.asked_epoch = word.epoch;
     CentreOutcome outcome;
     outcome.verdict = word.verdict;
     outcome.verification_id = word.verification_id;
@@ -127,10 +128,8 @@ Recorded write_down(Parts& parts, const Snapshot& snapshot, const LiveRecord& re
     return record_decided(parts, snapshot, record, std::move(outcome), {now.mono - age, word.sent}, now);
 }
 
-// As of the call that the word is about: the order may have been asked again since, after a revocation.
-void apply(Parts& parts, LiveRecord record, const NotifyEntry& word, Now now) {
+void apply(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
     if (hidden(parts, record, word.epoch) || outdone(parts, record, word, now)) return;
-    record.asked_epoch = word.epoch;
     write_down(parts, *parts.snapshot, record, word, now);
 }
 
@@ -194,12 +193,11 @@ void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n
                      });
 }
 
-std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, LiveRecord record, Now now) {
+std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, Now now) {
     const auto word = parts.notify.find(record.credential, record.order_no);
     if (!word || word->body != record.body || now.wall - word->received >= snapshot.config.orders.retain)
         return std::nullopt;
     if (hidden(parts, record, word->epoch)) return std::nullopt;
-    record.asked_epoch = word->epoch;
     return write_down(parts, snapshot, record, *word, now);
 }
 

@@ -24,7 +24,8 @@ void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n
                        std::function<void(Noticed)> done);
 // What the centre has said of an order whose record is gone (a kill shortly after the order came, a lost cache): the
 // word is written down again as the order's answer. Nothing where no word stands, or a revocation came after it.
-std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, LiveRecord record, Now now);
+std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
+                                        Now now);
 // What a crash may have left undone: notifications that were confirmed shortly before it.
 void restore_notified(Parts& parts, Now now);
 

@@ -21,16 +21,9 @@ bool in_query(std::string_view name) {
     return std::find(kInQuery.begin(), kInQuery.end(), name) != kInQuery.end();
 }
 
-// A text of the request by its path of at most two names.
-std::optional<std::string_view> text_at(json::Value request, std::string_view path) {
-    const auto dot = path.find('.');
-    if (dot == std::string_view::npos) return request[path].text();
-    return request[path.substr(0, dot)][path.substr(dot + 1)].text();
-}
-
 std::optional<std::string_view> value_of(std::string_view source, json::Value request) {
     if (source.starts_with('=')) return source.substr(1);
-    const auto text = text_at(request, source);
+    const auto text = value_at(request, source).text();
     return text && !text->empty() ? text : std::nullopt;
 }
 
@@ -105,6 +98,11 @@ std::optional<WallTime> parse_alipay_timestamp(std::string_view text) {
     const auto t = parse_rfc3339(iso + "Z");
     if (!t) return std::nullopt;
     return *t - kChina;
+}
+
+json::Value value_at(json::Value request, std::string_view path) {
+    const auto dot = path.find('.');
+    return dot == std::string_view::npos ? request[path] : request[path.substr(0, dot)][path.substr(dot + 1)];
 }
 
 std::string biz_content(const AlipayRequestMap& map, json::Value request) {

@@ -24,6 +24,8 @@ struct AlipayRequest {
 std::string alipay_timestamp(WallTime t);
 std::optional<WallTime> parse_alipay_timestamp(std::string_view text);
 
+// A value of the request by its path of at most two names; nothing when it is not there.
+json::Value value_at(json::Value request, std::string_view path);
 // The JSON of biz_content by the mapping; `request` is the client's. Fields whose source is absent are left out.
 std::string biz_content(const AlipayRequestMap& map, json::Value request);
 

@@ -80,11 +80,6 @@ bool is_signed(const Form& form, const rsa2::PublicKey& key) {
     return dropped != kept && key.verify(dropped, form.get("sign"));
 }
 
-json::Value at_path(json::Value root, std::string_view path) {
-    const auto dot = path.find('.');
-    return dot == std::string_view::npos ? root[path] : root[path.substr(0, dot)][path.substr(dot + 1)];
-}
-
 // Everything that is signed but for the time, so that the same thing asked again is known, and nothing else is.
 std::string content_tag(const Form& form) {
     Form timeless;
@@ -101,7 +96,7 @@ DropInFault translate(const DropInSettings& s, const Form& form, DropInCall& cal
     if (!root || !root->is(json::Kind::object)) return DropInFault::illegal_json;
     for (const AlipayField& f : s.request.fields)
         if (!f.source.starts_with('='))
-            if (const json::Value value = at_path(*root, f.source); value && !value.text())
+            if (const json::Value value = value_at(*root, f.source); value && !value.text())
                 return DropInFault::invalid_content;
     std::string& out = call.request;
     out = biz_content(s.request, *root);
