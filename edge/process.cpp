@@ -143,7 +143,7 @@ Result<void> Process::upgrade() {
     if (successor_ != nullptr) return fail(Code::exists, Origin::local, "an upgrade is under way");
     if (node_->ending()) return fail(Code::exists, Origin::local, "the node is ending");
     auto started = Successor::start(
-        ground_.loop, ground_.network, command_, ground_.doors,
+        ground_.loop, ground_.network, command_, ground_.doors, {},
         {[this] {
              handing_ = Handing::handing_over;
              manager_.status("handing over to a new process");

@@ -70,8 +70,7 @@ Result<pid_t> spawn(const Successor::Command& command, const std::vector<int>& f
     std::vector<std::string> arguments = command.arguments;
     const std::vector<char*> argv = pointers(arguments), envp = pointers(env);
     pid_t pid = -1;
-    const int error =
-        ::posix_spawn(&pid, command.program.c_str(), &actions, &attributes, argv.data(), envp.data());
+    const int error = ::posix_spawn(&pid, command.program.c_str(), &actions, &attributes, argv.data(), envp.data());
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     for (const int fd : high)
@@ -89,7 +88,7 @@ std::string end_text(int raw) {
 }  // namespace
 
 Result<std::unique_ptr<Successor>> Successor::start(UvLoop& loop, UvNetwork& network, const Command& command,
-                                                    const Doors& doors, Events events) {
+                                                    const Doors& doors, Limits limits, Events events) {
     int pair[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return fail(Code::io, Origin::local, fmt::format("no channel for the new process: {}", std::strerror(errno)));
@@ -108,13 +107,13 @@ Result<std::unique_ptr<Successor>> Successor::start(UvLoop& loop, UvNetwork& net
         ::waitpid(*pid, nullptr, 0);
         return tl::unexpected(channel.error());
     }
-    return std::unique_ptr<Successor>(new Successor(loop, *pid, std::move(*channel), std::move(events)));
+    return std::unique_ptr<Successor>(new Successor(loop, *pid, std::move(*channel), limits, std::move(events)));
 }
 
-Successor::Successor(UvLoop& loop, pid_t pid, std::unique_ptr<Stream> channel, Events events)
-    : loop_(loop), pid_(pid), channel_(std::move(channel)), events_(std::move(events)) {
+Successor::Successor(UvLoop& loop, pid_t pid, std::unique_ptr<Stream> channel, Limits limits, Events events)
+    : loop_(loop), pid_(pid), channel_(std::move(channel)), limits_(limits), events_(std::move(events)) {
     channel_->start(*this);
-    wait_for(kPreparesMax, "it was not prepared");
+    wait_for(limits_.prepares, "it was not prepared");
 }
 
 Successor::~Successor() {
@@ -122,14 +121,13 @@ Successor::~Successor() {
 }
 
 void Successor::wait_for(Nanos limit, const char* what) {
-    limit_ = loop_.after(limit, [this, limit, what] {
-        fail_soon(fmt::format("{} within {} s", what, std::chrono::duration_cast<Seconds>(limit).count()));
-    });
+    limit_ = loop_.after(limit,
+                         [this, limit, what] { fail_soon(fmt::format("{} within {}", what, format_duration(limit))); });
 }
 
 void Successor::go() {
     channel_->write("go\n");
-    wait_for(kTakesOverMax, "it was not ready");
+    wait_for(limits_.takes_over, "it was not ready");
 }
 
 void Successor::on_data(std::string_view bytes) {

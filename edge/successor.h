@@ -18,14 +18,16 @@ namespace holdfast {
 
 class Successor : private StreamEvents {
   public:
-    static constexpr int kLooksMax = 100;        // 10 ms between two
-    static constexpr Nanos kPreparesMax = 10s;  // reading the configuration, keys and certificates
-    static constexpr Nanos kTakesOverMax = 30s;  // opening the state, reading nonces back
+    static constexpr int kLooksMax = 100;  // 10 ms between two
     static constexpr std::size_t kLineMax = 4096;
 
     struct Command {
-        std::string program;  // as a path: what stands there now, not what this process was made from
+        std::string program;                 // as a path: what stands there now, not what this process was made from
         std::vector<std::string> arguments;  // with argv[0]
+    };
+    struct Limits {
+        Nanos prepares = 10s;    // reading the configuration, keys and certificates
+        Nanos takes_over = 30s;  // opening the state, reading nonces back
     };
     struct Events {  // never called inside a function of Successor; after `ready` or `failed` nothing comes
         std::function<void()> prepared;
@@ -33,7 +35,7 @@ class Successor : private StreamEvents {
         std::function<void(std::string why)> failed;
     };
     static Result<std::unique_ptr<Successor>> start(UvLoop& loop, UvNetwork& network, const Command& command,
-                                                    const Doors& doors, Events events);
+                                                    const Doors& doors, Limits limits, Events events);
     ~Successor() override;  // kills it unless it has taken over
     Successor(const Successor&) = delete;
     Successor& operator=(const Successor&) = delete;
@@ -42,7 +44,7 @@ class Successor : private StreamEvents {
     pid_t pid() const { return pid_; }
 
   private:
-    Successor(UvLoop& loop, pid_t pid, std::unique_ptr<Stream> channel, Events events);
+    Successor(UvLoop& loop, pid_t pid, std::unique_ptr<Stream> channel, Limits limits, Events events);
     void on_data(std::string_view bytes) override;
     void on_end() override { ended(); }
     void on_failed(const Error&) override { ended(); }
@@ -57,14 +59,15 @@ class Successor : private StreamEvents {
     UvLoop& loop_;
     pid_t pid_;
     std::unique_ptr<Stream> channel_;
+    Limits limits_;
     Events events_;
     std::string input_;
     std::string why_;  // what it said itself
     std::unique_ptr<Timer> limit_, report_;
-    bool over_ = false;        // it failed, or is ready
+    bool over_ = false;  // it failed, or is ready
     bool taken_over_ = false;
-    int status_ = 0;           // as waitpid() gave it
-    int looks_ = 0;            // for the end of a process whose channel has ended
+    int status_ = 0;  // as waitpid() gave it
+    int looks_ = 0;   // for the end of a process whose channel has ended
 };
 
 }  // namespace holdfast

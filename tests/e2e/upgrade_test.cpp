@@ -147,6 +147,32 @@ TEST_CASE("e2e: a new process that fails at any moment is killed, and the node s
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
+TEST_CASE("e2e: a new process that hangs is ended, the node serves on meanwhile, and the next upgrade works") {
+    const Folder folder;
+    const std::string path = folder.path + "/holdfast", pid_file = folder.path + "/pid";
+    Site site(own_program(path));
+    const std::string before = pid_text(site);
+    install(path, "echo $$ > " + pid_file + "\ntrap '' TERM\nread -r never <&$fd\n");
+    REQUIRE(site.admin("POST", "/v1/upgrade", "{}").status == 200);
+    REQUIRE(eventually(5s, [&] { return !read_file(pid_file).empty(); }));
+    Lanes lanes(site, {5ms, 20ms});
+    CHECK(site.ctl({"upgrade"}).status == 1);  // one is under way
+    const auto state = [&] { return site.admin_get("/v1/upgrade").text("state"); };
+    CHECK(state() == "preparing");
+    REQUIRE(eventually(15s, [&] { return state() == "failed"; }));
+    CHECK(site.admin_get("/v1/upgrade").text("error") == "it was not prepared within 10s");
+    CHECK(::kill(static_cast<pid_t>(std::stol(read_file(pid_file))), 0) != 0);
+    CHECK(pid_text(site) == before);
+    std::filesystem::copy_file(program("holdfast"), path + ".new", std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::rename(path + ".new", path);
+    CHECK(site.upgrade());
+    const LaneSeen seen = lanes.stop();
+    INFO(seen.first_trouble);
+    CHECK(seen.lost + seen.refused + seen.other == 0);
+    CHECK(seen.answered > 100);
+    CHECK(pid_text(site) != before);
+}
+
 TEST_CASE("e2e: an upgrade that failed is told once the next one can be asked for") {
     const Folder folder;
     const std::string path = folder.path + "/holdfast";
