@@ -161,6 +161,12 @@ void Metrics::journalled(std::string_view kind) {
     series_->journalled[found(series_->journal_index, kind, kJournalKinds.size() - 1)]->Increment();
 }
 
+void Metrics::notified(std::string_view result) {
+    const auto at = std::find(kNoticeResults.begin(), kNoticeResults.end(), result);
+    HF_CHECK(at != kNoticeResults.end());
+    series_->notified[static_cast<std::size_t>(at - kNoticeResults.begin())]->Increment();
+}
+
 void Metrics::connections(ConnectionState state, double n) {
     HF_CHECK(state < ConnectionState::count_);
     series_->connection[index(state)]->Set(n);

@@ -78,6 +78,7 @@ class Metrics {
     void mode(SceneIndex scene, int mode);  // 0 auto, 1 degraded, 2 live
     void evicted(EvictionCause cause, std::uint64_t n = 1);
     void journalled(std::string_view kind);  // one of kJournalKinds, else "other"
+    void notified(std::string_view result);  // one of kNoticeResults
     void connections(ConnectionState state, double n);
     void store_up(StoreName store, bool up);
     void config_info(std::string_view hash, std::uint64_t generation, std::string_view source);
@@ -187,5 +188,9 @@ inline constexpr std::array<std::string_view, 20> kJournalKinds{
     "revocation",  "purge",  "config",      "drain",
     "state_reset", "damage", "looked",      "fleet",
     "upgrade",     "upstream", "notification", "other"};
+
+// The closed set of holdfast_notifications_total{result}: name(Noticed), or not to be believed.
+inline constexpr std::array<std::string_view, 6> kNoticeResults{"taken",   "duplicate", "undecided",
+                                                                "unknown", "failed",    "refused"};
 
 }  // namespace holdfast

@@ -72,6 +72,10 @@ Metrics::Series::Series(std::string upstream_kind)
                   .Name("holdfast_journal_entries_total")
                   .Help("Entries of the audit journal.")
                   .Register(registry)),
+      notices(BuildCounter()
+                  .Name("holdfast_notifications_total")
+                  .Help("Results that the centre sent by itself, and what became of them.")
+                  .Register(registry)),
       request_took(BuildHistogram()
                        .Name("holdfast_request_duration_seconds")
                        .Help("From the whole request to its answer.")
@@ -98,6 +102,8 @@ Metrics::Series::Series(std::string upstream_kind)
         journalled[i] = &journal.Add({{"kind", std::string(kJournalKinds[i])}});
         journal_index.emplace(kJournalKinds[i], i);
     }
+    for (std::size_t i = 0; i < kNoticeResults.size(); ++i)
+        notified[i] = &notices.Add({{"result", std::string(kNoticeResults[i])}});
     for (std::size_t i = 0; i < evicted.size(); ++i)
         evicted[i] = &evictions.Add({{"cause", std::string(kEvictionNames[i])}});
     for (std::size_t i = 0; i < connection.size(); ++i)

@@ -65,7 +65,8 @@ struct Metrics::Series {
 
     prometheus::Registry registry;
     std::string upstream;
-    Family<Counter>&requests, &denied, &auth_failures, &rejects, &calls, &retries, &transitions, &evictions, &journal;
+    Family<Counter>&requests, &denied, &auth_failures, &rejects, &calls, &retries, &transitions, &evictions, &journal,
+        &notices;
     Family<Histogram>&request_took, &call_took;
     Family<Gauge>&circuit, &mode, &connections, &stores, &config_info, &build_info;
 
@@ -88,6 +89,7 @@ struct Metrics::Series {
     std::array<Counter*, static_cast<std::size_t>(ApiCode::count_)> auth{};
     std::array<Counter*, kRejectLabels.size()> rejected{};
     std::array<Counter*, kJournalKinds.size()> journalled{};
+    std::array<Counter*, kNoticeResults.size()> notified{};
     std::array<Counter*, kCircuitStates> to{};
     std::array<Counter*, static_cast<std::size_t>(EvictionCause::count_)> evicted{};
     std::array<Gauge*, static_cast<std::size_t>(ConnectionState::count_)> connection{};

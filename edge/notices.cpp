@@ -76,7 +76,7 @@ class Notices::Notice final : public RequestHandler {
                     slot->out = Result<Notification>(tl::unexpected(form.error()));
             },
             [this, slot] { verified(std::move(*slot->out)); });
-        if (!ticket_) over("fail");
+        if (!ticket_) over("failed", false);
     }
     void on_client_gone() override {
         connection_ = nullptr;
@@ -89,24 +89,25 @@ class Notices::Notice final : public RequestHandler {
             owner_.parts_.metrics.auth_failed(api_code(known.error()));
             return refuse(fail(Code::denied, Origin::upstream, std::string(name(known.error()))).value());
         }
-        if (body.size() > kNotifyBytesMax) return over("fail");
+        if (body.size() > kNotifyBytesMax) return over("refused", false);
         verified(read_central_notification(body, owner_.parts_.document));
     }
     void verified(Result<Notification> read) {
         if (!read) return refuse(read.error());
         take_notification(owner_.parts_, owner_.exchanges_, *read, [this, alive = alive_](Noticed what) {
-            if (*alive) over(what == Noticed::failed ? "fail" : "success");
+            if (*alive) over(name(what), what != Noticed::failed && what != Noticed::unknown);
         });
     }
     void refuse(const Error& error) {
-        owner_.parts_.metrics.http_rejected("notification");
         log::warn("notification refused: {}", error.detail);
-        over("fail");
+        over("refused", false);
     }
-    void over(std::string_view text) {
+    // `result` as of kNoticeResults; what was not heard is to be sent again.
+    void over(std::string_view result, bool heard) {
+        owner_.parts_.metrics.notified(result);
         Connection* connection = std::exchange(connection_, nullptr);
         owner_.erase_later(*this);
-        if (connection != nullptr) connection->reply(plain(text));
+        if (connection != nullptr) connection->reply(plain(heard ? "success" : "fail"));
     }
 
   public:

@@ -49,6 +49,14 @@ bool asks_as_another(const Snapshot& snapshot, std::string_view credential) {
     });
 }
 
+// Whose order it may be: the one that it names, else whoever asks under the node's own app.
+std::vector<std::string> possible_owners(const Parts& parts, const Notification& n) {
+    if (!n.credential.empty()) return {n.credential};
+    std::vector<std::string> out = parts.snapshot->credentials.ids();
+    std::erase_if(out, [&parts](const std::string& id) { return asks_as_another(*parts.snapshot, id); });
+    return out;
+}
+
 // The order by its number: recorded, or under way. Several credentials may have the same number; the centre's own
 // number of the verification then tells them apart.
 std::vector<Found> find_orders(Parts& parts, Exchanges& exchanges, const Notification& n) {
@@ -64,12 +72,8 @@ std::vector<Found> find_orders(Parts& parts, Exchanges& exchanges, const Notific
         else if (found)
             out.push_back(std::move(*found));
     };
-    if (!n.credential.empty()) {
-        look(n.credential);
-        return out;
-    }
-    for (const std::string& id : parts.snapshot->credentials.ids())
-        if (!asks_as_another(*parts.snapshot, id)) look(id);
+    for (const std::string& id : possible_owners(parts, n)) look(id);
+    if (!n.credential.empty()) return out;
     // Another number of the centre is another verification; where there are several, one without a number is none.
     if (!n.verification_id.empty())
         std::erase_if(out, [&n, several = out.size() > 1](const Found& f) {
@@ -145,6 +149,29 @@ void journal(Parts& parts, const Notification& n, std::string_view credential, N
     parts.storage.journal()->append("notification", fields, parts.loop.now().wall);
 }
 
+// A copy of what was taken may come when the order's own record has left: it is one all the same. Its word is written
+// again, since the first write may still be under way.
+bool confirm_again(Parts& parts, const Notification& n, const std::function<void(Noticed)>& done) {
+    for (const std::string& credential : possible_owners(parts, n)) {
+        const auto before = parts.notify.find(credential, n.order_no);
+        if (!before || !before->knows(n.id)) continue;
+        parts.notify.put(credential, n.order_no, *before, [done](const Result<void>& written) {
+            done(written ? Noticed::duplicate : Noticed::failed);
+        });
+        return true;
+    }
+    return false;
+}
+
+void note_unknown(Parts& parts, const Notification& n, std::size_t orders) {
+    if (!parts.unknown_notices.note(n.id)) return;
+    journal(parts, n, {}, Noticed::unknown);
+    if (parts.unknown_notices.lines.allow(parts.loop.now().mono))
+        log::warn("notification {}: {} orders here have its number; it changes nothing, and is to be sent again ({} "
+                  "more such lines held back)",
+                  log::escape(n.id), orders, parts.unknown_notices.lines.take_suppressed());
+}
+
 }  // namespace
 
 std::string_view name(Noticed noticed) {
@@ -168,9 +195,8 @@ void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n
     const Now now = parts.loop.now();
     auto found = find_orders(parts, exchanges, n);
     if (found.size() != 1) {
-        log::warn("notification {}: {} orders here have its number; it changes nothing", log::escape(n.id),
-                  found.size());
-        journal(parts, n, {}, Noticed::unknown);
+        if (confirm_again(parts, n, done)) return;
+        note_unknown(parts, n, found.size());
         return done(Noticed::unknown);
     }
     const LiveRecord record = found[0].record.view();

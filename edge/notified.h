@@ -14,7 +14,8 @@ enum class Noticed : std::uint8_t {
     taken,      // and it is on disk
     duplicate,  // heard before
     undecided,  // it decides nothing
-    unknown,    // no order here has this number, or several have
+    unknown,    // no order here has this number, or several have: the centre must send it again, it may be meant for
+                // another node, or its order may still come
     failed,     // it could not be made durable: the centre must send it again
 };
 std::string_view name(Noticed noticed);

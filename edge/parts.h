@@ -15,6 +15,7 @@
 #include "edge/pulse.h"
 #include "edge/recent.h"
 #include "edge/snapshot.h"
+#include "edge/unknown_notices.h"
 #include "policy/budget.h"
 #include "policy/degrade_mode.h"
 #include "policy/nonce_window.h"
@@ -55,6 +56,7 @@ struct Parts {
     std::size_t in_flight_max = 20'000;
     SpanExport* spans = nullptr;  // the node's; nullptr: no tracing
     Pulse pulse{};  // of what was answered, for people who look
+    UnknownNotices unknown_notices{};
     std::size_t sharing = 1;  // nodes that provisional budgets are shared among
 };
 

@@ -58,8 +58,20 @@ struct Bench {
         REQUIRE(one.start());
     }
 
+    double value(const std::string& series) {
+        const std::string all = one.parts().metrics.expose();
+        const auto at = all.find("\n" + series + " ");
+        return at == std::string::npos ? -1 : std::stod(all.substr(at + series.size() + 2));
+    }
+
     OneNode one;
 };
+
+std::size_t count(const std::string& text, std::string_view what) {
+    std::size_t n = 0;
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+    return n;
+}
 
 }  // namespace
 
@@ -193,6 +205,46 @@ TEST_CASE("notified: a confirmed word outlives the record of its order") {
         const auto other = b.one.ask("o-1", "LOGIN", "user-2");
         CHECK(other.status == 409);  // the order's number is taken again
     }
+}
+
+TEST_CASE("notified: one whose order is not known here is to be sent again and counts once the order is") {
+    Bench b;
+    for (int copy = 0; copy < 3; ++copy) CHECK(b.notify("n-1", "o-1", "fail") == "fail");
+    b.one.run_for(1s);
+    CHECK(count(b.one.journal(), R"("result":"unknown")") == 1);  // however often it comes
+    CHECK(b.value(R"(holdfast_notifications_total{result="unknown"})") == 3);
+    CHECK(b.notify("n-2", "o-9", "fail") == "fail");
+    b.one.run_for(1s);
+    CHECK(count(b.one.journal(), R"("result":"unknown")") == 2);
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    CHECK(b.outcome_of("o-1") == "fail");
+    CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    CHECK(b.value(R"(holdfast_notifications_total{result="taken"})") == 1);
+    CHECK(b.value(R"(holdfast_notifications_total{result="duplicate"})") == 1);
+}
+
+TEST_CASE("notified: a copy is confirmed also when the record of its order has left") {
+    Bench b;
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    b.one.crash();
+    std::filesystem::remove_all(b.one.data("cache"));
+    REQUIRE(b.one.start());
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    CHECK(b.notify("n-2", "o-1", "fail") == "fail");  // nobody knows the order: it is not lost, it comes again
+    CHECK(b.outcome_of("o-1") == "pass");              // of its word; the record is there again
+    CHECK(b.notify("n-2", "o-1", "fail") == "success");
+    CHECK(b.outcome_of("o-1") == "fail");
+}
+
+TEST_CASE("notified: which found no order is remembered for 4,096 of them") {
+    UnknownNotices noted;
+    for (std::size_t i = 0; i < UnknownNotices::kIdsMax; ++i) REQUIRE(noted.note(fmt::format("n-{}", i)));
+    CHECK_FALSE(noted.note("n-0"));
+    CHECK(noted.note("one more"));
+    CHECK(noted.size() == UnknownNotices::kIdsMax);
+    CHECK(noted.note("n-0"));  // the oldest had left
 }
 
 TEST_CASE("notified: 256 are taken at once, one more is told to come again, and none that was confirmed is lost") {

@@ -65,6 +65,7 @@ TEST_CASE("metrics: every promised name is there on a fresh node") {
                              "holdfast_cache_evictions_total",
                              "holdfast_commit_duration_seconds",
                              "holdfast_journal_entries_total",
+                             "holdfast_notifications_total",
                              "holdfast_reconcile_pending",
                              "holdfast_connections",
                              "holdfast_loop_lag_seconds",
@@ -90,7 +91,8 @@ TEST_CASE("metrics: foreseen series are zero before anything happens") {
           R"(holdfast_circuit_transitions_total{to="half-open",upstream="central"})",
           R"(holdfast_http_rejects_total{reason="framing"})", R"(holdfast_precheck_denied_total{rule="residency"})",
           R"(holdfast_auth_failures_total{code="NonceReplayed"})", R"(holdfast_cache_evictions_total{cause="expired"})",
-          R"(holdfast_journal_entries_total{kind="provisional"})", R"(holdfast_connections{state="idle"})"}) {
+          R"(holdfast_journal_entries_total{kind="provisional"})", R"(holdfast_connections{state="idle"})",
+          R"(holdfast_notifications_total{result="unknown"})"}) {
         INFO(series);
         CHECK(value(metrics, series) == 0);
     }
