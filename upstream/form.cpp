@@ -1,6 +1,7 @@
 #include "upstream/form.h"
 
 #include <algorithm>
+#include <array>
 
 #include "edge/base/bytes.h"
 
@@ -57,17 +58,25 @@ Result<Form> parse_form(std::string_view text) {
 
 void append_form_encoded(std::string& out, std::string_view text) {
     constexpr std::string_view kHex = "0123456789ABCDEF";
+    static constexpr auto kPlain = [] {
+        std::array<bool, 256> plain{};
+        for (int b = 0; b < 256; ++b)
+            plain[b] = (b >= 'A' && b <= 'Z') || (b >= 'a' && b <= 'z') || (b >= '0' && b <= '9') || b == '*' ||
+                       b == '-' || b == '.' || b == '_';
+        return plain;
+    }();
     out.reserve(out.size() + text.size());
-    for (const char c : text) {
-        const auto b = static_cast<unsigned char>(c);
-        const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '*' ||
-                           c == '-' || c == '.' || c == '_';
-        if (plain)
-            out += c;
-        else if (c == ' ')
+    while (!text.empty()) {
+        const auto ends = [](char c) { return !kPlain[static_cast<unsigned char>(c)]; };
+        const auto plain = static_cast<std::size_t>(std::find_if(text.begin(), text.end(), ends) - text.begin());
+        out += text.substr(0, plain);
+        if (plain == text.size()) return;
+        const auto b = static_cast<unsigned char>(text[plain]);
+        if (b == ' ')
             out += '+';
         else
             ((out += '%') += kHex[b >> 4]) += kHex[b & 15];
+        text.remove_prefix(plain + 1);
     }
 }
 

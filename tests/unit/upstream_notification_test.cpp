@@ -1,7 +1,10 @@
 // Forms, and notifications: which are believed, and which are not.
 #include "upstream/notification.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
+#include <cctype>
 
 #include "tests/support/alipay_settings.h"
 
@@ -46,6 +49,20 @@ std::string body_of(const Form& form, SignEmpty empty = SignEmpty::keep, SignTyp
 }
 
 }  // namespace
+
+TEST_CASE("form: every byte is written as a browser writes it") {
+    std::string out = "=", expected = "=";
+    for (int b = 0; b < 256; ++b) {
+        const std::string one(1, static_cast<char>(b));
+        const bool plain = (std::isalnum(b) != 0 && b < 128) || std::string_view("*-._").find(one) != std::string::npos;
+        const std::string written = plain ? one : b == ' ' ? "+" : fmt::format("%{:02X}", b);
+        append_form_encoded(out, one);
+        append_form_encoded(out, "ab" + one + one + "c");
+        expected += written + "ab" + written + written + "c";
+    }
+    append_form_encoded(out, "");
+    CHECK(out == expected);
+}
 
 TEST_CASE("form: what is one, and what is none") {
     const auto form = parse_form("a=1+2&b=%E5%BC%A0%2B&&c&d=x=y");
