@@ -269,6 +269,8 @@ Result<void> Circuit::restore(std::string_view bytes, Now now, std::uint64_t boo
     round_.forget();
     connect_streak_ = 0;
     opened_by_ = closed ? OpenedBy::nothing : told;
+    // A vote for opening the fleet's outlives the restart, unless the fleet has closed since the evidence.
+    openings_ = opened_by_ == OpenedBy::evidence && cause != CircuitCause::fleet_closed ? 1 : 0;
     leased_ = {};
     enter(state, CircuitCause::restored, {}, now);
     last_.cause = cause;

@@ -327,6 +327,25 @@ TEST_CASE("circuit: what the fleet held open survives a restart as open, without
     CHECK(c.circuit.state() == kClosed);
 }
 
+TEST_CASE("circuit: what opened on evidence is still an opening after a restart, until the fleet has closed") {
+    Bench b;
+    b.adopt(Bind::closed, 1);
+    b.calls(20, CallKind::failure);
+    REQUIRE(b.circuit.own(b.now).openings == 1);
+    const auto openings_after_restart = [&b] {
+        Circuit other(Bench::unthrottled(), b.now);
+        REQUIRE(other.restore(b.circuit.snapshot(b.now, 7), b.now, 7));
+        CHECK(other.own(b.now).evidence);
+        return other.own(b.now).openings;
+    };
+    CHECK(openings_after_restart() == 1);
+    b.adopt(Bind::open, 2);
+    CHECK(openings_after_restart() == 1);
+    b.adopt(Bind::closed, 3, true);
+    REQUIRE(b.circuit.state() == kHalf);
+    CHECK(openings_after_restart() == 0);
+}
+
 TEST_CASE("circuit: every state in a fleet writes a snapshot that reads back") {
     for (const Bind bind : {Bind::none, Bind::closed, Bind::half_open, Bind::open, Bind::probe})
         for (const Forced fleet : {Forced::none, Forced::open, Forced::closed})
