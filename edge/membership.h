@@ -37,6 +37,7 @@ class Membership {
     }
     void accept_store() { fleet_->accept_store(); }
     void leave(std::function<void()> done) { fleet_->leave(std::move(done)); }
+    void hand_over(std::function<void()> done) { fleet_->hand_over(std::move(done)); }
 
   private:
     FleetMemory remembered() const;

@@ -26,15 +26,19 @@ void Node::refresh_lease() {
                                                             std::chrono::duration<double>(status.order_left).count()));
 }
 
-// The lease is given back while the storage is synced; the store is waited for only as long as that takes and a little
-// more.
+// The lease is given back, or left to the successor, while the storage is synced; the store is waited for only as long
+// as that takes and, where nobody follows, a little more.
 void Node::leave_fleet() {
     if (membership_ == nullptr) return;
     leaving_ = true;
-    membership_->leave([this] {
+    auto left = [this] {
         leaving_ = false;
         if (synced_) shut_down_over({});
-    });
+    };
+    if (handing_over_)
+        membership_->hand_over(std::move(left));
+    else
+        membership_->leave(std::move(left));
 }
 
 void Node::synced_over(Result<void> synced) {

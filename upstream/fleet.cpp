@@ -43,7 +43,10 @@ void Fleet::accept_store() {
     link_->soon();
 }
 void Fleet::leave(std::function<void()> done) {
-    link_->leave(std::move(done));
+    link_->leave(true, std::move(done));
+}
+void Fleet::hand_over(std::function<void()> done) {
+    link_->leave(false, std::move(done));
 }
 
 void Fleet::Link::order(FleetOrder order, Nanos span, std::string by, std::string why,
@@ -59,7 +62,7 @@ void Fleet::Link::order(FleetOrder order, Nanos span, std::string by, std::strin
     soon();
 }
 
-void Fleet::Link::leave(std::function<void()> done) {
+void Fleet::Link::leave(bool for_good, std::function<void()> done) {
     if (leaving_) return;
     if (order_) end_order(fail(Code::cancelled, Origin::local, "the node leaves its fleet"));
     read_.reset();
@@ -69,10 +72,10 @@ void Fleet::Link::leave(std::function<void()> done) {
     probe_revoke_.reset();
     leaving_ = true;
     left_ = std::move(done);
-    leaving_for_ = (machine_.node_lease().held() ? 1 : 0) + (machine_.probe_lease().held() ? 1 : 0);
+    leaving_for_ = (for_good && machine_.node_lease().held() ? 1 : 0) + (machine_.probe_lease().held() ? 1 : 0);
     const bool nothing = leaving_for_ == 0;
     drop(true);
-    drop(false);
+    if (for_good) drop(false);
     const Now now = this->now();
     circuit_.adopt(machine_.take_leased(now), now);
     if (hooks_.on_circuit_touched) hooks_.on_circuit_touched();

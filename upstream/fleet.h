@@ -102,6 +102,9 @@ class Fleet {
     // Gives the leases back (drain). `done` when the store has answered or did not in time; nothing is begun
     // afterwards.
     void leave(std::function<void()> done);
+    // As leave(), but for a new process of this node, which takes over its name: the node's lease stays until then, or
+    // until it runs out, so that nobody's vote counts for more meanwhile. The probe's is given back.
+    void hand_over(std::function<void()> done);
 
   private:
     class Link;

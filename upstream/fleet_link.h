@@ -34,7 +34,7 @@ class Fleet::Link {
     void soon() { soon_->restart(Nanos{0}); }
     FleetStatus status() const;
     void order(FleetOrder order, Nanos span, std::string by, std::string why, std::function<void(Result<void>)> done);
-    void leave(std::function<void()> done);
+    void leave(bool for_good, std::function<void()> done);
     FleetCircuit& machine() { return machine_; }
     Now now() const { return {hooks_.clock(), loop_.now().wall}; }
 

@@ -321,6 +321,16 @@ TEST_CASE("fleet: a node whose disk fails is autonomous until it writes again") 
     f.recovers();
 }
 
+TEST_CASE("fleet: a node that hands over is counted until its lease runs out") {
+    Fleet3 f;
+    bool done = false;
+    f.node(0).fleet->hand_over([&] { done = true; });
+    REQUIRE(f.run_until([&] { return done; }, 100ms));
+    f.run(4s);
+    CHECK(f.node(1).fleet->status().live == 3);
+    CHECK(f.run_until([&] { return f.node(1).fleet->status().live == 2; }, 10s));
+}
+
 TEST_CASE("fleet: a node that leaves gives its lease back at once") {
     Fleet3 f;
     bool left = false;
