@@ -243,6 +243,10 @@ int Process::run(const std::string& path, BootConfig boot) {
         return fail_to_start(config.log.file + ": cannot be opened");
     if (config.log.file.empty() && is_journal_stream(STDERR_FILENO, std::getenv("JOURNAL_STREAM")))
         log::to_journal(JournalSink::kSocket);  // else lines go to standard error, as they did
+    if (boot_id() == 0)
+        log::warn(
+            "/proc/sys/kernel/random/boot_id cannot be read: each start counts as one after a reboot, ages go by the "
+            "wall clock alone");
     std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is a write that fails, as on a full disk
     take_descriptors(config);
     if (auto made = ground_.make(config); !made) return fail_to_start(made.error().detail);
