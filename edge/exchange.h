@@ -66,11 +66,15 @@ class Exchange final : public RequestHandler {
         bool named = false;
         bool ready = false;  // `body` is what leaves
         std::string body;
-        std::unique_ptr<AlipayWire::Ticket> ticket;
+        std::unique_ptr<AlipayWire::Ticket> ticket;  // for the caller's signature, then for ours
+        std::unique_ptr<Timer> limit;                // of either
+        std::uint64_t epoch = 0;                     // of the outcomes when it was decided what is signed
+        MonoTime holds_until{};                      // of a degraded answer that is being signed
         // Whatever it was about to answer: it is refused.
         void give_up() {
             raw.reset();
             ticket.reset();
+            limit.reset();
             fault = DropInFault::unavailable;
             ready = false;
         }
@@ -107,6 +111,10 @@ class Exchange final : public RequestHandler {
     Next authenticate_drop_in();
     void drop_in_read(DropInCall&& call);
     Next sign_drop_in();
+    void drop_in_signed(std::string&& body);
+    void limit_drop_in();
+    void give_up_drop_in(ApiCode code, std::string_view why);
+    bool still_holds() const;
     Reply drop_in_reply(Reply like);
     void repeat_raw(RawAnswer&& recorded);
     bool verifies() const { return begin_.kind != Kind::lookup; }
@@ -140,6 +148,8 @@ class Exchange final : public RequestHandler {
     LiveRecord live_record() const;
     Answer record(CentreOutcome&& outcome, Now now);
     LateRecorder late_recorder();
+    Nanos reserve() const;
+    MonoTime audit_deadline() const;
     CallSpec call_spec(Now now);
     Caller caller();
 

@@ -8,7 +8,7 @@
 namespace holdfast {
 namespace {
 
-constexpr Nanos kAuditReserve = 250ms;
+constexpr Nanos kReserve = 250ms;
 
 CallEnd end_of(FailureKind failure) {
     switch (failure) {
@@ -45,9 +45,18 @@ CallSpec Exchange::call_spec(Now now) {
     if (drop_in_) spec.forward = drop_in_->forward;
     // A provisional answer after a failed call needs time to reach the disk before the deadline.
     const bool audits = scene_->config->policy.ladder.has(Rung::provisional);
-    const Nanos reserve = std::min(kAuditReserve, snapshot_->config.upstream.deadline / 8);
-    spec.deadline = audits ? deadline_ - reserve : deadline_;
+    spec.deadline = audits ? audit_deadline() - reserve() : audit_deadline();
     return spec;
+}
+
+// What one step that follows the call gets of the deadline.
+Nanos Exchange::reserve() const {
+    return std::min(kReserve, snapshot_->config.upstream.deadline / 8);
+}
+
+// By when it must be known what is answered: a drop_in has it signed then.
+MonoTime Exchange::audit_deadline() const {
+    return drop_in_ ? deadline_ - reserve() : deadline_;
 }
 
 Exchange::Next Exchange::ask() {

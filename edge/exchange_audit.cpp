@@ -64,7 +64,7 @@ Exchange::Next Exchange::audit() {
                     if (*alive && step_ == Step::audit) return on_disk(std::move(done));
                     if (done) erase_withheld(parts, id);
                 });
-    audit_timer_ = parts_.loop.after(deadline_ - t.mono, [this] {
+    audit_timer_ = parts_.loop.after(audit_deadline() - t.mono, [this] {
         guarded([this] { audit_failed("the journal did not take the entry in time"); });
     });
     return Next::wait;

@@ -4,6 +4,7 @@
 
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
+#include "edge/net/network_of.h"
 #include "upstream/alipay_envelope.h"
 #include "upstream/drop_in_answer.h"
 
@@ -36,17 +37,22 @@ Exchange::Next Exchange::authenticate_drop_in() {
     const Nanos window = snapshot_->config.auth.window;
     AlipayWire* wire = parts_.upstream.wire();
     if (wire != nullptr)
-        drop_in_->ticket = wire->run(
+        drop_in_->ticket = wire->verify(
+            network_of(begin_.client),
             [work, settings = snapshot_->config.gateway.settings, is_form = begin_.form_body, at = now().wall, window] {
                 work->call = read_drop_in(*settings, {work->query, *work->body, is_form}, at, window);
             },
             [this, work] { guarded([this, &work] { drop_in_read(std::move(*work->call)); }); });
-    if (drop_in_->ticket) return Next::wait;
+    if (drop_in_->ticket) {
+        limit_drop_in();
+        return Next::wait;
+    }
     drop_in_->fault = DropInFault::unavailable;
     return refuse(ApiCode::overloaded, "too many calls wait for their signature to be verified", 1s);
 }
 
 void Exchange::drop_in_read(DropInCall&& call) {
+    drop_in_->limit.reset();
     drop_in_->named = call.named;
     if (call.fault != DropInFault::none) {
         drop_in_->fault = call.fault;
@@ -98,22 +104,50 @@ Exchange::Next Exchange::sign_drop_in() {
     if (d.fault != DropInFault::none || (!error_ && !answer_)) return refused();
     std::string node = error_ ? drop_in_node(drop_in_refusal(*error_, error_message_), *error_)
                               : drop_in_node(settings, *answer_, request_.order_no, repeated_);
+    const Now t = now();
+    d.epoch = parts_.storage.outcomes().epoch();
+    if (answer_) d.holds_until = t.mono + (prior_ && repeated_ ? prior_left_ : Nanos(answer_->expires_at - t.wall));
     struct Slot {
         std::string node, body;
     };
     auto work = std::make_shared<Slot>(Slot{std::move(node), {}});  // owners: the work and what follows it
-    d.ticket = parts_.upstream.wire()->run(
+    d.ticket = parts_.upstream.wire()->sign(
         [work, of = snapshot_->config.gateway.settings] {
             work->body = drop_in_envelope(node_name(of->method), work->node, of->key->sign(work->node));
         },
-        [this, work] {
-            guarded([this, &work] {
-                drop_in_->body = std::move(work->body);
-                run();
-            });
-        },
-        true);
-    return d.ticket ? Next::wait : refused();
+        [this, work] { guarded([this, &work] { drop_in_signed(std::move(work->body)); }); });
+    limit_drop_in();
+    return Next::wait;
+}
+
+void Exchange::drop_in_signed(std::string&& body) {
+    drop_in_->limit.reset();
+    if (!still_holds())
+        return give_up_drop_in(ApiCode::verification_unavailable, "what it was answered from no longer holds");
+    drop_in_->body = std::move(body);
+    run();
+}
+
+// While it was being signed a revocation may have come, or the end of what a degraded answer stands on.
+bool Exchange::still_holds() const {
+    if (error_ || !answer_ || (!answer_->degraded() && !repeated_)) return true;
+    if (parts_.storage.outcomes().hidden(request_.subject, request_.scene, drop_in_->epoch)) return false;
+    return !answer_->degraded() || now().mono < drop_in_->holds_until;
+}
+
+// The threads that sign are shared with other work: whoever waits for them is told by the deadline at the latest.
+void Exchange::limit_drop_in() {
+    drop_in_->limit = parts_.loop.after(std::max(Nanos(0), Nanos(deadline_ - now().mono)), [this] {
+        guarded([this] { give_up_drop_in(ApiCode::overloaded, "its signature took too long"); });
+    });
+}
+
+// It is refused instead, which is signed already. What is on disk of it stands: asked again it is answered from there.
+void Exchange::give_up_drop_in(ApiCode code, std::string_view why) {
+    drop_in_->give_up();
+    answer_.reset();
+    refuse(code, why, 1s);
+    run();
 }
 
 // Always 200, as Alipay's; `like`, what /v1/verifications would have said, lends its headers.

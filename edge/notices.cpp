@@ -4,6 +4,7 @@
 
 #include "edge/base/log.h"
 #include "edge/connection.h"
+#include "edge/net/network_of.h"
 
 namespace holdfast {
 namespace {
@@ -66,7 +67,8 @@ class Notices::Notice final : public RequestHandler {
         };
         auto slot = std::make_shared<Slot>(Slot{std::move(body), std::nullopt});  // owners: the work and its end
         AlipayWire& wire = *owner_.parts_.upstream.wire();
-        ticket_ = wire.run(
+        ticket_ = wire.verify(
+            network_of(connection_->peer().address),
             [slot, settings = wire.shared_settings(), as_json = json_] {
                 json::Document doc;
                 const auto form = read_notification_fields(slot->body, as_json, doc);

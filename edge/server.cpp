@@ -1,12 +1,10 @@
 #include "edge/server.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
 #include <new>
 
 #include "edge/base/check.h"
+#include "edge/net/network_of.h"
 
 namespace holdfast {
 
@@ -30,15 +28,7 @@ void Server::reconfigure(const ServerOptions& options) {
     options_ = options;
     per_prefix_.clear();
     if (options_.connections_per_prefix == 0) return;
-    for (const auto& connection : connections_) ++per_prefix_[prefix_of(connection->peer())];
-}
-
-// The network of an address: its first three bytes (IPv4) or six (IPv6); another text stands for itself.
-std::string Server::prefix_of(const PeerInfo& peer) const {
-    std::array<char, 16> bytes{};
-    if (::inet_pton(AF_INET, peer.address.c_str(), bytes.data()) == 1) return std::string(bytes.data(), 3);
-    if (::inet_pton(AF_INET6, peer.address.c_str(), bytes.data()) == 1) return std::string(bytes.data(), 6);
-    return peer.address;
+    for (const auto& connection : connections_) ++per_prefix_[network_of(connection->peer().address)];
 }
 
 void Server::accept(std::unique_ptr<Stream> stream) try {
@@ -54,7 +44,7 @@ void Server::take(std::unique_ptr<Stream> stream) {
         return;
     }
     if (options_.connections_per_prefix > 0) {
-        const auto at = per_prefix_.find(prefix_of(stream->peer()));
+        const auto at = per_prefix_.find(network_of(stream->peer().address));
         if (at != per_prefix_.end() && at->second >= options_.connections_per_prefix)
             return on_reject_("prefix", stream->peer());
     }
@@ -64,7 +54,7 @@ void Server::take(std::unique_ptr<Stream> stream) {
     connection->slot = connections_.size();
     connections_.reserve(connections_.size() + 1 > connections_.capacity() ? 2 * connections_.size() + 64 : 0);
     closed_.reserve(connections_.capacity());  // closing must not need memory
-    if (options_.connections_per_prefix > 0) ++per_prefix_[prefix_of(connection->peer())];
+    if (options_.connections_per_prefix > 0) ++per_prefix_[network_of(connection->peer().address)];
     connections_.push_back(std::move(connection));
     connections_.back()->start();
 }
@@ -124,7 +114,7 @@ void Server::erase_closed() {
     for (Connection* c : closed) {
         if (c->waiting) std::erase(waiting_, c);
         if (options_.connections_per_prefix > 0) {
-            const auto at = per_prefix_.find(prefix_of(c->peer()));
+            const auto at = per_prefix_.find(network_of(c->peer().address));
             if (at != per_prefix_.end() && --at->second == 0) per_prefix_.erase(at);
         }
         const std::size_t slot = c->slot;

@@ -93,7 +93,6 @@ class Server {
     void erase_closed();
     void resume_waiting();
     bool close_oldest_idle();
-    std::string prefix_of(const PeerInfo& peer) const;
     void schedule();
 
     Loop& loop_;

@@ -1,7 +1,6 @@
 #include "upstream/alipay_wire.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -12,7 +11,9 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kPieceMax = 8;  // of the line, that a thread takes at once
+// Of a line, that a thread takes at once: enough to make waking it cheap beside its work, and few enough that an answer
+// waits for a few milliseconds at the most until a thread comes back for it.
+constexpr std::size_t kPieceMax = 8;
 
 struct Piece {
     std::vector<std::uint64_t> ids;
@@ -77,8 +78,8 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::make(const Endpoint& endpoint, T
     return enter({[slot, settings = settings_, endpoint, what = std::move(what)] {
                       slot->out = made(*settings, endpoint, what);
                   },
-                  [slot, done = std::move(done)] { done(std::move(*slot->out)); }, nullptr},
-                 false);
+                  [slot, done = std::move(done)] { done(std::move(*slot->out)); }, nullptr, std::nullopt},
+                 calls_);
 }
 
 std::unique_ptr<AlipayWire::Ticket> AlipayWire::read(const HttpResponse& answer, std::string order_no,
@@ -96,31 +97,39 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::read(const HttpResponse& answer,
              std::string(headers.get("alipay-sn")), std::string(headers.get("content-type")), std::move(order_no),
              GatewayReply{}});
     const bool keep = forward != nullptr;
-    return enter({[slot, keep, settings = keep ? forward->settings : settings_] {
-                      json::Document doc;
-                      slot->reply = read_alipay(
-                          *settings,
-                          {slot->status, slot->body, slot->timestamp, slot->nonce, slot->signature, slot->sn},
-                          slot->order_no, doc);
-                      if (keep && slot->reply.is_signed)  // owners: as CentralReply says
-                          slot->reply.central.raw = std::make_shared<const RawAnswer>(
-                              RawAnswer{std::move(slot->body), std::move(slot->type)});
-                  },
-                  [slot, done = std::move(done)] { done(std::move(slot->reply)); }, nullptr},
-                 true);
+    return enter(
+        {[slot, keep, settings = keep ? forward->settings : settings_] {
+             json::Document doc;
+             slot->reply = read_alipay(
+                 *settings, {slot->status, slot->body, slot->timestamp, slot->nonce, slot->signature, slot->sn},
+                 slot->order_no, doc);
+             if (keep && slot->reply.is_signed)  // owners: as CentralReply says
+                 slot->reply.central.raw =
+                     std::make_shared<const RawAnswer>(RawAnswer{std::move(slot->body), std::move(slot->type)});
+         },
+         [slot, done = std::move(done)] { done(std::move(slot->reply)); }, nullptr, std::nullopt},
+        answers_);
 }
 
-std::unique_ptr<AlipayWire::Ticket> AlipayWire::run(std::function<void()> work, std::function<void()> done,
-                                                    bool urgent) {
-    return enter({std::move(work), std::move(done), nullptr}, urgent);
+std::unique_ptr<AlipayWire::Ticket> AlipayWire::verify(std::string network, std::function<void()> work,
+                                                       std::function<void()> done) {
+    const auto at = of_network_.find(network);
+    if (strangers_.size() >= kStrangersMax) return nullptr;
+    if (at != of_network_.end() && at->second >= kStrangersOfNetworkMax) return nullptr;
+    ++of_network_[network];
+    return enter({std::move(work), std::move(done), nullptr, std::move(network)}, strangers_);
+}
+
+std::unique_ptr<AlipayWire::Ticket> AlipayWire::sign(std::function<void()> work, std::function<void()> done) {
+    return enter({std::move(work), std::move(done), nullptr, std::nullopt}, answers_);
 }
 
 // Answers are never refused: there are at most as many as tries and exchanges under way.
-std::unique_ptr<AlipayWire::Ticket> AlipayWire::enter(Job job, bool urgent) {
-    if (!urgent && waiting_.size() >= kWaitingMax) return nullptr;
+std::unique_ptr<AlipayWire::Ticket> AlipayWire::enter(Job job, Line& line) {
+    if (&line == &calls_ && calls_.size() >= kWaitingMax) return nullptr;
     const std::uint64_t id = ++next_;
     jobs_.emplace(id, std::move(job));
-    (urgent ? urgent_ : waiting_).push_back(id);
+    line.push_back(id);
     std::unique_ptr<Ticket> ticket(new Ticket(*this, id));
     start_next();
     return ticket;
@@ -133,11 +142,12 @@ void AlipayWire::start_next() {
         const std::size_t most = std::clamp<std::size_t>(waiting() / kJobsMax, 1, kPieceMax);
         Piece piece;
         while (piece.ids.size() < most && waiting() > 0) {
-            std::deque<std::uint64_t>& line = urgent_.empty() ? waiting_ : urgent_;
+            Line& line = next_line();
             const std::uint64_t id = line.front();
             line.pop_front();
             const auto at = jobs_.find(id);
             if (at == jobs_.end()) continue;  // nobody waits for it any more
+            leave_network(at->second);
             piece.ids.push_back(id);
             piece.works.push_back(std::exchange(at->second.work, nullptr));  // without it, it runs
         }
@@ -158,6 +168,21 @@ void AlipayWire::start_next() {
     }
 }
 
+// Requires: somebody waits.
+AlipayWire::Line& AlipayWire::next_line() {
+    if (!answers_.empty()) return answers_;
+    strangers_turn_ = calls_.empty() || (!strangers_.empty() && !strangers_turn_);
+    return strangers_turn_ ? strangers_ : calls_;
+}
+
+// A stranger that waits no more gives back what it takes of its network's share.
+void AlipayWire::leave_network(Job& job) {
+    if (!job.network) return;
+    const auto at = of_network_.find(*job.network);
+    if (--at->second == 0) of_network_.erase(at);
+    job.network.reset();
+}
+
 void AlipayWire::finished(std::uint64_t id) {
     const auto at = jobs_.find(id);
     const std::function<void()> done = std::move(at->second.done);
@@ -171,8 +196,10 @@ void AlipayWire::drop(std::uint64_t id) {
     if (at == jobs_.end()) return;
     if (!at->second.work)
         at->second.done = nullptr;
-    else
+    else {
+        leave_network(at->second);
         jobs_.erase(at);
+    }
 }
 
 }  // namespace holdfast

@@ -1,11 +1,13 @@
 // Tries at Alipay's gateway, prepared and read in the thread pool: a signature takes most of a millisecond, so the loop
 // waits for none. At most kJobsMax of them run at once, so that the pool has threads left for the disk; the rest waits
-// here in line, answers before requests, since an answer ends a call.
+// here in three lines. Answers go first, since an answer ends a call; calls whose caller is known and messages of whom
+// is not known yet take turns, so that a flood of forged ones neither takes a place of a call nor holds it up.
 #pragma once
 
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -20,8 +22,10 @@ namespace holdfast {
 
 class AlipayWire {
   public:
-    static constexpr std::size_t kJobsMax = 3;        // running at once; the pool has four threads
-    static constexpr std::size_t kWaitingMax = 8192;  // in line; above it a call is refused as our own overload
+    static constexpr std::size_t kJobsMax = 3;          // running at once; the pool has four threads
+    static constexpr std::size_t kWaitingMax = 8192;    // calls in line; above it one is refused as our own overload
+    static constexpr std::size_t kStrangersMax = 2048;  // messages in line that nobody has verified yet
+    static constexpr std::size_t kStrangersOfNetworkMax = 1024;  // of them, from one network
 
     // Requires: `offload` outlives it, and it outlives its tickets.
     AlipayWire(std::shared_ptr<const AlipaySettings> settings, Offload& offload);
@@ -61,22 +65,28 @@ class AlipayWire {
     [[nodiscard]] std::unique_ptr<Ticket> read(const HttpResponse& answer, std::string order_no,
                                                std::shared_ptr<const Forward> forward,
                                                std::function<void(GatewayReply)> done);
-    // Any other slow work of the same kind (a notification, a degraded answer's signature).
-    // `urgent`: an answer that is owed, before what only begins; never refused.
-    [[nodiscard]] std::unique_ptr<Ticket> run(std::function<void()> work, std::function<void()> done,
-                                              bool urgent = false);
+    // Verifies what anybody may have sent (a drop-in call, a notification). Nothing when the line is full, or when the
+    // network has its share of it. `network`: network_of() the sender.
+    [[nodiscard]] std::unique_ptr<Ticket> verify(std::string network, std::function<void()> work,
+                                                 std::function<void()> done);
+    // Signs an answer that is owed; never refused: there are at most as many as exchanges under way.
+    [[nodiscard]] std::unique_ptr<Ticket> sign(std::function<void()> work, std::function<void()> done);
 
     const AlipaySettings& settings() const { return *settings_; }
     const std::shared_ptr<const AlipaySettings>& shared_settings() const { return settings_; }
-    std::size_t waiting() const { return waiting_.size() + urgent_.size(); }
+    std::size_t waiting() const { return answers_.size() + calls_.size() + strangers_.size(); }
 
   private:
+    using Line = std::deque<std::uint64_t>;  // ids; of dropped ones too, which are skipped
     struct Job {
         std::function<void()> work, done;
         std::unique_ptr<OffloadHandle> handle;
+        std::optional<std::string> network;  // of a stranger that waits
     };
-    std::unique_ptr<Ticket> enter(Job job, bool urgent);
+    std::unique_ptr<Ticket> enter(Job job, Line& line);
     void start_next();
+    Line& next_line();
+    void leave_network(Job& job);
     void finished(std::uint64_t id);
     void drop(std::uint64_t id);
 
@@ -84,7 +94,9 @@ class AlipayWire {
     Offload& offload_;
     std::uint64_t next_ = 0;
     std::unordered_map<std::uint64_t, Job> jobs_;  // all of them
-    std::deque<std::uint64_t> waiting_, urgent_;   // ids; of dropped ones too, which are skipped
+    Line answers_, calls_, strangers_;
+    bool strangers_turn_ = false;
+    std::unordered_map<std::string, std::size_t> of_network_;  // strangers that wait, not counting dropped ones
     std::size_t running_ = 0;
     std::unique_ptr<OffloadHandle> spent_;  // of the last job: not destroyed inside its own callback
 };

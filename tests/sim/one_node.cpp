@@ -33,10 +33,10 @@ OneNode::OneNode(const std::string& more, bool features)
     log::set_level(log::Level::error);
     WorldPlan plan;
     plan.features = features;
-    config_ = config_text(plan, folder.path()) + more;
+    config = config_text(plan, folder.path()) + more;
     folder.write("centre.secret", std::string(kCentreSecret));
     const std::string table = "[upstream]\n";
-    config_.insert(config_.find(table) + table.size(),
+    config.insert(config.find(table) + table.size(),
                    fmt::format("notify_secret_file = \"{}/centre.secret\"\n", folder.path()));
 }
 
@@ -56,7 +56,7 @@ bool OneNode::start() {
     ConfigEnvironment env;
     env.host_name = "sim";
     env.now = world.now().wall;
-    ConfigOutcome parsed = parse_config(config_, "sim.toml", env);
+    ConfigOutcome parsed = parse_config(config, "sim.toml", env);
     if (!parsed.config) {
         why_ = render_all(parsed);
         return false;

@@ -40,6 +40,8 @@ class OneNode {
                const std::string& more = {});
     // A notification of the centre, of kind "central", well signed; without waiting, as begin().
     void notify(Got& got, const std::string& body);
+    // Bytes that a test has made, over a connection of their own; as begin().
+    void send(Got& got, std::string bytes);
     void run_for(Nanos span) { world.run_for(span); }
     bool until(const std::function<bool()>& met, Nanos limit = 10s) { return world.run_until_true(met, limit); }
     std::string journal() const;
@@ -52,6 +54,7 @@ class OneNode {
     SimHost host{net, view, kNodeAddress};
     SimOffload offload{view, 2};
     SimCentral central;
+    std::string config;                        // TOML; of the next start
     std::function<bool()> clock_synchronised;
     std::function<NodeSeams(NodeSeams)> change_seams;  // before each start; empty: as they are
     std::uint64_t orders = 0;                          // for the test to count with
@@ -64,9 +67,7 @@ class OneNode {
     };
     std::string signed_bytes(const std::string& path, const std::string& id, HmacSha256& secret,
                              const std::string& body);
-    void send(Got& got, std::string bytes);
 
-    std::string config_;
     NodeView client_view_{world};
     SimHost client_{net, client_view_, kClientAddress};
     std::vector<std::unique_ptr<Asking>> asking_;
