@@ -6,6 +6,7 @@
 
 #include "edge/ctl/archive.h"
 #include "edge/ctl/doctor.h"
+#include "edge/ctl/redaction.h"
 #include "edge/ctl/session.h"
 
 namespace holdfast::ctl {
@@ -34,38 +35,6 @@ std::string bare_entries(std::string_view lines) {
         lines.remove_prefix(std::min(end + 1, lines.size()));
     }
     return out;
-}
-
-// A copy without the members that hold what people typed or whose words may name somebody.
-void copy_redacted(json::Writer& w, json::Value value) {
-    if (value.is(json::Kind::object)) {
-        w.begin_object();
-        for (json::Value member = value.first(); member; member = member.next()) {
-            w.key(member.key());
-            const bool typed = member.key() == "reason" || member.key() == "text" || member.key() == "by";
-            if (typed && member.text())
-                w.string(fmt::format("({} bytes)", member.text()->size()));
-            else
-                copy_redacted(w, member);
-        }
-        w.end_object();
-    } else if (value.is(json::Kind::array)) {
-        w.begin_array();
-        for (json::Value one = value.first(); one; one = one.next()) copy_redacted(w, one);
-        w.end_array();
-    } else {
-        json::copy(w, value);
-    }
-}
-
-std::string redacted(const std::string& body) {
-    json::Document document;
-    const auto root = document.parse(body);
-    if (!root) return "not JSON\n";
-    std::string out;
-    json::Writer w(out);
-    copy_redacted(w, *root);
-    return out + "\n";
 }
 
 std::string machine() {
@@ -120,12 +89,15 @@ int run_support_bundle(Session& s) {
     Bundle bundle{s, **archive, now};
     const auto same = [](const std::string& body) { return body; };
     bundle.add("machine.txt", machine());
-    bundle.add("doctor.txt", doctor_text(examine(terms_of(s.command))));
+    Checks checks = examine(terms_of(s.command));
+    for (Check& check : checks)  // says where, but what is wrong can quote the file
+        if (check.section == "configuration" && check.finding != Finding::good) check.detail = length_of(check.detail);
+    bundle.add("doctor.txt", doctor_text(checks));
     bundle.ask("status.json", admin::kStatus, redacted);
     bundle.ask("circuit.json", admin::kCircuit, redacted);
     bundle.ask("cache.json", admin::kCacheStats, redacted);
     bundle.ask("config.json", std::string(admin::kConfig), redacted);
-    bundle.ask("settings.ndjson", std::string(admin::kConfig) + "?origin=1", same);
+    bundle.ask("settings.ndjson", std::string(admin::kConfig) + "?origin=1", redacted_settings);
     bundle.ask("metrics.txt", "/metrics", same);
     bundle.ask("journal-verify.json", admin::kJournalVerify, redacted);
     bundle.ask("journal.txt", fmt::format("{}?n={}", admin::kJournal, kEntriesShown), bare_entries);

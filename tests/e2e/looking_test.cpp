@@ -23,7 +23,10 @@ std::string trimmed(std::string text) {
 }  // namespace
 
 TEST_CASE("e2e: doctor, top and the support bundle of a node that has served and was steered") {
-    Site site;
+    Terms terms;
+    terms.more =
+        "[[precheck]]\nname = \"banned\"\nkind = \"subject\"\nscenes = [\"*\"]\ndeny = [\"subject-SEEN-OF-OLD\"]\n";
+    Site site(std::move(terms));
     REQUIRE(site.ask(verify_ask("order-SEEN", "LOGIN", "subject-SEEN", R"(,"device":"device-SEEN")")).status == 200);
     REQUIRE(site.ctl({"degrade", "on", "--scene", "LOGIN", "--reason", "because of subject-SEEN"}).status == 0);
     REQUIRE(site.ctl({"cache", "revoke", "--subject", "subject-SEEN"}).status == 0);
@@ -45,6 +48,11 @@ TEST_CASE("e2e: doctor, top and the support bundle of a node that has served and
         run({"script", "-qec", fmt::format("TERM=xterm {} --socket {} top -d 9s", ctl, socket), "/dev/null"}, "q", 8s);
     CHECK(typed.status == 0);  // "q" ends it before the next refresh
 
+    // A file that is wrong, and what is said of it quotes it.
+    write_file(site.config_file(), read_file(site.config_file()) + "\n[scene.SEEN]\ndegrade = [\"device-SEEN\"]\n");
+    const Finished refused = site.ctl({"config", "reload"});
+    REQUIRE(refused.status == 78);
+    REQUIRE(has(refused.err, "device-SEEN"));
     const std::string bundle = site.dir() + "/bundle.tar.gz";
     const Finished made = site.ctl({"support-bundle", "--config", site.config_file(), "--out", bundle});
     INFO(made.err);
@@ -59,6 +67,9 @@ TEST_CASE("e2e: doctor, top and the support bundle of a node that has served and
     REQUIRE(all.status == 0);
     CHECK(has(all.out, "holdfast_requests_total"));
     CHECK(has(all.out, "revocation"));
+    CHECK(has(all.out, fmt::format("[FAIL] {}:", site.config_file())));
+    CHECK(has(all.out, R"("key":"precheck[0].deny","value":")"));
+    CHECK(has(all.out, R"("key":"limits.connections","value":"10000")"));
     CHECK(has(all.out, "(23 bytes)"));  // the order's reason
     for (const char* word : {"subject-SEEN", "device-SEEN", "order-SEEN"}) CHECK_FALSE(has(all.out, word));
     for (const char* file : {"/secret-app", "/secret-other", "/cache.key", "/key.pem"}) {
