@@ -163,11 +163,10 @@ HeadDecision ClientService::notification(Connection& connection, const RequestHe
         }
         claimed = std::move(*made);
     }
+    if (head.content_length.value_or(0) > kNotifyBytesMax)
+        return refuse(head, peer, ApiCode::body_too_large, "a notification has at most 256 KiB");
     const bool json = fields.content_type.count == 1 && is_json(fields.content_type);
-    RequestHandler* handler = notices_.begin(connection, json, std::move(claimed));
-    if (handler == nullptr)
-        return refuse(head, peer, ApiCode::overloaded, "too many notifications are under way", jittered_second());
-    return {handler, std::nullopt};
+    return {&notices_.begin(connection, json, std::move(claimed)), std::nullopt};
 }
 
 HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code,

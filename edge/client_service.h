@@ -16,7 +16,6 @@ class ClientService final : public Service {
     // Requires: both outlive it.
     ClientService(Parts& parts, Exchanges& exchanges)
         : parts_(parts), exchanges_(exchanges), notices_(parts, exchanges) {}
-    const Notices& notices() const { return notices_; }
     HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, bool shedding) override;
 
   private:

@@ -178,6 +178,7 @@ void Connection::refuse(Reply reply) {
 void Connection::take_body(std::string_view bytes) {
     body_seen_ += bytes.size();
     if (refusal_ != nullptr) return;
+    if (body_seen_ > handler_->body_max()) return reject(413, "body_too_large", "the body is too long for this path");
     if (!charge_.add(bytes.size(), server_.options().memory_max))
         return reject(503, "memory", "too many request bodies in flight");
     body_.append(bytes);

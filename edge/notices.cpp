@@ -5,6 +5,7 @@
 #include "edge/base/log.h"
 #include "edge/connection.h"
 #include "edge/net/network_of.h"
+#include "edge/request_id.h"
 
 namespace holdfast {
 namespace {
@@ -78,8 +79,9 @@ class Notices::Notice final : public RequestHandler {
                     slot->out = Result<Notification>(tl::unexpected(form.error()));
             },
             [this, slot] { verified(std::move(*slot->out)); });
-        if (!ticket_) over("failed", false);
+        if (!ticket_) shed();
     }
+    std::size_t body_max() const override { return kNotifyBytesMax; }
     void on_client_gone() override {
         connection_ = nullptr;
         if (!complete_) owner_.erase_later(*this);
@@ -91,35 +93,49 @@ class Notices::Notice final : public RequestHandler {
             owner_.parts_.metrics.auth_failed(api_code(known.error()));
             return refuse(fail(Code::denied, Origin::upstream, std::string(name(known.error()))).value());
         }
-        if (body.size() > kNotifyBytesMax) return over("refused", false);
         verified(read_central_notification(body, owner_.parts_.document));
     }
     void verified(Result<Notification> read) {
         if (!read) return refuse(read.error());
+        if (owner_.under_way_ >= kNoticesMax) return shed();
+        ++owner_.under_way_;
+        verified_ = true;
         take_notification(owner_.parts_, owner_.exchanges_, *read, [this, alive = alive_](Noticed what) {
             if (*alive) over(name(what), what != Noticed::failed && what != Noticed::unknown);
         });
     }
     void refuse(const Error& error) {
-        log::warn("notification refused: {}", error.detail);
+        if (owner_.refused_lines_.allow(owner_.parts_.loop.now().mono))
+            log::warn("notification refused: {} (suppressed {})", error.detail,
+                      owner_.refused_lines_.take_suppressed());
         over("refused", false);
     }
     // `result` as of kNoticeResults; what was not heard is to be sent again.
-    void over(std::string_view result, bool heard) {
+    void over(std::string_view result, bool heard) { over(result, plain(heard ? "success" : "fail")); }
+    void over(std::string_view result, Reply reply) {
         owner_.parts_.metrics.notified(result);
         Connection* connection = std::exchange(connection_, nullptr);
         owner_.erase_later(*this);
-        if (connection != nullptr) connection->reply(plain(heard ? "success" : "fail"));
+        if (connection != nullptr) connection->reply(std::move(reply));
+    }
+    void shed() {
+        const Now now = owner_.parts_.loop.now();
+        const Seconds wait(1 + static_cast<std::int64_t>(owner_.parts_.rng.below(3)));
+        over("failed", error_reply(ApiCode::overloaded, "too many notifications are under way",
+                                   make_request_id(now.wall, owner_.parts_.rng), wait));
     }
 
   public:
-    ~Notice() override { *alive_ = false; }
+    ~Notice() override {
+        *alive_ = false;
+        if (verified_) --owner_.under_way_;
+    }
 
   private:
     Notices& owner_;
     Connection* connection_;  // nullptr once it has left or has its answer
     bool json_;
-    bool complete_ = false;
+    bool complete_ = false, verified_ = false;
     std::optional<Claim> claim_;
     MemoryCharge charge_;
     std::unique_ptr<AlipayWire::Ticket> ticket_;
@@ -138,10 +154,9 @@ bool Notices::takes(std::string_view kind) const {
     return kind == kCentral ? wants_claim() : parts_.upstream.wire() != nullptr;
 }
 
-RequestHandler* Notices::begin(Connection& connection, bool json, std::optional<Claim> claim) {
-    if (notices_.size() >= kNoticesMax) return nullptr;
+RequestHandler& Notices::begin(Connection& connection, bool json, std::optional<Claim> claim) {
     notices_.push_back(std::make_unique<Notice>(*this, connection, json, std::move(claim)));
-    return notices_.back().get();
+    return *notices_.back();
 }
 
 void Notices::erase_later(Notice& notice) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "edge/base/log.h"
 #include "edge/exchanges.h"
 #include "edge/notified.h"
 #include "edge/service.h"
@@ -15,7 +16,10 @@ namespace holdfast {
 
 class Notices {
   public:
-    static constexpr std::size_t kNoticesMax = 256;  // under way; above it 503, and the centre sends it again
+    // Verified and on their way to the disk; above it 503, and the centre sends it again. What strangers send takes no
+    // place: limits.connections, kNotifyBytesMax and limits.body_timeout bound it while it comes, the line of the
+    // AlipayWire while it waits to be verified.
+    static constexpr std::size_t kNoticesMax = 256;
 
     // Requires: both outlive it.
     Notices(Parts& parts, Exchanges& exchanges);
@@ -27,9 +31,7 @@ class Notices {
     bool takes(std::string_view kind) const;
     // Of a `central` centre they are signed like a caller's request, by the secret for notifications.
     bool wants_claim() const { return central_.size() > 0; }
-    // nullptr: too many are under way.
-    RequestHandler* begin(Connection& connection, bool json, std::optional<Claim> claim);
-    std::size_t size() const { return notices_.size(); }
+    RequestHandler& begin(Connection& connection, bool json, std::optional<Claim> claim);
 
   private:
     class Notice;
@@ -38,6 +40,8 @@ class Notices {
     Parts& parts_;
     Exchanges& exchanges_;
     CredentialSet central_;  // the centre itself, under the name "central"; empty: none
+    log::LogLimit refused_lines_;
+    std::size_t under_way_ = 0;  // of the following, those that are verified
     std::vector<std::unique_ptr<Notice>> notices_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and its deferred calls
 };

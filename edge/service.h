@@ -2,6 +2,7 @@
 // admin API are two Services over the same Connection.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -21,6 +22,8 @@ class RequestHandler {
     virtual ~RequestHandler() = default;
     // The whole body and its SHA-256. From now on the handler calls Connection::reply() once, here or later.
     virtual void on_request(std::string body, const Digest& body_sha256, MemoryCharge charge) = 0;
+    // Bytes of a body above which it is refused (413), where that is less than the listener's own limit.
+    virtual std::size_t body_max() const { return std::numeric_limits<std::size_t>::max(); }
     // The client left, or its body was malformed: never touch the Connection again.
     virtual void on_client_gone() = 0;
 };

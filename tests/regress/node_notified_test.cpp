@@ -46,8 +46,9 @@ struct Bench {
     std::string outcome_of(const std::string& order) { return one.ask(order, "LOGIN", "user-1").text("outcome"); }
     void degrade() {
         bool stands = false;
-        Operators(one.node(), "test")
-            .degrade(Mode::degraded, "", 1h, "test", [&stands](Result<void> done) { stands = done.has_value(); });
+        Operators(one.node(), "test").degrade(Mode::degraded, "", 1h, "test", [&stands](Result<void> done) {
+            stands = done.has_value();
+        });
         REQUIRE(one.until([&stands] { return stands; }));
     }
     bool asked(std::size_t calls) {
@@ -100,7 +101,7 @@ TEST_CASE("notified: after the live answer a reversal stands, for the order and 
     CHECK(b.notify("n-2", "o-1", "fail") == "success");
     b.crash_and_start();
     CHECK(b.outcome_of("o-1") == "fail");
-    CHECK(b.notify("n-1", "o-1", "pass") == "success");  // again: it changes nothing
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");      // again: it changes nothing
     CHECK(b.notify("n-3", "o-1", "pass", 1h) == "success");  // late: older than the reversal
     CHECK(b.outcome_of("o-1") == "fail");
     b.degrade();
@@ -233,7 +234,7 @@ TEST_CASE("notified: a copy is confirmed also when the record of its order has l
     REQUIRE(b.one.start());
     CHECK(b.notify("n-1", "o-1", "pass") == "success");
     CHECK(b.notify("n-2", "o-1", "fail") == "fail");  // nobody knows the order: it is not lost, it comes again
-    CHECK(b.outcome_of("o-1") == "pass");              // of its word; the record is there again
+    CHECK(b.outcome_of("o-1") == "pass");             // of its word; the record is there again
     CHECK(b.notify("n-2", "o-1", "fail") == "success");
     CHECK(b.outcome_of("o-1") == "fail");
 }
@@ -245,6 +246,40 @@ TEST_CASE("notified: which found no order is remembered for 4,096 of them") {
     CHECK(noted.note("one more"));
     CHECK(noted.size() == UnknownNotices::kIdsMax);
     CHECK(noted.note("n-0"));  // the oldest had left
+}
+
+TEST_CASE("notified: however many are sent by half an honest one gets in and they end by the time for bodies") {
+    Bench b;
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    b.one.run_for(1s);
+    std::vector<OneNode::Got> halves(2 * Notices::kNoticesMax);
+    for (std::size_t i = 0; i < halves.size(); ++i) {
+        std::string bytes = b.one.notification_bytes(b.text(fmt::format("n-{}", i), "o-1", "pass"));
+        bytes.pop_back();
+        b.one.send(halves[i], std::move(bytes));
+    }
+    b.one.run_for(500ms);
+    CHECK(b.notify("n-x", "o-1", "fail") == "success");
+    const auto timed_out = [&halves] {
+        return std::all_of(halves.begin(), halves.end(), [](const auto& one) { return one.status == 408; });
+    };
+    CHECK(b.one.until(timed_out, b.one.node().config().limits.body_timeout + 1s));
+    CHECK(b.outcome_of("o-1") == "fail");
+}
+
+TEST_CASE("notified: one of more than 256 KiB ends at that size") {
+    Bench b;
+    const std::string bytes = b.one.notification_bytes(std::string(kNotifyBytesMax + 1, ' '));
+    OneNode::Got declared, chunked;
+    b.one.send(declared, bytes.substr(0, bytes.find("\r\n\r\n") + 4));
+    REQUIRE(b.one.until([&declared] { return declared.status != 0; }, 1s));
+    CHECK(declared.status == 413);
+    std::string head = bytes.substr(0, bytes.find("\r\n\r\n") + 4);
+    const auto length = head.find("Content-Length: ");
+    head.replace(length, head.find("\r\n", length) - length, "Transfer-Encoding: chunked");
+    b.one.send(chunked, head + fmt::format("{:x}\r\n", kNotifyBytesMax + 1) + std::string(kNotifyBytesMax + 1, ' '));
+    REQUIRE(b.one.until([&chunked] { return chunked.status != 0; }, 5s));
+    CHECK(chunked.status == 413);
 }
 
 TEST_CASE("notified: 256 are taken at once, one more is told to come again, and none that was confirmed is lost") {

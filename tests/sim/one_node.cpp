@@ -101,7 +101,11 @@ void OneNode::begin(Got& got, const std::string& order, const std::string& scene
 }
 
 void OneNode::notify(Got& got, const std::string& body) {
-    send(got, signed_bytes("/v1/notifications/central", "central", centre_secret_, body));
+    send(got, notification_bytes(body));
+}
+
+std::string OneNode::notification_bytes(const std::string& body) {
+    return signed_bytes("/v1/notifications/central", "central", centre_secret_, body);
 }
 
 void OneNode::send(Got& got, std::string bytes) {

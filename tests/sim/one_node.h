@@ -40,6 +40,7 @@ class OneNode {
                const std::string& more = {});
     // A notification of the centre, of kind "central", well signed; without waiting, as begin().
     void notify(Got& got, const std::string& body);
+    std::string notification_bytes(const std::string& body);
     // Bytes that a test has made, over a connection of their own; as begin().
     void send(Got& got, std::string bytes);
     void run_for(Nanos span) { world.run_for(span); }
