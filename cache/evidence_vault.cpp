@@ -261,6 +261,12 @@ std::vector<EvidenceItem> EvidenceVault::list() const {
     return out;
 }
 
+std::optional<EvidenceItem> EvidenceVault::after(std::string_view id) const {
+    for (auto it = state_->items.upper_bound(id); it != state_->items.end(); ++it)
+        if (!it->second.busy) return it->second.item;
+    return std::nullopt;
+}
+
 std::uint64_t EvidenceVault::bytes() const {
     return state_->bytes;
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,8 @@ class EvidenceVault {
     static constexpr std::size_t kErasePerSweep = 64;
     void sweep(WallTime now, std::function<void(const EvidenceItem&)> erased);
     std::vector<EvidenceItem> list() const; // oldest first
+    // The first whose id sorts after this one; ids that begin with a time are met oldest first. Nothing: none follows.
+    std::optional<EvidenceItem> after(std::string_view id) const;
     std::uint64_t bytes() const;
     std::size_t count() const;
     PartHealth health() const;

@@ -26,6 +26,7 @@ inline constexpr std::string_view kDrain = "/v1/drain";                  // GET,
 inline constexpr std::string_view kUndrain = "/v1/undrain";              // POST
 inline constexpr std::string_view kUpgrade = "/v1/upgrade";              // GET, POST
 inline constexpr std::string_view kStateReset = "/v1/state/reset";       // POST
+inline constexpr std::string_view kReconcile = "/v1/reconcile";          // GET, POST
 inline constexpr std::string_view kPeers = "/v1/peers";                  // GET
 inline constexpr std::string_view kFleetAccept = "/v1/fleet/accept";     // POST
 

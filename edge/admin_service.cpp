@@ -112,6 +112,7 @@ bool AdminRequest::dispatch_get() {
     if (path_ == admin::kCircuit) return answer(circuit_json(node_)), true;
     if (path_ == admin::kUpstream) return answer(upstream_json(node_)), true;
     if (path_ == admin::kCacheStats) return answer(cache_stats_json(node_)), true;
+    if (path_ == admin::kReconcile) return answer(reconcile_json(node_)), true;
     if (path_ == admin::kPeers) return answer(peers_json(node_)), true;
     if (path_ == admin::kDrain) return answer(drain_json(node_)), true;
     if (path_ == admin::kUpgrade && node_.upgrade_view) return answer(node_.upgrade_view()), true;
@@ -157,6 +158,8 @@ bool AdminRequest::dispatch_post(Body body) {
     if (path_ == admin::kUpgrade) return upgrade(), true;
     if (path_ == admin::kConfigReload) return config_reload(), true;
     if (path_ == admin::kConfigRollback) return config_rollback(body), true;
+    if (path_ == admin::kReconcile)
+        return operators_.reconcile(then([this] { return reconcile_json(node_); })), true;
     if (path_ == admin::kUndrain) return operators_.undrain(), answer(drain_json(node_)), true;
     return false;
 }

@@ -90,6 +90,7 @@ inline constexpr std::string_view kNoSpan = "the time must be between 1s and 4h 
 // Views, as JSON.
 std::string status_json(Node& node);
 std::string circuit_json(Node& node);
+std::string reconcile_json(Node& node);
 std::string upstream_json(Node& node);
 std::string cache_stats_json(Node& node);
 std::string config_json(Node& node);

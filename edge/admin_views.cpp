@@ -168,22 +168,15 @@ std::string status_json(Node& node) {
     w.key("clock").begin_object();
     w.member("synchronised", node.clock_synchronised()).member("trusted", node.parts().clock_trusted).end_object();
     write_upstreams(w, node);
-    const UpstreamStatus upstream = node.parts().upstream.status();
-    std::size_t queued = 0;
-    for (const EndpointStatus& e : upstream.endpoints) queued += e.queued;
     w.key("load").begin_object();
     w.member("connections", std::uint64_t(node.server().size()))
         .member("inFlight", std::uint64_t(node.exchanges().size()))
-        .member("queued", std::uint64_t(queued))
+        .member("queued", std::uint64_t(node.parts().upstream.queued()))
         .member("requests", node.exchanges().begun())
         .member("perSecond", node.rates().requests)
         .member("degradedPerSecond", node.rates().degraded)
         .end_object();
-    const EvidenceVault* vault = node.parts().storage.evidence();
-    w.key("reconcile")
-        .begin_object()
-        .member("pending", std::uint64_t(vault == nullptr ? 0 : vault->count()))
-        .end_object();
+    node.reconciler().write(w.key("reconcile"));
     w.key("config").begin_object();
     if (node.reloader != nullptr)
         node.reloader->write_status(w);
@@ -194,6 +187,13 @@ std::string status_json(Node& node) {
     w.key("events");
     node.events().write(w);
     w.end_object();
+    return out;
+}
+
+std::string reconcile_json(Node& node) {
+    std::string out;
+    json::Writer w(out);
+    node.reconciler().write(w);
     return out;
 }
 

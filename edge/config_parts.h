@@ -184,6 +184,7 @@ struct RegistrationConfig {
 struct ReconcileConfig {
     Nanos retain{};
     std::uint64_t bytes = 0;
+    std::uint32_t per_second = 0;
 };
 
 } // namespace holdfast

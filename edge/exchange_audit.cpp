@@ -5,6 +5,7 @@
 #include "edge/base/json.h"
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
+#include "edge/replay.h"
 
 namespace holdfast {
 namespace {
@@ -24,24 +25,18 @@ void erase_withheld(Parts& parts, const std::string& id) {
 
 }  // namespace
 
-// What reconciliation needs to ask the centre again. Without `keep_evidence` the request is replayed without its
-// evidence.
 std::string Exchange::replay_bytes() const {
-    std::string out;
-    json::Writer w(out);
-    w.begin_object().member("credential", credential_->id).member("orderNo", request_.order_no);
-    if (scene_->config->policy.keep_evidence) {
-        w.key("body").raw(*body_);
-        w.end_object();
-        return out;
-    }
-    w.key("body").begin_object();
-    w.member("orderNo", request_.order_no).member("scene", request_.scene).member("subject", request_.subject);
-    if (!request_.device.empty()) w.member("device", request_.device);
-    w.key("attributes").begin_object();
-    for (const auto& [key, value] : request_.attributes) w.member(key, value);
-    w.end_object().end_object().end_object();
-    return out;
+    Replay replay;
+    replay.credential = credential_->id;
+    replay.order_no = request_.order_no;
+    replay.scene = request_.scene;
+    replay.subject = request_.subject;
+    replay.device = request_.device;
+    replay.body_sha256 = digest_;
+    replay.epoch = parts_.storage.outcomes().epoch();
+    replay.whole = scene_->config->policy.keep_evidence;
+    replay.request = replay.whole ? *body_ : without_evidence(request_);
+    return encode(replay);
 }
 
 Exchange::Next Exchange::audit() {

@@ -167,6 +167,12 @@ void Metrics::notified(std::string_view result) {
     series_->notified[static_cast<std::size_t>(at - kNoticeResults.begin())]->Increment();
 }
 
+void Metrics::reconciled(std::string_view result) {
+    const auto at = std::find(kReconciledResults.begin(), kReconciledResults.end(), result);
+    HF_CHECK(at != kReconciledResults.end());
+    series_->reconciled[static_cast<std::size_t>(at - kReconciledResults.begin())]->Increment();
+}
+
 void Metrics::connections(ConnectionState state, double n) {
     HF_CHECK(state < ConnectionState::count_);
     series_->connection[index(state)]->Set(n);

@@ -79,6 +79,7 @@ class Metrics {
     void evicted(EvictionCause cause, std::uint64_t n = 1);
     void journalled(std::string_view kind);  // one of kJournalKinds, else "other"
     void notified(std::string_view result);  // one of kNoticeResults
+    void reconciled(std::string_view result);  // one of kReconciledResults
     void connections(ConnectionState state, double n);
     void store_up(StoreName store, bool up);
     void config_info(std::string_view hash, std::uint64_t generation, std::string_view source);
@@ -192,5 +193,8 @@ inline constexpr std::array<std::string_view, 20> kJournalKinds{
 // The closed set of holdfast_notifications_total{result}: name(Noticed), or not to be believed.
 inline constexpr std::array<std::string_view, 6> kNoticeResults{"taken",   "duplicate", "undecided",
                                                                 "unknown", "failed",    "refused"};
+
+// The closed set of holdfast_reconciled_total{result}: name(Reconciled).
+inline constexpr std::array<std::string_view, 3> kReconciledResults{"confirmed", "reversed", "unknown"};
 
 }  // namespace holdfast

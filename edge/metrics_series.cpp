@@ -76,6 +76,10 @@ Metrics::Series::Series(std::string upstream_kind)
                   .Name("holdfast_notifications_total")
                   .Help("Results that the centre sent by itself, and what became of them.")
                   .Register(registry)),
+      reconciliations(BuildCounter()
+                          .Name("holdfast_reconciled_total")
+                          .Help("Provisional answers, by what the centre said of them afterwards.")
+                          .Register(registry)),
       request_took(BuildHistogram()
                        .Name("holdfast_request_duration_seconds")
                        .Help("From the whole request to its answer.")
@@ -92,6 +96,14 @@ Metrics::Series::Series(std::string upstream_kind)
     add_scene("other");
     add_endpoint("other");
     add_rule("other");
+    add_closed_sets();
+    circuit_state = &circuit.Add({{"upstream", upstream}});
+    retried = &retries.Add({{"upstream", upstream}});
+    config = &config_info.Add({{"hash", ""}, {"generation", "0"}, {"source", ""}});
+    build_info.Add({{"version", HOLDFAST_VERSION}}).Set(1);
+}
+
+void Metrics::Series::add_closed_sets() {
     for (const auto code : kAuthCodes)
         auth[index(code)] = &auth_failures.Add({{"code", std::string(text_of(code).code)}});
     for (std::size_t i = 0; i < kRejectLabels.size(); ++i) {
@@ -104,6 +116,8 @@ Metrics::Series::Series(std::string upstream_kind)
     }
     for (std::size_t i = 0; i < kNoticeResults.size(); ++i)
         notified[i] = &notices.Add({{"result", std::string(kNoticeResults[i])}});
+    for (std::size_t i = 0; i < kReconciledResults.size(); ++i)
+        reconciled[i] = &reconciliations.Add({{"result", std::string(kReconciledResults[i])}});
     for (std::size_t i = 0; i < evicted.size(); ++i)
         evicted[i] = &evictions.Add({{"cause", std::string(kEvictionNames[i])}});
     for (std::size_t i = 0; i < connection.size(); ++i)
@@ -111,10 +125,6 @@ Metrics::Series::Series(std::string upstream_kind)
     for (std::size_t i = 0; i < store.size(); ++i) store[i] = &stores.Add({{"store", std::string(kStoreNames[i])}});
     for (std::size_t i = 0; i < to.size(); ++i)
         to[i] = &transitions.Add({{"upstream", upstream}, {"to", std::string(name(static_cast<CircuitState>(i)))}});
-    circuit_state = &circuit.Add({{"upstream", upstream}});
-    retried = &retries.Add({{"upstream", upstream}});
-    config = &config_info.Add({{"hash", ""}, {"generation", "0"}, {"source", ""}});
-    build_info.Add({{"version", HOLDFAST_VERSION}}).Set(1);
 }
 
 std::size_t Metrics::Series::add_scene(const std::string& label) {

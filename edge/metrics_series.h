@@ -35,6 +35,7 @@ struct Metrics::Series {
     using Histogram = prometheus::Histogram;
 
     explicit Series(std::string upstream_kind);
+    void add_closed_sets();
 
     struct Scene {
         std::string name;
@@ -66,7 +67,7 @@ struct Metrics::Series {
     prometheus::Registry registry;
     std::string upstream;
     Family<Counter>&requests, &denied, &auth_failures, &rejects, &calls, &retries, &transitions, &evictions, &journal,
-        &notices;
+        &notices, &reconciliations;
     Family<Histogram>&request_took, &call_took;
     Family<Gauge>&circuit, &mode, &connections, &stores, &config_info, &build_info;
 
@@ -90,6 +91,7 @@ struct Metrics::Series {
     std::array<Counter*, kRejectLabels.size()> rejected{};
     std::array<Counter*, kJournalKinds.size()> journalled{};
     std::array<Counter*, kNoticeResults.size()> notified{};
+    std::array<Counter*, kReconciledResults.size()> reconciled{};
     std::array<Counter*, kCircuitStates> to{};
     std::array<Counter*, static_cast<std::size_t>(EvictionCause::count_)> evicted{};
     std::array<Gauge*, static_cast<std::size_t>(ConnectionState::count_)> connection{};

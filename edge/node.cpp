@@ -43,6 +43,7 @@ Node::~Node() {
     service_.reset();
     exchanges_.reset();
     membership_.reset();
+    reconciler_.reset();
     upstream_.reset();
 }
 
@@ -99,6 +100,9 @@ Result<void> Node::make_rooms(Config config) {
                                               SpanSource{c.node.name, c.node.region});
     parts_->spans = spans_.get();
     exchanges_ = std::make_unique<Exchanges>(*parts_);
+    reconciler_ = std::make_unique<Reconciler>(*parts_, [this](const std::string& id) {
+        events_.add(seams_.loop.now().wall, "reconcile", id + ": answered provisionally, and the centre says fail");
+    });
     service_ = std::make_unique<ClientService>(*parts_, *exchanges_);
     auto on_reject = [this](std::string_view reason, const PeerInfo& peer) {
         metrics_->http_rejected(reason);

@@ -14,6 +14,7 @@
 #include "edge/membership.h"
 #include "edge/metrics_shaping.h"
 #include "edge/parts.h"
+#include "edge/reconciler.h"
 #include "edge/reject_log.h"
 #include "edge/server.h"
 #include "edge/set_files.h"
@@ -74,6 +75,7 @@ class Node {
     Server& server() { return *server_; }
     const Exchanges& exchanges() const { return *exchanges_; }
     Events& events() { return events_; }
+    Reconciler& reconciler() { return *reconciler_; }
     Metrics& metrics() { return *metrics_; }
     const Config& config() const { return snapshot_->config; }
     Membership* membership() { return membership_.get(); }  // nullptr: the node stands alone
@@ -159,6 +161,7 @@ class Node {
     std::unique_ptr<SpanExport> spans_;  // nullptr without tracing.endpoint
     std::unique_ptr<Upstream> upstream_;
     std::unique_ptr<Parts> parts_;
+    std::unique_ptr<Reconciler> reconciler_;
     std::unique_ptr<Membership> membership_;
     std::unique_ptr<SetFiles> set_files_;
     std::unique_ptr<Exchanges> exchanges_;

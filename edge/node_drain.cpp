@@ -60,6 +60,7 @@ void Node::stop_listening() {
 void Node::hand_over(std::function<void(Result<void>)> done) {
     HF_CHECK(!finishing_);
     finishing_ = handing_over_ = true;
+    reconciler_->stop();
     shut_down_done_ = std::move(done);
     log::info("upgrade: a new process is prepared; handing over");
     server_->set_lame_duck(true);
@@ -99,6 +100,7 @@ void Node::hurry() {
 void Node::finish_shut_down() {
     if (!shut_down_done_ || syncing_) return;
     syncing_ = true;
+    reconciler_->stop();
     parts_->refusing = true;
     server_->stop_accepting();
     server_->cut();  // what comes now could not be recorded any more: nobody is answered

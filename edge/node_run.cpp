@@ -144,6 +144,7 @@ void Node::sweep_evidence(Now now) {
         std::string fields;
         json::Writer(fields).begin_object().member("evidence", item.id).member("why", "retain").end_object();
         journal("erased", fields);
+        reconciler_->expired(item.id);
     });
 }
 
@@ -171,6 +172,7 @@ void Node::tick() {
     nonces_->tick(now);
     distrust_->expire(now.mono);
     sweep_evidence(now);
+    reconciler_->tick();
     measure_rates();
     if (membership_ != nullptr) membership_->tick(now);
     log::flush();
@@ -205,10 +207,8 @@ void Node::refresh_metrics() {
     if (const EvidenceVault* vault = storage_->evidence()) metrics_->reconcile_pending().Set(double(vault->count()));
     const UpstreamStatus upstream = upstream_->status();
     shaping_metrics_->refresh(upstream);
-    std::size_t queued = 0;
-    for (const EndpointStatus& e : upstream.endpoints) queued += e.queued;
     metrics_->upstream_in_flight().Set(double(upstream.calls));
-    metrics_->upstream_queued().Set(double(queued));
+    metrics_->upstream_queued().Set(double(upstream_->queued()));
     Nanos remaining{0};
     for (const Override& order : overrides_.all(now)) remaining = std::max(remaining, order.remaining(now));
     metrics_->override_remaining_seconds().Set(std::chrono::duration<double>(remaining).count());

@@ -150,6 +150,11 @@ void Operators::drain() {
     node_.drain(who_);
 }
 
+void Operators::reconcile(Done done) {
+    log::info("operator: reconcile run by {}", who_);
+    done(node_.reconciler().run());
+}
+
 void Operators::undrain() {
     log::warn("operator: undrain by {}", who_);
     node_.undrain(who_);

@@ -40,6 +40,8 @@ class Operators {
     // Refused (Code::denied) when too few endpoints would be left. Stands until a restart, a restore, or a reload that
     // changes the weight.
     void upstream(const UpstreamOrder& order, Done done);
+    // What waits for reconciliation is asked now. Refused (Code::exists) while it is held back.
+    void reconcile(Done done);
     void drain();
     void undrain();
     void upgraded();  // an upgrade has begun

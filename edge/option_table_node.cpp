@@ -106,6 +106,9 @@ const Option kRows[] = {
      &ReconcileConfig::retain>},
     {"reconcile.bytes", K::size, "1GiB", {1 * kMiB, 1024 * kGiB}, kRestart,
      "for those requests; full: no provisional answers", in_config<&Config::reconcile, &ReconcileConfig::bytes>},
+    {"reconcile.per_second", K::integer, "5", {1, 1000}, kHot,
+     "of those requests that are put to the centre again once it is back",
+     in_config<&Config::reconcile, &ReconcileConfig::per_second>},
 
     {"coordination.kind", K::choice, "local", {}, kRestart, "local: the node's own circuit; etcd: shared and leased",
      in_config<&Config::coordination, &CoordinationConfig::kind>, "local|etcd"},

@@ -129,7 +129,9 @@ std::vector<Fact> facts_of(Value status, const Beats& beats) {
         {"cache-age", "oldest cached answer given", oldest.count() == 0 ? "none" : span_text(double(oldest.count()))},
         {"state", "state", part("state")},
         {"journal", "journal", part("journal") + ", " + text_of(status["journal"]["entries"]) + " entries"},
-        {"reconcile", "waiting for the centre", text_of(status["reconcile"]["pending"])},
+        {"reconcile", "provisional answers",
+         fmt::format("{} to be put to the centre, {} reversed", text_of(status["reconcile"]["pending"]),
+                     text_of(status["reconcile"]["reversed"]))},
         {"lease", "lease",
          text_of(status["lease"]["state"]) + (status["lease"]["remainingSeconds"]
                                                   ? ", " + span_text(status["lease"]["remainingSeconds"]) + " left"

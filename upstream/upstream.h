@@ -130,6 +130,7 @@ class Upstream {
     void circuit_touched();
     Rng& rng() { return rng_; }
     UpstreamStatus status();
+    std::size_t queued() const;  // calls that wait for a connection
     // Numbers of endpoints, as observers and attempts have them, stay those of their URLs over a reload.
     std::size_t endpoint_count() const { return endpoints_.size(); }
     const std::string& endpoint_url(std::size_t i) const { return endpoints_[i].pool->endpoint().url; }

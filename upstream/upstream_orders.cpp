@@ -9,6 +9,12 @@
 
 namespace holdfast {
 
+std::size_t Upstream::queued() const {
+    std::size_t out = 0;
+    for (const One& one : endpoints_) out += one.pool->queued();
+    return out;
+}
+
 UpstreamStatus Upstream::status() {
     const MonoTime now = loop_.now().mono;
     UpstreamStatus s;

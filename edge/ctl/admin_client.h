@@ -22,7 +22,8 @@
 //    "upstreams":[{"upstream","endpoint","weight":N,"state":"healthy|ejected|down","inFlight":N,"connections":N,
 //                  "p99Seconds"?:N}],
 //    "load":{"connections":N,"inFlight":N,"queued":N,"requests":N,"perSecond":N,"degradedPerSecond":N},
-//    "reconcile":{"pending":N}, "config":{"hash","generation":N,"source","kind","loadedAt","lastReloadSuccessful":bool,
+//    "reconcile":{as GET /v1/reconcile},
+//    "config":{"hash","generation":N,"source","kind","loadedAt","lastReloadSuccessful":bool,
 //     "failedAt"?,"failedBy"?,"failure"?,"held"?:{"generation":N,"since","by","reason","newerWaits":bool},
 //     "notKept"?,"remoteProblem"?,"remoteRevision"?:N,"restartNeeded":["key"],
 //     "remote"?:{"kind","endpoint","path","reachable":bool,"problem"?}},
@@ -47,6 +48,10 @@
 //    "peers":[{"name","self":bool,"readable":bool,"region"?,"own"?,"proof"?:bool,"epoch"?:N,"revision"?:N,"vote":bool,
 //      "probing":bool,"disagrees":bool,"leaseRemainingSeconds"?:N (of this node),"clockSkewSeconds"?:N}]}
 // POST /v1/fleet/accept {"reason"}      answers like GET /v1/peers; 409 while no alarm about the store stands
+// GET /v1/reconcile
+//   {"pending":N,"state":"idle|waiting|asking|held","why"?:"why held","oldestSeconds"?:N,"undecided"?:N,
+//    "lastFailure"?,"confirmed":N,"reversed":N,"unknown":N}      counts since the start
+// POST /v1/reconcile {}                 answers like GET; 409 while it is held
 // GET /v1/upstream
 //   {"endpoints":[{"upstream","endpoint","weight":N,"configuredWeight":N,"sharePercent":N,
 //     "state":"healthy|slow-start|ejected|down","why"?:"tries|probes|operator","backInSeconds"?:N,"probe"?:"good|bad",

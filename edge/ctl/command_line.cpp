@@ -69,8 +69,7 @@ class Parser {
                 node.positionals.push_back({option->get_name(true, false), option->get_description(), true});
         }
         out.push_back(std::move(node));
-        for (const CLI::App* one : below)
-            add_node(*one, path + (path.empty() ? "" : " ") + one->get_name(), out);
+        for (const CLI::App* one : below) add_node(*one, path + (path.empty() ? "" : " ") + one->get_name(), out);
     }
     CLI::App* leaf(CLI::App* parent, const std::string& name, Verb verb, const std::string& help) {
         auto* app = parent->add_subcommand(name, help);
@@ -187,16 +186,17 @@ class Parser {
     }
 
     void add_rest() {
-        leaf(&app_, "explain", Verb::explain, "one recent request")
-            ->add_option("REQUEST_ID", c_.request_id)
-            ->required();
+        auto* owed = group("reconcile", "provisional answers, put to the centre again after an outage");
+        leaf(owed, "status", Verb::reconcile_status, "how many wait, and what became of the others");
+        leaf(owed, "run", Verb::reconcile_run, "now, not when the time of each has come");
+        auto* explain = leaf(&app_, "explain", Verb::explain, "one recent request");
+        explain->add_option("REQUEST_ID", c_.request_id)->required();
         auto* drain = leaf(&app_, "drain", Verb::drain, "take no new work");
         drain->add_flag("--wait", c_.wait, "until nothing is in flight");
         drain->add_option("--wait-limit", wait_limit_, "how long to wait; default 60s");
         leaf(&app_, "undrain", Verb::undrain, "take work again");
-        leaf(&app_, "completion", Verb::completion, "a script for bash, zsh or fish that completes this command line")
-            ->add_option("SHELL", c_.shell, "bash, zsh or fish")
-            ->required();
+        auto* script = leaf(&app_, "completion", Verb::completion, "a script that completes this command line");
+        script->add_option("SHELL", c_.shell, "bash, zsh or fish")->required();
         leaf(&app_, "upgrade", Verb::upgrade, "hand over to a new process of what is installed now")
             ->add_option("--wait-limit", wait_limit_, "how long to wait; default 60s");
         leaf(&app_, "peers", Verb::peers, "the nodes of the fleet, as this one knows them");

@@ -43,6 +43,8 @@ enum class Verb {
     fleet_accept,
     config_history,
     config_rollback,
+    reconcile_status,
+    reconcile_run,
     completion,
 };
 

@@ -32,7 +32,7 @@ constexpr int (*kVerbs[])(Session&) = {
     run_journal_tail, run_journal_verify, run_journal_export, run_keys_sign,    run_keys_verify, run_explain,
     run_drain,        run_undrain,        run_upgrade,        run_state_reset,    run_top,         run_doctor,
     run_support_bundle, run_peers,        run_fleet_accept,
-    run_config_history, run_config_rollback, run_completion,
+    run_config_history, run_config_rollback, run_reconcile_status, run_reconcile_run, run_completion,
 };
 static_assert(std::size(kVerbs) == static_cast<std::size_t>(Verb::completion) + 1);
 

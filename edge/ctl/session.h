@@ -58,6 +58,8 @@ int run_completion(Session& s);
 int run_state_reset(Session& s);
 int run_peers(Session& s);
 int run_fleet_accept(Session& s);
+int run_reconcile_status(Session& s);
+int run_reconcile_run(Session& s);
 int run_cache_stats(Session& s);
 int run_cache_get(Session& s);
 int run_cache_purge(Session& s);

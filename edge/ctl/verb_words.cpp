@@ -34,6 +34,7 @@ const std::vector<VerbWords>& words() {
         {"doctor", {}},
         {"support-bundle", {}},
         {"peers", {}},
+        {"reconcile", {"status", "run"}},
         {"fleet", {"accept"}},
     };
     return all;

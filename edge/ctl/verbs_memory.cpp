@@ -1,4 +1,4 @@
-// cache and policy test: what a node remembers, and what it would answer.
+// cache, policy test and reconcile: what a node remembers, what it would answer, and what it owes the centre.
 #include <fmt/format.h>
 
 #include "edge/ctl/session.h"
@@ -63,6 +63,23 @@ void show_policy(Console& console, Value root) {
     if (!rows.empty()) console.table({"RUNG", "ANSWERS", "WHY"}, rows);
 }
 
+void show_reconcile(Console& console, Value root) {
+    std::string state = text_of(root["state"]);
+    if (root["why"]) state += fmt::format(": {}", text_of(root["why"]));
+    std::vector<std::vector<std::string>> rows{
+        {"state", state},
+        {"pending", text_of(root["pending"])},
+        {"oldest", seconds_text(root["oldestSeconds"])},
+        {"confirmed", text_of(root["confirmed"])},
+        {"reversed", text_of(root["reversed"])},
+        {"unknown", text_of(root["unknown"])},
+    };
+    if (root["undecided"])
+        rows.push_back({"asked in vain",
+                        fmt::format("{}, the last one: {}", text_of(root["undecided"]), text_of(root["lastFailure"]))});
+    console.table({"RECONCILIATION", ""}, rows);
+}
+
 }  // namespace
 
 int run_cache_stats(Session& s) {
@@ -123,6 +140,14 @@ int run_cache_revoke(Session& s) {
         s.console.line(
             fmt::format("revoked: nothing decided before {} answers for this subject", text_of(root["revokedAt"])));
     });
+}
+
+int run_reconcile_status(Session& s) {
+    return s.get(admin::kReconcile, [&s](Value root) { show_reconcile(s.console, root); });
+}
+
+int run_reconcile_run(Session& s) {
+    return s.post(admin::kReconcile, "{}", [&s](Value root) { show_reconcile(s.console, root); });
 }
 
 int run_policy_test(Session& s) {

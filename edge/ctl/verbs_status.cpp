@@ -46,10 +46,9 @@ std::string circuit_text(Value circuit) {
 }
 
 std::string registration_text(Value registration) {
-    std::string out = fmt::format("{}in {} as {} at {}",
-                                  registration["registered"].boolean().value_or(false) ? "" : "NOT ",
-                                  text_of(registration["kind"]), text_of(registration["service"]),
-                                  text_of(registration["address"]));
+    std::string out =
+        fmt::format("{}in {} as {} at {}", registration["registered"].boolean().value_or(false) ? "" : "NOT ",
+                    text_of(registration["kind"]), text_of(registration["service"]), text_of(registration["address"]));
     if (registration["problem"]) out += ": " + text_of(registration["problem"]);
     return out;
 }
@@ -80,7 +79,10 @@ void show_overview(Console& console, Value root) {
         {"load", fmt::format("{} requests/s, {} degraded/s, {} in flight, {} queued, {} connections",
                              text_of(load["perSecond"]), text_of(load["degradedPerSecond"]), text_of(load["inFlight"]),
                              text_of(load["queued"]), text_of(load["connections"]))});
-    rows.push_back({"reconcile", fmt::format("{} pending", text_of(root["reconcile"]["pending"]))});
+    rows.push_back(
+        {"reconcile", fmt::format("{} pending, {} confirmed, {} reversed, {} unknown",
+                                  text_of(root["reconcile"]["pending"]), text_of(root["reconcile"]["confirmed"]),
+                                  text_of(root["reconcile"]["reversed"]), text_of(root["reconcile"]["unknown"]))});
     const Value config = root["config"];
     rows.push_back(
         {"config",

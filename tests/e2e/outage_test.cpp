@@ -118,7 +118,7 @@ TEST_CASE("e2e: a provisional answer waits for the outage to last, is journalled
     CHECK(site.ask(ask).json().text("outcome") == "provisional");
     CHECK(site.metric("holdfast_reconcile_pending") == 3);
 
-    pause_for(200ms); // an order is durable within 100 ms
+    pause_for(200ms);  // an order is durable within 100 ms
     REQUIRE(site.stop_node(SIGKILL) == 128 + SIGKILL);
     REQUIRE(site.start_node());
     CHECK(site.circuit() == "open");
@@ -140,6 +140,36 @@ TEST_CASE("e2e: an outage older than the hard stop has no provisional answers un
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "s3")).json().text("outcome") == "provisional");
     REQUIRE(site.ctl({"degrade", "auto", "--reason", "done"}).status == 0);
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "s4")).json().text("source") == "live");
+}
+
+TEST_CASE("e2e: who was let through in an outage is put to the centre after it, and an operator sees what it says") {
+    Terms terms;
+    terms.scenes = scenes("after = \"0s\", budget_per_minute = 100, per_subject_per_hour = 5");
+    Site site(std::move(terms), R"({"failPercent":0,"reviewPercent":0,"outcomes":{"bad":"fail"}})");
+    REQUIRE(site.ctl({"degrade", "on", "--reason", "planned work"}).status == 0);
+    const Ask good = verify_ask("good", "LOGIN", "good"), bad = verify_ask("bad", "LOGIN", "bad");
+    const std::string id = site.ask(bad).json().text("requestId");
+    REQUIRE(site.ask(good).json().text("outcome") == "provisional");
+    const auto refused = site.ctl({"reconcile", "run"});
+    CHECK(refused.status == 1);
+    CHECK(refused.err.find("an order of an operator") != std::string::npos);
+    CHECK(site.ctl({"reconcile", "status"}).out.find("2\n") != std::string::npos);
+    const std::uint64_t before = site.centre_requests();
+    REQUIRE(site.ctl({"degrade", "auto", "--reason", "done"}).status == 0);
+    CHECK(eventually(20s, [&] { return site.metric("holdfast_reconcile_pending") == 0; }));
+    CHECK(site.centre_requests() == before + 2);
+    CHECK(site.metric("holdfast_reconciled_total{result=\"confirmed\"}") == 1);
+    CHECK(site.metric("holdfast_reconciled_total{result=\"reversed\"}") == 1);
+    CHECK(site.ask(lookup_ask("bad")).json().text("outcome") == "fail");
+    CHECK(site.ask(lookup_ask("bad")).json()["final"].boolean() == true);
+    CHECK(site.ask(lookup_ask("good")).json().text("outcome") == "pass");
+    CHECK(eventually(2s, [&] { return site.journal().find("\"why\":\"reconciled\"") != std::string::npos; }));
+    const std::string journal = site.journal();
+    CHECK(journal.find("\"requestId\":\"" + id +
+                       "\",\"credential\":\"app\",\"orderNo\":\"bad\",\"result\":\"reversed\"") != std::string::npos);
+    const auto status = site.ctl({"status"});
+    CHECK(status.out.find("0 pending, 1 confirmed, 1 reversed, 0 unknown") != std::string::npos);
+    CHECK(status.out.find("the centre says fail") != std::string::npos);
 }
 
 TEST_CASE("e2e: the way back is by itself, and an order answered degraded goes live after it") {

@@ -53,6 +53,8 @@ TEST_CASE("ctl: every verb is understood") {
         {{"fleet", "accept", "--reason", "r"}, Verb::fleet_accept},
         {{"config", "history"}, Verb::config_history},
         {{"config", "rollback"}, Verb::config_rollback},
+        {{"reconcile", "status"}, Verb::reconcile_status},
+        {{"reconcile", "run"}, Verb::reconcile_run},
         {{"completion", "bash"}, Verb::completion},
     };
     CHECK(all.size() == static_cast<std::size_t>(Verb::completion) + 1);

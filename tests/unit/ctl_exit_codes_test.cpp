@@ -141,6 +141,8 @@ TEST_CASE("ctl: what is asked of the node") {
         {{"journal", "export", "--after", "9"}, "GET /v1/journal?n=1000&after=9 ", ""},
         {{"explain", "req/../x?y"}, "GET /v1/explain/req%2F..%2Fx%3Fy ", ""},
         {{"undrain"}, "POST /v1/undrain ", "{}"},
+        {{"reconcile", "status"}, "GET /v1/reconcile ", ""},
+        {{"reconcile", "run"}, "POST /v1/reconcile ", "{}"},
         {{"state", "reset", "--reason", "r"}, "POST /v1/state/reset ", R"({"reason":"r"})"},
     };
     for (const auto& [args, line, body] : all) {

@@ -120,7 +120,7 @@ TEST_CASE("ctl: status shows a verdict, then everything that matters") {
         R"("upstreams":[{"endpoint":"https://a:8443","weight":90,"state":"ejected","inFlight":0,"connections":2,)"
         R"("p99Seconds":0.12}],)"
         R"("load":{"connections":5,"inFlight":1,"queued":0,"perSecond":10.5,"degradedPerSecond":10},)"
-        R"("reconcile":{"pending":4},)"
+        R"("reconcile":{"pending":4,"confirmed":7,"reversed":2,"unknown":0},)"
         R"("config":{"hash":"ab","generation":1,"source":"/etc/x.toml","lastReloadSuccessful":true},)"
         R"("events":[{"time":"t","kind":"circuit","text":"opened"}]})";
     ScriptedAdmin node({ScriptedAdmin::answer(200, status)});
@@ -128,9 +128,10 @@ TEST_CASE("ctl: status shows a verdict, then everything that matters") {
     INFO(ran.out);
     CHECK(ran.code == kDone);
     CHECK(ran.out.rfind("degraded: the circuit is open; answering from memory\n", 0) == 0);
-    for (const char* piece : {"pop-1 (ap), version 0.1.0, pid 7, up 1h01m", "open for 12s (failure_rate), retry in 3s",
-                              "healthy, 12 records, 1.0MiB of 1.0GiB", "NOT healthy: moved aside",
-                              "PAYMENT  degraded 1m01s uid 0 move", "4 pending", "https://a:8443", "120ms", "opened"}) {
+    for (const char* piece :
+         {"pop-1 (ap), version 0.1.0, pid 7, up 1h01m", "open for 12s (failure_rate), retry in 3s",
+          "healthy, 12 records, 1.0MiB of 1.0GiB", "NOT healthy: moved aside", "PAYMENT  degraded 1m01s uid 0 move",
+          "4 pending, 7 confirmed, 2 reversed, 0 unknown", "https://a:8443", "120ms", "opened"}) {
         INFO(piece);
         CHECK(ran.out.find(piece) != std::string::npos);
     }

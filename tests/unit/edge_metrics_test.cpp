@@ -67,6 +67,7 @@ TEST_CASE("metrics: every promised name is there on a fresh node") {
                              "holdfast_journal_entries_total",
                              "holdfast_notifications_total",
                              "holdfast_reconcile_pending",
+                             "holdfast_reconciled_total",
                              "holdfast_connections",
                              "holdfast_loop_lag_seconds",
                              "holdfast_config_last_reload_successful",

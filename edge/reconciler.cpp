@@ -1,0 +1,246 @@
+#include "edge/reconciler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "edge/base/log.h"
+#include "edge/request_id.h"
+
+namespace holdfast {
+
+std::string_view name(Reconciled result) {
+    switch (result) {
+        case Reconciled::confirmed:
+            return "confirmed";
+        case Reconciled::reversed:
+            return "reversed";
+        case Reconciled::unknown:
+            return "unknown";
+    }
+    return "unknown";
+}
+
+Reconciler::Reconciler(Parts& parts, std::function<void(const std::string& id)> on_reversed)
+    : parts_(parts), on_reversed_(std::move(on_reversed)), timer_(parts.loop.after(Nanos(0), [this] {
+          armed_ = false;
+          step();
+      })) {
+    timer_->stop();  // armed by step()
+}
+
+Reconciler::~Reconciler() {
+    *alive_ = false;
+}
+
+void Reconciler::stop() {
+    stopped_ = true;
+    timer_->stop();
+    if (now_) now_->call.reset();
+}
+
+std::string_view Reconciler::held(Now now) const {
+    if (stopped_ || parts_.draining || parts_.refusing) return "the node is draining";
+    if (parts_.storage.evidence() == nullptr) return "there is no evidence: the journal's folder cannot be used";
+    if (parts_.storage.journal() == nullptr || !parts_.storage.health().journal.ok)
+        return "the journal cannot be written";
+    if (parts_.overrides.mode_of({}, now) == Mode::degraded) return "an order of an operator: no call to the centre";
+    const CircuitView circuit = parts_.upstream.circuit().view(now);
+    if (circuit.state != CircuitState::closed) return "the circuit is not closed";
+    if (circuit.ramp) return "the centre is still recovering";
+    if (parts_.upstream.queued() > 0) return "calls of clients wait for the centre";
+    return {};
+}
+
+void Reconciler::tick() {
+    if (!now_ && !armed_) step();
+}
+
+Result<void> Reconciler::run() {
+    const Now now = parts_.loop.now();
+    if (const auto why = held(now); !why.empty())
+        return fail(Code::exists, Origin::local, fmt::format("nothing is reconciled: {}", why));
+    for (auto& [id, later] : later_) later.due = now.mono;
+    cursor_.clear();
+    next_ = now.mono;
+    step();
+    return {};
+}
+
+std::optional<EvidenceItem> Reconciler::next_due(Now now) {
+    const EvidenceVault& vault = *parts_.storage.evidence();
+    for (std::size_t looked = 0; looked < kLookMax; ++looked) {
+        auto item = vault.after(cursor_);
+        cursor_ = item ? item->id : std::string();
+        if (!item) return std::nullopt;
+        const auto later = later_.find(item->id);
+        const bool waits = later != later_.end() && later->second.due > now.mono;
+        if (!waits && now.wall - item->kept_at >= kRest) return item;
+    }
+    return std::nullopt;
+}
+
+void Reconciler::step() {
+    const Now now = parts_.loop.now();
+    if (now_ || !held(now).empty()) return;
+    if (now.mono < next_) {
+        armed_ = true;
+        return timer_->restart(next_ - now.mono);
+    }
+    auto item = next_due(now);
+    if (!item) return;
+    next_ = now.mono + Nanos(1s) / parts_.snapshot->config.reconcile.per_second;
+    look(std::move(*item));
+}
+
+void Reconciler::look(EvidenceItem item) {
+    now_.emplace(UnderWay{item.id, make_request_id(parts_.loop.now().wall, parts_.rng), item.kept_at});
+    const auto later = later_.find(item.id);
+    if (later != later_.end() && later->second.told) return erase();
+    parts_.storage.evidence()->read(item.id, [this, alive = alive_](Result<std::string> evidence) {
+        if (*alive) ask(std::move(evidence));
+    });
+}
+
+void Reconciler::ask(Result<std::string> evidence) {
+    const Now now = parts_.loop.now();
+    if (!evidence && evidence.error().code == Code::not_found) return over();
+    auto replay = evidence ? decode_replay(*evidence, parts_.document) : tl::unexpected(evidence.error());
+    if (!replay) {
+        // It may be another key's, which an operator can bring back: it stays until its time is over.
+        log::warn("reconcile: {}: {}", now_->id, replay.error().detail);
+        return again(replay.error().detail, Nanos(0));
+    }
+    now_->replay = std::move(*replay);
+    const Replay& r = now_->replay;
+    if (const auto why = held(now); !why.empty()) return again(why, Nanos(0));
+    if (parts_.overrides.mode_of(r.scene, now) == Mode::degraded)
+        return again("an order of an operator for its scene: no call to the centre", Nanos(0));
+    const Caller caller{siphash64(parts_.caller_key, r.subject), siphash64(parts_.caller_key, r.credential)};
+    Admission admission = parts_.upstream.circuit().admit(caller, now, parts_.rng);
+    if (!admission.admitted()) return again(name(admission.why), Nanos(0));
+    CallSpec spec;
+    spec.request_id = now_->asked_as;
+    spec.credential = r.credential;
+    spec.order_no = r.order_no;
+    spec.caller = caller;
+    spec.permit = std::move(admission.permit);
+    spec.body = std::make_shared<const std::string>(r.request);  // owners: the call and its tries
+    spec.deadline = now.mono + parts_.snapshot->config.upstream.deadline;
+    spec.may_retry = [] { return false; };
+    now_->call = parts_.upstream.start(std::move(spec), [this](CallResult&& result) { answered(std::move(result)); });
+}
+
+void Reconciler::answered(CallResult&& result) {
+    const std::unique_ptr<Call> call = std::move(now_->call);  // it ends with this callback
+    if (stopped_) return;
+    if (result.ok()) {
+        const Verdict verdict = result.outcome->verdict;
+        const std::string id = result.outcome->verification_id;
+        if (now_->replay.whole) write_down(std::move(*result.outcome), parts_.loop.now());
+        const Reconciled what = verdict == Verdict::pass   ? Reconciled::confirmed
+                                : verdict == Verdict::fail ? Reconciled::reversed
+                                                           : Reconciled::unknown;
+        return conclude(what, name(verdict), id, {});
+    }
+    if (result.failure == FailureKind::rejected || result.failure == FailureKind::caller_error)
+        return conclude(Reconciled::unknown, {}, {}, name(result.failure));
+    again(name(result.failure), kAfterFailure);
+}
+
+// Decided about what was seen when the answer was given: its age counts from then, and a revocation since hides it.
+void Reconciler::write_down(CentreOutcome outcome, Now now) const {
+    const Replay& r = now_->replay;
+    const auto order = parts_.storage.orders().find(r.credential, r.order_no, now);
+    // The number may have been used again, or the order has had the centre's word meanwhile: asked again, or notified.
+    if (order && (order->body != r.body_sha256 || order->final)) return;
+    const LiveRecord record{r.credential, r.subject, r.scene, r.device, r.order_no, r.body_sha256, r.epoch};
+    const Nanos age = std::max(Nanos(0), Nanos(now.wall - now_->answered));
+    record_decided(parts_, *parts_.snapshot, record, std::move(outcome), {now.mono - age, now_->answered}, now);
+}
+
+void Reconciler::conclude(Reconciled result, std::string_view outcome, std::string_view verification_id,
+                          std::string_view why) {
+    std::string fields;
+    json::Writer w(fields);
+    w.begin_object()
+        .member("requestId", now_->id)
+        .member("credential", now_->replay.credential)
+        .member("orderNo", now_->replay.order_no)
+        .member("result", name(result))
+        .member("askedAs", now_->asked_as);
+    if (!outcome.empty()) w.member("outcome", outcome);
+    if (!verification_id.empty()) w.member("verificationId", verification_id);
+    if (!why.empty()) w.member("why", why);
+    w.end_object();
+    parts_.metrics.journalled("reconciled");
+    const WallTime wall = parts_.loop.now().wall;
+    parts_.storage.journal()->append("reconciled", fields, wall, [this, alive = alive_, result](Result<void> written) {
+        if (!*alive || stopped_) return;
+        if (!written) return again(written.error().detail, kAfterFailure);
+        ++counts_[static_cast<std::size_t>(result)];
+        parts_.metrics.reconciled(name(result));
+        later_[now_->id].told = true;
+        if (result == Reconciled::reversed) {
+            log::warn("reconcile: the centre reverses the provisional answer of {}", now_->id);
+            if (on_reversed_) on_reversed_(now_->id);
+        }
+        erase();
+    });
+}
+
+void Reconciler::erase() {
+    parts_.storage.evidence()->erase(now_->id, [this, alive = alive_](Result<void> erased) {
+        if (!*alive || stopped_) return;
+        if (!erased && erased.error().code != Code::not_found) return again(erased.error().detail, kAfterFailure);
+        if (erased && parts_.storage.journal() != nullptr) {
+            std::string fields;
+            json::Writer(fields).begin_object().member("evidence", now_->id).member("why", "reconciled").end_object();
+            parts_.metrics.journalled("erased");
+            parts_.storage.journal()->append("erased", fields, parts_.loop.now().wall);
+        }
+        later_.erase(now_->id);
+        over();
+    });
+}
+
+void Reconciler::again(std::string_view why, Nanos pause) {
+    const MonoTime now = parts_.loop.now().mono;
+    why_ = why;
+    Later& later = later_[now_->id];
+    later.due = now + std::min<Nanos>(kAgainFirst * (1u << std::min(later.tries, 5u)), kAgainMax);
+    ++later.tries;
+    next_ = std::max(next_, now + pause);
+    over();
+}
+
+void Reconciler::over() {
+    now_.reset();
+    if (!stopped_) step();
+}
+
+void Reconciler::expired(const std::string& id) {
+    const auto later = later_.find(id);
+    const bool told = later != later_.end() && later->second.told;
+    if (later != later_.end()) later_.erase(later);
+    if (told) return;
+    ++counts_[static_cast<std::size_t>(Reconciled::unknown)];
+    parts_.metrics.reconciled(name(Reconciled::unknown));
+}
+
+void Reconciler::write(json::Writer& w) const {
+    const Now now = parts_.loop.now();
+    const EvidenceVault* vault = parts_.storage.evidence();
+    const std::size_t pending = vault == nullptr ? 0 : vault->count();
+    const std::string_view why = held(now);
+    w.begin_object().member("pending", std::uint64_t(pending));
+    w.member("state", pending == 0 ? "idle" : !why.empty() ? "held" : now_ ? "asking" : "waiting");
+    if (pending > 0 && !why.empty()) w.member("why", why);
+    if (const auto oldest = vault == nullptr ? std::nullopt : vault->after({}))
+        w.member("oldestSeconds", std::chrono::duration<double>(now.wall - oldest->kept_at).count());
+    if (!later_.empty()) w.member("undecided", std::uint64_t(later_.size())).member("lastFailure", why_);
+    for (const auto result : {Reconciled::confirmed, Reconciled::reversed, Reconciled::unknown})
+        w.key(json::Key(name(result))).unsigned_integer(count(result));
+    w.end_object();
+}
+
+}  // namespace holdfast

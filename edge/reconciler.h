@@ -1,0 +1,88 @@
+// Reconciliation (SPEC §4): after an outage every provisional answer is put to the centre again, and its word is
+// journalled beside the answer, counted, and written down as the order's outcome; then the evidence is erased. Oldest
+// first, one at a time, at most `reconcile.per_second`, without retries, and only while nothing of the clients' own
+// needs the centre: the circuit closed and its ramp over, no order `degraded`, no call in line, no drain. What the
+// centre could not decide is asked again, later and later, until `reconcile.retain` is over.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "edge/live_record.h"
+#include "edge/replay.h"
+
+namespace holdfast {
+
+enum class Reconciled : std::uint8_t {
+    confirmed,  // the centre says pass
+    reversed,   // it says fail: somebody was let through who should not have been
+    unknown,    // it says review, refuses the request, or could not be asked in `reconcile.retain`
+};
+std::string_view name(Reconciled result);  // "confirmed", …
+
+class Reconciler {
+  public:
+    static constexpr Nanos kRest = 10s;          // of an answer, before it is put to the centre
+    static constexpr Nanos kAfterFailure = 10s;  // no further one, when the centre did not decide the last
+    static constexpr Nanos kAgainFirst = 30s, kAgainMax = 15min;  // the same one
+    static constexpr std::size_t kLookMax = 256;                  // items looked at in one turn
+
+    // Requires: `parts` outlives it. `on_reversed` is told the id of the request.
+    Reconciler(Parts& parts, std::function<void(const std::string& id)> on_reversed);
+    ~Reconciler();  // what is under way is given up; the next start asks again
+    Reconciler(const Reconciler&) = delete;
+    Reconciler& operator=(const Reconciler&) = delete;
+
+    void tick();
+    // The operator's word: what waits for another try is tried now. Code::exists, with the reason, while it is held.
+    Result<void> run();
+    void stop();                          // for good: the process ends, or another takes over
+    void expired(const std::string& id);  // its evidence was erased unasked
+    void write(json::Writer& w) const;    // for operators, see edge/ctl/admin_client.h
+    std::uint64_t count(Reconciled result) const { return counts_[static_cast<std::size_t>(result)]; }
+
+  private:
+    struct Later {
+        MonoTime due{};
+        unsigned tries = 0;
+        bool told = false;  // its outcome is journalled, and only the evidence is left
+    };
+    struct UnderWay {
+        std::string id;        // of the request that was answered
+        std::string asked_as;  // of the call
+        WallTime answered{};
+        Replay replay{};
+        std::unique_ptr<Call> call{};
+    };
+    std::string_view held(Now now) const;  // why nothing may be asked; empty: it may
+    std::optional<EvidenceItem> next_due(Now now);
+    void step();
+    void look(EvidenceItem item);
+    void ask(Result<std::string> evidence);
+    void answered(CallResult&& result);
+    void write_down(CentreOutcome outcome, Now now) const;
+    void conclude(Reconciled result, std::string_view outcome, std::string_view verification_id, std::string_view why);
+    void erase();
+    void again(std::string_view why, Nanos pause);
+    void over();
+
+    Parts& parts_;
+    std::function<void(const std::string& id)> on_reversed_;
+    std::string cursor_;                               // the id that was looked at last
+    std::map<std::string, Later, std::less<>> later_;  // of items in the vault
+    std::optional<UnderWay> now_;
+    MonoTime next_{};                        // not before
+    std::array<std::uint64_t, 3> counts_{};  // since the start
+    std::string why_;                        // of the last one that was not decided
+    bool stopped_ = false, armed_ = false;
+    std::unique_ptr<Timer> timer_;                                // to next_, while armed
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and completions that may come later
+};
+
+}  // namespace holdfast

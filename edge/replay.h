@@ -1,0 +1,32 @@
+// What a provisional answer leaves behind for reconciliation (SPEC §4): the request, to be put to the centre again, and
+// what must be known to write its outcome down.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "edge/base/json.h"
+#include "edge/base/result.h"
+#include "policy/signature.h"
+#include "policy/verification.h"
+
+namespace holdfast {
+
+struct Replay {
+    std::string credential, order_no, scene, subject, device;
+    Digest body_sha256{};     // of what the caller sent
+    std::uint64_t epoch = 0;  // OutcomeStore::epoch() when it was answered: what a later revocation hides
+    // Whether `request` is all of it. Without its evidence the centre's word is journalled only: what it decides on
+    // less than it was asked with is no outcome to remember.
+    bool whole = false;
+    std::string request;  // JSON
+};
+
+// The request without its evidence (`keep_evidence = false`).
+std::string without_evidence(const VerifyRequest& request);
+
+std::string encode(const Replay& replay);
+// Code::corrupt for anything that encode() does not write.
+Result<Replay> decode_replay(std::string_view bytes, json::Document& document);
+
+}  // namespace holdfast
