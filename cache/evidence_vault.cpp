@@ -111,6 +111,8 @@ Result<void> EvidenceVault::State::load() {
     std::error_code ec;
     for (std::filesystem::directory_iterator it(options.dir, ec), end; !ec && it != end; it.increment(ec)) {
         const std::string file = it->path().filename().string();
+        // What a crash left half-written has no answer that left for it.
+        if (file.ends_with(std::string(kSuffix) + std::string(files::kBegun))) ::unlink(it->path().c_str());
         if (!file.ends_with(kSuffix)) continue;
         const std::string id = file.substr(0, file.size() - kSuffix.size());
         auto head = files::read_file(it->path().string(), kItemBytesMax);
@@ -118,7 +120,7 @@ Result<void> EvidenceVault::State::load() {
         wire::Reader r(*head);
         r.bytes(kMagic.size());
         r.u32();
-        // A file that a crash cut short is no evidence, and no answer left for it; it ages from now.
+        // A file that the disk has cut short is no evidence any more; it ages from now.
         const std::int64_t at = r.i64();
         const WallTime kept = r.ok() ? std::min(WallTime(Nanos(at)), loop.now().wall) : loop.now().wall;
         items[id] = {{id, kept, head->size()}, false};

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -80,11 +81,18 @@ Result<void> write_all(int fd, std::string_view bytes, const std::string& path) 
 }
 
 Result<void> write_new_file(const std::string& path, std::string_view bytes) {
-    Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const std::string begun = path + std::string(kBegun);
+    Fd fd(::open(begun.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd) return tl::unexpected(error_of(errno, "make", path));
     Result<void> done = write_all(fd.get(), bytes, path);
     if (done && ::fsync(fd.get()) != 0) done = tl::unexpected(error_of(errno, "sync", path));
-    if (done) done = sync_dir(parent_of(path));
+    if (done && ::renameat2(AT_FDCWD, begun.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0)
+        done = tl::unexpected(error_of(errno, "make", path));
+    if (!done) {
+        ::unlink(begun.c_str());
+        return done;
+    }
+    done = sync_dir(parent_of(path));
     if (!done) ::unlink(path.c_str());
     return done;
 }

@@ -34,7 +34,9 @@ Error error_of(int errno_value, std::string_view what, const std::string& path);
 Result<void> make_dir(const std::string& path); // 0700, parents too; fine when it is there
 Result<void> sync_dir(const std::string& path);
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max);
-// Writes a new file, syncs it and its folder. Requires: no such file; on failure none is left behind.
+// Writes a new file, syncs it and its folder. Code::exists when there is one; on failure none is left behind. Under its
+// name it is whole: a crash may leave the one with kBegun behind the name, which the next write of it takes over.
+inline constexpr std::string_view kBegun = ".new";
 Result<void> write_new_file(const std::string& path, std::string_view bytes);
 Result<void> write_all(int fd, std::string_view bytes, const std::string& path);
 std::string parent_of(const std::string& path);

@@ -57,6 +57,7 @@ class Checkers {
     void check_budgets();
     void check_circuit();
     void check_newest_record();
+    void check_reconciled();
 
     struct Source {  // the calls behind a verification id
         const Called* first = nullptr;

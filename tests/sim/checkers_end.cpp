@@ -31,6 +31,20 @@ void Checkers::at_end() {
     check_budgets();
     check_circuit();
     check_newest_record();
+    check_reconciled();
+}
+
+// Nobody who was let through is forgotten. What makes the centre fail whenever it is asked stays open.
+void Checkers::check_reconciled() {
+    std::set<std::string> settled, poisoned;
+    for (const Called& c : s_.history.calls)
+        if (c.call.poisoned) poisoned.insert(c.call.idempotency_key);
+    for (const JournalSeen& e : s_.journal.entries())
+        if (e.kind == "reconciled" || e.kind == "provisional_withdrawn") settled.insert(e.request_id);
+    for (const JournalSeen& e : s_.journal.entries())
+        if (e.kind == "provisional" && !settled.contains(e.request_id) &&
+            !poisoned.contains(e.credential + "." + e.order))
+            s_.history.violated("reconciled", "nobody asked the centre about " + e.request_id, e.at);
 }
 
 void Checkers::check_nonces() {

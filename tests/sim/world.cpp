@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint64_t kBoot = 4711;  // the machine of a world is never started anew
 constexpr Nanos kSampleEvery = 100ms;
 constexpr Nanos kConvergeMax = 240s;
+constexpr Nanos kReconcileMax = Reconciler::kAgainMax + 1min;
 constexpr Nanos kStays = 3s;
 
 }  // namespace
@@ -186,6 +187,7 @@ WorldReport World::run() {
     orders_over();
     converge();
     ask_after_healing();
+    reconcile();
     end_node();
     checkers_.at_end();
     return report();
@@ -233,6 +235,13 @@ void World::ask_after_healing() {
         if (!a.ok() || a.source != "live")
             bad("live-after-heal", fmt::format("request {}: {} {} {}", a.id, a.status, a.code, a.source));
     }
+}
+
+// Checkers::check_reconciled() says whether that was enough.
+void World::reconcile() {
+    const EvidenceVault* vault = node_->parts().storage.evidence();
+    if (vault == nullptr) return bad("reconciled", "there is no folder of evidence");
+    world_.run_until_true([vault] { return vault->count() == 0; }, kReconcileMax);
 }
 
 WorldReport World::report() const {

@@ -76,6 +76,7 @@ class World {
     void converge();
     bool converged() const;
     void ask_after_healing();
+    void reconcile();
     WorldReport report() const;
     std::optional<MonoTime> open_since() const;
     void bad(std::string_view rule, const std::string& what);

@@ -57,6 +57,19 @@ TEST_CASE("evidence: kept sealed, read back, also after a restart") {
     CHECK(b.read("req-2").error().code == Code::not_found);
 }
 
+TEST_CASE("evidence: what a crash left half-written is no evidence, and does not stay") {
+    VaultBench b;
+    b.open();
+    REQUIRE(b.keep("req-1", "the face"));
+    CHECK_FALSE(std::filesystem::exists(b.folder / "evidence/req-1.sealed.new"));
+    std::filesystem::rename(b.folder / "evidence/req-1.sealed", b.folder / "evidence/req-1.sealed.new");
+    b.open();
+    CHECK(b.vault->count() == 0);
+    CHECK(std::filesystem::is_empty(b.folder / "evidence"));
+    REQUIRE(b.keep("req-1", "the face"));
+    CHECK(b.read("req-1") == "the face");
+}
+
 TEST_CASE("evidence: a changed, cut or renamed file does not open") {
     VaultBench b;
     b.open();
