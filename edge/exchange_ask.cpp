@@ -16,6 +16,7 @@ CallEnd end_of(FailureKind failure) {
             return CallEnd::timeout;
         case FailureKind::rejected:
         case FailureKind::caller_error:
+        case FailureKind::caller_setup:
             return CallEnd::rejected;
         case FailureKind::setup:
             return CallEnd::setup;
@@ -92,7 +93,9 @@ void Exchange::take_result(CallResult&& result) {
         return run();
     }
     call_end_ = end_of(result.failure);
-    if (result.failure == FailureKind::caller_error) {
+    if (result.failure == FailureKind::caller_setup || result.failure == FailureKind::caller_signature)
+        owner_.tell_of_caller(credential_->id, result.error.detail);
+    if (result.failure == FailureKind::caller_error || result.failure == FailureKind::caller_setup) {
         remember_failed(t);
         refuse(ApiCode::invalid_request, result.error.detail);
     } else if (result.failure == FailureKind::overloaded_local) {

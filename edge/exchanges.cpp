@@ -44,6 +44,12 @@ void Exchanges::erase_later(Exchange& exchange) {
     }
 }
 
+void Exchanges::tell_of_caller(std::string_view credential, std::string_view detail) {
+    if (!caller_lines_.allow(parts_.loop.now().mono)) return;
+    log::warn("the centre and credential {} do not accept each other: {} (suppressed {})", log::escape(credential),
+              detail, caller_lines_.take_suppressed());
+}
+
 void Exchanges::erase_done() {
     scheduled_ = false;
     std::vector<Exchange*> done;

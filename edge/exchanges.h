@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "edge/base/log.h"
 #include "edge/exchange.h"
 
 namespace holdfast {
@@ -33,6 +34,8 @@ class Exchanges {
     }
     void stop_leading(const std::string& order_key) { leaders_.erase(order_key); }
     void erase_later(Exchange& exchange);
+    // That a caller's own set-up at the centre is wrong: a line of the log now and then.
+    void tell_of_caller(std::string_view credential, std::string_view detail);
 
   private:
     void erase_done();
@@ -46,6 +49,7 @@ class Exchanges {
     std::unique_ptr<Timer> without_memory_;  // does what could not be deferred
     bool scheduled_ = false;
     std::uint64_t begun_ = 0;
+    log::LogLimit caller_lines_;
 };
 
 }  // namespace holdfast

@@ -231,6 +231,12 @@ GatewayReply read_v3(const AlipaySettings& s, const AlipayAnswer& answer, std::s
 
 }  // namespace
 
+void blame_caller(GatewayReply& reply, bool own_app) {
+    FailureKind& failure = reply.central.failure;
+    if (failure == FailureKind::setup && !reply.code.empty()) failure = FailureKind::caller_setup;
+    if (failure == FailureKind::bad_signature && !own_app) failure = FailureKind::caller_signature;
+}
+
 GatewayReply read_alipay(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
                         json::Document& doc) {
     return s.protocol == AlipayProtocol::v2 ? read_v2(s, answer, order_no, doc) : read_v3(s, answer, order_no, doc);

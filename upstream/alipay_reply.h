@@ -28,4 +28,9 @@ struct GatewayReply {
 GatewayReply read_alipay(const AlipaySettings& settings, const AlipayAnswer& answer, std::string_view order_no,
                         json::Document& doc);
 
+// Of an answer to a call that went on as its caller had signed it: what it says of app, key and rights is said of the
+// caller, and where that is another app than the node's own, a wrong signature may come of a wrong key in its
+// configuration. Neither is a word about the node.
+void blame_caller(GatewayReply& reply, bool own_app);
+
 }  // namespace holdfast

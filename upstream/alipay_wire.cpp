@@ -97,12 +97,14 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::read(const HttpResponse& answer,
              std::string(headers.get("alipay-sn")), std::string(headers.get("content-type")), std::move(order_no),
              GatewayReply{}});
     const bool keep = forward != nullptr;
+    const bool own_app = keep && forward->own_app;
     return enter(
-        {[slot, keep, settings = keep ? forward->settings : settings_] {
+        {[slot, keep, own_app, settings = keep ? forward->settings : settings_] {
              json::Document doc;
              slot->reply = read_alipay(
                  *settings, {slot->status, slot->body, slot->timestamp, slot->nonce, slot->signature, slot->sn},
                  slot->order_no, doc);
+             if (keep) blame_caller(slot->reply, own_app);
              if (keep && slot->reply.is_signed)  // owners: as CentralReply says
                  slot->reply.central.raw =
                      std::make_shared<const RawAnswer>(RawAnswer{std::move(slot->body), std::move(slot->type)});

@@ -121,7 +121,8 @@ void Attempt::read(CentralReply reply, int status) {
     r.pending_id = std::move(reply.pending_id);
     r.raw = std::move(reply.raw);
     r.status = status;
-    const bool trusted = r.failure != FailureKind::invalid_response && r.failure != FailureKind::bad_signature;
+    const bool trusted = r.failure != FailureKind::invalid_response && r.failure != FailureKind::bad_signature &&
+                         r.failure != FailureKind::caller_signature;
     if (trusted && connection_.client) pool_.give_back(std::move(connection_));
     finish(std::move(r));
 }
@@ -138,7 +139,7 @@ void Attempt::become_late(Done done) {
     place_.drop();
     spec_.body.reset();
     if (spec_.forward)  // only what its answer is read by; owners: as of `forward`
-        spec_.forward = std::make_shared<const Forward>(Forward{{}, spec_.forward->settings});
+        spec_.forward = std::make_shared<const Forward>(Forward{{}, spec_.forward->settings, spec_.forward->own_app});
     done_ = std::move(done);
 }
 

@@ -86,14 +86,16 @@ struct CallResult {
     // Whether the centre has said what stands, an outcome or not.
     bool definite() const {
         return ok() || failure == FailureKind::pending || failure == FailureKind::caller_error ||
-               failure == FailureKind::setup || failure == FailureKind::rejected;
+               failure == FailureKind::setup || failure == FailureKind::caller_setup ||
+               failure == FailureKind::rejected;
     }
     // Whether the centre was tried and failed, so that the ladder may be asked under its rule. Not after a definite
     // refusal. Ours to shed (overloaded_local) is neither.
     bool ladder_may_follow() const {
         return failure != FailureKind::none && failure != FailureKind::rejected && failure != FailureKind::setup &&
-               failure != FailureKind::caller_error && failure != FailureKind::pending &&
-               failure != FailureKind::overloaded_local && failure != FailureKind::cancelled;
+               failure != FailureKind::caller_error && failure != FailureKind::caller_setup &&
+               failure != FailureKind::pending && failure != FailureKind::overloaded_local &&
+               failure != FailureKind::cancelled;
     }
 };
 

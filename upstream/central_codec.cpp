@@ -85,10 +85,14 @@ std::string_view name(FailureKind kind) {
             return "setup";
         case FailureKind::caller_error:
             return "caller_error";
+        case FailureKind::caller_setup:
+            return "caller_setup";
         case FailureKind::pending:
             return "pending";
         case FailureKind::bad_signature:
             return "bad_signature";
+        case FailureKind::caller_signature:
+            return "caller_signature";
         case FailureKind::throttled:
             return "throttled";
         case FailureKind::overloaded_local:

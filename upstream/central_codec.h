@@ -39,8 +39,10 @@ enum class FailureKind : std::uint8_t {
     rejected,         // a definite 4xx: no outcome, no retry, no ladder
     setup,            // the centre says that our own set-up is wrong: no retry, no ladder, alarm
     caller_error,     // it says that what the caller sent is wrong: no retry, no ladder, 400
+    caller_setup,     // a call that was passed on is refused for what its own caller has set up: as setup, no alarm
     pending,          // it has taken the order, and its outcome comes later
     bad_signature,    // an answer that should be signed and is not, or wrongly: no retry, alarm
+    caller_signature, // the same to a call passed on for another app: its caller's key of the centre may be a wrong one
     throttled,        // 429, or 503 with Retry-After
     overloaded_local, // our own queue is full, or its place did not come in time: nothing was sent
     cancelled,        // its owner gave it up

@@ -161,8 +161,9 @@ DropInCall read_drop_in(const DropInSettings& s, const DropInWire& wire, WallTim
     if (out.fault != DropInFault::none) return out;
     out.credential = app->credential;
     // Owners: as DropInCall says.
+    const bool own_app = app->app_id == app->settings->app_id;
     out.forward = std::make_shared<const Forward>(
-        Forward{lay_out_v2(form, form.get("sign"), SignEmpty::keep), app->settings});
+        Forward{lay_out_v2(form, form.get("sign"), SignEmpty::keep), app->settings, own_app});
     return out;
 }
 

@@ -80,6 +80,7 @@ struct DropInSettings {
 struct Forward {
     AlipayRequest request;
     std::shared_ptr<const AlipaySettings> settings;  // what its answer is read by; owners: also the configuration
+    bool own_app = false;                            // it is the node's own app that asks
 };
 
 struct DropInWire {

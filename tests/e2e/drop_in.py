@@ -3,7 +3,7 @@
 
 Usage: drop_in.py BIN_DIR [NAME...]: runs every check, or those named.
 """
-import base64, http.client, json, pathlib, signal, subprocess, sys, threading, time, urllib.parse
+import base64, http.client, json, pathlib, re, signal, subprocess, sys, threading, time, urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from notices import notify
@@ -302,7 +302,67 @@ def reloaded():
         site.close()
 
 
-CHECKS = [live, refused, degraded, others, together, reloaded]
+class MerchantSite(Site):
+    """Its gateway knows one merchant's app and not the node's own; that merchant's Alipay key is a wrong one here."""
+
+    def centre_words(self):
+        return [MERCHANT if word == APP_ID else word for word in super().centre_words()]
+
+    def start_node(self):
+        self.write("merchant-alipay.pem", vectors("alipay_keys.json")["keys"]["other_public"])
+        super().start_node()
+
+    def upstream(self, deadline, alipay):
+        url = f"http://localhost:{self.centre_port}/gateway.do"
+        return super().upstream(deadline, alipay).replace(
+            "[upstream.alipay]", f"[[upstream.endpoint]]\nurl = \"{url}\"\n[upstream.alipay]")
+
+    def tries(self):
+        """The tries by their result."""
+        seen = {}
+        done = subprocess.run(["curl", "-s", "--unix-socket", self.path("admin.sock"), "http://admin/metrics"],
+                              capture_output=True, check=True, text=True)
+        for result, n in re.findall(r'^holdfast_upstream_calls_total{.*result="(\w+)".*} (\d+)', done.stdout, re.M):
+            seen[result] = seen.get(result, 0) + int(n)
+        return {result: n for result, n in seen.items() if n}
+
+
+MERCHANT, STRANGER = "2021000000000088", "2021000000000099"
+MERCHANTS = GATEWAY.replace(APP_ID, MERCHANT) + f"""
+alipay_public_key_file = "merchant-alipay.pem"
+[[gateway.app]]
+app_id = "{STRANGER}"
+credential = "app"
+public_key_file = "app-public.pem"
+"""
+
+
+def blamed():
+    """A merchant's wrong keys and app are told to it and logged, and neither eject an endpoint nor alarm for the node."""
+    site = MerchantSite(BIN, alipay=MERCHANTS)
+    try:
+        for n in range(16):
+            node = site.call(f"order-m{n}", f"user-m{n}", app_id=MERCHANT)
+            check("its Alipay key is wrong", (node["code"], node["edge_code"], site.by_edge, "passed" in node),
+                  ("20000", "UpstreamInvalidResponse", True, False))
+            node = site.call(f"order-s{n}", f"user-s{n}", app_id=STRANGER)
+            check("its app is none", (node["code"], node["sub_code"], site.by_edge, "isv.invalid-app-id" in
+                                      node["sub_msg"]), ("40002", "isv.invalid-parameter", True, True))
+        check("tries", site.tries(), {"caller_signature": 16, "caller_setup": 16})
+        check("endpoints", {one["state"] for one in site.ctl("upstream", "list")["endpoints"]}, {"healthy"})
+        check("no alarm", (site.log().count(" setup: "), site.log().count("bad_signature: ")), (0, 0))
+        check("said", "the centre and credential app do not accept each other" in site.log(), True)
+        status, answer = site.verify("order-1")
+        check("the node's own app", (status, answer["code"]), (502, "UpstreamInvalidResponse"))
+        check("an alarm", site.log().count(" setup: the gateway answered 40002 isv.invalid-app-id"), 1)
+        site.write("merchant-alipay.pem", vectors("alipay_keys.json")["keys"]["alipay_public"])
+        site.ctl("config", "reload")
+        check("put right", site.call("order-x", app_id=MERCHANT)["passed"], "T")
+    finally:
+        site.close()
+
+
+CHECKS = [live, refused, degraded, others, together, reloaded, blamed]
 
 
 def main():

@@ -254,6 +254,30 @@ TEST_CASE("alipay answer: errors nobody vouches for are errors, and never outcom
           FailureKind::throttled);
 }
 
+TEST_CASE("alipay answer: what is said to a call that was passed on is said of its caller") {
+    const auto setup = read(R"({"error_response":{"code":"40002","sub_code":"isv.invalid-app-id"}})");
+    REQUIRE(setup.central.failure == FailureKind::setup);
+    const auto forged = read(av::answer(kNode, kPass, "other_private_pkcs1"));
+    REQUIRE(forged.central.failure == FailureKind::bad_signature);
+    for (const bool own_app : {false, true}) {
+        auto one = setup, other = forged;
+        blame_caller(one, own_app);
+        blame_caller(other, own_app);
+        CHECK(one.central.failure == FailureKind::caller_setup);
+        CHECK(other.central.failure == (own_app ? FailureKind::bad_signature : FailureKind::caller_signature));
+        CHECK_FALSE(one.central.outcome);
+        CHECK_FALSE(other.central.outcome);
+    }
+    // A status is the endpoint's word about its URL, and that is the node's.
+    json::Document doc;
+    auto status = read_alipay(av::settings(), {404, "", {}, {}, {}, {}}, "o-1", doc);
+    blame_caller(status, false);
+    CHECK(status.central.failure == FailureKind::setup);
+    auto good = read(av::answer(kNode, kPass));
+    blame_caller(good, false);
+    CHECK(good.central.failure == FailureKind::none);
+}
+
 TEST_CASE("alipay answer: another HTTP status is no answer") {
     const std::string body = av::answer(kNode, kPass);
     for (const auto& [status, failure] :
