@@ -59,7 +59,9 @@ void ConfigReloader::remote(std::string text, std::uint64_t revision) {
     const bool same = texts_.remote && *texts_.remote == text;
     newest_remote_ = std::move(text);
     newest_revision_ = revision;
-    if (same) {
+    // The text that was refused has gone again: a reload of what is in force ends the alarm.
+    const bool mended = same && !status_.last_ok && status_.failed_by == node_.config().config_source.kind;
+    if (same && (!mended || status_.hold)) {
         status_.remote_revision = revision;
         status_.remote_problem.clear();
         node_.metrics().config_last_reload_successful().Set(status_.last_ok ? 1 : 0);
