@@ -58,7 +58,7 @@ void Permit::report(const CallReport& report, Now now) {
 Circuit::Circuit(const CircuitOptions& options, Now now)
     : options_(options), window_(options.window_type, options.window_size), since_(now), bound_since_(now) {
     HF_CHECK(!has_error(options));
-    last_.cause = CircuitCause::restored;
+    last_.cause = CircuitCause::started;
     last_.at = now;
 }
 

@@ -34,16 +34,17 @@ enum class CircuitCause : std::uint8_t {
     failure_rate,
     slow_rate,
     connect_failures,
-    open_wait_over,   // open to half-open
-    probes_succeeded, // half-open to closed
-    probes_failed,    // half-open to open
-    probe_timeout,    // half_open_wait passed without a verdict
-    forced,           // the operator's word, or its end
-    restored,         // at a start
-    fleet_opened,     // the central circuit, or its override
+    open_wait_over,    // open to half-open
+    probes_succeeded,  // half-open to closed
+    probes_failed,     // half-open to open
+    probe_timeout,     // half_open_wait passed without a verdict
+    forced,            // the operator's word, or its end
+    restored,          // at a start
+    fleet_opened,      // the central circuit, or its override
     fleet_probing,
     fleet_closed,
-    lease_lost, // what the fleet said last is now this node's own affair
+    lease_lost,  // what the fleet said last is now this node's own affair
+    started,     // nothing has happened to it yet
 };
 std::string_view name(CircuitCause c); // "failure_rate", …
 

@@ -117,6 +117,8 @@ std::string_view name(CircuitCause c) {
             return "fleet_closed";
         case CircuitCause::lease_lost:
             return "lease_lost";
+        case CircuitCause::started:
+            return "started";
     }
     return "restored";
 }
@@ -244,7 +246,7 @@ Result<void> Circuit::restore(std::string_view bytes, Now now, std::uint64_t boo
     const Saved saved{f.any("boot"), MonoTime(Nanos(f.mono("mono"))), f.wall("wall")};
     const Rebase rebase(saved, now, boot);
     const auto state = static_cast<CircuitState>(f.number("state", 0, 2));
-    const auto cause = static_cast<CircuitCause>(f.number("cause", 0, static_cast<int>(CircuitCause::lease_lost)));
+    const auto cause = static_cast<CircuitCause>(f.number("cause", 0, static_cast<int>(CircuitCause::started)));
     const Now since{rebase(f.mono("since")), f.wall("since_wall")};
     const bool outage = f.boolean("outage");
     const Now outage_since{rebase(f.mono("outage_mono")), f.wall("outage_wall")};

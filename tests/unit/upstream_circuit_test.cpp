@@ -312,6 +312,7 @@ TEST_CASE("circuit: a snapshot brings back the rest of the wait, on this boot an
     const std::string kept = b.circuit.snapshot(b.now, 11);
     Bench same;
     same.now = {b.now.mono + 1s, b.now.wall - 3h}; // this boot: the wall clock does not matter
+    CHECK(same.circuit.view(same.now).cause == CircuitCause::started);
     REQUIRE(same.circuit.restore(kept, same.now, 11));
     CHECK(same.circuit.view(same.now).retry_in == Nanos(5s));
     CHECK(same.circuit.outage_since()->mono == b.circuit.outage_since()->mono);
