@@ -174,6 +174,7 @@ std::string status_json(Node& node) {
         .member("queued", std::uint64_t(node.parts().upstream.queued()))
         .member("requests", node.exchanges().begun())
         .member("perSecond", node.rates().requests)
+        .member("refusedPerSecond", node.rates().refused)
         .member("degradedPerSecond", node.rates().degraded)
         .end_object();
     node.reconciler().write(w.key("reconcile"));

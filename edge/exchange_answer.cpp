@@ -140,6 +140,7 @@ Exchange::Next Exchange::account() {
     if (error_) trace_.code = text_of(*error_).code;
     if (verifies()) {
         const SceneIndex scene = scene_ == nullptr ? kSceneOther : scene_->metric;
+        if (error_) ++parts_.refused;
         if (error_)
             parts_.metrics.refused(scene, *error_, took);
         else if (!answer_)

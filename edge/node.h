@@ -86,7 +86,7 @@ class Node {
     std::size_t connections() const { return server_->size(); }
     // Over the last second.
     struct Rates {
-        double requests = 0, degraded = 0;
+        double requests = 0, refused = 0, degraded = 0;
     };
     const Rates& rates() const { return rates_seen_; }
     const std::map<Eviction, std::uint64_t>& evictions() const { return evictions_; }
@@ -173,7 +173,7 @@ class Node {
     std::function<void(Result<void>)> shut_down_done_;
     std::map<Eviction, std::uint64_t> evictions_;
     Rates rates_seen_;
-    std::uint64_t begun_before_ = 0, degraded_before_ = 0;
+    std::uint64_t begun_before_ = 0, refused_before_ = 0, degraded_before_ = 0;
     std::string alarm_;  // the last one of the centre
     MonoTime alarm_again_{};
     bool synchronised_ = true;

@@ -149,10 +149,12 @@ void Node::sweep_evidence(Now now) {
 }
 
 void Node::measure_rates() {
-    const std::uint64_t begun = exchanges_->begun(), degraded = parts_->degraded_answers;
+    const std::uint64_t begun = exchanges_->begun(), refused = parts_->refused, degraded = parts_->degraded_answers;
     const double per = 1.0 / std::chrono::duration<double>(kTickEvery).count();
-    rates_seen_ = {double(begun - begun_before_) * per, double(degraded - degraded_before_) * per};
+    rates_seen_ = {double(begun - begun_before_) * per, double(refused - refused_before_) * per,
+                   double(degraded - degraded_before_) * per};
     begun_before_ = begun;
+    refused_before_ = refused;
     degraded_before_ = degraded;
 }
 

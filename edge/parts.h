@@ -53,6 +53,7 @@ struct Parts {
     bool draining = false;               // not ready any more; requests are still served
     bool refusing = false;               // and now they are not: 503 Draining
     std::uint64_t degraded_answers = 0;  // given since start
+    std::uint64_t refused = 0;           // verifications answered by an error, since start
     std::size_t in_flight_max = 20'000;
     SpanExport* spans = nullptr;  // the node's; nullptr: no tracing
     Pulse pulse{};  // of what was answered, for people who look

@@ -11,6 +11,7 @@ namespace {
 using json::Value;
 
 constexpr std::array<std::string_view, Pulse::kKinds> kKindNames{"refused", "live", "cache", "feature", "policy"};
+static_assert(Pulse::kBeats * Pulse::kBeatEvery == 5min, "the charts say so");
 constexpr std::array<std::size_t, Pulse::kKinds> kStack{1, 2, 3, 4, 0};  // from the bottom up
 
 std::string text_of(Value value) {
@@ -72,7 +73,7 @@ Chart answers_chart(const Beats& beats) {
     constexpr double kPer = std::chrono::duration<double>(Pulse::kBeatEvery).count();
     double top = 1;
     for (const Pulse::Beat& beat : beats) top = std::max(top, double(beat.total()));
-    Chart out{"answers", "Answers per source", fmt::format("{:.4g}/s", top / kPer), {}};
+    Chart out{"answers", "Answers per source, last 5 min", fmt::format("{:.4g}/s", top / kPer), {}};
     std::array<double, Pulse::kBeats> below{};
     for (const std::size_t kind : kStack) {
         std::string line, back;
@@ -92,7 +93,7 @@ Chart latency_chart(const Beats& beats) {
     double top = 0.001;
     for (const Pulse::Beat& beat : beats)
         top = std::max(top, std::chrono::duration<double>(beat.quantile(0.99)).count());
-    Chart out{"latency", "Time of an answer", span_text(top), {}};
+    Chart out{"latency", "Time of an answer, last 5 min", span_text(top), {}};
     for (const auto& [id, q] : {std::pair{"p50", 0.5}, {"p99", 0.99}}) {
         std::string line;
         bool pen_down = false;
@@ -115,11 +116,13 @@ std::vector<Fact> facts_of(Value status, const Beats& beats) {
     for (const Pulse::Beat& beat : beats) oldest = std::max(oldest, beat.oldest);
     const auto part = [&status](const char* name) {
         const Value p = status[name];
-        return p["healthy"].boolean().value_or(false) ? std::string("well") : "not well: " + text_of(p["detail"]);
+        return p["healthy"].boolean().value_or(false) ? std::string("healthy") : "not healthy: " + text_of(p["detail"]);
     };
     return {
         {"mode", "mode", text_of(status["mode"]["node"])},
-        {"requests", "requests", text_of(load["perSecond"]) + "/s, " + text_of(load["requests"]) + " since the start"},
+        {"requests", "requests",
+         fmt::format("{}/s, {} of them refused, {} since the start", text_of(load["perSecond"]),
+                     text_of(load["refusedPerSecond"]), text_of(load["requests"]))},
         {"degraded", "degraded answers", text_of(load["degradedPerSecond"]) + "/s"},
         {"in-flight", "in flight", text_of(load["inFlight"]) + ", queued " + text_of(load["queued"])},
         {"connections", "connections", text_of(load["connections"])},
@@ -178,6 +181,9 @@ Model make_model(Value status, Value circuits, Value peers, const Pulse& pulse, 
     out.tables.push_back(table_of(peers["peers"], "peers", "Peers",
                                   {"node", "region", "own circuit", "votes for open", "probes", "disagrees"},
                                   {"name", "region", "own", "vote", "probing", "disagrees"}, "this node stands alone"));
+    std::size_t row = 0;
+    for (Value peer = peers["peers"].first(); peer; peer = peer.next(), ++row)
+        if (peer["self"].boolean().value_or(false)) out.tables.back().rows[row][0] += " (this node)";
     Table events = table_of(status["events"], "events", "Last events", {"time", "kind", "what"},
                             {"time", "kind", "text"}, "nothing happened yet");
     std::reverse(events.rows.begin(), events.rows.end());

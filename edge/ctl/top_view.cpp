@@ -105,9 +105,10 @@ std::vector<TopLine> top_lines(Value status, Value circuits, const TopHistory& h
     page.add(fmt::format("mode {}   lease {}   reconcile {}   config generation {}", text_of(status["mode"]["node"]),
                          text_of(status["lease"]["state"]), text_of(status["reconcile"]["pending"]),
                          text_of(status["config"]["generation"])));
-    page.add(fmt::format("{} requests/s   {} degraded/s   {} in flight   {} queued   {} connections",
-                         text_of(load["perSecond"]), text_of(load["degradedPerSecond"]), text_of(load["inFlight"]),
-                         text_of(load["queued"]), text_of(load["connections"])));
+    page.add(fmt::format("{} requests/s   {} refused/s   {} degraded/s   {} in flight   {} queued   {} connections",
+                         text_of(load["perSecond"]), text_of(load["refusedPerSecond"]),
+                         text_of(load["degradedPerSecond"]), text_of(load["inFlight"]), text_of(load["queued"]),
+                         text_of(load["connections"])));
     page.add(fmt::format("load [{}] peak {}/s", history.bars(), history.peak()));
     page.add(fmt::format("cache {} records, {} of {}", text_of(cache["entries"]), bytes_text(cache["bytes"]),
                          bytes_text(cache["sizeBytes"])),

@@ -76,9 +76,10 @@ void show_overview(Console& console, Value root) {
                      clock["trusted"].boolean().value_or(false) ? "trusted" : "not trusted: no cached pass")});
     const Value load = root["load"];
     rows.push_back(
-        {"load", fmt::format("{} requests/s, {} degraded/s, {} in flight, {} queued, {} connections",
-                             text_of(load["perSecond"]), text_of(load["degradedPerSecond"]), text_of(load["inFlight"]),
-                             text_of(load["queued"]), text_of(load["connections"]))});
+        {"load",
+         fmt::format("{} requests/s, {} refused/s, {} degraded/s, {} in flight, {} queued, {} connections",
+                     text_of(load["perSecond"]), text_of(load["refusedPerSecond"]), text_of(load["degradedPerSecond"]),
+                     text_of(load["inFlight"]), text_of(load["queued"]), text_of(load["connections"]))});
     rows.push_back(
         {"reconcile", fmt::format("{} pending, {} confirmed, {} reversed, {} unknown",
                                   text_of(root["reconcile"]["pending"]), text_of(root["reconcile"]["confirmed"]),

@@ -52,6 +52,6 @@ const link = at('link');
 const events = new EventSource('/ui/events');
 events.onmessage = (message) => {
   show(JSON.parse(message.data));
-  link.textContent = 'live';
+  link.textContent = 'updating';
 };
 events.onerror = () => { link.textContent = 'no connection to the node; trying again'; };

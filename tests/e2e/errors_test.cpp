@@ -186,6 +186,13 @@ TEST_CASE("e2e: every refusal of a request has its status and code") {
     terms.more = kPrechecks;
     Site site(std::move(terms));
     for (const Row& row : request_rows(site)) check(row);
+    const auto shown = [&site] {  // when all four fall into one of the seconds that are counted
+        for (int i = 0; i < 4; ++i)
+            site.ask(verify_ask(site.order(), "LOGIN", "known", R"(,"attributes":{"country":"XX"})"));
+        const std::string all = "4 requests/s, 4 refused/s, 0 degraded/s";
+        return eventually(1200ms, [&] { return site.ctl({"status"}).out.find(all) != std::string::npos; });
+    };
+    CHECK(eventually(10s, shown));
     CHECK(site.centre_requests() == 3);  // the order of the conflict, and twice before it was too often
 }
 

@@ -94,7 +94,7 @@ def text(identity):
 
 def faults_with_script(browser, origin):
     browser.go(origin + "/ui")
-    if not browser.until(text("link") + " === 'live'"):
+    if not browser.until(text("link") + " === 'updating'"):
         yield "the stream of numbers does not come"
     if browser.value(text("verdict")) != "degraded" or browser.value("document.querySelector('.tile').className") != "tile open":
         yield "an open circuit is not shown"
@@ -124,7 +124,7 @@ def colours(browser, scheme):
 
 def faults_of_looks(browser, origin, folder):
     browser.go(origin + "/ui")
-    browser.until(text("link") + " === 'live'")
+    browser.until(text("link") + " === 'updating'")
     seen = {}
     for scheme in ("light", "dark"):
         seen[scheme] = colours(browser, scheme)

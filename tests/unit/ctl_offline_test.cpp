@@ -119,7 +119,8 @@ TEST_CASE("ctl: status shows a verdict, then everything that matters") {
         R"("clock":{"synchronised":true,"trusted":true},)"
         R"("upstreams":[{"endpoint":"https://a:8443","weight":90,"state":"ejected","inFlight":0,"connections":2,)"
         R"("p99Seconds":0.12}],)"
-        R"("load":{"connections":5,"inFlight":1,"queued":0,"perSecond":10.5,"degradedPerSecond":10},)"
+        R"("load":{"connections":5,"inFlight":1,"queued":0,)"
+        R"("perSecond":10.5,"refusedPerSecond":0.5,"degradedPerSecond":10},)"
         R"("reconcile":{"pending":4,"confirmed":7,"reversed":2,"unknown":0},)"
         R"("config":{"hash":"ab","generation":1,"source":"/etc/x.toml","lastReloadSuccessful":true},)"
         R"("events":[{"time":"t","kind":"circuit","text":"opened"}]})";
@@ -131,7 +132,8 @@ TEST_CASE("ctl: status shows a verdict, then everything that matters") {
     for (const char* piece :
          {"pop-1 (ap), version 0.1.0, pid 7, up 1h01m", "open for 12s (failure_rate), retry in 3s",
           "healthy, 12 records, 1.0MiB of 1.0GiB", "NOT healthy: moved aside", "PAYMENT  degraded 1m01s uid 0 move",
-          "4 pending, 7 confirmed, 2 reversed, 0 unknown", "https://a:8443", "120ms", "opened"}) {
+          "4 pending, 7 confirmed, 2 reversed, 0 unknown", "10.5 requests/s, 0.5 refused/s, 10 degraded/s",
+          "https://a:8443", "120ms", "opened"}) {
         INFO(piece);
         CHECK(ran.out.find(piece) != std::string::npos);
     }

@@ -15,7 +15,8 @@ namespace {
 const std::string kStatus =
     R"({"verdict":"degraded","summary":"circuit open",)"
     R"("node":{"name":"pop-\u001b[31m1","region":"r","uptimeSeconds":61},)"
-    R"("load":{"perSecond":12.5,"inFlight":3},"cache":{"healthy":true,"entries":7,"bytes":1048576},)"
+    R"("load":{"perSecond":12.5,"refusedPerSecond":2.5,"inFlight":3},)"
+    R"("cache":{"healthy":true,"entries":7,"bytes":1048576},)"
     R"("upstreams":[{"endpoint":"https://central-a.internal:8443","weight":90,"state":"ejected","p99Seconds":0.2}],)"
     R"("events":[{"time":"t1","kind":"circuit","text":"event-1"},)"
     R"({"time":"t2","kind":"circuit","text":"event-2"}]})";
@@ -37,8 +38,8 @@ TEST_CASE("top: the page says how the node is, the newest event first, in lines 
         CHECK(line.text.find('\x1b') == std::string::npos);
         all += line.text + "\n";
     }
-    for (const char* part : {"degraded: circuit open", "12.5 requests/s", "72.5", "votes 2/3", "central-a.internal",
-                             "load [@] peak 12.5/s", "7 records"})
+    for (const char* part : {"degraded: circuit open", "12.5 requests/s   2.5 refused/s", "72.5", "votes 2/3",
+                             "central-a.internal", "load [@] peak 12.5/s", "7 records"})
         CHECK(all.find(part) != std::string::npos);
     CHECK(all.find("event-2") < all.find("event-1"));
     for (const TopLine& line : top_lines(status.root(), circuit.root(), history, 20)) CHECK(line.text.size() <= 20);

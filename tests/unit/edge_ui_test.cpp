@@ -22,6 +22,7 @@ constexpr const char* kStatus = R"({"verdict":@,"summary":@,
   "node":{"name":@,"region":"r","version":"1","uptimeSeconds":61},
   "mode":{"node":"auto","overrides":[{"scope":"node","reason":@,"by":@,"mode":"degraded","remainingSeconds":90}]},
   "upstreams":[{"endpoint":@,"p99Seconds":0.25}],"cache":{"healthy":true,"entries":3,"bytes":1048576},
+  "load":{"perSecond":12,"refusedPerSecond":4,"requests":99},
   "events":[{"kind":"a","text":"first"},{"kind":@,"text":@}]})";
 constexpr const char* kCircuits = R"({"circuits":[{"upstream":@,"state":@,"sinceSeconds":5,"retryInSeconds":7,
   "votes":{"open":1,"needed":2,"live":3},"window":{"calls":9}}]})";
@@ -32,7 +33,8 @@ std::string filled(std::string text, const std::string& word) {
     return text;
 }
 
-constexpr const char* kPeers = R"({"kind":"etcd","peers":[{"name":@,"region":@,"own":"open","vote":true}]})";
+constexpr const char* kPeers = R"({"kind":"etcd","peers":[{"name":@,"region":@,"own":"open","vote":true},
+  {"name":"self","self":true}]})";
 
 struct Answers {
     json::Document status, circuits, peers;
@@ -62,6 +64,17 @@ TEST_CASE("ui: nothing that somebody chose becomes markup, nor a mark of the ske
     CHECK(html.find("style=") == std::string::npos);  // what the policy of the page would refuse
     for (auto at = html.find("src="); at != std::string::npos; at = html.find("src=", at + 1))
         CHECK(html.substr(at, 9) == "src=\"/ui/");
+}
+
+TEST_CASE("ui: it says which peer it is itself, how far back the charts go, and what was refused") {
+    Answers answers;
+    const std::string html = to_html(answers.model("word"), {});
+    for (const char* part :
+         {"<td>self (this node)</td>", "<td>word</td>", "Answers per source, last 5 min",
+          "Time of an answer, last 5 min", "12/s, 4 of them refused, 99 since the start", "healthy, 3 records"}) {
+        INFO(part);
+        CHECK(html.find(part) != std::string::npos);
+    }
 }
 
 TEST_CASE("ui: the page and the JSON say the same, in the same places") {
