@@ -92,10 +92,12 @@ void check_certificates(Checks& out, const Config& config, WallTime now) {
                 {"certificates", "listen", Finding::bad, pair.error().detail, "renew it, or put the pair right"});
         } else {
             const Nanos left = (*pair)->not_after() - now;
-            const auto days = std::chrono::duration_cast<std::chrono::hours>(left).count() / 24;
-            out.push_back({"certificates", "listen", left < kSoon ? Finding::doubtful : Finding::good,
-                           fmt::format("valid until {}, {} days", rfc3339((*pair)->not_after()), days),
-                           left < kSoon ? "renew it; a reload takes it up" : ""});
+            const auto hours = std::chrono::duration_cast<std::chrono::hours>(left).count();
+            out.push_back(
+                {"certificates", "listen", left < kSoon ? Finding::doubtful : Finding::good,
+                 fmt::format("valid until {}, {} left", rfc3339((*pair)->not_after()),
+                             hours < 72 ? fmt::format("{} hours", hours) : fmt::format("{} days", hours / 24)),
+                 left < kSoon ? "renew it; a reload takes it up" : ""});
         }
     } else {
         out.push_back({"certificates", "listen", Finding::good, "plain HTTP on a loopback address", ""});
