@@ -209,6 +209,10 @@ NonceLog& Storage::nonces() {
 Journal* Storage::journal() {
     return state_->journal.get();
 }
+std::uint64_t Storage::generation() const {
+    return state_->state_env.open() ? state_->state_env.guarded().generation() : 0;
+}
+
 EvidenceVault* Storage::evidence() {
     return state_->evidence.get();
 }

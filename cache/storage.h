@@ -60,6 +60,8 @@ class Storage {
     EvidenceVault* evidence(); // likewise
     // Hex of the keyed hash that stands for a subject in the journal.
     std::string subject_tag(std::string_view subject);
+    // Which state/ this is: another one knows nothing of the revocations of before. 0: there is none.
+    std::uint64_t generation() const;
     StorageHealth health() const;
     std::uint64_t cache_bytes_used() const;
     // What a provisional answer needs: sound state, a working journal, a vault.

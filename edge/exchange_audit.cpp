@@ -33,6 +33,7 @@ std::string Exchange::replay_bytes() const {
     replay.subject = request_.subject;
     replay.device = request_.device;
     replay.body_sha256 = digest_;
+    replay.generation = parts_.storage.generation();
     replay.epoch = parts_.storage.outcomes().epoch();
     replay.whole = scene_->config->policy.keep_evidence;
     replay.request = replay.whole ? *body_ : without_evidence(request_);

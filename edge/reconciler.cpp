@@ -150,6 +150,7 @@ void Reconciler::answered(CallResult&& result) {
 // Decided about what was seen when the answer was given: its age counts from then, and a revocation since hides it.
 void Reconciler::write_down(CentreOutcome outcome, Now now) const {
     const Replay& r = now_->replay;
+    if (r.generation == 0 || r.generation != parts_.storage.generation()) return;  // nobody knows what was revoked then
     const auto order = parts_.storage.orders().find(r.credential, r.order_no, now);
     // The number may have been used again, or the order has had the centre's word meanwhile: asked again, or notified.
     if (order && (order->body != r.body_sha256 || order->final)) return;

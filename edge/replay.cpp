@@ -27,6 +27,7 @@ std::string encode(const Replay& replay) {
         .member("subject", replay.subject)
         .member("device", replay.device)
         .member("bodySha256", to_hex(replay.body_sha256))
+        .member("generation", replay.generation)
         .member("epoch", replay.epoch)
         .member("whole", replay.whole)
         .end_object();
@@ -47,11 +48,12 @@ Result<Replay> decode_replay(std::string_view bytes, json::Document& document) {
     out.subject = text("subject");
     out.device = text("device");
     const auto whole = (*head)["whole"].boolean();
-    const auto epoch = (*head)["epoch"].unsigned_integer();
-    if (out.credential.empty() || out.order_no.empty() || !whole || !epoch ||
+    const auto generation = (*head)["generation"].unsigned_integer(), epoch = (*head)["epoch"].unsigned_integer();
+    if (out.credential.empty() || out.order_no.empty() || !whole || !generation || !epoch ||
         !from_hex(text("bodySha256"), out.body_sha256))
         return bad();
     out.whole = *whole;
+    out.generation = *generation;
     out.epoch = *epoch;
     out.request = bytes.substr(line + 1);
     return out;

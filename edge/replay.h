@@ -15,7 +15,8 @@ namespace holdfast {
 struct Replay {
     std::string credential, order_no, scene, subject, device;
     Digest body_sha256{};     // of what the caller sent
-    std::uint64_t epoch = 0;  // OutcomeStore::epoch() when it was answered: what a later revocation hides
+    // Storage::generation() and OutcomeStore::epoch() when it was answered: what a later revocation hides.
+    std::uint64_t generation = 0, epoch = 0;
     // Whether `request` is all of it. Without its evidence the centre's word is journalled only: what it decides on
     // less than it was asked with is no outcome to remember.
     bool whole = false;

@@ -162,6 +162,19 @@ TEST_CASE("reconcile: a pass is as old as its evidence, and a revocation since h
     }
 }
 
+TEST_CASE("reconcile: when state/ was lost in between, with its revocations, nothing is written down") {
+    Bench b;
+    b.outage();
+    b.provisional("o-1", "user-1", "LOGIN");
+    b.one.crash();
+    std::filesystem::remove_all(b.one.data("state"));
+    REQUIRE(b.one.start());
+    REQUIRE(b.settled());
+    CHECK(b.count(Reconciled::confirmed) == 1);
+    CHECK_FALSE(b.order_of("o-1"));
+    CHECK_FALSE(b.one.parts().storage.outcomes().find({"app-a", "user-1", "LOGIN", ""}, b.one.parts().loop.now()));
+}
+
 TEST_CASE("reconcile: without its evidence a request's outcome is journalled, and is nobody's answer") {
     Bench b;
     b.outage();
