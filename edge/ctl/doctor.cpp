@@ -102,6 +102,7 @@ Checks examine(const DoctorTerms& terms) {
     check_storage(out, config);
     check_secrets(out, config);
     check_alipay_keys(out, config);
+    check_gateway_keys(out, config);
     check_certificates(out, config, WallClock::read());
     check_network(out, config, terms.network_limit);
     out.insert(out.end(), node.begin(), node.end());

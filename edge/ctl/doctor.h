@@ -36,6 +36,7 @@ void check_clock(Checks& out, const Config& config);
 void check_storage(Checks& out, const Config& config);
 void check_secrets(Checks& out, const Config& config);
 void check_alipay_keys(Checks& out, const Config& config);
+void check_gateway_keys(Checks& out, const Config& config);  // of POST /gateway.do, app by app
 void check_certificates(Checks& out, const Config& config, WallTime now);
 void check_network(Checks& out, const Config& config, Nanos limit);
 // What was configured for a key of the option table, as text; empty when there is no such key.

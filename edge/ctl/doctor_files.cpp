@@ -9,7 +9,7 @@
 
 #include "edge/ctl/doctor.h"
 #include "edge/net/tls_context.h"
-#include "upstream/rsa2.h"
+#include "upstream/drop_in.h"
 
 namespace holdfast::ctl {
 namespace {
@@ -51,7 +51,69 @@ std::string beside(const Config& config, std::string path) {
     return slash == std::string::npos ? path : config.source.substr(0, slash + 1) + path;
 }
 
+// What is wrong with an app's keys, and what to do; empty: nothing. Callers' keys are public: who could write them
+// could call as the app, or answer as Alipay.
+std::pair<std::string, std::string> fault_of(const GatewayAppConfig& app, const DropInApp& keys,
+                                             const DropInSettings& gateway, const AlipaySettings& own) {
+    for (const std::string& path : {app.public_key_file, app.alipay_public_key_file}) {
+        struct stat st {};
+        if (!path.empty() && ::stat(path.c_str(), &st) == 0 && (st.st_mode & 022) != 0)
+            return {path + ": others than its owner can write it", "chmod 0644 " + path};
+    }
+    const rsa2::PublicKey edge = gateway.key->public_half();
+    if (*keys.key == edge)
+        return {app.public_key_file + " is the node's own key, gateway.signing_key_file",
+                "the public key of the app, as its owner has uploaded it at Alipay"};
+    if (app.alipay_public_key_file.empty()) return {};
+    const std::string console = "in the app's console: \"Alipay public key\", not \"application public key\"";
+    for (const AlipayVerifier& theirs : keys.settings->verifiers) {
+        if (theirs.key == *keys.key)
+            return {app.alipay_public_key_file + " is the app's own public key, not Alipay's: no answer will verify",
+                    console};
+        if (theirs.key == edge || theirs.key == own.key->public_half())
+            return {app.alipay_public_key_file + " is a key of this node, not Alipay's: no answer will verify",
+                    console};
+    }
+    return {};
+}
+
+void check_alipay_certificate(Checks& out, const std::string& what, const std::string& path, WallTime now) {
+    if (path.empty()) return;
+    const auto certificate = rsa2::read_certificate(content(path));
+    if (!certificate)
+        return out.push_back(
+            {"certificates", what, Finding::bad, path + ": " + certificate.error().detail, "the file"});
+    const Nanos left = certificate->not_after - now;
+    const bool over = left <= Nanos(0) || now < certificate->not_before;
+    out.push_back({"certificates", what,
+                   over           ? Finding::bad
+                   : left < kSoon ? Finding::doubtful
+                                  : Finding::good,
+                   fmt::format("{} is valid from {} until {}", path, rfc3339(certificate->not_before),
+                               rfc3339(certificate->not_after)),
+                   over || left < kSoon ? "a new one from Alipay's console; then restart" : ""});
+}
+
 }  // namespace
+
+void check_gateway_keys(Checks& out, const Config& config) {
+    const auto& gateway = config.gateway.settings;
+    const auto& alipay = config.upstream.options.alipay;
+    if (!gateway || !alipay) return;
+    const std::string probe = "holdfastctl doctor";
+    const bool signs = gateway->key->public_half().verify(probe, gateway->key->sign(probe));
+    out.push_back({"keys", "gateway: signing key", signs ? Finding::good : Finding::bad,
+                   fmt::format("{}: {} bits{}", config.gateway.signing_key_file, gateway->key->bits(),
+                               signs ? "; callers have its public half" : ", and it does not verify what it signs"),
+                   signs ? "" : "another key: openssl genrsa 2048"});
+    for (std::size_t i = 0; i < config.gateway.apps.size(); ++i) {
+        const GatewayAppConfig& app = config.gateway.apps[i];
+        auto [fault, fix] = fault_of(app, gateway->apps[i], *gateway, *alipay);
+        const bool good = fault.empty();
+        out.push_back({"keys", "gateway: app " + app.app_id, good ? Finding::good : Finding::bad,
+                       good ? app.public_key_file + ", calls as " + app.credential : std::move(fault), std::move(fix)});
+    }
+}
 
 void check_secrets(Checks& out, const Config& config) {
     for (const Config::Setting& one : config.settings) {
@@ -102,6 +164,9 @@ void check_certificates(Checks& out, const Config& config, WallTime now) {
     } else {
         out.push_back({"certificates", "listen", Finding::good, "plain HTTP on a loopback address", ""});
     }
+    const AlipayConfig& alipay = config.upstream.alipay;
+    check_alipay_certificate(out, "alipay: of the app", beside(config, alipay.app_cert_file), now);
+    check_alipay_certificate(out, "alipay: Alipay's", beside(config, alipay.alipay_cert_file), now);
     bool tls = false;
     for (const Endpoint& endpoint : config.upstream.options.endpoints) tls = tls || endpoint.tls;
     if (!tls) return;

@@ -9,6 +9,7 @@
 #include "edge/ctl/archive.h"
 #include "edge/ctl/doctor.h"
 #include "edge/ctl/exit_code.h"
+#include "tests/support/alipay_vectors.h"
 #include "tests/support/config_folder.h"
 #include "tests/support/ctl_run.h"
 #include "tests/support/scripted_admin.h"
@@ -143,6 +144,62 @@ TEST_CASE("doctor: the application's own public key in the place of Alipay's is 
         if (name == std::string("app_public"))
             CHECK(said.find("the application's own public key") != std::string::npos);
         if (name == std::string("app_private_pkcs8")) CHECK(said.find("PRIVATE") != std::string::npos);
+    }
+}
+
+TEST_CASE("doctor: the keys of a gateway are looked at app by app and each mix-up is named") {
+    const ConfigFolder folder;
+    for (const auto& [file, key] : {std::pair{"app.pem", "app_private_pkcs8"},
+                                    {"alipay.pem", "alipay_public"},
+                                    {"edge.pem", "other_private_pkcs1"},
+                                    {"edge-public.pem", "other_public"},
+                                    {"app-public.pem", "app_public"}})
+        folder.write(file, alipay_vectors::key(key));
+    struct Case {
+        const char *app_key, *alipay_key, *said;  // nullptr: well
+    };
+    const Case cases[] = {{"app-public.pem", "alipay.pem", nullptr},
+                          {"app-public.pem", "app-public.pem", "is the app's own public key, not Alipay's"},
+                          {"app-public.pem", "edge-public.pem", "is a key of this node"},
+                          {"edge-public.pem", "alipay.pem", "is the node's own key"}};
+    const auto config_of = [&folder](const Case& one) {
+        return valid(folder, fmt::format("[upstream]\nkind = \"alipay\"\n[upstream.alipay]\napp_id = \"1\"\n"
+                                         "private_key_file = \"app.pem\"\nalipay_public_key_file = \"alipay.pem\"\n"
+                                         "[gateway]\nsigning_key_file = \"edge.pem\"\n[[gateway.app]]\n"
+                                         "app_id = \"2\"\ncredential = \"app\"\npublic_key_file = \"{}\"\n"
+                                         "alipay_public_key_file = \"{}\"\n",
+                                         one.app_key, one.alipay_key));
+    };
+    for (const Case& one : cases) {
+        Checks checks;
+        check_gateway_keys(checks, config_of(one));
+        CHECK(finding(checks, "keys", "gateway: signing key") == Finding::good);
+        CHECK(finding(checks, "keys", "gateway: app 2") == (one.said ? Finding::bad : Finding::good));
+        if (one.said) CHECK(checks.back().detail.find(one.said) != std::string::npos);
+    }
+    const Config config = config_of(cases[0]);
+    REQUIRE(::chmod(folder.file("app-public.pem").c_str(), 0666) == 0);
+    Checks checks;
+    check_gateway_keys(checks, config);
+    CHECK(finding(checks, "keys", "gateway: app 2") == Finding::bad);
+    checks.clear();
+    check_gateway_keys(checks, valid(folder));
+    CHECK(checks.empty());  // no gateway
+}
+
+TEST_CASE("doctor: certificates of Alipay's mode are told with their dates") {
+    const ConfigFolder folder;
+    Config config = valid(folder);
+    config.upstream.alipay.alipay_cert_file = folder.write("alipay.crt", alipay_vectors::key("alipay_crt"));
+    const auto certificate = rsa2::read_certificate(alipay_vectors::key("alipay_crt"));
+    REQUIRE(certificate);
+    for (const auto& [left, expected] : {std::pair<Nanos, Finding>{std::chrono::hours(24 * 30), Finding::good},
+                                         {std::chrono::hours(24), Finding::doubtful},
+                                         {Nanos(0), Finding::bad}}) {
+        Checks checks;
+        check_certificates(checks, config, certificate->not_after - left);
+        CHECK(finding(checks, "certificates", "alipay: Alipay's") == expected);
+        CHECK(find(checks, "certificates", "alipay: of the app") == nullptr);
     }
 }
 
