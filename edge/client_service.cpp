@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kVerifications = "/v1/verifications";
 constexpr std::string_view kNotifications = "/v1/notifications/";
 constexpr std::string_view kGateway = "/gateway.do";
+constexpr std::string_view kAlipayV3 = "/v3/";  // who calls there reads code and message of a refusal
 
 // The fields that matter here, found in one walk: every request pays for it.
 struct Fields {
@@ -86,6 +87,9 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
         return get ? description()
                    : refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET, HEAD\r\n");
     if (path.starts_with(kNotifications)) return notification(connection, head, peer);
+    if (path.starts_with(kAlipayV3) && serves_gateway())
+        return refuse(head, peer, ApiCode::not_found,
+                      "this node serves version 2 of Alipay's protocol, POST /gateway.do, and not version 3");
     if (path == kGateway && serves_gateway()) {
         if (head.method != "POST")
             return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");

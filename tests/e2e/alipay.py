@@ -18,7 +18,8 @@ def vectors(name):
 class Site:
     """Folder, gateway and node; ends both."""
 
-    def __init__(self, bin_dir, alipay="", scene="degrade = [\"cache\"]\ncache = { max_age = \"15m\" }", deadline="2s"):
+    def __init__(self, bin_dir, alipay="", scene="degrade = [\"cache\"]\ncache = { max_age = \"15m\" }", deadline="2s",
+                 tables=""):
         self.bin = pathlib.Path(bin_dir)
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-alipay-"))
         keys = vectors("alipay_keys.json")["keys"]
@@ -51,6 +52,7 @@ key_file = "cache.key"
 minimum_calls = 20
 open_wait = "60s"
 throttle_below = 0
+{tables}
 [scene.LOGIN]
 {scene}
 """)

@@ -72,6 +72,68 @@ def degraded():
         site.close()
 
 
+CERTS = {name: text.strip() for name, text in vectors("alipay_keys.json")["certs"].items()}
+
+
+class CertificateSite(Site):
+    """Its gateway and its node are in certificate mode."""
+
+    def centre_words(self):
+        for name in ("app_crt", "alipay_crt", "root_bundle"):
+            self.write(name, CERTS[name])
+        words = super().centre_words()
+        words[words.index("--alipay-app-key") + 1] = self.path("app_crt")
+        return words + ["--alipay-cert", self.path("alipay_crt"), "--alipay-roots", self.path("root_bundle")]
+
+    def upstream(self, deadline, alipay):
+        return super().upstream(deadline, alipay).replace(
+            "alipay_public_key_file = \"alipay-public.pem\"",
+            "app_cert_file = \"app_crt\"\nalipay_cert_file = \"alipay_crt\"\n"
+            "alipay_root_cert_file = \"root_bundle\"", 1)
+
+
+def certificates():
+    """An SDK in certificate mode verifies the live answer by the certificate that it names, and nothing else."""
+    site = CertificateSite(BIN, alipay=GATEWAY, scene=PROVISIONAL)
+    try:
+        def of(order, subject="user-1", edge=True):
+            out = call(site, order, subject, edge=edge)
+            del out["config"]["alipayPublicKey"]
+            out["config"].update(appCertContent=CERTS["app_crt"], alipayPublicCertContent=CERTS["alipay_crt"],
+                                 alipayRootCertContent=CERTS["root_bundle"])
+            return out
+        check("the node's own call", site.verify("order-0", "user-0")[1]["outcome"], "pass")
+        live, again, plain = sdk(of("order-1", edge=False), of("order-1", edge=False), call(site, "order-2", "user-2"))
+        check("live", (live["result"]["code"], live["result"]["passed"]), ("10000", "T"))
+        check("again", again["result"]["passed"], "T")
+        # The gateway wants serial numbers of everybody: what it says of that is said to the caller.
+        check("without certificates", "isv." in json.dumps(plain), True)
+        site.plan(forge="unknown_cert")
+        forged = sdk(of("order-3", "user-3"))[0]["result"]
+        check("another certificate", (forged["code"], "passed" in forged), ("20000", False))
+        site.centre.kill()
+        site.centre.wait()
+        sdk(*[of(f"order-f{n}", f"user-f{n}") for n in range(8)])
+        cached, unaware = sdk(of("order-4"), of("order-5", edge=False))
+        check("degraded", (cached["result"]["passed"], cached["result"]["edgeDegraded"]), ("T", "true"))
+        assert "验签失败" in unaware["error"], unaware
+    finally:
+        site.close()
+
+
+def version_3():
+    """The SDK's calls of version 3 are told in its own form that this is not served, and never go on."""
+    site = Site(BIN, alipay=GATEWAY)
+    try:
+        config = {**call(site, "order-1")["config"], "endpoint": f"http://127.0.0.1:{site.port}"}
+        told = sdk({"do": "curl", "config": config, "path": "/v3/alipay/user/faceverify/verify",
+                    "body": {"outer_order_no": "order-1"}})[0]
+        assert "version 2 of Alipay's protocol" in told["error"], told
+        check("nothing went on", site.centre_stats()["alipay"]["answered"], 0)
+    finally:
+        site.close()
+
+
 class Recorder(http.server.BaseHTTPRequestHandler):
     seen = []
 
@@ -113,7 +175,7 @@ def judged():
         server.server_close()
 
 
-CHECKS = [live, degraded, judged]
+CHECKS = [live, degraded, certificates, version_3, judged]
 
 
 def main():

@@ -362,7 +362,48 @@ def blamed():
         site.close()
 
 
-CHECKS = [live, refused, degraded, others, together, reloaded, blamed]
+def examined():
+    """doctor names the keys of the gateway, app by app, and the app's own key in the place of Alipay's."""
+    site = MerchantSite(BIN, alipay=MERCHANTS)
+    try:
+        def doctor():
+            done = subprocess.run([str(site.bin / "holdfastctl"), "--json", "doctor", "--config",
+                                   site.path("holdfast.toml")], capture_output=True, text=True)
+            return {c["name"]: (c["result"], c["detail"]) for c in json.loads(done.stdout)["checks"]}
+        seen = doctor()
+        check("signing key", seen["gateway: signing key"][0], "ok")
+        check("stranger", seen["gateway: app " + STRANGER][0], "ok")
+        check("edge's key as Alipay's", seen["gateway: app " + MERCHANT][0], "failed")
+        site.write("merchant-alipay.pem", vectors("alipay_keys.json")["keys"]["app_public"])
+        result, detail = doctor()["gateway: app " + MERCHANT]
+        check("mixed up", (result, "the app's own public key, not Alipay's" in detail), ("failed", True))
+        site.write("merchant-alipay.pem", vectors("alipay_keys.json")["keys"]["alipay_public"])
+        check("put right", doctor()["gateway: app " + MERCHANT][0], "ok")
+    finally:
+        site.close()
+
+
+def turned_away():
+    """Who comes over a cap is told to ask again as Alipay tells it, signed by the node."""
+    site = gateway_site(tables="[limits]\nconnections = 1\n[drain]\ntimeout = \"5s\"\n")
+    try:
+        holding = http.client.HTTPConnection("127.0.0.1", site.port, timeout=10)
+        holding.putrequest("POST", "/gateway.do")
+        holding.putheader("Content-Length", "5")
+        holding.endheaders()
+        time.sleep(0.2)
+        node = site.call("order-1")
+        check("shed", (node["code"], node["sub_code"], site.by_edge, site.name, site.headers["X-Edge-Code"]),
+              ("20000", "isp.unknow-error", True, NODE, "Overloaded"))
+        assert int(site.headers["Retry-After"]) > 0
+        holding.close()
+        time.sleep(0.2)
+        check("room again", site.call("order-2")["passed"], "T")
+    finally:
+        site.close()
+
+
+CHECKS = [live, refused, degraded, others, together, reloaded, blamed, examined, turned_away]
 
 
 def main():

@@ -7,6 +7,7 @@
 #include "edge/operators.h"
 #include "tests/sim/one_node.h"
 #include "tests/support/alipay_settings.h"
+#include "upstream/alipay_envelope.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
@@ -115,6 +116,19 @@ TEST_CASE("drop-in: an answer that is not signed by the deadline is refused then
     b.is_refusal(got);
     b.jobs_take(0s);
     CHECK(b.says(b.ask("o-1"), "edge_outcome") == "provisional");
+}
+
+TEST_CASE("drop-in: a node that is going away says so signed as Alipay says that it cannot serve") {
+    Bench b;
+    b.one.parts().refusing = true;
+    const auto got = b.ask("o-1");
+    b.is_refusal(got);
+    CHECK_FALSE(got.headers_retry_after.empty());
+    json::Document document;
+    const auto envelope = open_envelope(got.body, "alipay.user.faceverify.verify", document);
+    REQUIRE(envelope);
+    CHECK_FALSE(envelope->is_error);  // under the method's name, where SDKs verify it
+    CHECK(av::public_key("other_public").verify(envelope->node, envelope->sign.value_or("")));
 }
 
 TEST_CASE("drop-in: a call whose signature is not verified by the deadline is refused then") {

@@ -2,6 +2,7 @@
 // writes a list of {"result"} or {"error"}.
 //   node client.cjs FOLDER      FOLDER/node_modules holds alipay-sdk
 // {"do":"exec","config":{...},"edgePublicKey":"PEM","method":"...","bizContent":{...}}   its answers are verified
+// {"do":"curl","config":{...},"path":"/v3/...","body":{...}}                              version 3 of the protocol
 // {"do":"verify","privateKey":"PEM","publicKey":"PEM","params":{...}}                    a signed call
 const path = require('node:path');
 const { AlipaySdk } = require(path.join(process.argv[2], 'node_modules', 'alipay-sdk'));
@@ -32,6 +33,7 @@ async function carryOut(order) {
     const sdk = new AlipaySdk({ appId: 'any', privateKey: order.privateKey, alipayPublicKey: order.publicKey });
     return sdk.checkNotifySignV2(order.params);
   }
+  if (order.do === 'curl') return await new AlipaySdk(order.config).curl('POST', order.path, { body: order.body });
   const sdk = order.edgePublicKey ? new EdgeSdk(order.config, order.edgePublicKey) : new AlipaySdk(order.config);
   return await sdk.exec(order.method, { bizContent: order.bizContent, ...order.params }, { validateSign: true });
 }
