@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include "edge/ctl/doctor.h"
+#include "edge/ground.h"
 #include "edge/net/tls_context.h"
 #include "edge/net/uv_loop.h"
 #include "edge/net/uv_network.h"
 #include "upstream/endpoint.h"
-#include "upstream/etcd_coordinator.h"
 #include "upstream/fleet_records.h"
 
 namespace holdfast::ctl {
@@ -76,22 +76,19 @@ void check_etcd(Checks& out, const CoordinationConfig& config, const std::string
     };
     const auto endpoint = parse_endpoint(url);
     if (!endpoint) return bad(endpoint.error().detail, "");
-    std::unique_ptr<TlsClientContext> tls;
-    if (endpoint->tls) {
-        auto made = TlsClientContext::load({config.ca_file, config.certificate, config.key}, WallClock::read());
-        if (!made) return bad(made.error().detail, "ca_file, certificate and key of [coordination]");
-        tls = std::move(*made);
-    }
-    TlsDialer dialer(loop, network, tls.get());
-    Rng rng(1);
-    EtcdCoordinator store(loop, dialer, network, rng, {{*endpoint}, config.etcd.user, config.etcd.password});
+    CoordinationConfig alone = config;
+    alone.etcd.endpoints = {*endpoint};
+    EtcdRoad road{loop, network};
+    if (auto made = road.make(alone, WallClock::read()); !made)
+        return bad(made.error().detail, "ca_file, certificate and key of [coordination]");
+    const auto store = road.coordinator([](bool, const std::string&) {});  // the answer says it all
     std::optional<Result<RangeAnswer>> answer;
     const MonoTime begin = MonoClock::read();
-    const StoreHandle asked = store.range(FleetKeys(config.fleet, "").prefix(), kRangeLimitMax, limit,
-                                          [&](Result<RangeAnswer> got) {
-                                              answer = std::move(got);
-                                              loop.stop();
-                                          });
+    const StoreHandle asked =
+        store->range(FleetKeys(config.fleet, "").prefix(), kRangeLimitMax, limit, [&](Result<RangeAnswer> got) {
+            answer = std::move(got);
+            loop.stop();
+        });
     if (!answer) loop.run();
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(MonoClock::read() - begin).count();
     if (!*answer)
