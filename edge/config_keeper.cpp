@@ -10,7 +10,8 @@
 namespace holdfast {
 namespace {
 
-constexpr Nanos kLookEvery = 250ms, kLookAtLeaving = 10ms;
+constexpr Nanos kLookEvery = 250ms;     // whether the node serves: a registry's callers are that late at most
+constexpr Nanos kLookAtLeaving = 10ms;  // the end of the process waits for it, and a registry nearby answers that soon
 
 }  // namespace
 

@@ -28,6 +28,8 @@ class ConfigKeeper {
     // Takes the node out of its registry; `done` is called when that was answered, after kLeaveMax at the latest, or at
     // once without a registry. Replaces the `done` of before.
     void leave_registry(std::function<void()> done);
+    // A registry that has not answered by then is away: it takes the node out itself when its checks are missed, and a
+    // stop is not to wait for that.
     static constexpr Nanos kLeaveMax = 1s;
     ConfigReloader* reloader() { return reloader_.get(); }
 

@@ -36,10 +36,9 @@ std::vector<Answered> ask_until_gone(const Site& site, int lane) {
     }
 }
 
-// A folder in memory: the 100 ms are the node's own, and a disk that others keep busy can take longer for one write.
+// The 100 ms are the node's own, and a disk that others keep busy can take longer for one write.
 struct Memory {
-    std::string path = "/dev/shm/holdfast-e2e-XXXXXX";
-    Memory() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
+    std::string path = memory_folder();
     ~Memory() { std::filesystem::remove_all(path); }
 };
 

@@ -118,6 +118,14 @@ void write_file(const std::string& path, std::string_view text) {
     if (!out.flush()) throw std::runtime_error("cannot write " + path);
 }
 
+std::string memory_folder() {
+    for (const char* where : {"/dev/shm", "/tmp"}) {
+        std::string folder = std::string(where) + "/holdfast-e2e-XXXXXX";
+        if (::mkdtemp(folder.data()) != nullptr) return folder;
+    }
+    throw std::runtime_error("cannot make a folder");
+}
+
 void pause_for(Nanos time) {
     std::this_thread::sleep_for(time);
 }

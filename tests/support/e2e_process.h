@@ -53,6 +53,10 @@ void write_file(const std::string& path, std::string_view text);
 template <typename Condition>
 bool eventually(Nanos limit, Condition met);
 
+// A new folder, in memory where the machine has such a file system: what is written there waits for no disk. Who asks
+// for it removes it.
+std::string memory_folder();
+
 void pause_for(Nanos time);
 // A loopback port that is free now, below the range that the kernel gives to outgoing connections.
 int free_port();

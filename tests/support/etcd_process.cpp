@@ -1,7 +1,5 @@
 #include "tests/support/etcd_process.h"
 
-#include <unistd.h>
-
 #include <csignal>
 #include <filesystem>
 #include <stdexcept>
@@ -15,14 +13,6 @@ namespace holdfast::e2e {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string new_folder() {
-    for (const char* where : {"/dev/shm", "/tmp"}) {
-        std::string folder = std::string(where) + "/holdfast-etcd-XXXXXX";
-        if (::mkdtemp(folder.data()) != nullptr) return folder;
-    }
-    throw std::runtime_error("cannot make a folder for etcd");
-}
 
 std::string base64(std::string_view bytes) {
     std::string out;
@@ -38,7 +28,7 @@ std::string text_at(const std::string& body, std::string_view name) {
 
 }  // namespace
 
-Etcd::Etcd(EtcdSetup setup) : setup_(std::move(setup)), folder_(new_folder()) {
+Etcd::Etcd(EtcdSetup setup) : setup_(std::move(setup)), folder_(memory_folder()) {
     for (int i = 0; i < setup_.members && i < kMembersMax; ++i) members_.push_back({"m" + std::to_string(i), 0, 0, {}});
     token_ = std::to_string(random_u64());
     for (int tries = 0; tries < 3; ++tries) {
