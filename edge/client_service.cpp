@@ -5,6 +5,7 @@
 #include "edge/host_list.h"
 #include "edge/request_id.h"
 #include "policy/verify_request.h"
+#include "upstream/drop_in_answer.h"
 
 namespace holdfast {
 namespace {
@@ -182,7 +183,7 @@ HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer
     // An SDK asks again as it does at Alipay.
     if (head.raw_path == kGateway && serves_gateway() && (code == ApiCode::overloaded || code == ApiCode::draining)) {
         reply.status = 200;
-        reply.own_type = "text/html;charset=utf-8";
+        reply.own_type = kDropInType;
         reply.body = parts_.snapshot->config.gateway.settings->refusal(DropInFault::unavailable, true);
         reply.headers.append("X-Edge-Code: ").append(text_of(code).code).append("\r\n");
     }

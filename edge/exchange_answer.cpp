@@ -64,7 +64,7 @@ Exchange::Next Exchange::answer() {
         Reply reply;
         const std::string_view status = proxy_status(decision_.reason);
         if (error_) {
-            reply = error_reply(*error_, error_message_, trace_.request_id, whole_seconds(retry_after_));
+            reply = error_reply(*error_, error_message_, trace_.request_id, whole_seconds(retry_after_), !drop_in_);
             if (!status.empty()) reply.headers.append("Proxy-Status: ").append(status).append("\r\n");
         } else if (answer_) {
             const std::string cache = cache_status(now());

@@ -155,15 +155,12 @@ Reply Exchange::drop_in_reply(Reply like) {
     DropIn& d = *drop_in_;
     Reply reply;
     reply.headers = std::move(like.headers);
-    constexpr std::string_view kChallenge = "WWW-Authenticate: HMAC-SHA256\r\n";  // of another way to sign
-    if (const auto at = reply.headers.find(kChallenge); at != std::string::npos)
-        reply.headers.erase(at, kChallenge.size());
     reply.body = std::move(d.body);
     // Where SDKs look for a number to quote.
     reply.headers.append("trace_id: ").append(trace_.request_id).append("\r\n");
     std::string type;
     if (d.raw) type = safe_type(d.raw->content_type);
-    reply.own_type = type.empty() ? "text/html;charset=utf-8" : std::move(type);
+    reply.own_type = type.empty() ? std::string(kDropInType) : std::move(type);
     if (d.raw) {
         reply.headers += "X-Edge-Degraded: false\r\nX-Edge-Source: live\r\n";
         if (repeated_) reply.headers += "X-Edge-Repeated: true\r\n";

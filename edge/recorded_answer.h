@@ -27,7 +27,9 @@ struct RecordedOrder {
     std::string verification_id;  // the centre's number; empty: none
     RawAnswer raw;
 };
-inline constexpr std::size_t kRecordedRawMax = 4096;  // bytes of a raw answer; a longer one is not recorded
+// Bytes of a raw answer; a longer one is not recorded, and a repetition is then signed by us. Alipay's with its
+// signature are well below 1 KiB, and each takes its length of the room for orders.
+inline constexpr std::size_t kRecordedRawMax = 4096;
 
 std::string encode(const Answer& answer, std::string_view scene, std::string_view subject, std::string_view device,
                    const RawAnswer* raw = nullptr);

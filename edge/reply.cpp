@@ -20,7 +20,8 @@ void append_all(std::string& out, Texts... texts) {
 
 }  // namespace
 
-Reply error_reply(ApiCode code, std::string_view message, std::string_view request_id, Seconds retry_after) {
+Reply error_reply(ApiCode code, std::string_view message, std::string_view request_id, Seconds retry_after,
+                  bool challenge) {
     const ApiCodeText& text = text_of(code);
     Reply reply;
     reply.status = text.status;
@@ -32,7 +33,7 @@ Reply error_reply(ApiCode code, std::string_view message, std::string_view reque
         .end_object();
     if (!request_id.empty()) add_header(reply.headers, "X-Request-Id", request_id);
     reply.headers += "Cache-Control: no-store\r\n";
-    if (text.status == 401) reply.headers += "WWW-Authenticate: HMAC-SHA256\r\n";
+    if (text.status == 401 && challenge) reply.headers += "WWW-Authenticate: HMAC-SHA256\r\n";
     if (retry_after > Seconds(0)) add_header(reply.headers, "Retry-After", std::to_string(retry_after.count()));
     return reply;
 }

@@ -20,9 +20,10 @@ struct Reply {
     bool close = false;  // end the connection after it
 };
 
-// A refusal as JSON (SPEC: errors). `retry_after` above zero adds the header; jitter is the caller's.
+// A refusal as JSON (SPEC: errors). `retry_after` above zero adds the header; jitter is the caller's. `challenge`: a
+// 401 names our way to sign; a caller who signs as for Alipay has another.
 Reply error_reply(ApiCode code, std::string_view message, std::string_view request_id,
-                  Seconds retry_after = Seconds(0));
+                  Seconds retry_after = Seconds(0), bool challenge = true);
 
 // The 200 of a verification. `cache_status` and `proxy_status` are header values (RFC 9211, RFC 9209); empty: left out.
 // `final_answer` false adds "final":false, for a degraded answer that is asked for again.

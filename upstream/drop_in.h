@@ -17,6 +17,7 @@
 
 namespace holdfast {
 
+// A call looks them through one by one, and their keys are parsed at every reload: more than this asks for an index.
 inline constexpr std::size_t kDropInAppsMax = 1000;
 
 // Why a call is refused before it is known whose it is. The texts are the gateway's.

@@ -10,6 +10,8 @@
 
 namespace holdfast {
 
+inline constexpr std::string_view kDropInType = "text/html;charset=utf-8";  // as Alipay's own answers of version 2
+
 struct DropInRefusal {
     std::string_view code, sub_code, sub_msg;
 };

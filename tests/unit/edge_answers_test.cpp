@@ -90,6 +90,8 @@ TEST_CASE("reply: a refusal names its code and the wait, and no line can be adde
     CHECK(reply.status == 503);
     CHECK(reply.body == R"({"code":"Overloaded","message":"too \"much\"\r\nX: y","requestId":"req-1"})");
     CHECK(reply.headers == "X-Request-Id: req-1\r\nCache-Control: no-store\r\nRetry-After: 3\r\n");
+    CHECK(error_reply(ApiCode::invalid_signature, "m", "req-1", Seconds(0), false).headers.find("WWW-") ==
+          std::string::npos);
     CHECK(error_reply(ApiCode::invalid_signature, "m", "req-1").headers.find("WWW-Authenticate: HMAC-SHA256\r\n") !=
           std::string::npos);
 }
