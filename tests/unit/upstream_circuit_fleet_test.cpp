@@ -335,8 +335,14 @@ TEST_CASE("circuit: what opened on evidence is still an opening after a restart,
     const auto openings_after_restart = [&b] {
         Circuit other(Bench::unthrottled(), b.now);
         REQUIRE(other.restore(b.circuit.snapshot(b.now, 7), b.now, 7));
-        CHECK(other.own(b.now).evidence);
-        return other.own(b.now).openings;
+        const OwnCircuit own = other.own(b.now), before = b.circuit.own(b.now);
+        CHECK(own.evidence);
+        CHECK(own.cause == before.cause);
+        CHECK(own.counts.calls() == before.counts.calls());
+        CHECK(own.counts.failures == before.counts.failures);
+        CHECK(own.counts.slow == before.counts.slow);
+        CHECK(own.subjects == before.subjects);
+        return own.openings;
     };
     CHECK(openings_after_restart() == 1);
     b.adopt(Bind::open, 2);

@@ -340,7 +340,7 @@ TEST_CASE("circuit: a snapshot that is not one is refused and changes nothing") 
         s.replace(s.find(from), from.size(), to);
         return s;
     };
-    CHECK_FALSE(c.circuit.restore(swapped("\"v\":1", "\"v\":2"), c.now, 1));
+    CHECK_FALSE(c.circuit.restore(swapped("\"v\":2", "\"v\":1"), c.now, 1));
     CHECK_FALSE(c.circuit.restore(swapped("\"state\":1", "\"state\":3"), c.now, 1));
     CHECK_FALSE(c.circuit.restore(swapped("\"state\":1", "\"state\":0"), c.now, 1));
     CHECK_FALSE(c.circuit.restore(swapped("\"forced\":0", "\"forced\":2"), c.now, 1));
