@@ -60,11 +60,11 @@ void Operators::order(OverrideRequest request, Done done) {
         // A renewed order renews the outage that it made: the operator says that it goes on. No other order does.
         if (order.mode == Mode::degraded || order.force == CircuitForce::open)
             node.parts().outages.renew(order.scope, node.loop().now(), node.parts().storage.state());
-        const std::string text = key + " = " +
+        const std::string line = key + " = " +
                                  std::string(order.mode == Mode::automatic ? name(order.force) : name(order.mode)) +
                                  " by " + this_copy.who_ + ": " + order.reason;
-        log::warn("operator: {}", text);
-        node.events().add(node.loop().now().wall, "override", text);
+        log::warn("operator: {}", line);
+        node.events().add(node.loop().now().wall, "override", line);
         finish({});
     };
     journal_then("override", entry,
