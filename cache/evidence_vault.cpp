@@ -245,6 +245,8 @@ void EvidenceVault::sweep(WallTime now, std::function<void(const EvidenceItem&)>
             oldest = std::min(oldest, item.item.kept_at);
         else if (!item.busy && over.size() < kErasePerSweep)
             over.push_back(item.item);
+        else
+            oldest = std::min(oldest, now - s.options.retain);
     }
     // What could not be taken this time, or cannot be erased, is looked at again soon.
     s.sweep_due = over.empty() ? oldest + s.options.retain : WallTime{};

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -86,12 +85,10 @@ Result<void> write_new_file(const std::string& path, std::string_view bytes) {
     if (!fd) return tl::unexpected(error_of(errno, "make", path));
     Result<void> done = write_all(fd.get(), bytes, path);
     if (done && ::fsync(fd.get()) != 0) done = tl::unexpected(error_of(errno, "sync", path));
-    if (done && ::renameat2(AT_FDCWD, begun.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0)
-        done = tl::unexpected(error_of(errno, "make", path));
-    if (!done) {
-        ::unlink(begun.c_str());
-        return done;
-    }
+    // Unlike a rename this replaces nothing, on any file system with hard links.
+    if (done && ::link(begun.c_str(), path.c_str()) != 0) done = tl::unexpected(error_of(errno, "make", path));
+    ::unlink(begun.c_str());
+    if (!done) return done;
     done = sync_dir(parent_of(path));
     if (!done) ::unlink(path.c_str());
     return done;

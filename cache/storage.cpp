@@ -246,15 +246,19 @@ bool Storage::can_answer_provisional() const {
 
 void Storage::drain(std::function<void(Result<void>)> done) {
     State* s = state_.get();
-    const auto after_journal = [s, done = std::move(done)](const Result<void>&) {
-        // A journal that cannot be written must not keep the stores from ending cleanly.
-        if (!s->evidence) return s->drain_envs(done);
-        s->evidence->drain([s, done] { s->drain_envs(done); });
+    // A journal that cannot be written must not keep the stores from ending cleanly.
+    const auto after_journal = [s, done = std::move(done)](const Result<void>&) { s->drain_envs(done); };
+    const auto after_evidence = [s, after_journal] {
+        if (s->journal)
+            s->journal->drain(after_journal);
+        else
+            after_journal({});
     };
-    if (s->journal)
-        s->journal->drain(after_journal);
+    // An erasure ends with an entry of the journal.
+    if (s->evidence)
+        s->evidence->drain(after_evidence);
     else
-        after_journal({});
+        after_evidence();
 }
 
 } // namespace holdfast

@@ -144,6 +144,7 @@ class Exchange final : public RequestHandler {
     void call_done(CallResult&& result);
     void take_result(CallResult&& result);
     bool decided_meanwhile(Now now);
+    bool final_meanwhile(Now now);
     void trace_attempts(const CallResult& result);
     LiveRecord live_record() const;
     Answer record(CentreOutcome&& outcome, Now now);

@@ -108,7 +108,10 @@ void Exchange::take_result(CallResult&& result) {
 
 // A notification may have come while the call was under way: it is the centre's word, and no degraded answer is needed.
 bool Exchange::decided_meanwhile(Now now) {
-    if (!parts_.notify.find(credential_->id, request_.order_no)) return false;
+    return parts_.notify.find(credential_->id, request_.order_no) && final_meanwhile(now);
+}
+
+bool Exchange::final_meanwhile(Now now) {
     const auto order = parts_.storage.orders().find(credential_->id, request_.order_no, now);
     auto recorded = order && is_final(*order) ? decode_recorded(order->answer) : std::nullopt;
     if (!recorded) return false;

@@ -23,6 +23,14 @@ void erase_withheld(Parts& parts, const std::string& id) {
     });
 }
 
+// An answer that is in the journal and was not given.
+void withdraw(Parts& parts, const std::string& id) {
+    if (parts.storage.journal() != nullptr)
+        parts.storage.journal()->append("provisional_withdrawn", "{\"requestId\":\"" + id + "\"}",
+                                        parts.loop.now().wall);
+    erase_withheld(parts, id);
+}
+
 }  // namespace
 
 std::string Exchange::replay_bytes() const {
@@ -36,7 +44,10 @@ std::string Exchange::replay_bytes() const {
     replay.generation = parts_.storage.generation();
     replay.epoch = parts_.storage.outcomes().epoch();
     replay.whole = scene_->config->policy.keep_evidence;
-    replay.request = replay.whole ? *body_ : without_evidence(request_);
+    replay.repeatable = drop_in_ == nullptr;
+    // What is decided without the evidence must not become the order's outcome, at the centre either.
+    replay.asked_order = replay.whole ? request_.order_no : trace_.request_id;
+    replay.request = replay.whole ? *body_ : without_evidence(request_, replay.asked_order);
     return encode(replay);
 }
 
@@ -98,9 +109,7 @@ void Exchange::journal_provisional() {
     auto done = [this, alive = alive_, &parts = parts_, id = trace_.request_id](Result<void> written) {
         const bool waiting = *alive && step_ == Step::audit;
         if (!waiting) {
-            if (written && parts.storage.journal() != nullptr)
-                parts.storage.journal()->append("provisional_withdrawn", "{\"requestId\":\"" + id + "\"}",
-                                                parts.loop.now().wall);
+            if (written) withdraw(parts, id);
             return;
         }
         guarded([this, &written] { written ? answer_provisional() : audit_failed(written.error().detail); });
@@ -112,6 +121,10 @@ void Exchange::answer_provisional() {
     parts_.metrics.journalled("provisional");
     audit_timer_.reset();
     const Now t = now();
+    if (final_meanwhile(t)) {
+        withdraw(parts_, trace_.request_id);
+        return run();
+    }
     Answer answer;
     answer.outcome = Outcome::provisional;
     answer.source = Source::policy;

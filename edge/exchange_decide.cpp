@@ -227,11 +227,9 @@ void Exchange::remember_failed(Now now) {
 }
 
 void Exchange::remember_degraded(const Answer& answer, Now now) {
-    if (call_end_ != CallEnd::none) {
-        // The centre's late answer may have come while this one was on its way: it is final, and stays.
-        const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now);
-        if (found && is_final(*found)) return;
-    }
+    // The centre's word may have come while this one was on its way: it is final, and stays.
+    const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now);
+    if (found && is_final(*found)) return;
     OrderRecord order;
     order.body = digest_;
     order.epoch = parts_.storage.outcomes().epoch();

@@ -15,6 +15,7 @@ struct LiveRecord {
     Digest body{};
     std::uint64_t asked_epoch = 0;       // OutcomeStore::epoch() when the call began
     const RawAnswer* raw = nullptr;      // the centre's own words, where they are to be given again
+    bool remember_pass = true;           // false: a pass answers its order, and no other request from memory
 };
 
 // The same with texts of its own, for a late answer, whose exchange is gone.
@@ -29,7 +30,7 @@ class KeptLiveRecord {
           body_(r.body),
           asked_epoch_(r.asked_epoch) {}
     LiveRecord view() const {
-        return {credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_, nullptr};
+        return {credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_, nullptr, true};
     }
 
   private:

@@ -90,17 +90,17 @@ Result<void> Node::make_rooms(Config config) {
     notify_ = std::make_unique<NotifyLedger>(storage_->state());
     make_upstream(c);
     AuthTerms auth{std::chrono::duration_cast<Seconds>(c.auth.window), 0};
-    parts_ = std::make_unique<Parts>(Parts{seams_.loop, rng_, *storage_, *upstream_, *metrics_, *access_, recent_,
-                                           *nonces_, *rates_, overrides_, outages_, *budget_, *distrust_, *notify_,
-                                           document_, derive(mac, "holdfast circuit callers 1"), seams_.boot,
-                                           snapshot_, auth});
+    parts_ =
+        std::make_unique<Parts>(Parts{seams_.loop, rng_, *storage_, *upstream_, *metrics_, *access_, recent_, *nonces_,
+                                      *rates_, overrides_, outages_, *budget_, *distrust_, *notify_, document_,
+                                      derive(mac, "holdfast circuit callers 1"), seams_.boot, snapshot_, auth});
     if (c.limits.in_flight > 0) parts_->in_flight_max = c.limits.in_flight;
     if (!c.tracing.endpoint.url.empty())
         spans_ = std::make_unique<SpanExport>(seams_.loop, seams_.dialer, seams_.network, c.tracing,
                                               SpanSource{c.node.name, c.node.region});
     parts_->spans = spans_.get();
     exchanges_ = std::make_unique<Exchanges>(*parts_);
-    reconciler_ = std::make_unique<Reconciler>(*parts_, [this](const std::string& id) {
+    reconciler_ = std::make_unique<Reconciler>(*parts_, *exchanges_, [this](const std::string& id) {
         events_.add(seams_.loop.now().wall, "reconcile", id + ": answered provisionally, and the centre says fail");
     });
     service_ = std::make_unique<ClientService>(*parts_, *exchanges_);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "edge/base/log.h"
+#include "edge/recorded_answer.h"
 #include "edge/request_id.h"
 
 namespace holdfast {
@@ -20,8 +21,11 @@ std::string_view name(Reconciled result) {
     return "unknown";
 }
 
-Reconciler::Reconciler(Parts& parts, std::function<void(const std::string& id)> on_reversed)
-    : parts_(parts), on_reversed_(std::move(on_reversed)), timer_(parts.loop.after(Nanos(0), [this] {
+Reconciler::Reconciler(Parts& parts, const Exchanges& exchanges, std::function<void(const std::string& id)> on_reversed)
+    : parts_(parts),
+      exchanges_(exchanges),
+      on_reversed_(std::move(on_reversed)),
+      timer_(parts.loop.after(Nanos(0), [this] {
           armed_ = false;
           step();
       })) {
@@ -46,7 +50,7 @@ std::string_view Reconciler::held(Now now) const {
     if (parts_.overrides.mode_of({}, now) == Mode::degraded) return "an order of an operator: no call to the centre";
     const CircuitView circuit = parts_.upstream.circuit().view(now);
     if (circuit.state != CircuitState::closed) return "the circuit is not closed";
-    if (circuit.ramp) return "the centre is still recovering";
+    if (circuit.ramp || circuit.throttle < 1) return "the centre is still recovering";
     if (parts_.upstream.queued() > 0) return "calls of clients wait for the centre";
     return {};
 }
@@ -68,13 +72,16 @@ Result<void> Reconciler::run() {
 
 std::optional<EvidenceItem> Reconciler::next_due(Now now) {
     const EvidenceVault& vault = *parts_.storage.evidence();
+    const Nanos rest = std::max<Nanos>(kRest, parts_.snapshot->config.upstream.deadline + 1s);
     for (std::size_t looked = 0; looked < kLookMax; ++looked) {
         auto item = vault.after(cursor_);
         cursor_ = item ? item->id : std::string();
         if (!item) return std::nullopt;
         const auto later = later_.find(item->id);
         const bool waits = later != later_.end() && later->second.due > now.mono;
-        if (!waits && now.wall - item->kept_at >= kRest) return item;
+        // Kept in the future: the clock was set back.
+        const bool rests = now.wall >= item->kept_at && now.wall - item->kept_at < rest;
+        if (!waits && !rests) return item;
     }
     return std::nullopt;
 }
@@ -101,9 +108,9 @@ void Reconciler::look(EvidenceItem item) {
     });
 }
 
-void Reconciler::ask(Result<std::string> evidence) {
+void Reconciler::ask(Result<std::string> evidence) try {
     const Now now = parts_.loop.now();
-    if (!evidence && evidence.error().code == Code::not_found) return over();
+    if (!evidence && evidence.error().code == Code::not_found) return drop();
     auto replay = evidence ? decode_replay(*evidence, parts_.document) : tl::unexpected(evidence.error());
     if (!replay) {
         // It may be another key's, which an operator can bring back: it stays until its time is over.
@@ -113,6 +120,30 @@ void Reconciler::ask(Result<std::string> evidence) {
     now_->replay = std::move(*replay);
     const Replay& r = now_->replay;
     if (const auto why = held(now); !why.empty()) return again(why, Nanos(0));
+    if (!r.repeatable)
+        return conclude(Reconciled::unknown, {}, {}, "its caller's own signed call, which nobody else can make");
+    if (exchanges_.find(r.credential + '\n' + r.order_no) != nullptr)
+        return again("its caller asks for it now", Nanos(0));
+    if (!settled_since(now)) call(now);
+} catch (const std::bad_alloc&) {
+    if (now_) again("out of memory", kAfterFailure);
+}
+
+// Asked again by its caller, or notified: the centre's word is known.
+bool Reconciler::settled_since(Now now) {
+    const Replay& r = now_->replay;
+    const auto order = parts_.storage.orders().find(r.credential, r.order_no, now);
+    if (!order || !order->final || order->body != r.body_sha256 ||
+        parts_.storage.outcomes().hidden(r.subject, r.scene, order->epoch))
+        return false;
+    const auto recorded = decode_recorded(order->answer);
+    if (!recorded || recorded->answer.source != Source::live) return false;
+    conclude(static_cast<Verdict>(recorded->answer.outcome), recorded->answer.verification_id);
+    return true;
+}
+
+void Reconciler::call(Now now) {
+    Replay& r = now_->replay;
     if (parts_.overrides.mode_of(r.scene, now) == Mode::degraded)
         return again("an order of an operator for its scene: no call to the centre", Nanos(0));
     const Caller caller{siphash64(parts_.caller_key, r.subject), siphash64(parts_.caller_key, r.credential)};
@@ -121,12 +152,12 @@ void Reconciler::ask(Result<std::string> evidence) {
     CallSpec spec;
     spec.request_id = now_->asked_as;
     spec.credential = r.credential;
-    spec.order_no = r.order_no;
+    spec.order_no = r.asked_order;
     spec.caller = caller;
     spec.permit = std::move(admission.permit);
-    spec.body = std::make_shared<const std::string>(r.request);  // owners: the call and its tries
+    spec.body = std::make_shared<const std::string>(std::move(r.request));  // owners: the call and its tries
     spec.deadline = now.mono + parts_.snapshot->config.upstream.deadline;
-    spec.may_retry = [] { return false; };
+    spec.once = true;
     now_->call = parts_.upstream.start(std::move(spec), [this](CallResult&& result) { answered(std::move(result)); });
 }
 
@@ -137,26 +168,34 @@ void Reconciler::answered(CallResult&& result) {
         const Verdict verdict = result.outcome->verdict;
         const std::string id = result.outcome->verification_id;
         if (now_->replay.whole) write_down(std::move(*result.outcome), parts_.loop.now());
-        const Reconciled what = verdict == Verdict::pass   ? Reconciled::confirmed
-                                : verdict == Verdict::fail ? Reconciled::reversed
-                                                           : Reconciled::unknown;
-        return conclude(what, name(verdict), id, {});
+        return conclude(verdict, id);
     }
-    if (result.failure == FailureKind::rejected || result.failure == FailureKind::caller_error)
+    // Refused for what it is, not for who asks, or when: no other answer will come.
+    const int status = result.attempts.empty() ? 0 : result.attempts.back().status;
+    const bool unfit = status == 400 || status == 413 || status == 422;
+    if (result.failure == FailureKind::caller_error || (result.failure == FailureKind::rejected && unfit))
         return conclude(Reconciled::unknown, {}, {}, name(result.failure));
-    again(name(result.failure), kAfterFailure);
+    const Nanos pause = result.failure == FailureKind::pending ? Nanos(0) : kAfterFailure;
+    again(name(result.failure), std::max(pause, result.retry_after.value_or(Nanos(0))));
 }
 
-// Decided about what was seen when the answer was given: its age counts from then, and a revocation since hides it.
+// Decided now, about what was seen in the outage: the answer to that order, and no pass for anybody else's. A
+// revocation since hides it.
 void Reconciler::write_down(CentreOutcome outcome, Now now) const {
     const Replay& r = now_->replay;
     if (r.generation == 0 || r.generation != parts_.storage.generation()) return;  // nobody knows what was revoked then
     const auto order = parts_.storage.orders().find(r.credential, r.order_no, now);
-    // The number may have been used again, or the order has had the centre's word meanwhile: asked again, or notified.
+    // The number may have been used again, or the order has had the centre's word while it was asked.
     if (order && (order->body != r.body_sha256 || order->final)) return;
-    const LiveRecord record{r.credential, r.subject, r.scene, r.device, r.order_no, r.body_sha256, r.epoch};
-    const Nanos age = std::max(Nanos(0), Nanos(now.wall - now_->answered));
-    record_decided(parts_, *parts_.snapshot, record, std::move(outcome), {now.mono - age, now_->answered}, now);
+    LiveRecord record{r.credential, r.subject, r.scene, r.device, r.order_no, r.body_sha256, r.epoch};
+    record.remember_pass = false;
+    record_live(parts_, *parts_.snapshot, record, std::move(outcome), now);
+}
+
+void Reconciler::conclude(Verdict verdict, const std::string& verification_id) {
+    const bool passed = verdict == Verdict::pass, failed = verdict == Verdict::fail;
+    const auto result = passed ? Reconciled::confirmed : failed ? Reconciled::reversed : Reconciled::unknown;
+    conclude(result, name(verdict), verification_id, {});
 }
 
 void Reconciler::conclude(Reconciled result, std::string_view outcome, std::string_view verification_id,
@@ -180,7 +219,7 @@ void Reconciler::conclude(Reconciled result, std::string_view outcome, std::stri
         if (!written) return again(written.error().detail, kAfterFailure);
         ++counts_[static_cast<std::size_t>(result)];
         parts_.metrics.reconciled(name(result));
-        later_[now_->id].told = true;
+        now_->told = later_[now_->id].told = true;
         if (result == Reconciled::reversed) {
             log::warn("reconcile: the centre reverses the provisional answer of {}", now_->id);
             if (on_reversed_) on_reversed_(now_->id);
@@ -191,26 +230,33 @@ void Reconciler::conclude(Reconciled result, std::string_view outcome, std::stri
 
 void Reconciler::erase() {
     parts_.storage.evidence()->erase(now_->id, [this, alive = alive_](Result<void> erased) {
-        if (!*alive || stopped_) return;
-        if (!erased && erased.error().code != Code::not_found) return again(erased.error().detail, kAfterFailure);
+        if (!*alive) return;
         if (erased && parts_.storage.journal() != nullptr) {
             std::string fields;
             json::Writer(fields).begin_object().member("evidence", now_->id).member("why", "reconciled").end_object();
             parts_.metrics.journalled("erased");
             parts_.storage.journal()->append("erased", fields, parts_.loop.now().wall);
         }
-        later_.erase(now_->id);
-        over();
+        if (stopped_) return;
+        if (!erased && erased.error().code != Code::not_found) return again(erased.error().detail, kAfterFailure);
+        drop();
     });
 }
 
 void Reconciler::again(std::string_view why, Nanos pause) {
     const MonoTime now = parts_.loop.now().mono;
+    next_ = std::max(next_, now + pause);
+    if (now_->gone) return drop();
     why_ = why;
     Later& later = later_[now_->id];
     later.due = now + std::min<Nanos>(kAgainFirst * (1u << std::min(later.tries, 5u)), kAgainMax);
     ++later.tries;
-    next_ = std::max(next_, now + pause);
+    over();
+}
+
+void Reconciler::drop() {
+    if (now_->gone && !now_->told) count_expired();
+    later_.erase(now_->id);
     over();
 }
 
@@ -220,10 +266,17 @@ void Reconciler::over() {
 }
 
 void Reconciler::expired(const std::string& id) {
+    if (now_ && now_->id == id) {
+        now_->gone = true;  // what it comes to is counted
+        return;
+    }
     const auto later = later_.find(id);
     const bool told = later != later_.end() && later->second.told;
     if (later != later_.end()) later_.erase(later);
-    if (told) return;
+    if (!told) count_expired();
+}
+
+void Reconciler::count_expired() {
     ++counts_[static_cast<std::size_t>(Reconciled::unknown)];
     parts_.metrics.reconciled(name(Reconciled::unknown));
 }

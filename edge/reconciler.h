@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "edge/exchanges.h"
 #include "edge/live_record.h"
 #include "edge/replay.h"
 
@@ -28,13 +29,13 @@ std::string_view name(Reconciled result);  // "confirmed", …
 
 class Reconciler {
   public:
-    static constexpr Nanos kRest = 10s;          // of an answer, before it is put to the centre
+    static constexpr Nanos kRest = 10s;  // of an answer, before it is put to the centre; upstream.deadline if longer
     static constexpr Nanos kAfterFailure = 10s;  // no further one, when the centre did not decide the last
     static constexpr Nanos kAgainFirst = 30s, kAgainMax = 15min;  // the same one
     static constexpr std::size_t kLookMax = 256;                  // items looked at in one turn
 
-    // Requires: `parts` outlives it. `on_reversed` is told the id of the request.
-    Reconciler(Parts& parts, std::function<void(const std::string& id)> on_reversed);
+    // Requires: both outlive it. `on_reversed` is told the id of the request.
+    Reconciler(Parts& parts, const Exchanges& exchanges, std::function<void(const std::string& id)> on_reversed);
     ~Reconciler();  // what is under way is given up; the next start asks again
     Reconciler(const Reconciler&) = delete;
     Reconciler& operator=(const Reconciler&) = delete;
@@ -59,20 +60,27 @@ class Reconciler {
         WallTime answered{};
         Replay replay{};
         std::unique_ptr<Call> call{};
+        bool gone = false, told = false;  // its evidence was erased meanwhile; its outcome is journalled
     };
     std::string_view held(Now now) const;  // why nothing may be asked; empty: it may
     std::optional<EvidenceItem> next_due(Now now);
     void step();
     void look(EvidenceItem item);
     void ask(Result<std::string> evidence);
+    bool settled_since(Now now);
+    void call(Now now);
     void answered(CallResult&& result);
     void write_down(CentreOutcome outcome, Now now) const;
+    void conclude(Verdict verdict, const std::string& verification_id);
     void conclude(Reconciled result, std::string_view outcome, std::string_view verification_id, std::string_view why);
     void erase();
+    void count_expired();
     void again(std::string_view why, Nanos pause);
+    void drop();
     void over();
 
     Parts& parts_;
+    const Exchanges& exchanges_;
     std::function<void(const std::string& id)> on_reversed_;
     std::string cursor_;                               // the id that was looked at last
     std::map<std::string, Later, std::less<>> later_;  // of items in the vault

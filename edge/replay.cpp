@@ -4,10 +4,10 @@
 
 namespace holdfast {
 
-std::string without_evidence(const VerifyRequest& request) {
+std::string without_evidence(const VerifyRequest& request, std::string_view order_no) {
     std::string out;
     json::Writer w(out);
-    w.begin_object().member("orderNo", request.order_no).member("scene", request.scene);
+    w.begin_object().member("orderNo", order_no).member("scene", request.scene);
     w.member("subject", request.subject);
     if (!request.device.empty()) w.member("device", request.device);
     w.key("attributes").begin_object();
@@ -29,6 +29,8 @@ std::string encode(const Replay& replay) {
         .member("bodySha256", to_hex(replay.body_sha256))
         .member("generation", replay.generation)
         .member("epoch", replay.epoch)
+        .member("askedOrder", replay.asked_order)
+        .member("repeatable", replay.repeatable)
         .member("whole", replay.whole)
         .end_object();
     return (out += '\n') += replay.request;
@@ -47,12 +49,14 @@ Result<Replay> decode_replay(std::string_view bytes, json::Document& document) {
     out.scene = text("scene");
     out.subject = text("subject");
     out.device = text("device");
-    const auto whole = (*head)["whole"].boolean();
+    out.asked_order = text("askedOrder");
+    const auto whole = (*head)["whole"].boolean(), repeatable = (*head)["repeatable"].boolean();
     const auto generation = (*head)["generation"].unsigned_integer(), epoch = (*head)["epoch"].unsigned_integer();
-    if (out.credential.empty() || out.order_no.empty() || !whole || !generation || !epoch ||
-        !from_hex(text("bodySha256"), out.body_sha256))
+    if (out.credential.empty() || out.order_no.empty() || out.asked_order.empty() || !repeatable || !whole ||
+        !generation || !epoch || !from_hex(text("bodySha256"), out.body_sha256))
         return bad();
     out.whole = *whole;
+    out.repeatable = *repeatable;
     out.generation = *generation;
     out.epoch = *epoch;
     out.request = bytes.substr(line + 1);

@@ -14,7 +14,9 @@ namespace holdfast {
 
 struct Replay {
     std::string credential, order_no, scene, subject, device;
-    Digest body_sha256{};     // of what the caller sent
+    std::string asked_order;  // the number that the centre is asked under
+    bool repeatable = true;   // false: the caller's own signed call, which nobody else can make
+    Digest body_sha256{};  // of what the caller sent
     // Storage::generation() and OutcomeStore::epoch() when it was answered: what a later revocation hides.
     std::uint64_t generation = 0, epoch = 0;
     // Whether `request` is all of it. Without its evidence the centre's word is journalled only: what it decides on
@@ -23,8 +25,8 @@ struct Replay {
     std::string request;  // JSON
 };
 
-// The request without its evidence (`keep_evidence = false`).
-std::string without_evidence(const VerifyRequest& request);
+// The request without its evidence (`keep_evidence = false`), under another number.
+std::string without_evidence(const VerifyRequest& request, std::string_view order_no);
 
 std::string encode(const Replay& replay);
 // Code::corrupt for anything that encode() does not write.

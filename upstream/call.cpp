@@ -215,7 +215,7 @@ void Call::next_or_finish() {
 // Why there is to be no other try; or nothing, and the wait before it.
 std::optional<CallStop> Call::plan_retry(Nanos& wait, Now now) {
     const UpstreamOptions& options = upstream_.options_;
-    if (records_.size() > options.retries) return CallStop::attempts_spent;
+    if (spec_.once || records_.size() > options.retries) return CallStop::attempts_spent;
     if (!last_.stale_connection)
         wait = backoff(options.retry_base, static_cast<std::uint32_t>(records_.size() - 1), upstream_.rng_);
     if (last_.retry_after) wait = std::max(wait, *last_.retry_after);

@@ -36,6 +36,7 @@ struct CallSpec {
     Caller caller;                                      // keyed hashes
     Permit permit;                            // for the first try; from Circuit::admit() or admit_always()
     bool always = false;                      // the operator's `live`: retries need no admission
+    bool once = false;                        // no retry, and nothing of the budget of retries
     std::shared_ptr<const std::string> body;  // owners: the exchange and its call, whichever lives longer
     std::shared_ptr<const Forward> forward{};  // goes out instead of `body`; owners: the same
     MonoTime deadline;                        // the whole call's

@@ -1,0 +1,133 @@
+// Reconciliation: what is written down of the centre's word about a provisional answer, and what is not.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "tests/regress/reconcile_bench.h"
+
+using namespace holdfast;
+using namespace holdfast::sim;
+using Bench = ReconcileBench;
+
+TEST_CASE("reconcile: a pass answers its order and no other, and a revocation since hides it") {
+    for (const bool revoked : {false, true}) {
+        Bench b;
+        b.outage();
+        b.provisional("o-1", "user-1", "LOGIN");
+        b.provisional("o-2", "user-fail", "LOGIN");
+        if (revoked) {
+            bool stands = false;
+            Operators(b.one.node(), "test").revoke("user-1", [&stands](Result<void> done) {
+                stands = done.has_value();
+            });
+            REQUIRE(b.one.until([&stands] { return stands; }));
+        }
+        b.one.run_for(9s);
+        b.order(Mode::automatic);
+        REQUIRE(b.settled());
+        CHECK(b.count(Reconciled::confirmed) == 1);
+        const Now now = b.one.parts().loop.now();
+        CHECK_FALSE(b.one.parts().storage.outcomes().find({"app-a", "user-1", "LOGIN", ""}, now));
+        const auto fail = b.one.parts().storage.outcomes().find({"app-a", "user-fail", "LOGIN", ""}, now);
+        REQUIRE(fail);
+        CHECK(fail->outcome.verdict == Verdict::fail);
+        const auto order = b.one.parts().storage.orders().find("app-a", "o-1", now);
+        REQUIRE(order);
+        CHECK(b.one.parts().storage.outcomes().hidden("user-1", "LOGIN", order->epoch) == revoked);
+    }
+}
+
+TEST_CASE("reconcile: an order that the centre has decided by notification is not asked about") {
+    Bench b;
+    b.outage();
+    b.provisional("o-1", "user-1");
+    OneNode::Got got;
+    b.one.notify(got, fmt::format(R"({{"notificationId":"n-1","credential":"app-a","orderNo":"o-1","outcome":"fail",)"
+                                  R"("decidedAt":"{}"}})",
+                                  rfc3339(b.one.view.now().wall)));
+    REQUIRE(b.one.until([&got] { return got.body == "success"; }));
+    b.order(Mode::automatic);
+    REQUIRE(b.settled());
+    CHECK(b.one.central.calls().empty());
+    CHECK(b.count(Reconciled::reversed) == 1);
+    CHECK(b.order_of("o-1")->outcome == Outcome::fail);
+}
+
+TEST_CASE("reconcile: a call that its caller has signed is nobody else's to make") {
+    Bench b;
+    Replay replay;
+    replay.credential = "app-a";
+    replay.order_no = replay.asked_order = "o-1";
+    replay.generation = b.one.parts().storage.generation();
+    replay.repeatable = false;
+    replay.whole = true;
+    replay.request = R"({"orderNo":"o-1","scene":"OPEN","subject":"user-1"})";
+    b.one.parts().storage.evidence()->keep("req-1", encode(replay), b.one.view.now().wall, [](const Result<void>&) {});
+    REQUIRE(b.settled());
+    CHECK(b.count(Reconciled::unknown) == 1);
+    CHECK(b.one.central.calls().empty());
+    CHECK(b.entries(R"("requestId":"req-1")") == 1);
+}
+
+TEST_CASE("reconcile: when state/ was lost in between, with its revocations, nothing is written down") {
+    Bench b;
+    b.outage();
+    b.provisional("o-1", "user-1", "LOGIN");
+    b.one.crash();
+    std::filesystem::remove_all(b.one.data("state"));
+    REQUIRE(b.one.start());
+    REQUIRE(b.settled());
+    CHECK(b.count(Reconciled::confirmed) == 1);
+    CHECK_FALSE(b.order_of("o-1"));
+    CHECK_FALSE(b.one.parts().storage.outcomes().find({"app-a", "user-1", "LOGIN", ""}, b.one.parts().loop.now()));
+}
+
+TEST_CASE("reconcile: without its evidence a request's outcome is journalled, and is nobody's answer") {
+    Bench b;
+    b.outage();
+    b.provisional("o-1", "user-1", "CLOSED");
+    b.one.run_for(10s);
+    b.order(Mode::automatic);
+    REQUIRE(b.settled());
+    CHECK(b.count(Reconciled::confirmed) == 1);
+    CHECK(b.entries(R"("kind":"reconciled")") == 1);
+    REQUIRE(b.order_of("o-1"));
+    CHECK(b.order_of("o-1")->outcome == Outcome::provisional);
+    // Nor does the centre keep it as that order's.
+    REQUIRE(b.one.central.calls().size() == 1);
+    CHECK(b.one.central.calls()[0].order_no.starts_with("req-"));
+    CHECK(b.one.central.calls_with_key("app-a.o-1") == 0);
+}
+
+TEST_CASE("reconcile: an order that has had the centre's word since keeps it") {
+    Bench b;
+    b.outage();
+    b.provisional("o-1", "user-1");
+    b.order(Mode::automatic);
+    const auto live = b.one.ask("o-1", "OPEN", "user-1");
+    REQUIRE(live.text("source") == "live");
+    const std::string id = live.text("verificationId");
+    REQUIRE(b.settled());
+    CHECK(b.count(Reconciled::confirmed) == 1);
+    REQUIRE(b.order_of("o-1"));
+    CHECK(b.order_of("o-1")->verification_id == id);
+}
+
+TEST_CASE("reconcile: evidence that does not verify is left alone, and the others are asked") {
+    Bench b;
+    b.outage();
+    b.provisional("o-1", "user-1");
+    b.provisional("o-2", "user-2");
+    const auto first = b.one.parts().storage.evidence()->after({});
+    REQUIRE(first);
+    const std::string path = b.one.data("journal/evidence/" + first->id + ".sealed");
+    REQUIRE(std::filesystem::exists(path));
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
+    b.one.run_for(15s);
+    b.order(Mode::automatic);
+    CHECK(b.one.until([&b] { return b.count(Reconciled::confirmed) == 1; }));
+    b.one.run_for(60s);
+    CHECK(b.one.parts().storage.evidence()->count() == 1);
+    CHECK(std::filesystem::exists(path));
+}
