@@ -16,10 +16,7 @@ void erase_withheld(Parts& parts, const std::string& id) {
     EvidenceVault* vault = parts.storage.evidence();
     if (vault == nullptr) return;
     vault->erase(id, [&parts, id](Result<void> erased) {
-        if (!erased || parts.storage.journal() == nullptr) return;
-        const std::string fields = R"({"evidence":")" + id + R"(","why":"withheld"})";
-        parts.metrics.journalled("erased");
-        parts.storage.journal()->append("erased", fields, parts.loop.now().wall);
+        if (erased) journal_erased(parts, id, "withheld");
     });
 }
 

@@ -141,9 +141,7 @@ void Node::sweep_evidence(Now now) {
     EvidenceVault* vault = storage_->evidence();
     if (vault == nullptr) return;
     vault->sweep(now.wall, [this](const EvidenceItem& item) {
-        std::string fields;
-        json::Writer(fields).begin_object().member("evidence", item.id).member("why", "retain").end_object();
-        journal("erased", fields);
+        journal_erased(*parts_, item.id, "retain");
         reconciler_->expired(item.id);
     });
 }

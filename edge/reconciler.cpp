@@ -93,17 +93,17 @@ void Reconciler::step() {
         armed_ = true;
         return timer_->restart(next_ - now.mono);
     }
-    auto item = next_due(now);
+    const auto item = next_due(now);
     if (!item) return;
     next_ = now.mono + Nanos(1s) / parts_.snapshot->config.reconcile.per_second;
-    look(std::move(*item));
+    look(item->id);
 }
 
-void Reconciler::look(EvidenceItem item) {
-    now_.emplace(UnderWay{item.id, make_request_id(parts_.loop.now().wall, parts_.rng), item.kept_at});
-    const auto later = later_.find(item.id);
+void Reconciler::look(const std::string& id) {
+    now_.emplace(UnderWay{id, make_request_id(parts_.loop.now().wall, parts_.rng)});
+    const auto later = later_.find(id);
     if (later != later_.end() && later->second.told) return erase();
-    parts_.storage.evidence()->read(item.id, [this, alive = alive_](Result<std::string> evidence) {
+    parts_.storage.evidence()->read(id, [this, alive = alive_](Result<std::string> evidence) {
         if (*alive) ask(std::move(evidence));
     });
 }
@@ -217,8 +217,7 @@ void Reconciler::conclude(Reconciled result, std::string_view outcome, std::stri
     parts_.storage.journal()->append("reconciled", fields, wall, [this, alive = alive_, result](Result<void> written) {
         if (!*alive || stopped_) return;
         if (!written) return again(written.error().detail, kAfterFailure);
-        ++counts_[static_cast<std::size_t>(result)];
-        parts_.metrics.reconciled(name(result));
+        add(result);
         now_->told = later_[now_->id].told = true;
         if (result == Reconciled::reversed) {
             log::warn("reconcile: the centre reverses the provisional answer of {}", now_->id);
@@ -231,12 +230,7 @@ void Reconciler::conclude(Reconciled result, std::string_view outcome, std::stri
 void Reconciler::erase() {
     parts_.storage.evidence()->erase(now_->id, [this, alive = alive_](Result<void> erased) {
         if (!*alive) return;
-        if (erased && parts_.storage.journal() != nullptr) {
-            std::string fields;
-            json::Writer(fields).begin_object().member("evidence", now_->id).member("why", "reconciled").end_object();
-            parts_.metrics.journalled("erased");
-            parts_.storage.journal()->append("erased", fields, parts_.loop.now().wall);
-        }
+        if (erased) journal_erased(parts_, now_->id, "reconciled");
         if (stopped_) return;
         if (!erased && erased.error().code != Code::not_found) return again(erased.error().detail, kAfterFailure);
         drop();
@@ -255,7 +249,7 @@ void Reconciler::again(std::string_view why, Nanos pause) {
 }
 
 void Reconciler::drop() {
-    if (now_->gone && !now_->told) count_expired();
+    if (now_->gone && !now_->told) add(Reconciled::unknown);
     later_.erase(now_->id);
     over();
 }
@@ -273,12 +267,12 @@ void Reconciler::expired(const std::string& id) {
     const auto later = later_.find(id);
     const bool told = later != later_.end() && later->second.told;
     if (later != later_.end()) later_.erase(later);
-    if (!told) count_expired();
+    if (!told) add(Reconciled::unknown);
 }
 
-void Reconciler::count_expired() {
-    ++counts_[static_cast<std::size_t>(Reconciled::unknown)];
-    parts_.metrics.reconciled(name(Reconciled::unknown));
+void Reconciler::add(Reconciled result) {
+    ++counts_[static_cast<std::size_t>(result)];
+    parts_.metrics.reconciled(name(result));
 }
 
 void Reconciler::write(json::Writer& w) const {

@@ -29,10 +29,14 @@ std::string_view name(Reconciled result);  // "confirmed", …
 
 class Reconciler {
   public:
-    static constexpr Nanos kRest = 10s;  // of an answer, before it is put to the centre; upstream.deadline if longer
-    static constexpr Nanos kAfterFailure = 10s;  // no further one, when the centre did not decide the last
-    static constexpr Nanos kAgainFirst = 30s, kAgainMax = 15min;  // the same one
-    static constexpr std::size_t kLookMax = 256;                  // items looked at in one turn
+    // Of an answer, before it is put to the centre, or longer with the deadline: its exchange has ended by then.
+    static constexpr Nanos kRest = 10s;
+    // No further one, when the centre did not decide the last: as long as `open_wait` spares a centre that is ill.
+    static constexpr Nanos kAfterFailure = 10s;
+    // The same one: past a short trouble of the centre, and then some hundred tries in the day that it is kept.
+    static constexpr Nanos kAgainFirst = 30s, kAgainMax = 15min;
+    // Items looked at in one turn, so that a long line does not hold up the loop.
+    static constexpr std::size_t kLookMax = 256;
 
     // Requires: both outlive it. `on_reversed` is told the id of the request.
     Reconciler(Parts& parts, const Exchanges& exchanges, std::function<void(const std::string& id)> on_reversed);
@@ -57,7 +61,6 @@ class Reconciler {
     struct UnderWay {
         std::string id;        // of the request that was answered
         std::string asked_as;  // of the call
-        WallTime answered{};
         Replay replay{};
         std::unique_ptr<Call> call{};
         bool gone = false, told = false;  // its evidence was erased meanwhile; its outcome is journalled
@@ -65,7 +68,7 @@ class Reconciler {
     std::string_view held(Now now) const;  // why nothing may be asked; empty: it may
     std::optional<EvidenceItem> next_due(Now now);
     void step();
-    void look(EvidenceItem item);
+    void look(const std::string& id);
     void ask(Result<std::string> evidence);
     bool settled_since(Now now);
     void call(Now now);
@@ -74,7 +77,7 @@ class Reconciler {
     void conclude(Verdict verdict, const std::string& verification_id);
     void conclude(Reconciled result, std::string_view outcome, std::string_view verification_id, std::string_view why);
     void erase();
-    void count_expired();
+    void add(Reconciled result);
     void again(std::string_view why, Nanos pause);
     void drop();
     void over();

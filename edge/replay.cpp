@@ -1,6 +1,7 @@
 #include "edge/replay.h"
 
 #include "edge/base/bytes.h"
+#include "edge/parts.h"
 
 namespace holdfast {
 
@@ -61,6 +62,14 @@ Result<Replay> decode_replay(std::string_view bytes, json::Document& document) {
     out.epoch = *epoch;
     out.request = bytes.substr(line + 1);
     return out;
+}
+
+void journal_erased(Parts& parts, std::string_view id, std::string_view why) {
+    if (parts.storage.journal() == nullptr) return;
+    std::string fields;
+    json::Writer(fields).begin_object().member("evidence", id).member("why", why).end_object();
+    parts.metrics.journalled("erased");
+    parts.storage.journal()->append("erased", fields, parts.loop.now().wall);
 }
 
 }  // namespace holdfast

@@ -12,11 +12,13 @@
 
 namespace holdfast {
 
+struct Parts;
+
 struct Replay {
     std::string credential, order_no, scene, subject, device;
     std::string asked_order;  // the number that the centre is asked under
     bool repeatable = true;   // false: the caller's own signed call, which nobody else can make
-    Digest body_sha256{};  // of what the caller sent
+    Digest body_sha256{};     // of what the caller sent
     // Storage::generation() and OutcomeStore::epoch() when it was answered: what a later revocation hides.
     std::uint64_t generation = 0, epoch = 0;
     // Whether `request` is all of it. Without its evidence the centre's word is journalled only: what it decides on
@@ -31,5 +33,8 @@ std::string without_evidence(const VerifyRequest& request, std::string_view orde
 std::string encode(const Replay& replay);
 // Code::corrupt for anything that encode() does not write.
 Result<Replay> decode_replay(std::string_view bytes, json::Document& document);
+
+// The journal's entry about evidence that is gone; nobody waits for it. `why`: reconciled, retain or withheld.
+void journal_erased(Parts& parts, std::string_view id, std::string_view why);
 
 }  // namespace holdfast

@@ -24,8 +24,9 @@ class AlipayWire {
   public:
     static constexpr std::size_t kJobsMax = 3;          // running at once; the pool has four threads
     static constexpr std::size_t kWaitingMax = 8192;    // calls in line; above it one is refused as our own overload
-    static constexpr std::size_t kStrangersMax = 2048;  // messages in line that nobody has verified yet
-    static constexpr std::size_t kStrangersOfNetworkMax = 1024;  // of them, from one network
+    // Messages in line that nobody has verified yet: a verification takes some 20 us, all of them about 50 ms.
+    static constexpr std::size_t kStrangersMax = 2048;
+    static constexpr std::size_t kStrangersOfNetworkMax = 1024;  // of one network: half, so that others still come in
 
     // Requires: `offload` outlives it, and it outlives its tickets.
     AlipayWire(std::shared_ptr<const AlipaySettings> settings, Offload& offload);

@@ -106,14 +106,9 @@ class Nacos {
 };
 
 struct Password {
-    std::string path = "/tmp/holdfast-e2e-nacos-XXXXXX";
-    explicit Password(const std::string& word) {
-        const int fd = ::mkstemp(path.data());
-        REQUIRE(fd >= 0);
-        ::close(fd);
-        write_file(path, word + "\n");
-    }
-    ~Password() { std::filesystem::remove(path); }
+    std::string folder = memory_folder(), path = folder + "/password";
+    explicit Password(const std::string& word) { write_file(path, word + "\n"); }
+    ~Password() { std::filesystem::remove_all(folder); }
 };
 
 Terms at(const Nacos& nacos, const Password& password) {
