@@ -22,8 +22,8 @@ namespace holdfast {
 
 class AlipayWire {
   public:
-    static constexpr std::size_t kJobsMax = 3;          // running at once; the pool has four threads
-    static constexpr std::size_t kWaitingMax = 8192;    // calls in line; above it one is refused as our own overload
+    static constexpr std::size_t kJobsMax = 3;        // running at once; the pool has four threads
+    static constexpr std::size_t kWaitingMax = 8192;  // calls in line; above it one is refused as our own overload
     // Messages in line that nobody has verified yet: a verification takes some 20 us, all of them about 50 ms.
     static constexpr std::size_t kStrangersMax = 2048;
     static constexpr std::size_t kStrangersOfNetworkMax = 1024;  // of one network: half, so that others still come in
