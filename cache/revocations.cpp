@@ -139,6 +139,12 @@ PurgeView Revocations::purges() const {
     return out;
 }
 
+std::uint64_t Revocations::purged() const {
+    std::uint64_t newest = blind_ ? 0 : floor_;
+    for (const auto& [tag, entry] : scenes_) newest = std::max(newest, entry.epoch);
+    return newest;
+}
+
 void Revocations::drop_oldest() {
     const auto oldest = by_epoch_.begin();
     const SubjectHash subject = oldest->second;

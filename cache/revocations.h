@@ -39,6 +39,7 @@ class Revocations {
     void purge(std::optional<std::uint32_t> scene_tag, Now now, Durable done); // nothing: all scenes
     bool hidden(std::string_view subject_hash, std::uint32_t scene_tag, std::uint64_t asked_epoch) const;
     PurgeView purges() const;
+    std::uint64_t purged() const; // the epoch of the newest purge; rises with each
     std::size_t size() const { return subjects_.size(); }
     // Entries older than kOutcomeKeepMax give way; at most kDropPerSweep a call.
     static constexpr std::size_t kDropPerSweep = 256;

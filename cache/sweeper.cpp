@@ -40,7 +40,10 @@ WriteOp Sweeper::walk(std::size_t visit, std::size_t erase, bool everything) {
         if (!result) return;
         from_ = report->next;
         busy_ = !from_.empty() || report->expired + report->purged > 0;
-        if (from_.empty()) ++laps_;
+        if (from_.empty()) {
+            lap_ended_ = cache_.loop().now().mono;
+            lap_purges_ = begun_purges_;
+        }
         if (report->expired + report->purged + report->spaced > 0) outcomes_.forget_recent();
         const auto& evicted = cache_.observer().evicted;
         if (!evicted) return;
@@ -51,11 +54,19 @@ WriteOp Sweeper::walk(std::size_t visit, std::size_t erase, bool everything) {
     return op;
 }
 
+// A walk that has begun goes on, one that found something is followed at once, and what was purged goes soon.
+bool Sweeper::walk_is_due(MonoTime now) const {
+    return !from_.empty() || busy_ || revocations_.purged() != lap_purges_ || now - lap_ended_ >= kRestBetweenLaps;
+}
+
 void Sweeper::tick() {
     const Now now = cache_.loop().now();
     if (cache_.open() && !walking_ && cache_.batch().health().ok) {
         orders_.ring().sweep(now);
-        walking_ = cache_.batch().add(walk(kSweepVisitMax, kSweepEraseMax, false));
+        if (walk_is_due(now.mono)) {
+            if (from_.empty()) begun_purges_ = revocations_.purged();
+            walking_ = cache_.batch().add(walk(kSweepVisitMax, kSweepEraseMax, false));
+        }
     }
     revocations_.sweep(now.wall);
     nonces_.state_->release_doubt(now);

@@ -17,6 +17,7 @@ namespace holdfast {
 
 inline constexpr Nanos kSweepEvery = 250ms;
 inline constexpr Nanos kSweepIdle = 1s;             // after a whole walk that found nothing
+inline constexpr Nanos kRestBetweenLaps = 10s;      // from such a walk to the next, unless something is purged
 inline constexpr std::size_t kSweepVisitMax = 4096; // outcomes looked at in a tick
 inline constexpr std::size_t kSweepEraseMax = 1024; // outcomes erased in a tick
 inline constexpr std::size_t kRoomEraseMax = 8192;  // outcomes erased by a step that makes room
@@ -28,9 +29,9 @@ class Sweeper {
     Sweeper(CacheEnv& cache, StateEnv& state, LmdbOutcomeStore& outcomes, OrderLedger& orders, NonceLog& nonces,
             Revocations& revocations);
     void tick();
-    std::uint64_t laps() const { return laps_; } // whole walks over the outcomes
 
   private:
+    bool walk_is_due(MonoTime now) const;
     WriteOp walk(std::size_t visit, std::size_t erase, bool everything);
     std::vector<WriteOp> make_room(int attempt);
 
@@ -45,7 +46,9 @@ class Sweeper {
     bool walking_ = false;
     bool busy_ = true;
     bool trimming_ = false;
-    std::uint64_t laps_ = 0;
+    MonoTime lap_ended_{};           // when the last whole walk did
+    std::uint64_t lap_purges_ = 0;   // Revocations::purged() when it began
+    std::uint64_t begun_purges_ = 0; // and when the present one did
     MonoTime readers_{};
 };
 

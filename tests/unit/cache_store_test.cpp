@@ -1,3 +1,4 @@
+#include "cache/sweeper.h"
 #include "tests/unit/cache_storage_bench.h"
 
 using namespace holdfast;
@@ -138,6 +139,18 @@ TEST_CASE("outcomes: the sweeper erases what is over, in bounded steps") {
     b.loop.advance(4s, 50ms);
     CHECK(b.storage->outcomes().stats().entries == 0);
     CHECK(b.evicted[Eviction::expired] == 3000);
+}
+
+TEST_CASE("outcomes: where nothing is over the sweeper rests, and comes back") {
+    Bench b;
+    REQUIRE(b.put(kAlice, b.record()) == PutOutcome::queued);
+    b.loop.advance(3s, 50ms);
+    b.loop.now_.wall += 2h;
+    b.loop.advance(2s, 50ms);
+    CHECK(b.storage->outcomes().stats().entries == 1);
+    b.loop.advance(kRestBetweenLaps, 50ms);
+    CHECK(b.storage->outcomes().stats().entries == 0);
+    CHECK(b.evicted[Eviction::expired] == 1);
 }
 
 TEST_CASE("outcomes: a full queue refuses and says so") {
