@@ -11,10 +11,6 @@
 namespace holdfast {
 namespace {
 
-double seconds(Nanos d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 template <typename T>
 std::size_t index(T value) {
     return static_cast<std::size_t>(value);
@@ -47,8 +43,9 @@ void Metrics::make_plain() {
     cache_misses_ = &s.plain_counter("holdfast_cache_misses_total", "Look-ups that found none.");
     commit_duration_ = &s.plain_histogram("holdfast_commit_duration_seconds", "Of a commit to disk, off the loop.",
                                           {0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5, 1});
-    loop_lag_ = &s.plain_histogram("holdfast_loop_lag_seconds", "How late a timer of the loop was.",
-                                   {0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1});
+    const prometheus::Histogram::BucketBoundaries lags{0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005,
+                                                       0.01,   0.02,    0.05,   0.1,   0.5,   1};
+    s.loop_lag = Tally(s.plain_histogram("holdfast_loop_lag_seconds", "How late a timer of the loop was.", lags), lags);
     reconcile_pending_ = &s.plain_gauge("holdfast_reconcile_pending", "Provisional answers not yet reconciled.");
     config_held_ = &s.plain_gauge("holdfast_config_held", "1 while a rollback stands and the file does not count.");
     config_source_up_ = &s.plain_gauge("holdfast_config_source_up",
@@ -96,7 +93,7 @@ void Metrics::answered(SceneIndex scene, Source source, Outcome outcome, Nanos t
     HF_CHECK(scene < series_->scenes.size() && index(source) < kSources && index(outcome) < kOutcomes);
     auto& series = series_->scenes[scene];
     series_->answered(series, source, outcome).Increment();
-    series.took[index(source)]->Observe(seconds(took));
+    series.took[index(source)].observe(took);
 }
 
 void Metrics::refused(SceneIndex scene, ApiCode code, Nanos took) {
@@ -104,14 +101,14 @@ void Metrics::refused(SceneIndex scene, ApiCode code, Nanos took) {
     auto& series = series_->scenes[scene];
     auto* counter = series.refused[index(code)];
     (counter != nullptr ? counter : series_->scenes[kSceneOther].refused[index(code)])->Increment();
-    series.took[0]->Observe(seconds(took));
+    series.took[0].observe(took);
 }
 
 void Metrics::pending(SceneIndex scene, Nanos took) {
     HF_CHECK(scene < series_->scenes.size());
     auto& series = series_->scenes[scene];
     series_->answered(series, Source::live, static_cast<Outcome>(0)).Increment();
-    series.took[index(Source::live)]->Observe(seconds(took));
+    series.took[index(Source::live)].observe(took);
 }
 
 void Metrics::precheck_denied(std::size_t rule) {
@@ -133,7 +130,11 @@ void Metrics::http_rejected(std::string_view reason) {
 void Metrics::upstream_call(std::size_t endpoint, FailureKind result, Nanos took) {
     HF_CHECK(endpoint < series_->endpoints.size() && index(result) < kCallResults);
     series_->endpoints[endpoint].calls[index(result)]->Increment();
-    series_->endpoints[endpoint].took->Observe(seconds(took));
+    series_->endpoints[endpoint].took.observe(took);
+}
+
+void Metrics::loop_lag(Nanos late) {
+    series_->loop_lag.observe(late);
 }
 
 void Metrics::upstream_retried() {
@@ -191,6 +192,7 @@ void Metrics::config_info(std::string_view hash, std::uint64_t generation, std::
 }
 
 std::string Metrics::expose() const {
+    series_->hand_over();
     // The registry keeps its families by kind; by name they are easier to read and to compare.
     auto families = series_->registry.Collect();
     std::sort(families.begin(), families.end(), [](const auto& a, const auto& b) { return a.name < b.name; });

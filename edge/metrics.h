@@ -73,6 +73,7 @@ class Metrics {
     // One try; `none` is a definite answer (result "ok").
     void upstream_call(std::size_t endpoint, FailureKind result, Nanos took);
     void upstream_retried();
+    void loop_lag(Nanos late);  // how late a timer of the loop was
     void circuit_state(CircuitState state);
     void circuit_transition(CircuitState to);
     void mode(SceneIndex scene, int mode);  // 0 auto, 1 degraded, 2 live
@@ -93,7 +94,6 @@ class Metrics {
     prometheus::Counter& cache_hits() { return *cache_hits_; }
     prometheus::Counter& cache_misses() { return *cache_misses_; }
     prometheus::Histogram& commit_duration() { return *commit_duration_; }
-    prometheus::Histogram& loop_lag() { return *loop_lag_; }
     prometheus::Gauge& reconcile_pending() { return *reconcile_pending_; }
     prometheus::Gauge& config_last_reload_successful() { return *config_last_reload_successful_; }
     prometheus::Gauge& config_held() { return *config_held_; }            // 1: a rollback holds, not the file
@@ -130,7 +130,6 @@ class Metrics {
     prometheus::Counter* cache_hits_ = nullptr;
     prometheus::Counter* cache_misses_ = nullptr;
     prometheus::Histogram* commit_duration_ = nullptr;
-    prometheus::Histogram* loop_lag_ = nullptr;
     prometheus::Gauge* reconcile_pending_ = nullptr;
     prometheus::Gauge* config_last_reload_successful_ = nullptr;
     prometheus::Gauge* config_held_ = nullptr;

@@ -27,13 +27,15 @@ void Metrics::Series::take_away_scene(std::size_t at) {
             if (counter != nullptr) requests.Remove(counter);
     for (Counter* counter : scene.refused)
         if (counter != nullptr) requests.Remove(counter);
-    for (Histogram* histogram : scene.took) request_took.Remove(histogram);
+    for (const Tally& took : scene.took) request_took.Remove(took.histogram());
     mode.Remove(scene.mode);
     scene = scenes[kSceneOther];
     scene.left_at = reloads;
 }
 
+// Tallies are copied here, and what they hold must not be: it would count twice.
 void Metrics::Series::take_away_all_but(const MetricLabels& labels) {
+    hand_over();
     ++reloads;
     for (auto it = scene_index.begin(); it != scene_index.end();) {
         const bool stays = names(labels.scenes, it->first);
@@ -45,7 +47,7 @@ void Metrics::Series::take_away_all_but(const MetricLabels& labels) {
         if (!stays) {
             Endpoint& endpoint = endpoints[it->second];
             for (Counter* counter : endpoint.calls) calls.Remove(counter);
-            call_took.Remove(endpoint.took);
+            call_took.Remove(endpoint.took.histogram());
             endpoint = endpoints[0];
             spare_endpoints.push_back(it->second);
         }

@@ -148,7 +148,8 @@ std::size_t Metrics::Series::add_scene(const std::string& label) {
         for (const auto code : kSceneCodes) refuse(code);
     for (std::size_t i = 0; i < kSources; ++i) {
         const std::string source(i == 0 ? std::string_view("none") : holdfast::name(static_cast<Source>(i)));
-        scene.took[i] = &request_took.Add({{"scene", label}, {"source", source}}, kRequestBuckets);
+        Histogram& took = request_took.Add({{"scene", label}, {"source", source}}, kRequestBuckets);
+        scene.took[i] = Tally(took, kRequestBuckets);
     }
     // "other" has no mode of its own: the node's stands in its place.
     scene.mode = &mode.Add({{"scene", other ? "*" : label}});
@@ -178,7 +179,8 @@ std::size_t Metrics::Series::add_endpoint(const std::string& url) {
         const std::string result(i == 0 ? std::string_view("ok") : holdfast::name(static_cast<FailureKind>(i)));
         endpoint.calls[i] = &calls.Add({{"upstream", upstream}, {"endpoint", url}, {"result", result}});
     }
-    endpoint.took = &call_took.Add({{"upstream", upstream}, {"endpoint", url}}, kRequestBuckets);
+    endpoint.took =
+        Tally(call_took.Add({{"upstream", upstream}, {"endpoint", url}}, kRequestBuckets), kRequestBuckets);
     endpoint_index.emplace(url, at);
     return at;
 }
@@ -193,6 +195,13 @@ std::size_t Metrics::Series::add_rule(const std::string& label) {
     rules[at] = &denied.Add({{"rule", label}});
     rule_index.emplace(label, at);
     return at;
+}
+
+void Metrics::Series::hand_over() {
+    for (Scene& scene : scenes)
+        for (Tally& took : scene.took) took.hand_over();
+    for (Endpoint& endpoint : endpoints) endpoint.took.hand_over();
+    loop_lag.hand_over();
 }
 
 prometheus::Counter& Metrics::Series::plain_counter(const char* label, const char* help) {

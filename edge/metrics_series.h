@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "edge/metrics.h"
+#include "edge/metrics_tally.h"
 #include "upstream/central_codec.h"
 #include "upstream/circuit.h"
 
@@ -41,13 +42,13 @@ struct Metrics::Series {
         std::string name;
         std::array<std::array<Counter*, kOutcomes>, kSources> answered{};
         std::array<Counter*, static_cast<std::size_t>(ApiCode::count_)> refused{};
-        std::array<Histogram*, kSources> took{};
+        std::array<Tally, kSources> took{};
         Gauge* mode = nullptr;
         std::uint64_t left_at = 0;  // the reload that took it away; 0: it is there
     };
     struct Endpoint {
         std::array<Counter*, kCallResults> calls{};
-        Histogram* took = nullptr;
+        Tally took;
     };
 
     // Each answers the index; the index of "other" when the metric is full.
@@ -58,6 +59,8 @@ struct Metrics::Series {
     void take_away_scene(std::size_t at);
     Scene& scene_slot(std::size_t& at);
     Counter& answered(Scene& scene, Source source, Outcome outcome);  // made on first use where it is not foreseen
+
+    void hand_over();  // what the tallies hold
 
     Counter& plain_counter(const char* name, const char* help);
     Gauge& plain_gauge(const char* name, const char* help);
@@ -96,6 +99,7 @@ struct Metrics::Series {
     std::array<Counter*, static_cast<std::size_t>(EvictionCause::count_)> evicted{};
     std::array<Gauge*, static_cast<std::size_t>(ConnectionState::count_)> connection{};
     std::array<Gauge*, static_cast<std::size_t>(StoreName::count_)> store{};
+    Tally loop_lag;
     Gauge* circuit_state = nullptr;
     Counter* retried = nullptr;
     Gauge* config = nullptr;  // the one series of config_info

@@ -84,8 +84,7 @@ Result<void> Process::stand_up(Config config) {
             tell_status();
         });
     // The node lives until lie_down() takes the observer away.
-    ground_.loop.set_lag_observer(
-        [&running](Nanos lag) { running.metrics().loop_lag().Observe(std::chrono::duration<double>(lag).count()); });
+    ground_.loop.set_lag_observer([&running](Nanos lag) { running.metrics().loop_lag(lag); });
     log::info("holdfast {} serves on {} ({})", HOLDFAST_VERSION,
               ground_.doors.address(kDoorClients).value_or(running.config().listen.address),
               ground_.server_tls != nullptr ? "TLS" : "plain HTTP");

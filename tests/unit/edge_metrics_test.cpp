@@ -1,6 +1,7 @@
 #include "edge/metrics.h"
 
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include <set>
 #include <sstream>
@@ -152,6 +153,41 @@ TEST_CASE("metrics: no metric has more than a thousand series") {
     CHECK(metrics.series_capped().Value() > 0);
     metrics.answered(metrics.scene("SCENE-255"), Source::live, Outcome::pass, 1ms);
     CHECK(value(metrics, R"(holdfast_requests_total{code="OK",outcome="pass",scene="other",source="live"})") == 1);
+}
+
+TEST_CASE("metrics: a duration counts under the first bound that is not below it, once") {
+    Metrics metrics(labels());
+    const auto took = [&metrics](std::string_view part, std::string_view endpoint) {
+        return value(metrics, fmt::format("holdfast_upstream_duration_seconds{}", part) +
+                                  fmt::format("{{endpoint=\"{}\",upstream=\"central\"", endpoint) +
+                                  (part == "_bucket" ? ",le=\"0.005\"}" : "}"));
+    };
+    const std::size_t a = metrics.endpoint("https://a:8443"), b = metrics.endpoint("https://b:8443");
+    for (const Nanos one : {Nanos(1ms), Nanos(5ms), Nanos(5ms) + Nanos(1), Nanos(1min)})
+        metrics.upstream_call(a, FailureKind::none, one);
+    metrics.upstream_call(b, FailureKind::none, 1ms);
+    CHECK(took("_bucket", "https://a:8443") == 2);
+    CHECK(took("_count", "https://a:8443") == 4);
+    CHECK(took("_sum", "https://a:8443") == Approx(60.011));
+    CHECK(took("_count", "https://b:8443") == 1);
+    // What is not yet shown when an endpoint leaves belongs to it, and what stays keeps its own.
+    metrics.upstream_call(metrics.endpoint("elsewhere"), FailureKind::none, 1ms);
+    metrics.upstream_call(b, FailureKind::none, 1ms);
+    auto next = labels();
+    next.endpoints = {"https://a:8443"};
+    metrics.adopt(next);
+    metrics.upstream_call(b, FailureKind::none, 1ms);  // one that ends under the older configuration
+    CHECK(took("_count", "other") == 2);
+    CHECK(took("_count", "https://a:8443") == 4);
+    // The same of a scene.
+    metrics.answered(metrics.scene("PAYMENT"), Source::live, Outcome::pass, 1ms);
+    next.scenes = {"LOGIN"};
+    metrics.adopt(next);
+    CHECK(value(metrics, R"(holdfast_request_duration_seconds_count{scene="other",source="live"})") == 0);
+    CHECK(value(metrics, R"(holdfast_request_duration_seconds_count{scene="LOGIN",source="live"})") == 0);
+    metrics.loop_lag(2ms);
+    CHECK(value(metrics, "holdfast_loop_lag_seconds_bucket{le=\"0.002\"}") == 1);
+    CHECK(value(metrics, "holdfast_loop_lag_seconds_bucket{le=\"0.001\"}") == 0);
 }
 
 TEST_CASE("metrics: a reload adds what is new and keeps what was counted") {
