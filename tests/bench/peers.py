@@ -6,6 +6,7 @@ import host
 ROOT = os.path.dirname(os.path.dirname(host.HERE))
 NODE = os.path.join(ROOT, "build/release/bin/holdfast")
 PEERS = host.work("peers")
+NO_IFMA = {"OPENSSL_ia32cap": ":~0x200000"}       # OpenSSL takes the processor for one without AVX-512 IFMA
 
 
 def _fill(name, **more):
@@ -45,6 +46,7 @@ def node(tls, config="node.toml"):
 
 COMMANDS = {"holdfast": node,
             "holdfast-alipay": lambda tls: node(tls, "alipay.toml"),
+            "holdfast-alipay-slow": lambda tls: (node(tls, "alipay.toml")[0], NO_IFMA),
             "nginx": lambda tls: nginx("nginx.conf", tls),
             "nginx-lua": lambda tls: nginx("nginx-lua.conf", tls)}
 
@@ -107,4 +109,6 @@ def refuse_other_builds():
         return f"build/release has a sanitizer: {options['HOLDFAST_SANITIZE']}"
     if options.get("HOLDFAST_HARDEN") != "ON":
         return "build/release is not the release preset: HOLDFAST_HARDEN is off"
+    if options.get("HOLDFAST_PROFILE") != "use":
+        return "build/release is not the release preset: HOLDFAST_PROFILE is not use"
     return None
