@@ -6,7 +6,9 @@
 #include <CLI/CLI.hpp>
 #include <climits>
 #include <cstdio>
+#include <cstdlib>
 
+#include "edge/base/processor.h"
 #include "edge/net/tls_memory.h"
 #include "edge/option_docs.h"
 #include "edge/process.h"
@@ -75,6 +77,13 @@ int run(const Arguments& arguments, std::vector<std::string> words) {
 
 }  // namespace
 }  // namespace holdfast
+
+__attribute__((constructor(holdfast::kFirst))) static void before_all() {
+    const char* missing = holdfast::missing_instructions();
+    if (missing == nullptr) return;
+    std::fprintf(stderr, "holdfast: this processor has no %s, which the program is compiled for\n", missing);
+    std::_Exit(1);
+}
 
 int main(int argc, char** argv) {
     holdfast::tls_memory::install();  // before anything uses OpenSSL; without it connections only cost more

@@ -1,6 +1,16 @@
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 
+#include "edge/base/processor.h"
 #include "edge/ctl/session.h"
+
+__attribute__((constructor(holdfast::kFirst))) static void before_all() {
+    const char* missing = holdfast::missing_instructions();
+    if (missing == nullptr) return;
+    std::fprintf(stderr, "holdfastctl: this processor has no %s, which the program is compiled for\n", missing);
+    std::_Exit(1);
+}
 
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
