@@ -37,6 +37,8 @@ endif()
 set(hf_common_headers <algorithm> <array> <chrono> <cstdint> <deque> <functional> <map> <memory> <optional> <span> <string>
     <string_view> <unordered_map> <vector> <fmt/format.h> <tl/expected.hpp>)
 
+include(Profile)
+
 # hf_library(name SOURCES ... LINKS ... PRIVATE_LINKS ...); an empty layer becomes an interface library.
 function(hf_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
