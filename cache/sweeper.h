@@ -17,7 +17,8 @@ namespace holdfast {
 
 inline constexpr Nanos kSweepEvery = 250ms;
 inline constexpr Nanos kSweepIdle = 1s;             // after a whole walk that found nothing
-inline constexpr Nanos kRestBetweenLaps = 10s;      // from such a walk to the next, unless something is purged
+// From such a walk to the next, unless something is purged: what is over answers nobody meanwhile, it only takes room.
+inline constexpr Nanos kRestBetweenLaps = 10s;
 inline constexpr std::size_t kSweepVisitMax = 4096; // outcomes looked at in a tick
 inline constexpr std::size_t kSweepEraseMax = 1024; // outcomes erased in a tick
 inline constexpr std::size_t kRoomEraseMax = 8192;  // outcomes erased by a step that makes room

@@ -16,7 +16,7 @@ namespace holdfast {
 
 class Tally {
   public:
-    static constexpr std::size_t kBoundsMax = 16;
+    static constexpr std::size_t kBoundsMax = 16;  // more than any histogram of the node has
 
     Tally() = default;
     // `bounds`: those of `to`, in seconds, rising, at most kBoundsMax. `to` outlives it.
