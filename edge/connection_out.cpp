@@ -147,7 +147,8 @@ void Connection::on_drained() {
 }
 
 void Connection::on_failed(const Error& error) {
-    close(phase_ == Phase::handshake && error.code != Code::closed ? "tls" : "");
+    if (phase_ != Phase::handshake || error.code == Code::closed) return close("");
+    close(error.code == Code::full ? "handshakes" : "tls");
 }
 
 void Connection::drain() {

@@ -148,8 +148,9 @@ Exchange::Next Exchange::account() {
         else
             parts_.metrics.answered(scene, answer_->source, answer_->outcome, took);
         const bool cached = answer_ && answer_->source == Source::cache;
-        parts_.pulse.answered(answer_ ? static_cast<std::size_t>(answer_->source) : 0, took,
-                              cached ? answer_->age : Seconds(0), t.mono);
+        const std::optional<Source> source = answer_ ? std::optional(answer_->source) : std::nullopt;
+        parts_.pulse.answered(Pulse::kind(source, error_.has_value()), took, cached ? answer_->age : Seconds(0),
+                              t.mono);
     }
     note_trace();
     export_spans(t);

@@ -151,7 +151,7 @@ class Metrics {
 };
 
 // The closed set of holdfast_http_rejects_total{reason}: the parser's reasons and what else ends a connection.
-inline constexpr std::array<std::string_view, 29> kRejectLabels{"framing",
+inline constexpr std::array<std::string_view, 30> kRejectLabels{"framing",
                                                                 "syntax",
                                                                 "request_line",
                                                                 "target",
@@ -168,6 +168,7 @@ inline constexpr std::array<std::string_view, 29> kRejectLabels{"framing",
                                                                 "content_type",
                                                                 "json",
                                                                 "tls",
+                                                                "handshakes",
                                                                 "timeout_handshake",
                                                                 "timeout_header",
                                                                 "timeout_body",

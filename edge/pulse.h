@@ -4,8 +4,10 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "edge/base/time.h"
+#include "policy/verification.h"
 
 namespace holdfast {
 
@@ -13,7 +15,7 @@ class Pulse {
   public:
     static constexpr std::size_t kBeats = 60;
     static constexpr Nanos kBeatEvery = 5s;
-    static constexpr std::size_t kKinds = 5;      // by Source; 0: refused, no outcome
+    static constexpr std::size_t kKinds = 5;      // by Source; 0: refused
     static constexpr std::size_t kBuckets = 128;  // of microseconds, four to each doubling
 
     struct Beat {
@@ -25,6 +27,10 @@ class Pulse {
         Nanos quantile(double q) const;
     };
 
+    // A verification that the centre has accepted and not decided yet (202) is its live answer.
+    static constexpr std::size_t kind(std::optional<Source> source, bool refused) {
+        return static_cast<std::size_t>(source.value_or(refused ? Source{} : Source::live));
+    }
     void answered(std::size_t kind, Nanos took, Seconds cached_age, MonoTime now);
     // The beat `ago` beats before the one that `now` is in; empty beyond kBeats.
     Beat beat(std::size_t ago, MonoTime now) const;

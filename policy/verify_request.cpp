@@ -74,8 +74,8 @@ Done read_image(json::Value value, VerifyRequest& out) {
     if (!text) return bad(kField, "must be a string");
     if (text->empty()) return bad(kField, "must not be empty");
     if (!is_base64(*text)) return bad(kField, "must be padded standard base64");
-    const auto head = from_base64(text->substr(0, std::min<std::size_t>(text->size(), 16)));
-    const std::string_view type = head ? image_type(*head) : std::string_view();
+    std::array<std::uint8_t, 8> head;
+    const std::string_view type = image_type(ByteSpan(head).first(base64_head(*text, head)));
     if (type.empty()) return bad(kField, "must be a JPEG or PNG image");
     out.has_image = true;
     out.image_type = type;

@@ -10,7 +10,6 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kSize = kTraceparentBytes;
-constexpr std::string_view kDigits = "0123456789abcdef";
 
 bool all_zero(std::string_view hex) {
     return hex.find_first_not_of('0') == std::string_view::npos;
@@ -25,13 +24,6 @@ std::string_view trimmed(std::string_view v) {
 template <std::size_t N>
 bool hex_at(std::string_view text, std::size_t at, std::array<std::uint8_t, N>& out) {
     return from_hex(text.substr(at, 2 * N), out);
-}
-
-void put_hex(char* to, std::span<const std::uint8_t> bytes) {
-    for (const std::uint8_t b : bytes) {
-        *to++ = kDigits.data()[b >> 4];
-        *to++ = kDigits.data()[b & 15];
-    }
 }
 
 template <std::size_t Chars>

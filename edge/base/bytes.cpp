@@ -75,23 +75,6 @@ std::size_t utf8_sequence(const unsigned char* p, std::size_t left) {
 
 }  // namespace
 
-void append_hex(std::string& out, ByteSpan bytes) {
-    const std::size_t at = out.size();
-    out.resize(at + bytes.size() * 2);
-    char* to = out.data() + at;
-    const char* const digits = kHex.data();
-    for (std::uint8_t b : bytes) {
-        *to++ = digits[b >> 4];
-        *to++ = digits[b & 15];
-    }
-}
-
-std::string to_hex(ByteSpan bytes) {
-    std::string out;
-    append_hex(out, bytes);
-    return out;
-}
-
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "digits are read eight at a time as they lie in memory");
@@ -102,6 +85,19 @@ std::uint64_t word_at(const char* from) {
     std::uint64_t word;
     std::memcpy(&word, from, sizeof word);
     return word;
+}
+
+// All bytes of a text of less than eight, some of them twice: equal for equal texts only of the same size.
+std::uint64_t short_word(std::string_view text) {
+    const std::size_t size = text.size();
+    if (size >= 4) {
+        std::uint32_t first, last;
+        std::memcpy(&first, text.data(), 4);
+        std::memcpy(&last, text.data() + size - 4, 4);
+        return std::uint64_t(last) << 32 | first;
+    }
+    const auto byte = [&text](std::size_t i) { return std::uint64_t(static_cast<unsigned char>(text.data()[i])); };
+    return size == 0 ? 0 : byte(0) | byte(size / 2) << 8 | byte(size - 1) << 16;
 }
 
 // Eight digits as four bytes; `bad` becomes nonzero when one of them is no lower-case digit.
@@ -115,7 +111,50 @@ std::uint32_t eight_hex(std::uint64_t word, std::uint64_t& bad) {
     return static_cast<std::uint32_t>(bytes | bytes >> 16);
 }
 
+// The reverse.
+std::uint64_t hex_of_four(std::uint32_t bytes) {
+    std::uint64_t x = bytes;
+    x = (x | x << 16) & 0x0000ffff0000ffff;
+    x = (x | x << 8) & 0x00ff00ff00ff00ff;
+    const std::uint64_t value = ((x >> 4) & kOnes * 0x0f) | ((x & 0x000f000f000f000f) << 8);
+    const std::uint64_t letters = ((value + kOnes * 6) >> 4) & kOnes;
+    return value + kOnes * '0' + letters * ('a' - 10 - '0');
+}
+
+// Whether two words that differ in bit 5 of some bytes at the most differ in the case of letters only.
+bool same_letters(std::uint64_t x, std::uint64_t apart) {
+    const std::uint64_t low = (x | kOnes * 0x20) & kOnes * 0x7f;
+    const std::uint64_t letters = (low + kOnes * (0x80 - 'a')) & ~(low + kOnes * (0x7f - 'z')) & ~x;
+    return (apart << 2 & ~letters & kOnes * 0x80) == 0;
+}
+
 }  // namespace
+
+void put_hex(char* to, ByteSpan bytes) {
+    const std::uint8_t *from = bytes.data(), *const end = from + bytes.size();
+    for (; end - from >= 4; from += 4, to += 8) {
+        std::uint32_t four;
+        std::memcpy(&four, from, sizeof four);
+        const std::uint64_t digits = hex_of_four(four);
+        std::memcpy(to, &digits, sizeof digits);
+    }
+    for (; from != end; ++from) {
+        *to++ = kHex.data()[*from >> 4];
+        *to++ = kHex.data()[*from & 15];
+    }
+}
+
+void append_hex(std::string& out, ByteSpan bytes) {
+    const std::size_t at = out.size();
+    out.resize(at + bytes.size() * 2);
+    put_hex(out.data() + at, bytes);
+}
+
+std::string to_hex(ByteSpan bytes) {
+    std::string out;
+    append_hex(out, bytes);
+    return out;
+}
 
 bool from_hex(std::string_view hex, std::span<std::uint8_t> out) {
     if (hex.size() != out.size() * 2) return false;
@@ -206,21 +245,15 @@ bool is_utf8(std::string_view text) {
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
     if (a.size() != b.size()) return false;
-    const char *x = a.data(), *y = b.data();
-    const auto same = [](char c, char d) {
-        return kLower.data()[static_cast<unsigned char>(c)] == kLower.data()[static_cast<unsigned char>(d)];
+    const auto same = [](std::uint64_t x, std::uint64_t y) {
+        const std::uint64_t apart = x ^ y;
+        return apart == 0 || ((apart & ~(kOnes * 0x20)) == 0 && same_letters(x, apart));
     };
-    std::size_t left = a.size();
-    for (; left >= 8; x += 8, y += 8, left -= 8) {
-        const std::uint64_t apart = word_at(x) ^ word_at(y);
-        if (apart == 0) continue;
-        if ((apart & ~(kOnes * 0x20)) != 0) return false;  // more than the case of letters
-        for (std::size_t i = 0; i < 8; ++i)
-            if (!same(x[i], y[i])) return false;
-    }
-    for (std::size_t i = 0; i < left; ++i)
-        if (x[i] != y[i] && !same(x[i], y[i])) return false;
-    return true;
+    if (a.size() < 8) return same(short_word(a), short_word(b));
+    const std::size_t last = a.size() - 8;  // the last eight overlap those before them
+    for (std::size_t at = 0; at < last; at += 8)
+        if (!same(word_at(a.data() + at), word_at(b.data() + at))) return false;
+    return same(word_at(a.data() + last), word_at(b.data() + last));
 }
 
 std::string to_lower(std::string_view text) {

@@ -21,6 +21,7 @@ inline std::string_view as_text(ByteSpan b) {
 }
 
 void append_hex(std::string& out, ByteSpan bytes);  // lower case
+void put_hex(char* to, ByteSpan bytes);             // the same, where there is room for two digits a byte
 std::string to_hex(ByteSpan bytes);
 // Fills `out` from exactly 2·out.size() lower-case hex digits; false for anything else.
 bool from_hex(std::string_view hex, std::span<std::uint8_t> out);
@@ -36,6 +37,8 @@ bool is_base64(std::string_view text);
 std::size_t base64_decoded_size(std::string_view text);
 // The first `bytes_max` decoded bytes, or nothing when `text` is not valid base64.
 std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text, std::size_t bytes_max = SIZE_MAX);
+// The first bytes of what valid base64 decodes to, at most as many as `out` has room for; how many.
+std::size_t base64_head(std::string_view text, std::span<std::uint8_t> out);
 void append_base64(std::string& out, ByteSpan bytes);
 
 // Literals of the configuration: "16KiB", "4MiB", "1GiB", "512B". Nothing for other text or on overflow.

@@ -61,20 +61,21 @@ std::size_t base64_decoded_size(std::string_view text) {
     return text.size() / 4 * 3 - pad;
 }
 
+std::size_t base64_head(std::string_view text, std::span<std::uint8_t> out) {
+    const std::size_t size = std::min(base64_decoded_size(text), out.size());
+    const auto* from = reinterpret_cast<const unsigned char*>(text.data());
+    for (std::size_t at = 0; at < size; from += 4) {
+        std::uint32_t word = 0;
+        for (std::size_t j = 0; j < 4; ++j) word = word << 6 | (kFromBase64.data()[from[j]] & 63);
+        for (int shift = 16; shift >= 0 && at < size; shift -= 8) out[at++] = static_cast<std::uint8_t>(word >> shift);
+    }
+    return size;
+}
+
 std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text, std::size_t bytes_max) {
     if (!is_base64(text)) return std::nullopt;
-    const std::size_t size = std::min(base64_decoded_size(text), bytes_max);
-    std::vector<std::uint8_t> out;
-    out.reserve(size + 3);
-    for (std::size_t i = 0; out.size() < size; i += 4) {
-        std::uint32_t word = 0;
-        for (std::size_t j = 0; j < 4; ++j)
-            word = word << 6 | (kFromBase64[static_cast<unsigned char>(text[i + j])] & 63);
-        out.push_back(static_cast<std::uint8_t>(word >> 16));
-        out.push_back(static_cast<std::uint8_t>(word >> 8));
-        out.push_back(static_cast<std::uint8_t>(word));
-    }
-    out.resize(size);
+    std::vector<std::uint8_t> out(std::min(base64_decoded_size(text), bytes_max));
+    base64_head(text, out);
     return out;
 }
 

@@ -1,9 +1,7 @@
 #include "edge/base/crypto.h"
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include <array>
@@ -16,14 +14,6 @@ namespace holdfast {
 namespace {
 
 // Fetched once and kept for the life of the process.
-const EVP_MD* sha256() {
-    static EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    return md;
-}
-EVP_MAC* hmac() {
-    static EVP_MAC* const mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-    return mac;
-}
 const EVP_CIPHER* aes_gcm() {
     static EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
     return cipher;
@@ -39,70 +29,6 @@ unsigned char* bytes_of(std::string& s) {
 constexpr std::size_t kIv = 12, kTag = 16;
 
 }  // namespace
-
-struct Sha256::State {
-    EVP_MD_CTX* ctx = EVP_MD_CTX_new();
-    bool begun = false;
-    ~State() { EVP_MD_CTX_free(ctx); }
-    void begin() {
-        if (begun) return;
-        HF_CHECK(EVP_DigestInit_ex2(ctx, sha256(), nullptr) == 1);
-        begun = true;
-    }
-};
-
-Sha256::Sha256() : state_(std::make_unique<State>()) {}
-Sha256::~Sha256() = default;
-Sha256::Sha256(Sha256&&) noexcept = default;
-Sha256& Sha256::operator=(Sha256&&) noexcept = default;
-void Sha256::reset() {
-    state_->begun = false;
-}
-
-void Sha256::update(std::string_view bytes) {
-    state_->begin();
-    HF_CHECK(EVP_DigestUpdate(state_->ctx, bytes.data(), bytes.size()) == 1);
-}
-
-Digest Sha256::finish() {
-    Digest out;
-    state_->begin();
-    HF_CHECK(EVP_DigestFinal_ex(state_->ctx, out.data(), nullptr) == 1);
-    state_->begun = false;
-    return out;
-}
-
-Digest Sha256::of(std::string_view bytes) {
-    thread_local Sha256 hash;
-    hash.reset();
-    hash.update(bytes);
-    return hash.finish();
-}
-
-struct HmacSha256::State {
-    EVP_MAC_CTX* ctx = EVP_MAC_CTX_new(hmac());
-    ~State() { EVP_MAC_CTX_free(ctx); }
-};
-
-HmacSha256::HmacSha256(std::string_view key) : state_(std::make_unique<State>()) {
-    char digest[] = "SHA256";
-    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-                                 OSSL_PARAM_construct_end()};
-    HF_CHECK(EVP_MAC_init(state_->ctx, bytes_of(key), key.size(), params) == 1);
-}
-HmacSha256::~HmacSha256() = default;
-HmacSha256::HmacSha256(HmacSha256&&) noexcept = default;
-HmacSha256& HmacSha256::operator=(HmacSha256&&) noexcept = default;
-
-Digest HmacSha256::of(std::string_view bytes) {
-    Digest out;
-    std::size_t n = 0;
-    // Without a key the context begins anew from the hashed pads.
-    HF_CHECK(EVP_MAC_init(state_->ctx, nullptr, 0, nullptr) == 1);
-    HF_CHECK(EVP_MAC_update(state_->ctx, bytes_of(bytes), bytes.size()) == 1);
-    HF_CHECK(EVP_MAC_final(state_->ctx, out.data(), &n, out.size()) == 1 && n == out.size());
-    return out;
-}
 
 struct AesGcm::State {
     EVP_CIPHER_CTX* sealing = EVP_CIPHER_CTX_new();

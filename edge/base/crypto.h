@@ -1,5 +1,6 @@
-// The few primitives that the project uses, over OpenSSL's EVP with every algorithm fetched once and contexts reused
-// (a fetch per call costs more than the hash in OpenSSL 3.0). Objects are not thread-safe; make one per thread.
+// The few primitives that the project uses, over OpenSSL: its EVP with every algorithm fetched once and contexts reused
+// (a fetch per call costs more than the hash in OpenSSL 3.0), but for SHA-256 (crypto_sha256.cpp says why). Objects are
+// not thread-safe; make one per thread.
 #pragma once
 
 #include <array>

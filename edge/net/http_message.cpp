@@ -8,12 +8,6 @@ namespace {
 constexpr std::size_t kUsualFields = 16;  // taken at once, rather than grown field by field
 }
 
-HeaderList::Field HeaderList::operator[](std::size_t i) const {
-    HF_CHECK(i < spans_.size());
-    const Span& s = spans_[i];
-    return {text_.substr(s.name_at, s.name_size), text_.substr(s.value_at, s.value_size)};
-}
-
 std::size_t HeaderList::count(std::string_view name) const {
     std::size_t n = 0;
     for (const Span& s : spans_)

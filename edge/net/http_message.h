@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "edge/base/check.h"
+
 namespace holdfast {
 
 class HeaderList {
@@ -17,7 +19,10 @@ class HeaderList {
         std::string_view value;
     };
     std::size_t size() const { return spans_.size(); }
-    Field operator[](std::size_t i) const;                              // Requires: i < size()
+    Field operator[](std::size_t i) const {  // Requires: i < size()
+        HF_CHECK(i < spans_.size());
+        return field(spans_.data()[i]);
+    }
     std::size_t count(std::string_view name) const;                     // names compare without case
     std::optional<std::string_view> find(std::string_view name) const;  // the first one's value
     std::string_view get(std::string_view name) const { return find(name).value_or(std::string_view{}); }
@@ -34,6 +39,9 @@ class HeaderList {
     struct Span {
         std::uint32_t name_at, name_size, value_at, value_size;
     };
+    Field field(const Span& s) const {  // within text_, as the parser has seen to
+        return {{text_.data() + s.name_at, s.name_size}, {text_.data() + s.value_at, s.value_size}};
+    }
     std::string_view text_;
     std::vector<Span> spans_;
 };

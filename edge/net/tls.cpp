@@ -1,7 +1,5 @@
 #include "edge/net/tls.h"
 
-#include <openssl/err.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -23,15 +21,11 @@ char* plain_buffer() {
     return buffer.get();
 }
 
-// Errors that somebody else on this thread left would be taken for ours. Looking costs a fraction of clearing.
-void forget_old_errors() {
-    if (ERR_peek_error() != 0) ERR_clear_error();
-}
-
 }  // namespace
 
-TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> inner, SslPtr ssl)
+TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> inner, SslPtr ssl, std::shared_ptr<HandshakeLine> line)
     : loop_(loop), inner_(std::move(inner)), ssl_(std::move(ssl)) {
+    if (line != nullptr) place_.reset(new HandshakeLine::Place(std::move(line), *this));  // our base is private
     BIO* bio = make_tls_bio(&in_);
     SSL_set_bio(ssl_.get(), bio, bio);
 }
@@ -39,14 +33,6 @@ TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> inner, SslPtr ssl)
 // Closing without a close_notify is no fault of the session: without this, OpenSSL would forbid to resume it.
 TlsStream::~TlsStream() {
     if (ready_ && !failed_) SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN);
-}
-
-void TlsStream::handshake(std::function<void(Result<bool>)> done) {
-    HF_CHECK(!inner_started_);
-    handshaken_ = std::move(done);
-    inner_started_ = true;
-    inner_->start(*this);
-    shake();
 }
 
 void TlsStream::start(StreamEvents& events) {
@@ -61,15 +47,6 @@ void TlsStream::start(StreamEvents& events) {
     }
     inner_started_ = true;
     inner_->start(*this);
-}
-
-void TlsStream::on_data(std::string_view bytes) {
-    if (failed_) return;
-    if (!ready_) handshake_bytes_ += bytes.size();
-    take(bytes);
-    // Asked afterwards, because a request may come in one piece with the last flight of the handshake.
-    if (!ready_ && !failed_ && handshake_bytes_ > kHandshakeBytesMax)
-        fail(Error{Code::too_large, side(), false, "TLS handshake: more than 64 KiB"});
 }
 
 void TlsStream::take(std::string_view bytes) {
@@ -89,7 +66,8 @@ void TlsStream::take(std::string_view bytes) {
 
 // The inner stream reads exactly while what it brings can be worked on.
 void TlsStream::direct_inner() {
-    const bool may_read = !failed_ && !throttled_ && (!ready_ || (!paused_ && events_ != nullptr));
+    const bool busy = throttled_ || waits_with_enough();
+    const bool may_read = !failed_ && !busy && (!ready_ || (!paused_ && events_ != nullptr));
     if (may_read)
         inner_->resume();
     else
@@ -111,24 +89,6 @@ void TlsStream::pump() {
     wake_later();
 }
 
-// One step of the handshake; true when it is over.
-bool TlsStream::shake() {
-    forget_old_errors();
-    const int result = SSL_do_handshake(ssl_.get());
-    const bool waiting = result != 1 && SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ;
-    flush();
-    if (waiting) return false;
-    if (result != 1) {
-        fail(ssl_error("TLS handshake"));
-        return false;
-    }
-    ready_ = true;
-    if (!unsent_.empty()) encrypt(std::exchange(unsent_, {}));
-    if (shut_wanted_) shutdown();
-    if (handshaken_) wake_later();
-    return true;
-}
-
 // Whether OpenSSL can come any further: bytes are waiting for it or inside of it (a piece of a record too).
 bool TlsStream::input_at_hand() const {
     return !in_.empty() || SSL_has_pending(ssl_.get()) == 1 || SSL_pending(ssl_.get()) > 0;
@@ -136,7 +96,7 @@ bool TlsStream::input_at_hand() const {
 
 // One record's worth; false when there is no more for now.
 bool TlsStream::read_some() {
-    forget_old_errors();
+    forget_openssl_errors();
     const int size = SSL_read(ssl_.get(), plain_buffer(), static_cast<int>(kRecordBytesMax));
     const int error = size > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), size);
     flush();  // an alert, or the answer to a key update
@@ -172,7 +132,7 @@ void TlsStream::encrypt(std::string_view bytes) {
     while (!bytes.empty() && !failed_) {
         const std::string_view slice = bytes.substr(0, kWriteSliceBytes);
         bytes.remove_prefix(slice.size());
-        forget_old_errors();
+        forget_openssl_errors();
         // The BIO takes everything, so a write is whole or an error.
         if (SSL_write(ssl_.get(), slice.data(), static_cast<int>(slice.size())) <= 0)
             return fail_later(ssl_error("TLS"));
@@ -220,9 +180,9 @@ void TlsStream::shutdown() {
     }
     shut_wanted_ = false;
     shut_ = true;
-    forget_old_errors();
+    forget_openssl_errors();
     SSL_shutdown(ssl_.get());
-    forget_old_errors();
+    forget_openssl_errors();
     flush();
     inner_shut_ = true;
     inner_->shutdown();
@@ -256,6 +216,7 @@ void TlsStream::fail(Error error) {
     if (failed_) return;
     if (handshaken_ || events_ == nullptr) return fail_later(std::move(error));
     failed_ = true;
+    place_.reset();
     if (!std::exchange(inner_shut_, true)) inner_->shutdown();  // an alert leaves, and queued() tells what was sent
     inner_->pause();
     events_->on_failed(error);
@@ -264,6 +225,7 @@ void TlsStream::fail(Error error) {
 void TlsStream::fail_later(Error error) {
     if (failed_) return;
     failed_ = true;
+    place_.reset();
     failure_ = std::make_unique<Error>(std::move(error));
     wake_later();
 }
@@ -281,16 +243,8 @@ void TlsStream::wake_later() {
             const std::unique_ptr<Error> error = std::move(failure_);
             return events_->on_failed(*error);
         }
-        if (!failed_ && events_ != nullptr) take({});
+        if (!failed_ && !waiting() && events_ != nullptr) take({});
     });
-}
-
-Error TlsStream::ssl_error(std::string_view doing) const {
-    std::string why = take_openssl_error();
-    const long verified = SSL_get_verify_result(ssl_.get());
-    if (verified != X509_V_OK) why = std::string("certificate: ") + X509_verify_cert_error_string(verified);
-    if (why.empty()) why = "protocol error";
-    return Error{ready_ ? Code::closed : Code::refused, side(), ready_, std::string(doing) + ": " + why};
 }
 
 }  // namespace holdfast

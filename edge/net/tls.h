@@ -11,6 +11,7 @@
 
 #include "edge/net/loop.h"
 #include "edge/net/stream.h"
+#include "edge/net/handshake_line.h"
 
 namespace holdfast {
 
@@ -19,13 +20,15 @@ struct SslDeleter {
 };
 using SslPtr = std::unique_ptr<SSL, SslDeleter>;
 
-class TlsStream : public Stream, private StreamEvents {
+class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Waiter {
   public:
     static constexpr std::size_t kHandshakeBytesMax = 64 * 1024;  // received before the handshake is over
+    static constexpr std::size_t kWaitingBytesMax = 16 * 1024;    // then no more are read while it waits for its turn
     static constexpr std::size_t kWriteSliceBytes = 128 * 1024;   // plain text made into one write of the inner stream
 
-    // Requires: `ssl` is set to its side (accept or connect). `loop` outlives it.
-    TlsStream(Loop& loop, std::unique_ptr<Stream> inner, SslPtr ssl);
+    // Requires: `ssl` is set to its side (accept or connect). `loop` outlives it. With a `line` the steps of its
+    // handshake wait for their turn there.
+    TlsStream(Loop& loop, std::unique_ptr<Stream> inner, SslPtr ssl, std::shared_ptr<HandshakeLine> line = {});
     ~TlsStream() override;
 
     // Shakes hands before start(), then waits for it. `done` comes once, in a turn of its own; it may destroy the
@@ -50,7 +53,14 @@ class TlsStream : public Stream, private StreamEvents {
     void on_end() override;
     void on_drained() override;
     void on_failed(const Error& error) override;
+    void on_turn() override;
+    void on_too_late() override;
 
+    void wait(std::string_view bytes);
+    void turn_away(std::string_view why);
+    bool waiting() const { return place_ != nullptr && place_->waiting(); }
+    bool waits_with_enough() const { return waiting() && kept_.size() >= kWaitingBytesMax; }
+    void take_handshake(std::string_view bytes);
     void take(std::string_view bytes);
     void pump();
     bool shake();
@@ -72,6 +82,7 @@ class TlsStream : public Stream, private StreamEvents {
     std::string_view in_;  // ciphertext that OpenSSL may take now: of the current call, or all of kept_
     std::string kept_;     // ciphertext that came while we could not go on
     std::string unsent_;   // plain text written before the handshake was over
+    std::unique_ptr<HandshakeLine::Place> place_;  // until ready_, where steps wait for their turn
     std::size_t handshake_bytes_ = 0;
     std::size_t plain_ = 0;   // written since the inner queue was last empty, before encryption
     std::size_t cipher_ = 0;  // and after

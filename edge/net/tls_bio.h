@@ -3,6 +3,7 @@
 #pragma once
 
 #include <openssl/bio.h>
+#include <openssl/err.h>
 
 #include <string>
 #include <string_view>
@@ -16,5 +17,10 @@ std::string& tls_outgoing();
 
 // The reason of the oldest error in OpenSSL's queue, and the queue emptied. "" when there is none.
 std::string take_openssl_error();
+// Errors that somebody else on this thread left would be taken for those of the next call. Looking costs a fraction of
+// clearing.
+inline void forget_openssl_errors() {
+    if (ERR_peek_error() != 0) ERR_clear_error();
+}
 
 }  // namespace holdfast

@@ -88,7 +88,8 @@ std::unique_ptr<Stream> TlsServerContext::wrap(Loop& loop, std::unique_ptr<Strea
     SslPtr ssl(SSL_new(state_->context.get()));
     HF_CHECK(ssl != nullptr);
     SSL_set_accept_state(ssl.get());
-    return std::make_unique<TlsStream>(loop, std::move(inner), std::move(ssl));
+    if (line_ == nullptr) line_ = std::make_shared<HandshakeLine>(loop);
+    return std::make_unique<TlsStream>(loop, std::move(inner), std::move(ssl), line_);
 }
 
 }  // namespace holdfast

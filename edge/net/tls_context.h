@@ -18,6 +18,7 @@ struct TlsServerFiles {
 };
 
 class Loop;
+class HandshakeLine;
 
 class TlsServerContext {
   public:
@@ -31,14 +32,17 @@ class TlsServerContext {
     // Takes what `fresh` was loaded from, in its place. Connections that exist keep theirs.
     void replace(TlsServerContext&& fresh);
     WallTime not_after() const;  // of the leaf certificate
-    // A server-side TLS stream over `inner`; not ready() until the handshake is over. The context may be destroyed
-    // before the stream.
+    // A server-side TLS stream over `inner`; not ready() until the handshake is over, for which it takes turns with the
+    // others of this context (handshake_line.h). The context may be destroyed before the stream. Requires: the same
+    // loop each time.
     std::unique_ptr<Stream> wrap(Loop& loop, std::unique_ptr<Stream> inner);
+    HandshakeLine* handshakes() const { return line_.get(); }  // nullptr before the first wrap()
 
   private:
     TlsServerContext();
     struct State;
     std::unique_ptr<State> state_;
+    std::shared_ptr<HandshakeLine> line_;  // of all that is wrapped, also after a reload; made with the first
 };
 
 struct TlsClientFiles {

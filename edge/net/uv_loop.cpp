@@ -33,6 +33,7 @@ struct UvLoop::State {
     bool turn_begun = false;
     WriteGather writes;
     std::vector<TimerBox*> spare_timers;  // stopped; at most kSpareTimersMax
+    bool in_timer = false;                // a timer's callback runs
     int jobs = 0;
     std::unique_ptr<char[]> buffer = std::make_unique<char[]>(kReadBufferBytes);
 };
@@ -68,7 +69,9 @@ class UvTimer : public Timer {
 
   private:
     static void arm(TimerBox& box, Nanos delay) {
-        const auto ms = static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(ceil_to_ms(delay)).count());
+        auto ms = static_cast<std::uint64_t>(std::chrono::duration_cast<Millis>(ceil_to_ms(delay)).count());
+        // libuv 1.44 calls what is due at once in the turn that armed it, hence for ever when each call arms the next.
+        if (ms == 0 && box.loop.state_->in_timer) ms = 1;
         HF_CHECK(uv_timer_start(&box.handle, &UvTimer::fired, ms, 0) == 0);
     }
     static void fired(uv_timer_t* handle) {
@@ -76,9 +79,9 @@ class UvTimer : public Timer {
         box.loop.enter();
         const MonoTime now = box.loop.now().mono;
         if (now < box.due) return arm(box, box.due - now);
-        box.running = true;
+        box.running = box.loop.state_->in_timer = true;
         box.callback();
-        box.running = false;
+        box.running = box.loop.state_->in_timer = false;
         if (box.dropped) box.loop.give_back(&box);
     }
     TimerBox* box_;  // the loop's

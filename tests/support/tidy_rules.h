@@ -118,7 +118,7 @@ inline const std::vector<Room>& rooms() {
         {"uv.h", {"edge/net/"}, false},
         {"llhttp.h", {"edge/net/"}, false},
         {"openssl/ssl.h", {"edge/net/"}},
-        {"openssl/", {"edge/base/crypto.cpp", "edge/net/", "upstream/rsa2"}},
+        {"openssl/", {"edge/base/crypto.cpp", "edge/base/crypto_sha256.cpp", "edge/net/", "upstream/rsa2"}},
         {"lmdb.h", {"cache/"}},
         {"simdjson", {"edge/base/json.cpp"}, false},
         {"spdlog/", {"edge/base/log.cpp"}, false},

@@ -1,3 +1,6 @@
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
 #include <catch2/catch.hpp>
 
 #include "edge/base/bytes.h"
@@ -37,6 +40,11 @@ TEST_CASE("bytes: without case only letters are alike, at every place") {
                 b[at] = static_cast<char>(c);
                 if (equal_ignoring_case(a, b) != (to_lower(a) == to_lower(b))) FAIL("byte " << c << " at " << at);
             }
+    for (int c = 0; c < 256; ++c)  // a bit apart that makes a difference between letters only
+        for (const std::string rest : {"", "Zz", "12345678", "\xff\xff\xff\xff\xff\xff\xff\xff"}) {
+            const std::string a = rest + static_cast<char>(c) + rest, b = rest + static_cast<char>(c ^ 0x20) + rest;
+            if (equal_ignoring_case(a, b) != (to_lower(a) == to_lower(b))) FAIL("byte " << c << " and " << rest);
+        }
     CHECK(equal_ignoring_case("CONTENT-length", "content-LENGTH"));
     CHECK_FALSE(equal_ignoring_case("abcdefgh", "abcdefghi"));
 }
@@ -60,6 +68,12 @@ TEST_CASE("bytes: base64 round-trips, and non-canonical text is refused") {
         CHECK(base64_decoded_size(text) == n);
     }
     CHECK(from_base64("AAECAwQF", 2)->size() == 2);
+    std::array<std::uint8_t, 5> head{};
+    CHECK(base64_head("AAECAwQF", head) == 5);
+    CHECK(to_hex(head) == "0001020304");
+    CHECK(base64_head("/w==", head) == 1);
+    CHECK(head[0] == 0xff);
+    CHECK(base64_head("", head) == 0);
     for (const char* bad : {"A", "AA", "AAA", "AB==", "AAB=", "A===", "====", "AA=A", "AA A", "AA-_", "AAAA="})
         CHECK_FALSE(is_base64(bad));
 }
@@ -111,6 +125,26 @@ TEST_CASE("crypto: digests agree with the standards' examples") {
     for (int i = 0; i < 2; ++i)
         CHECK(to_hex(mac.of("what do ya want for nothing?")) ==
               "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST_CASE("crypto: digests of every length agree with OpenSSL's own") {
+    std::string text;
+    for (int i = 0; i < 300; ++i) text.push_back(static_cast<char>(i * 7 + 1));
+    for (std::size_t size = 0; size <= text.size(); ++size) {
+        const std::string_view part = std::string_view(text).substr(0, size);
+        Digest hash, mac;
+        REQUIRE(EVP_Digest(part.data(), part.size(), hash.data(), nullptr, EVP_sha256(), nullptr) == 1);
+        CHECK(Sha256::of(part) == hash);
+        Sha256 pieces;
+        for (std::size_t at = 0; at < size; at += 13) pieces.update(part.substr(at, 13));
+        CHECK(pieces.finish() == hash);
+        // As key (64 bytes are a block, longer ones are hashed first) and as text.
+        REQUIRE(HMAC(EVP_sha256(), part.data(), static_cast<int>(size), as_bytes(text).data(), text.size(), mac.data(),
+                     nullptr) != nullptr);
+        CHECK(HmacSha256(part).of(text) == mac);
+        REQUIRE(HMAC(EVP_sha256(), text.data(), 32, as_bytes(part).data(), size, mac.data(), nullptr) != nullptr);
+        CHECK(HmacSha256(std::string_view(text).substr(0, 32)).of(part) == mac);
+    }
 }
 
 TEST_CASE("crypto: a sealed record opens only with its key, its context and every bit in place") {

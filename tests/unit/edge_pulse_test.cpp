@@ -24,6 +24,12 @@ TEST_CASE("pulse: answers are counted in the five seconds that they fall into, a
     CHECK(all == 1);
 }
 
+TEST_CASE("pulse: what the centre has accepted and not decided yet is its live answer, and nothing was refused") {
+    CHECK(Pulse::kind(Source::cache, false) == 2);
+    CHECK(Pulse::kind(std::nullopt, true) == 0);
+    CHECK(Pulse::kind(std::nullopt, false) == static_cast<std::size_t>(Source::live));
+}
+
 TEST_CASE("pulse: a quantile is at most a quarter above what was measured, over the whole range") {
     CHECK(Pulse::Beat().quantile(0.99) == Nanos(0));
     for (std::int64_t us : {0, 1, 3, 4, 5, 7, 8, 1000, 1023, 1024, 250'000, 3'000'000, 2'000'000'000}) {

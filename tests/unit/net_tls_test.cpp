@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "edge/net/handshake_line.h"
 #include "edge/net/tls.h"
 #include "edge/net/tls_context.h"
 #include "tests/unit/net_certs.h"
@@ -230,6 +231,32 @@ TEST_CASE("tls: a handshake of endless small records is cut at its limit") {
     client.stream->write(flood);
     REQUIRE(server.until([&] { return server.events.failed; }));
     CHECK(server.events.error.code == Code::too_large);
+}
+
+TEST_CASE("tls: a handshake that has begun goes on though the line of newcomers is full") {
+    Server server;
+    RawClient client(server, [](SSL*) {});
+    // Its first flight goes out, the server's comes in, and nothing more is sent yet.
+    client.drive([&] {
+        SSL_do_handshake(client.ssl);
+        return true;
+    });
+    REQUIRE(server.until([&] { return !client.events.received.empty(); }));
+    struct Newcomer : HandshakeLine::Waiter {
+        explicit Newcomer(HandshakeLine& line) : place(line.shared_from_this(), *this) {}
+        void on_turn() override { REQUIRE(place.wait(1)); }
+        void on_too_late() override {}
+        HandshakeLine::Place place;
+    };
+    HandshakeLine& line = *server.tls->handshakes();
+    std::vector<std::unique_ptr<Newcomer>> newcomers;
+    while (newcomers.size() < HandshakeLine::kNewcomersMax) {
+        newcomers.push_back(std::make_unique<Newcomer>(line));
+        REQUIRE(newcomers.back()->place.wait(1));
+    }
+    CHECK_FALSE(Newcomer(line).place.wait(1));
+    REQUIRE(client.handshake());
+    CHECK(server.until([&] { return server.events.ready; }));
 }
 
 TEST_CASE("tls: the client verifies name, address, issuer and dates") {

@@ -57,6 +57,23 @@ TEST_CASE("uv loop: the lag observer hears how long the callbacks of a turn took
     CHECK(worst < 2s);
 }
 
+TEST_CASE("uv loop: timers that arm themselves and each other at once leave turns to others") {
+    UvLoop loop;
+    int fired = 0;
+    std::unique_ptr<Timer> a, b;
+    const auto arm = [&fired](std::unique_ptr<Timer>& other) {
+        if (++fired < 1000) other->restart(Nanos::zero());  // an end, should it come to that
+    };
+    a = loop.after(Nanos::zero(), [&] {
+        arm(a);
+        arm(b);
+    });
+    b = loop.after(Nanos::zero(), [&] { arm(a); });
+    for (int turn = 0; turn < 3; ++turn) loop.run_once(false);
+    CHECK(fired > 0);
+    CHECK(fired < 20);
+}
+
 TEST_CASE("uv loop: a signal is heard until its handle goes") {
     Net net;
     int heard = 0;

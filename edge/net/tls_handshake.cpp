@@ -1,0 +1,90 @@
+// The part of TlsStream that is over once it is ready().
+#include <new>
+#include <utility>
+
+#include "edge/base/check.h"
+#include "edge/net/tls.h"
+#include "edge/net/tls_bio.h"
+
+namespace holdfast {
+
+void TlsStream::handshake(std::function<void(Result<bool>)> done) {
+    HF_CHECK(!inner_started_);
+    handshaken_ = std::move(done);
+    inner_started_ = true;
+    inner_->start(*this);
+    shake();
+}
+
+void TlsStream::on_data(std::string_view bytes) {
+    if (failed_) return;
+    if (ready_) return take(bytes);
+    handshake_bytes_ += bytes.size();
+    if (place_ != nullptr && !place_->admits()) return wait(bytes);
+    take_handshake(bytes);
+}
+
+// It still reads a little, so as to hear that the client has gone away.
+void TlsStream::wait(std::string_view bytes) {
+    bool placed = false;
+    try {
+        placed = place_->wait(bytes.size());
+        if (placed) kept_.append(bytes);
+    } catch (const std::bad_alloc&) {
+        placed = false;
+    }
+    if (!placed) return turn_away("too many wait for theirs");
+    direct_inner();
+}
+
+void TlsStream::on_turn() {
+    take_handshake({});
+}
+
+void TlsStream::on_too_late() {
+    turn_away("waited too long for its turn");
+}
+
+void TlsStream::turn_away(std::string_view why) {
+    kept_ = {};
+    fail(Error{Code::full, Origin::local, false, "TLS handshake: " + std::string(why)});
+}
+
+void TlsStream::take_handshake(std::string_view bytes) {
+    take(bytes);
+    // Asked afterwards, because a request may come in one piece with the last flight of the handshake.
+    if (!ready_ && !failed_ && handshake_bytes_ > kHandshakeBytesMax)
+        fail(Error{Code::too_large, side(), false, "TLS handshake: more than 64 KiB"});
+}
+
+// One step of the handshake; true when it is over.
+bool TlsStream::shake() {
+    forget_openssl_errors();
+    const MonoTime begin = place_ != nullptr ? MonoClock::read() : MonoTime{};
+    const int result = SSL_do_handshake(ssl_.get());
+    if (place_ != nullptr) place_->spent(MonoClock::read() - begin);
+    const bool waiting = result != 1 && SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ;
+    if (place_ != nullptr && !tls_outgoing().empty()) place_->begun();
+    flush();
+    if (waiting) return false;
+    if (result != 1) {
+        fail(ssl_error("TLS handshake"));
+        return false;
+    }
+    ready_ = true;
+    place_.reset();
+    if (!unsent_.empty()) encrypt(std::exchange(unsent_, {}));
+    if (shut_wanted_) shutdown();
+    if (handshaken_) wake_later();
+    return true;
+}
+
+Error TlsStream::ssl_error(std::string_view doing) const {
+    std::string why = take_openssl_error();
+    const long verified = SSL_get_verify_result(ssl_.get());
+    if (verified != X509_V_OK) why = std::string("certificate: ") + X509_verify_cert_error_string(verified);
+    if (why.empty()) why = "protocol error";
+    return Error{ready_ ? Code::closed : Code::refused, side(), ready_, std::string(doing) + ": " + why};
+}
+
+}  // namespace holdfast
