@@ -173,6 +173,13 @@ void Connection::refuse(Reply reply) {
         return send(std::move(reply));
     }
     refusal_ = std::make_unique<Reply>(std::move(reply));
+    deadline_ = std::min(deadline_, since_ + kRefusedBodyMax);
+}
+
+void Connection::send_refusal(bool close) {
+    const std::unique_ptr<Reply> reply = std::move(refusal_);
+    reply->close = reply->close || close;
+    send(std::move(*reply));
 }
 
 void Connection::take_body(std::string_view bytes) {
@@ -189,10 +196,7 @@ void Connection::take_body(std::string_view bytes) {
 }
 
 void Connection::take_complete() {
-    if (refusal_ != nullptr) {
-        const std::unique_ptr<Reply> reply = std::move(refusal_);
-        return send(std::move(*reply));
-    }
+    if (refusal_ != nullptr) return send_refusal(false);
     Digest digest;
     if (hash_ == nullptr) {
         digest = Sha256::of(body_);

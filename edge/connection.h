@@ -24,6 +24,7 @@ class Connection final : public StreamEvents {
     static constexpr std::size_t kInputMax = 256u << 10;   // bytes read ahead of the request being answered
     static constexpr std::size_t kQueuedMax = 64u << 10;   // unsent answer bytes above which no request is begun
     static constexpr std::size_t kDiscardMax = 64u << 10;  // a refused body that is read away to keep the connection
+    static constexpr Nanos kRefusedBodyMax = 1s;           // then the refusal is sent without it
     static constexpr std::size_t kLingerMax = 8u
                                               << 20;  // bytes swallowed after a refusal, so that it is not lost to RST
     static constexpr Nanos kLingerTime = 2s;
@@ -74,6 +75,7 @@ class Connection final : public StreamEvents {
     void take_body(std::string_view bytes);
     void take_complete();
     void refuse(Reply reply);
+    void send_refusal(bool close);
     void send(Reply reply);
     void reject(int status, std::string_view reason, std::string_view message);
     void begin_idle();

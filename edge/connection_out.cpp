@@ -9,7 +9,7 @@
 namespace holdfast {
 namespace {
 
-constexpr Nanos kRateGrace = 5s;  // before the minimum rate of a body is asked for
+constexpr Nanos kRateGrace = 5s;  // before the minimum rate of a body that has begun is asked for
 
 ApiCode code_of(int status) {
     switch (status) {
@@ -189,7 +189,7 @@ void Connection::drop_body() {
 
 bool Connection::body_too_slow(MonoTime now) const {
     const Nanos past = now - since_ - kRateGrace;
-    if (phase_ != Phase::body || past <= Nanos(0)) return false;
+    if (phase_ != Phase::body || past <= Nanos(0) || body_seen_ == 0) return false;
     const double due = std::chrono::duration<double>(past).count() * double(server_.options().body_rate_min);
     return double(body_seen_) < due;
 }
@@ -203,6 +203,7 @@ void Connection::time_out() {
         case Phase::head:
             return reject(408, "timeout_header", "the request head did not come in time");
         case Phase::body:
+            if (refusal_ != nullptr) return send_refusal(true);
             return reject(408, "timeout_body", "the request body did not come in time");
         case Phase::lingering:
             return close("");

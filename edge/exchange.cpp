@@ -140,7 +140,7 @@ Exchange::Next Exchange::authenticate() {
 // GET of a recorded order. A credential sees its own orders only, since the credential is part of the key.
 Exchange::Next Exchange::recall() {
     request_.order_no = begin_.order_no;
-    const Exchange* leader = owner_.find(credential_->id + '\n' + begin_.order_no);
+    const Exchange* leader = owner_.find(order_name());
     const auto found = parts_.storage.orders().find(credential_->id, begin_.order_no, now());
     std::optional<RecordedAnswer> recorded;
     if (found) recorded = decode_recorded(found->answer);
@@ -178,8 +178,12 @@ Exchange::Next Exchange::parse() {
 }
 
 Exchange::Next Exchange::precheck() {
-    const PrecheckInput input{request_, *credential_, begin_.client};
-    const PrecheckResult result = snapshot_->prechecks.evaluate(input, now(), parts_.rates);
+    PrecheckInput input{request_, *credential_, begin_.client};
+    PrecheckResult result = snapshot_->prechecks.evaluate(input, now(), parts_.rates);
+    if (!result.allowed && result.code == ApiCode::rate_limited && repeats()) {
+        input.repeated = true;
+        result = snapshot_->prechecks.evaluate(input, now(), parts_.rates);
+    }
     scene_ = snapshot_->scene(request_.scene);
     if (!result.allowed) {
         trace_.precheck = result.rule;
@@ -193,10 +197,23 @@ Exchange::Next Exchange::precheck() {
     return go(Step::join);
 }
 
+// Whether the same was asked before and is decided, or in flight: it is answered without anything being asked again.
+bool Exchange::repeats() const {
+    const Exchange* leader = owner_.find(order_name());
+    if (leader != nullptr) return leader->digest_ == digest_;
+    const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now());
+    return found && found->final && found->body == digest_;
+}
+
+std::string Exchange::order_name() const {
+    std::string name;
+    name.reserve(credential_->id.size() + 1 + request_.order_no.size());
+    name.append(credential_->id).append(1, '\n').append(request_.order_no);
+    return name;
+}
+
 Exchange::Next Exchange::join() {
-    std::string key;
-    key.reserve(credential_->id.size() + 1 + request_.order_no.size());
-    key.append(credential_->id).append(1, '\n').append(request_.order_no);
+    std::string key = order_name();
     if (Exchange* leader = &owner_.lead(key, *this); leader != this) {
         if (leader->digest_ != digest_)
             return refuse(ApiCode::order_conflict, "this order is in flight with another body");

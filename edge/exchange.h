@@ -138,6 +138,8 @@ class Exchange final : public RequestHandler {
     void remember_failed(Now now);
     // Whether it answers this order for good: the centre's word, and no revocation came after it.
     bool is_final(const OrderRecord& found) const;
+    bool repeats() const;
+    std::string order_name() const;  // in the table of those in flight
     void remember_pending(const std::string& id, Now now);
 
     // ask

@@ -51,6 +51,7 @@ void Node::shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done
 void Node::stop_listening() {
     parts_->refusing = true;
     server_->stop_accepting();
+    seams_.network.stop_listening();
     drain_timer_ = seams_.loop.after(config().drain.timeout, [this] { finish_shut_down(); });
     exchanges_->when_empty([this] {
         if (!syncing_ && drain_timer_) drain_timer_->restart(Nanos(0));

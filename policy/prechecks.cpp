@@ -186,8 +186,8 @@ Prechecks::Prechecks(Prechecks&&) noexcept = default;
 Prechecks& Prechecks::operator=(Prechecks&&) noexcept = default;
 
 PrecheckResult Prechecks::evaluate(const PrecheckInput& input, Now now, RateLimiter& rates) const {
-    const auto take = [&rates, now](std::string_view owner, std::string_view key, const RateSpec& spec) {
-        return rates.take(owner, key, spec, now.mono);
+    const auto take = [&input, &rates, now](std::string_view owner, std::string_view key, const RateSpec& spec) {
+        return input.repeated ? RateVerdict{} : rates.take(owner, key, spec, now.mono);
     };
     if (const Says says = judge_scene(input); !says.why.empty()) return refuse(kCredentialSceneRule, says);
     if (const Says says = judge_credential_rate(input, take); !says.why.empty())

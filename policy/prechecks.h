@@ -28,6 +28,7 @@ struct PrecheckInput {
     const VerifyRequest& request;
     const Credential& credential;
     std::string_view address; // of the client, text without port
+    bool repeated = false;    // answered by the record of its order, so that rates are not asked
 };
 
 struct PrecheckResult {

@@ -63,11 +63,20 @@ std::string socket_address(int fd) {
 }
 
 Doors::~Doors() {
-    for (const Door& door : doors_) {
-        const std::string path = socket_address(door.fd);
-        if (door.file && !left_ && socket_file(path) == door.file) ::unlink(path.c_str());
-        ::close(door.fd);
-    }
+    for (const Door& door : doors_) close(door);
+}
+
+void Doors::close(const Door& door) const {
+    const std::string path = socket_address(door.fd);
+    if (door.file && !left_ && socket_file(path) == door.file) ::unlink(path.c_str());
+    ::close(door.fd);
+}
+
+void Doors::close(std::string_view name) {
+    const auto at = std::find_if(doors_.begin(), doors_.end(), [name](const Door& d) { return d.name == name; });
+    if (at == doors_.end()) return;
+    close(*at);
+    doors_.erase(at);
 }
 
 const Doors::Door* Doors::find(std::string_view name) const {

@@ -48,6 +48,7 @@ class Doors : public Network {
     [[nodiscard]] Result<std::unique_ptr<Listener>> listen(const std::string& address, Accept accept) override {
         return tcp(kDoorClients, address, std::move(accept));
     }
+    void stop_listening() override { close(kDoorClients); }  // a service manager that holds the socket too keeps it
     [[nodiscard]] std::unique_ptr<Pending> dial(const Target& target, Done done) override {
         return network_.dial(target, std::move(done));
     }
@@ -57,6 +58,8 @@ class Doors : public Network {
 
   private:
     const Door* find(std::string_view name) const;
+    void close(std::string_view name);
+    void close(const Door& door) const;
     Result<std::unique_ptr<Listener>> open(const Door& door, Accept accept);
 
     UvNetwork& network_;

@@ -86,6 +86,9 @@ class Network : public Dialer {
     using Accept = std::function<void(std::unique_ptr<Stream>)>;
     // Listens on "IP:port" ("[v6]:port"; port 0: any free one).
     [[nodiscard]] virtual Result<std::unique_ptr<Listener>> listen(const std::string& address, Accept accept) = 0;
+    // For good, once the Listener of listen() is gone: who connects is refused, where a listening socket that is kept
+    // for the next Listener would let it wait for nobody.
+    virtual void stop_listening() {}
     // Addresses of a name, off the loop; IP literals answer themselves.
     using Resolved = std::function<void(Result<std::vector<std::string>>)>;
     [[nodiscard]] virtual std::unique_ptr<Pending> resolve(const std::string& host, Resolved done) = 0;

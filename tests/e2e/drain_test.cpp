@@ -38,6 +38,30 @@ TEST_CASE("e2e: SIGTERM answers every request in flight, closes idle connections
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
+TEST_CASE("e2e: after SIGTERM nobody can connect any more while what is in flight is answered") {
+    Terms terms;
+    terms.upstream = "deadline = \"3s\"\ntimeout_max = \"2900ms\"\ntimeout_min = \"2900ms\"";
+    Site site(std::move(terms), R"({"latencyMs":{"min":2500,"max":2500}})");
+    const auto refused = [&site] {
+        try {
+            Client::plain(site.port());
+        } catch (const std::exception&) {
+            return true;
+        }
+        return false;
+    };
+    Client busy = site.connect();
+    busy.send(site.bytes(verify_ask(site.order(), "LOGIN", "user-1")));
+    REQUIRE(eventually(2s, [&] { return site.centre_requests() == 1; }));
+    CHECK_FALSE(refused());
+    site.node().signal(SIGTERM);
+    CHECK(eventually(1500ms, refused));
+    const auto answer = busy.answer();
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+    CHECK(site.node().wait(5s) == 0);
+}
+
 namespace {
 
 struct Lane {

@@ -56,3 +56,20 @@ TEST_CASE("e2e: an order that was refused while the circuit was open keeps its n
     CHECK(site.ask(verify_ask("refused", "PAYMENT", "user-2")).code() == "OrderConflict");
     CHECK(site.ask(verify_ask("refused", "PAYMENT", "user-1")).json().text("source") == "live");
 }
+
+TEST_CASE("e2e: an order asked again gets its record whatever the rates say, in flight too") {
+    Terms terms;
+    terms.more =
+        "[[precheck]]\nname = \"rate\"\nkind = \"rate\"\nby = \"subject\"\nrate = { per_second = 0.001, burst = 2 }\n";
+    Site site(std::move(terms), R"({"latencyMs":{"min":300,"max":300}})");
+    std::vector<Client> clients;
+    for (int i = 0; i < 5; ++i) {
+        clients.push_back(site.connect());
+        REQUIRE(clients.back().send(site.bytes(verify_ask("order-1", "LOGIN", "user-1"))));
+    }
+    for (Client& client : clients) CHECK(client.answer().value_or(HttpAnswer{}).status == 200);
+    for (int i = 0; i < 3; ++i) CHECK(site.ask(verify_ask("order-1", "LOGIN", "user-1")).status == 200);
+    CHECK(site.ask(verify_ask("order-2", "LOGIN", "user-1")).code() == "RateLimited");
+    CHECK(site.ask(verify_ask("order-1", "LOGIN", "user-1", R"(,"device":"d")")).code() == "RateLimited");
+    CHECK(site.centre_requests() == 1);
+}

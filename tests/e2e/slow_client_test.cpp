@@ -78,6 +78,33 @@ TEST_CASE("e2e: a slow body ends in 408, and leaves nothing behind") {
     CHECK(site.metric("holdfast_requests_in_flight") == 0);
 }
 
+TEST_CASE("e2e: a refused request whose body does not come gets its refusal, and not a 408") {
+    Site site;
+    Client client = site.connect();
+    client.send("POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+    const auto answer = client.answer(kSoon);
+    REQUIRE(answer);
+    CHECK(answer->status == 401);
+    CHECK(answer->header("Connection") == "close");
+    CHECK(site.metric("holdfast_http_rejects_total{reason=\"timeout_body\"}") == 0);
+}
+
+TEST_CASE("e2e: a body that does not begin has all of its time, one that has begun must go on") {
+    Terms terms;
+    terms.limits = "body_timeout = \"9s\"";
+    Site site(std::move(terms));
+    const std::string head = site.head(verify_ask("order-1", "LOGIN", "user-1")) + "Content-Length: 500000\r\n\r\n";
+    Client silent = site.connect(), begun = site.connect();
+    silent.send(head);
+    begun.send(head + "{");
+    const auto cut = begun.answer(8s);  // the least rate is asked for after five seconds
+    REQUIRE(cut);
+    CHECK(cut->status == 408);
+    const auto over = silent.answer(0s);
+    CHECK_FALSE(over);
+    CHECK(silent.answer(8s).value_or(HttpAnswer{}).status == 408);
+}
+
 TEST_CASE("e2e: silence is closed without a word, before the first request and after one") {
     Site site(short_limits());
     Client silent = site.connect(), idle = site.connect();
