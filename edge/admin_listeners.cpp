@@ -31,7 +31,7 @@ Result<void> AdminListeners::open(Doors& doors, Node& node) {
     ServerOptions options;
     options.connections_max = 64;
     options.request_limits.body_bytes = admin::kRequestBytesMax;
-    const auto ignore = [](std::string_view, const PeerInfo&) {};
+    const auto ignore = [](std::string_view, const PeerInfo&, std::optional<ApiCode>) {};
     if (!admin.socket.empty()) {
         full_ = std::make_unique<AdminService>(node, AdminService::Access::full);
         socket_ = std::make_unique<Server>(node.loop(), *full_, options, Server::Wrap(), ignore);

@@ -108,6 +108,27 @@ void AdminRequest::cache_get(Body body) {
     answer(cached_json(node_, *found, scene));
 }
 
+// Of all records the number is known; which of them are of one scene is not, until they have been walked and erased.
+void AdminRequest::cache_purge(Body body) {
+    if (const auto unknown = unknown_member(body, {"scene"}); !unknown.empty())
+        return answer_error(400, "InvalidRequest", "unknown field \"" + unknown + "\"");
+    const std::string scene(body["scene"].text().value_or(""));
+    if (body["scene"] && scene.empty())
+        return answer_error(400, "InvalidRequest", "scene must name a scene; leave it out to purge all");
+    const std::uint64_t all = node_.parts().storage.outcomes().stats().entries;
+    operators_.purge(scene, then([scene, all, at = rfc3339(node_.loop().now().wall)] {
+                         std::string out;
+                         json::Writer w(out);
+                         w.begin_object();
+                         if (scene.empty())
+                             w.member("purged", all);
+                         else
+                             w.member("scene", scene);
+                         w.member("purgedAt", at).end_object();
+                         return out;
+                     }));
+}
+
 void AdminRequest::policy_test(Body body) {
     const std::string_view id = body["credential"].text().value_or("");
     const Credential* credential = node_.parts().snapshot->credentials.find(id);

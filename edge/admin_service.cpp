@@ -141,11 +141,7 @@ bool AdminRequest::dispatch_post(Body body) {
                           then([this] { return "{\"revokedAt\":\"" + rfc3339(node_.loop().now().wall) + "\"}"; }));
         return true;
     }
-    if (path_ == admin::kCachePurge) {
-        const std::uint64_t before = node_.parts().storage.outcomes().stats().entries;
-        operators_.purge(text("scene"), then([before] { return fmt::format("{{\"purged\":{}}}", before); }));
-        return true;
-    }
+    if (path_ == admin::kCachePurge) return cache_purge(body), true;
     if (path_ == admin::kStateReset) {
         operators_.reset_state(text("reason"), then([] { return std::string("{\"reset\":true}"); }));
         return true;

@@ -54,6 +54,7 @@ class AdminRequest final : public RequestHandler {
     void circuit(Body body);
     void upstream(Body body);
     void cache_get(Body body);
+    void cache_purge(Body body);
     void policy_test(Body body);
     void upgrade();
     void journal();

@@ -8,25 +8,47 @@
 namespace holdfast {
 namespace {
 
+constexpr std::size_t kScenesNamed = 8;  // in the verdict's line; the others are in the list of overrides
+
 double seconds(Nanos d) {
     return std::chrono::duration<double>(d).count();
+}
+
+// The orders of operators that say how requests are answered; empty: none. The circuit's are seen in its state.
+std::string standing_orders(Node& node, Now now) {
+    std::string scenes;
+    std::size_t n = 0;
+    for (const Override& one : node.parts().overrides.all(now)) {
+        if (one.scope.kind != Scope::Kind::scene || one.mode == Mode::automatic || ++n > kScenesNamed) continue;
+        scenes += fmt::format("{}{} ({})", scenes.empty() ? "" : ", ", one.scope.scene, name(one.mode));
+    }
+    if (n > kScenesNamed) scenes += fmt::format(" and {} more", n - kScenesNamed);
+    const Override* whole = node.parts().overrides.mode_order("", now);
+    if (whole == nullptr && n == 0) return {};
+    std::string out = "an operator's order stands";
+    if (whole != nullptr) out += fmt::format(": {}", name(whole->mode));
+    if (n > 0) out += fmt::format("{} for {} {}", whole != nullptr ? ";" : "", n > 1 ? "scenes" : "scene", scenes);
+    return out;
 }
 
 std::string local_summary(Node& node, std::string_view& verdict) {
     const Now now = node.loop().now();
     const CircuitState state = node.parts().upstream.circuit().state();
     const StorageHealth health = node.parts().storage.health();
-    const bool forced = node.parts().overrides.mode_order("", now) != nullptr;
+    const std::string orders = standing_orders(node, now);
     if (node.draining()) return verdict = "draining", "draining: no new requests";
     if (!health.sound)
         return verdict = "impaired",
                "state/ is not sound (" + health.unsound_reason + "): no cached pass, no provisional";
     for (const PartHealth* part : {&health.cache, &health.state, &health.journal, &health.evidence})
         if (!part->ok) return verdict = "impaired", "storage: " + part->reason;
-    if (forced) return verdict = "degraded", "an operator's order stands";
-    if (state == CircuitState::open) return verdict = "degraded", "circuit open: answers come from the ladder";
-    if (state == CircuitState::half_open) return verdict = "degraded", "circuit half-open: probing the centre";
-    return verdict = "ok", "live";
+    std::string_view circuit;
+    if (state == CircuitState::open) circuit = "circuit open: answers come from the ladder";
+    if (state == CircuitState::half_open) circuit = "circuit half-open: probing the centre";
+    if (node.parts().overrides.mode_order("", now) != nullptr) circuit = {};  // it decides for no scene
+    if (orders.empty() && circuit.empty()) return verdict = "ok", "live";
+    verdict = "degraded";
+    return fmt::format("{}{}{}", orders, orders.empty() || circuit.empty() ? "" : "; ", circuit);
 }
 
 // A node that has lost its fleet serves on its own; somebody should look, and it is never said without the reason.
@@ -91,6 +113,7 @@ void write_circuit(json::Writer& w, Node& node, Now now, bool full) {
                 .begin_object()
                 .member("permitted", view.probes_in_flight)
                 .member("done", view.probes_done)
+                .member("failed", view.probes_failed)
                 .end_object();
         if (view.ramp) w.key("ramp").begin_object().member("percent", *view.ramp).end_object();
         write_fleet_circuit(w, node);

@@ -3,6 +3,7 @@
 #include "edge/base/bytes.h"
 #include "edge/embedded.h"
 #include "edge/host_list.h"
+#include "edge/reject_log.h"
 #include "edge/request_id.h"
 #include "policy/verify_request.h"
 #include "upstream/drop_in_answer.h"
@@ -70,6 +71,25 @@ bool is_form(const HeaderSeen& content_type) {
     return equal_ignoring_case(type.substr(0, type.find_last_not_of(" \t") + 1), "application/x-www-form-urlencoded");
 }
 
+std::string_view reason_of(ApiCode code) {
+    switch (code) {
+        case ApiCode::method_not_allowed:
+            return "method";
+        case ApiCode::misdirected_request:
+            return "host";
+        case ApiCode::draining:
+            return "draining";
+        case ApiCode::not_found:
+            return "not_found";
+        case ApiCode::invalid_request:  // without a reason of its own: Content-Type twice
+            return "content_type";
+        case ApiCode::body_too_large:
+            return "body_too_large";
+        default:
+            return "other";
+    }
+}
+
 }  // namespace
 
 HeadDecision ClientService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer,
@@ -82,8 +102,9 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
     if (!serves_host(parts_.snapshot->config.listen.hosts, head.host))
         return refuse(head, peer, ApiCode::misdirected_request, "this node does not serve that host");
     if (parts_.refusing) return refuse(head, peer, ApiCode::draining, "this node is going away", jittered_second());
-    if (shedding || exchanges_.size() >= parts_.in_flight_max)
-        return refuse(head, peer, ApiCode::overloaded, "too much is in flight", jittered_second());
+    if (const bool full = exchanges_.size() >= parts_.in_flight_max; full || shedding)
+        return refuse(head, peer, ApiCode::overloaded, "too much is in flight", jittered_second(), {},
+                      {full ? "in_flight" : "shedding"});
     if (path == "/openapi.json")
         return get ? description()
                    : refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET, HEAD\r\n");
@@ -120,10 +141,7 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
     auto claimed = claim({head.method, head.raw_path, head.query, head.host, fields.authorization, fields.timestamp,
                           fields.nonce, fields.content_sha256},
                          parts_.loop.now().wall, parts_.auth);
-    if (!claimed) {
-        parts_.metrics.auth_failed(api_code(claimed.error()));
-        return refuse(head, peer, api_code(claimed.error()), message(claimed.error()));
-    }
+    if (!claimed) return refuse_caller(head, peer, claimed.error());
     Exchange::Begin begin;
     begin.kind = kind;
     begin.claim = std::move(*claimed);
@@ -162,10 +180,7 @@ HeadDecision ClientService::notification(Connection& connection, const RequestHe
         auto made = claim({head.method, head.raw_path, head.query, head.host, fields.authorization, fields.timestamp,
                            fields.nonce, fields.content_sha256},
                           parts_.loop.now().wall, parts_.auth);
-        if (!made) {
-            parts_.metrics.auth_failed(api_code(made.error()));
-            return refuse(head, peer, api_code(made.error()), message(made.error()));
-        }
+        if (!made) return refuse_caller(head, peer, made.error());
         claimed = std::move(*made);
     }
     if (head.content_length.value_or(0) > kNotifyBytesMax)
@@ -174,8 +189,14 @@ HeadDecision ClientService::notification(Connection& connection, const RequestHe
     return {&notices_.begin(connection, json, std::move(claimed)), std::nullopt};
 }
 
+HeadDecision ClientService::refuse_caller(const RequestHead& head, const PeerInfo& peer, AuthFailure why) {
+    parts_.metrics.auth_failed(api_code(why));
+    return refuse(head, peer, api_code(why), message(why), Seconds(0), {}, {name(why), true});
+}
+
 HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code,
-                                   std::string_view message, Seconds retry_after, std::string_view more_headers) {
+                                   std::string_view message, Seconds retry_after, std::string_view more_headers,
+                                   WhyRefused why) {
     const Now now = parts_.loop.now();
     const std::string request_id = make_request_id(now.wall, parts_.rng);
     Reply reply = error_reply(code, message, request_id, retry_after);
@@ -190,19 +211,35 @@ HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer
     if (code == ApiCode::request_expired)
         reply.headers += "X-Server-Time: " + std::to_string(unix_seconds(now.wall)) + "\r\n";
     parts_.metrics.refused(kSceneOther, code, Nanos(0));
+    RequestTrace trace;
+    trace.request_id = request_id;
+    trace.began = now.wall;
+    trace.status = reply.status;
+    trace.code = text_of(code).code;
+    trace.reason = why.reason.empty() ? reason_of(code) : why.reason;
+    if (why.auth) trace.auth = trace.reason;
+    if (is_reject_label(trace.reason)) parts_.metrics.http_rejected(trace.reason);
+    keep_account(head, peer, reply, std::move(trace));
+    return {nullptr, std::move(reply)};
+}
+
+void ClientService::keep_account(const RequestHead& head, const PeerInfo& peer, const Reply& reply,
+                                 RequestTrace&& trace) {
+    parts_.rejects->note(trace.reason, peer.address, parts_.loop.now().mono, head.content_length.value_or(0));
     if (parts_.access.enabled()) {
         AccessLine line;
-        line.time = now.wall;
-        line.request_id = request_id;
+        line.time = trace.began;
+        line.request_id = trace.request_id;
         line.client = peer.address;
         line.method = is_http_token(head.method) ? head.method.substr(0, 16) : "other";
         line.route = "none";
-        line.code = text_of(code).code;
+        line.code = trace.code;
+        line.reason = trace.reason;
         line.status = reply.status;
         line.bytes_out = reply.body.size();
         parts_.access.write(line);
     }
-    return {nullptr, std::move(reply)};
+    parts_.recent.add(std::move(trace));
 }
 
 HeadDecision ClientService::health() const {

@@ -11,6 +11,12 @@
 
 namespace holdfast {
 
+// Of a refusal by the head, for operators: a literal of a closed set, empty: that of the code.
+struct WhyRefused {
+    std::string_view reason;
+    bool auth = false;
+};
+
 class ClientService final : public Service {
   public:
     // Requires: both outlive it.
@@ -22,7 +28,9 @@ class ClientService final : public Service {
     HeadDecision begin(Connection& connection, const RequestHead& head, const PeerInfo& peer, Exchange::Kind kind,
                        std::string_view order_no);
     HeadDecision refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code, std::string_view message,
-                        Seconds retry_after = Seconds(0), std::string_view more_headers = {});
+                        Seconds retry_after = Seconds(0), std::string_view more_headers = {}, WhyRefused why = {});
+    HeadDecision refuse_caller(const RequestHead& head, const PeerInfo& peer, AuthFailure why);
+    void keep_account(const RequestHead& head, const PeerInfo& peer, const Reply& reply, RequestTrace&& trace);
     HeadDecision drop_in(Connection& connection, const RequestHead& head, const PeerInfo& peer);
     bool serves_gateway() const { return parts_.snapshot->config.gateway.settings != nullptr; }
     HeadDecision notification(Connection& connection, const RequestHead& head, const PeerInfo& peer);

@@ -103,10 +103,21 @@ void check_precheck_keys(ConfigCheck& c, const std::string& key) {
     }
 }
 
-bool has_unread(const ConfigCheck& c, const std::string& key) {
-    return std::any_of(policy_options().begin(), policy_options().end(), [&c, &key](const Option& option) {
-        return option.section() == "precheck[]" && c.is_unread(fmt::format("{}.{}", key, option.leaf()));
+// Whether a value of this table, below `prefix`, could not be read: what it means with the others is then not known.
+bool has_unread(const ConfigCheck& c, std::string_view section, const std::string& key, std::string_view prefix = {}) {
+    return std::any_of(policy_options().begin(), policy_options().end(), [&](const Option& option) {
+        return option.section() == section && option.leaf().starts_with(prefix) &&
+               c.is_unread(fmt::format("{}.{}", key, option.leaf()));
     });
+}
+
+// The policy of a scene without the rungs of which a value could not be read: that error is enough.
+ScenePolicy judged(const ConfigCheck& c, const std::string& key, const ScenePolicy& policy) {
+    ScenePolicy out = policy;
+    out.ladder = {};
+    for (const Rung rung : policy.ladder)
+        if (!has_unread(c, "scene.*", key, fmt::format("{}.", name(rung)))) out.ladder.add(rung);
+    return out;
 }
 
 void check_prechecks(ConfigCheck& c) {
@@ -114,7 +125,7 @@ void check_prechecks(ConfigCheck& c) {
     for (std::size_t i = 0; i < rules.size(); ++i) {
         const std::string key = fmt::format("precheck[{}]", i);
         check_scene_names(c, key + ".scenes", rules[i].scenes, true);
-        if (!c.is_given(key + ".name") || has_unread(c, key)) continue;
+        if (!c.is_given(key + ".name") || has_unread(c, "precheck[]", key)) continue;
         check_precheck_keys(c, key);
         for (std::size_t j = 0; j < i; ++j)
             if (rules[j].name == rules[i].name)
@@ -150,7 +161,7 @@ void check_scenes(ConfigCheck& c) {
                                      "each rung once");
             }
         }
-        if (const auto fault = fault_of(scene.policy)) {
+        if (const auto fault = fault_of(judged(c, key, scene.policy))) {
             const auto colon = std::min(fault->find(':'), fault->size());
             c.problems.error(c.at(key + "." + fault->substr(0, colon)), fmt::format("{}.{}", key, *fault));
         }

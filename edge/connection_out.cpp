@@ -99,7 +99,7 @@ void Connection::send(Reply reply) {
 }
 
 void Connection::reject(int status, std::string_view reason, std::string_view message) {
-    server_.count_reject(reason, stream_->peer());
+    server_.count_reject(reason, stream_->peer(), code_of(status));
     drop_handler();
     refusal_.reset();
     Reply reply =

@@ -167,7 +167,11 @@ Exchange::Next Exchange::recall() {
 }
 
 Exchange::Next Exchange::parse() {
-    if (!begin_.json_body) return refuse(ApiCode::unsupported_media_type, "Content-Type must be application/json");
+    if (!begin_.json_body) {
+        trace_.reason = "content_type";
+        parts_.metrics.http_rejected(trace_.reason);
+        return refuse(ApiCode::unsupported_media_type, "Content-Type must be application/json");
+    }
     auto parsed = parse_verify_request(parts_.document, *body_);
     if (!parsed) {
         parts_.metrics.http_rejected("json");

@@ -4,6 +4,7 @@
 #include "edge/connection.h"
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
+#include "edge/reject_log.h"
 
 namespace holdfast {
 namespace {
@@ -138,6 +139,10 @@ Exchange::Next Exchange::account() {
         trace_.outcome = name(answer_->outcome);
     }
     if (error_) trace_.code = text_of(*error_).code;
+    if (error_ && credential_ == nullptr && trace_.auth != RequestTrace().auth) {
+        trace_.reason = trace_.auth;  // for operators alone: the caller gets one answer for all
+        parts_.rejects->note(trace_.auth, begin_.client, t.mono, bytes_in_);
+    }
     if (verifies()) {
         const SceneIndex scene = scene_ == nullptr ? kSceneOther : scene_->metric;
         if (error_) ++parts_.refused;

@@ -8,6 +8,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -151,7 +152,7 @@ class Metrics {
 };
 
 // The closed set of holdfast_http_rejects_total{reason}: the parser's reasons and what else ends a connection.
-inline constexpr std::array<std::string_view, 30> kRejectLabels{"framing",
+inline constexpr std::array<std::string_view, 28> kRejectLabels{"framing",
                                                                 "syntax",
                                                                 "request_line",
                                                                 "target",
@@ -162,8 +163,6 @@ inline constexpr std::array<std::string_view, 30> kRejectLabels{"framing",
                                                                 "uri_too_long",
                                                                 "expect",
                                                                 "upgrade",
-                                                                "status",
-                                                                "truncated",
                                                                 "method",
                                                                 "content_type",
                                                                 "json",
@@ -181,6 +180,10 @@ inline constexpr std::array<std::string_view, 30> kRejectLabels{"framing",
                                                                 "gateway",
                                                                 "draining",
                                                                 "other"};
+
+inline bool is_reject_label(std::string_view reason) {
+    return std::find(kRejectLabels.begin(), kRejectLabels.end(), reason) != kRejectLabels.end();
+}
 
 // The closed set of holdfast_journal_entries_total{kind}.
 inline constexpr std::array<std::string_view, 20> kJournalKinds{

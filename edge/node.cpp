@@ -99,13 +99,15 @@ Result<void> Node::make_rooms(Config config) {
         spans_ = std::make_unique<SpanExport>(seams_.loop, seams_.dialer, seams_.network, c.tracing,
                                               SpanSource{c.node.name, c.node.region});
     parts_->spans = spans_.get();
+    parts_->rejects = &reject_log_;
     exchanges_ = std::make_unique<Exchanges>(*parts_);
     reconciler_ = std::make_unique<Reconciler>(*parts_, *exchanges_, [this](const std::string& id) {
         events_.add(seams_.loop.now().wall, "reconcile", id + ": answered provisionally, and the centre says fail");
     });
     service_ = std::make_unique<ClientService>(*parts_, *exchanges_);
-    auto on_reject = [this](std::string_view reason, const PeerInfo& peer) {
+    auto on_reject = [this](std::string_view reason, const PeerInfo& peer, std::optional<ApiCode> answered) {
         metrics_->http_rejected(reason);
+        if (answered) metrics_->refused(kSceneOther, *answered, Nanos(0));
         reject_log_.note(reason, peer.address, seams_.loop.now().mono);
     };
     server_ = std::make_unique<Server>(seams_.loop, *service_, server_options(c.limits), seams_.wrap, on_reject);

@@ -3,6 +3,13 @@
 #include "edge/base/log.h"
 
 namespace holdfast {
+namespace {
+
+Result<void> unknown_scene(const std::string& scene) {
+    return fail(Code::invalid, Origin::client, "scene \"" + scene + "\" is not configured");
+}
+
+}  // namespace
 
 std::string Operators::fields(std::initializer_list<std::pair<std::string_view, std::string_view>> more) const {
     std::string out;
@@ -23,8 +30,7 @@ void Operators::journal_then(std::string_view kind, const std::string& fields, D
 
 void Operators::degrade(Mode mode, const std::string& scene, Nanos how_long, const std::string& reason, Done done) {
     const Scope scope{scene.empty() ? Scope::Kind::node : Scope::Kind::scene, scene};
-    if (!scene.empty() && node_.parts().snapshot->scene(scene) == nullptr)
-        return done(fail(Code::invalid, Origin::client, "scene \"" + scene + "\" is not configured"));
+    if (!scene.empty() && node_.parts().snapshot->scene(scene) == nullptr) return done(unknown_scene(scene));
     if (mode == Mode::automatic) return clear(scope, false, reason, std::move(done));
     order({scope, mode, CircuitForce::none, reason, who_, how_long}, std::move(done));
 }
@@ -118,6 +124,7 @@ void Operators::revoke(const std::string& subject, Done done) {
 
 void Operators::purge(const std::string& scene, Done done) {
     Storage& storage = node_.parts().storage;
+    if (!scene.empty() && node_.parts().snapshot->scene(scene) == nullptr) return done(unknown_scene(scene));
     const std::string entry = fields({{"scene", scene.empty() ? "*" : scene}});
     storage.outcomes().purge(scene, node_.loop().now(), [copy = *this, entry, done](Result<void> hidden) mutable {
         if (!hidden) return done(hidden);

@@ -35,6 +35,7 @@ class Operators {
     // Believes what the store holds although it is older than what this node knows, or another cluster's.
     void accept_store(const std::string& reason, Done done);
     void revoke(const std::string& subject, Done done);
+    // `scene` empty: all records. Refused (Code::invalid) for a scene that is not configured.
     void purge(const std::string& scene, Done done);
     void reset_state(const std::string& reason, Done done);
     // Refused (Code::denied) when too few endpoints would be left. Stands until a restart, a restore, or a reload that

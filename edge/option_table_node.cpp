@@ -1,5 +1,6 @@
 // The keys of the node itself: listeners, limits, clocks, logs, stores.
 #include "edge/option_put.h"
+#include "policy/nonce_window.h"
 
 namespace holdfast {
 namespace {
@@ -75,7 +76,7 @@ const Option kRows[] = {
 
     {"auth.window", K::duration, "300s", {1 * kS, 1 * kHour}, kRestart,
      "how far X-Timestamp may be from now, either way", in_config<&Config::auth, &AuthConfig::window>},
-    {"auth.nonces", K::integer, "4000000", {1000, 1e8}, kRestart,
+    {"auth.nonces", K::integer, "4000000", {1000, double(kNonceCapacityMax)}, kRestart,
      "nonces remembered; memory is reserved at start, and a full store answers 503", in_config<&Config::auth,
      &AuthConfig::nonces>},
 

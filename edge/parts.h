@@ -27,6 +27,7 @@
 
 namespace holdfast {
 
+class RejectLog;
 class SpanExport;
 
 struct Parts {
@@ -56,6 +57,7 @@ struct Parts {
     std::uint64_t refused = 0;           // verifications answered by an error, since start
     std::size_t in_flight_max = 20'000;
     SpanExport* spans = nullptr;  // the node's; nullptr: no tracing
+    RejectLog* rejects = nullptr;  // the node's, never nullptr in it
     Pulse pulse{};  // of what was answered, for people who look
     UnknownNotices unknown_notices{};
     std::size_t sharing = 1;  // nodes that provisional budgets are shared among

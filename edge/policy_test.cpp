@@ -61,6 +61,16 @@ Facts degraded_facts(Node& node, const Credential& credential, const VerifyReque
     return facts;
 }
 
+// A request that a precheck denies comes neither to the centre nor to the ladder.
+void write_denied(json::Writer& w, const PrecheckRow* rule) {
+    const ApiCode code = rule != nullptr ? rule->code : ApiCode::scene_forbidden;
+    w.member("allowed", false).member("code", text_of(code).code);
+    w.member("message", rule != nullptr ? rule->rule + ": " + rule->why : "the scene is not configured");
+    w.key("live").begin_object().member("admitted", false).member("why", "precheck").end_object();
+    w.key("degraded").begin_object().member("answer", "deny").member("why", "precheck");
+    w.key("rungs").begin_array().end_array().end_object();
+}
+
 void write_ladder(json::Writer& w, const Decision& decision, const ScenePolicy& policy) {
     w.key("degraded").begin_object().member("answer", answer_word(decision.kind));
     w.member("why", decision.bar != LadderBar::none ? name(decision.bar) : name(decision.kind));
@@ -89,16 +99,20 @@ std::string policy_test_json(Node& node, const Credential& credential, std::stri
         if (denied == nullptr && row.says == PrecheckRow::Says::denies) denied = &row;
     std::string out;
     json::Writer w(out);
-    w.begin_object().member("allowed", denied == nullptr && scene != nullptr);
-    if (denied != nullptr) w.member("message", denied->rule + ": " + denied->why);
-    w.key("prechecks").begin_array();
+    w.begin_object().key("prechecks").begin_array();
     for (const PrecheckRow& row : rows) {
         w.begin_object().member("name", row.rule).member("result", word(row.says));
         if (!row.why.empty()) w.member("detail", row.why);
         w.end_object();
     }
     w.end_array();
-    const ScenePolicy policy = scene == nullptr ? ScenePolicy{} : scene->config->policy;
+    if (denied != nullptr || scene == nullptr) {
+        write_denied(w, denied);
+        w.end_object();
+        return out;
+    }
+    const ScenePolicy& policy = scene->config->policy;
+    w.member("allowed", true);
     const CircuitState state = node.parts().upstream.circuit().state();
     const Mode mode = node.parts().overrides.mode_of(request.scene, now);
     const bool live = mode == Mode::live || (mode == Mode::automatic && state == CircuitState::closed);

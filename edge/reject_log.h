@@ -1,8 +1,10 @@
-// One line for each message that was refused below the level of requests: its reason, of a closed set, and the client's
-// address; never a byte of the message. A flood of one reason is a few lines and a count.
+// One line for each message that was refused by its form, its head or its signature: its reason, of a closed set, the
+// client's address and the length of its body; never a byte of the message. A flood of one reason is a few lines and a
+// count.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string_view>
 
 #include "edge/base/log.h"
@@ -12,17 +14,18 @@ namespace holdfast {
 class RejectLog {
   public:
     // Requires: `reason` is a literal.
-    void note(std::string_view reason, std::string_view client, MonoTime now) {
+    void note(std::string_view reason, std::string_view client, MonoTime now,
+              std::optional<std::uint64_t> bytes = std::nullopt) {
         log::LogLimit& limit = limits_[reason];
         if (!limit.allow(now)) {
             ++suppressed_;
             return;
         }
+        std::string line = fmt::format("refused: {} from {}", reason, log::escape(client));
+        if (bytes) line += fmt::format(", {} bytes", *bytes);
         const std::uint64_t held_back = limit.take_suppressed();
-        if (held_back > 0)
-            log::warn("refused: {} from {} (suppressed {})", reason, log::escape(client), held_back);
-        else
-            log::warn("refused: {} from {}", reason, log::escape(client));
+        if (held_back > 0) line += fmt::format(" (suppressed {})", held_back);
+        log::warn("{}", line);
     }
 
     std::uint64_t suppressed() const { return suppressed_; }  // lines, since start

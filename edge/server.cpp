@@ -38,25 +38,29 @@ void Server::accept(std::unique_ptr<Stream> stream) try {
 }
 
 void Server::take(std::unique_ptr<Stream> stream) {
-    const bool over = connections_.size() >= options_.connections_max && !close_oldest_idle();
-    if (connections_.size() >= options_.connections_max + kShedReserve) {
-        on_reject_("connections", stream->peer());
-        return;
-    }
-    if (options_.connections_per_prefix > 0) {
-        const auto at = per_prefix_.find(network_of(stream->peer().address));
-        if (at != per_prefix_.end() && at->second >= options_.connections_per_prefix)
-            return on_reject_("prefix", stream->peer());
-    }
-    if (over) on_reject_("connections", stream->peer());
+    const std::size_t of_prefix = neighbours(stream->peer());
+    const bool crowded = options_.connections_per_prefix > 0 && of_prefix >= options_.connections_per_prefix;
+    // Nobody leaves for one whose prefix has its share.
+    const bool full = connections_.size() >= options_.connections_max && (crowded || !close_oldest_idle());
+    if (connections_.size() >= options_.connections_max + kShedReserve)
+        return count_reject("connections", stream->peer());
+    if (crowded || full) count_reject(full ? "connections" : "prefix", stream->peer());
+    if (crowded && of_prefix >= options_.connections_per_prefix + kShedReserve) return;
     if (wrap_) stream = wrap_(std::move(stream));
-    auto connection = std::make_unique<Connection>(*this, std::move(stream), over);
+    auto connection = std::make_unique<Connection>(*this, std::move(stream), full || crowded);
     connection->slot = connections_.size();
     connections_.reserve(connections_.size() + 1 > connections_.capacity() ? 2 * connections_.size() + 64 : 0);
     closed_.reserve(connections_.capacity());  // closing must not need memory
     if (options_.connections_per_prefix > 0) ++per_prefix_[network_of(connection->peer().address)];
     connections_.push_back(std::move(connection));
     connections_.back()->start();
+}
+
+// Connections of the peer's network that are counted; 0 where none are.
+std::size_t Server::neighbours(const PeerInfo& peer) const {
+    if (options_.connections_per_prefix == 0) return 0;
+    const auto at = per_prefix_.find(network_of(peer.address));
+    return at == per_prefix_.end() ? 0 : at->second;
 }
 
 // Makes room for a new connection at the cap: the one that has been idle for longest leaves.

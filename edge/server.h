@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,12 +37,14 @@ class Server {
   public:
     static constexpr Nanos kSweepEvery = 250ms;
     static constexpr Nanos kSearchEvery = 20ms;      // for a connection to make room at the cap
-    static constexpr std::size_t kShedReserve = 64;  // connections above the cap that still get their 503
+    static constexpr std::size_t kShedReserve = 64;  // connections above a cap that still get their 503
 
-    // `on_reject` counts what was refused below the level of requests, by a reason of a closed set. `wrap` puts TLS on
-    // an accepted stream; empty: none. Requires: loop and service outlive it.
+    // `on_reject` counts what was refused below the level of requests, by a reason of a closed set, and with the code
+    // that it was answered with, if it was. `wrap` puts TLS on an accepted stream; empty: none. Requires: loop and
+    // service outlive it.
     using Wrap = std::function<std::unique_ptr<Stream>(std::unique_ptr<Stream>)>;
-    using OnReject = std::function<void(std::string_view reason, const PeerInfo& peer)>;
+    using OnReject =
+        std::function<void(std::string_view reason, const PeerInfo& peer, std::optional<ApiCode> answered)>;
     Server(Loop& loop, Service& service, ServerOptions options, Wrap wrap, OnReject on_reject);
     ~Server();
     Server(const Server&) = delete;
@@ -85,7 +88,9 @@ class Server {
     Seconds retry_after() { return Seconds(1 + static_cast<std::int64_t>(rng_.below(3))); }  // with jitter
     void erase_later(Connection& connection);
     void resume_later(Connection& connection);
-    void count_reject(std::string_view reason, const PeerInfo& peer) { on_reject_(reason, peer); }
+    void count_reject(std::string_view reason, const PeerInfo& peer, std::optional<ApiCode> answered = {}) {
+        on_reject_(reason, peer, answered);
+    }
 
   private:
     void take(std::unique_ptr<Stream> stream);
@@ -93,6 +98,7 @@ class Server {
     void erase_closed();
     void resume_waiting();
     bool close_oldest_idle();
+    std::size_t neighbours(const PeerInfo& peer) const;
     void schedule();
 
     Loop& loop_;

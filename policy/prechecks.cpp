@@ -162,7 +162,7 @@ PrecheckResult refuse(std::string_view rule, const Says& says) {
 
 PrecheckRow row(std::string_view rule, const Says& says) {
     const auto verdict = says.why.empty() ? PrecheckRow::Says::passes : PrecheckRow::Says::denies;
-    return {std::string(rule), verdict, std::string(says.why)};
+    return {std::string(rule), verdict, std::string(says.why), says.code};
 }
 
 } // namespace

@@ -44,6 +44,7 @@ struct PrecheckRow {
     std::string rule;
     enum class Says { passes, denies, not_for_scene } says = Says::passes;
     std::string why;
+    ApiCode code = ApiCode::precheck_denied; // of its denial
 };
 
 class Prechecks {

@@ -131,7 +131,7 @@ struct CircuitView {
     std::uint32_t failing_subjects = 0, failing_credentials = 0;
     std::uint32_t connect_failures = 0; // in a row, now
     std::optional<Nanos> retry_in;      // open: until half-open
-    std::uint32_t probes_in_flight = 0, probes_done = 0;
+    std::uint32_t probes_in_flight = 0, probes_done = 0, probes_failed = 0; // of this round
     std::uint32_t failed_rounds = 0;   // in a row: each doubled the wait
     std::optional<std::uint32_t> ramp; // percent let through, while recovering
     double throttle = 1;               // probability that the throttle lets a call through; 1: not active

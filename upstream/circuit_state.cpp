@@ -121,7 +121,11 @@ CircuitView Circuit::view(Now now) {
                                                               : open_until_;
         v.retry_in = forced_ == Forced::open ? *v.forced_for : std::max(Nanos{0}, Nanos(until - now.mono));
     }
-    if (bound_ == CircuitState::half_open) v.probes_in_flight = round_.in_flight(), v.probes_done = round_.reported();
+    if (bound_ == CircuitState::half_open) {
+        v.probes_in_flight = round_.in_flight();
+        v.probes_done = round_.reported();
+        v.probes_failed = static_cast<std::uint32_t>(round_.counts().failures);
+    }
     v.failed_rounds = failed_rounds_;
     if (ramp_at_) v.ramp = options_.ramp_steps[*ramp_at_];
     if (bound_ == CircuitState::closed && !forced_closed()) v.throttle = throttle_share(now);

@@ -67,7 +67,8 @@
 // POST /v1/cache/get {"credential","subject","scene","device"?}     404 when there is no record
 //   {"outcome","score"?,"decidedAt","ageSeconds":N,"maxAgeSeconds"?:N,"verificationId"?,"feature":bool,"revoked":bool,
 //    "usable":bool,"why":"why it would or would not answer now"}
-// POST /v1/cache/purge {"scene"?}        {"purged":N}
+// POST /v1/cache/purge {"scene"?}        {"purged"?:N,"scene"?,"purgedAt"}; how many records of one scene there are is
+//                                        not known until they are erased, in steps; 400 for an unknown scene
 // POST /v1/cache/revoke {"subject"}      {"revokedAt":"…"}     durable before it answers
 // POST /v1/policy/test {"credential","client"?:"address","request":{the body of a verification}}     changes nothing
 //   {"allowed":bool,"code"?,"message"?,"prechecks":[{"name","result":"pass|deny|skip","detail"?}],

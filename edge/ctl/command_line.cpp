@@ -16,6 +16,11 @@ namespace {
 
 constexpr Nanos kFleetTimeout = 8s;
 
+// An empty scene would read as all of them.
+std::string not_empty(const std::string& value) {
+    return value.empty() ? "must not be empty" : "";
+}
+
 class Parser {
   public:
     Parser() : app_("Sees and steers a Holdfast node.", "holdfastctl") {
@@ -38,14 +43,13 @@ class Parser {
         try {
             app_.parse(args);
         } catch (const CLI::CallForHelp&) {
-            const auto chosen = deepest();
-            return {std::nullopt, kDone, chosen->help()};
+            return {std::nullopt, kDone, app_.help()};  // of the verb that was chosen, with the whole path
         } catch (const CLI::CallForVersion&) {
             return {std::nullopt, kDone, "holdfastctl " HOLDFAST_VERSION "\n"};
-        } catch (const CLI::ExtrasError& e) {
-            return wrong(extra(e.what()));
+        } catch (const CLI::ExtrasError&) {
+            return wrong(left_over(path(), {}, app_.remaining(true), option_names()));
         } catch (const CLI::ParseError& e) {
-            return wrong(fmt::format("{}: {}\n", path(), e.what()));
+            return wrong(left_over(path(), e.what(), app_.remaining(true), option_names()));
         }
         return finish();
     }
@@ -92,7 +96,7 @@ class Parser {
                                      : action == std::string_view("off") ? "always ask the centre"
                                                                          : "let the circuit decide";
             auto* app = leaf(degrade, action, Verb::degrade, help);
-            app->add_option("--scene", c_.scene, "this scene only");
+            app->add_option("--scene", c_.scene, "this scene only")->check(not_empty);
             app->add_flag("--fleet", c_.fleet, "every node of the fleet");
             app->add_option("--for", for_, "how long, e.g. 30m; default 15m, at most 4h");
             app->add_option("--reason", c_.reason, "why; goes into the journal")->required();
@@ -129,7 +133,9 @@ class Parser {
         get->add_option("--subject", c_.subject)->required();
         get->add_option("--scene", c_.scene)->required();
         get->add_option("--device", c_.device);
-        leaf(cache, "purge", Verb::cache_purge, "forget all, or one scene")->add_option("--scene", c_.scene);
+        leaf(cache, "purge", Verb::cache_purge, "forget all, or one scene")
+            ->add_option("--scene", c_.scene)
+            ->check(not_empty);
         leaf(cache, "revoke", Verb::cache_revoke, "no outcome of before answers for this subject")
             ->add_option("--subject", c_.subject)
             ->required();
@@ -236,20 +242,11 @@ class Parser {
     }
     CommandLineResult wrong(std::string text) { return {std::nullopt, kWrongUsage, std::move(text)}; }
 
-    std::string extra(std::string_view what) {
-        const auto colon = what.rfind(": ");
-        std::string_view typed = colon == std::string_view::npos ? what : what.substr(colon + 2);
-        // The parser lists what is left over from the back; an option among it is what was mistyped.
-        if (const auto dashes = typed.find("--"); dashes != std::string_view::npos) typed.remove_prefix(dashes);
-        typed = typed.substr(0, typed.find_first_of(" ="));
-        std::vector<std::string> names;
+    std::vector<std::string> option_names() {
+        std::vector<std::string> out;
         for (const auto* app : {deepest(), &app_})
             for (const auto* option : app->get_options())
-                for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-        const std::vector<std::string_view> known(names.begin(), names.end());
-        const auto near = typed.starts_with("-") ? nearest(typed, known) : std::string_view{};
-        std::string out = fmt::format("{}: \"{}\" was not expected\n", path(), typed.substr(0, 64));
-        if (!near.empty()) out += fmt::format("did you mean \"{}\"?\n", near);
+                for (const auto& name : option->get_lnames()) out.push_back("--" + name);
         return out;
     }
 
@@ -272,6 +269,8 @@ class Parser {
                 return wrong(fmt::format("{}: --for cannot be \"{}\": a duration such as \"30m\"\n", path(), for_));
             c_.lasts = *d;
         }
+        if (c_.verb == Verb::top && c_.json)
+            return wrong(fmt::format("{}: a live screen has no --json; \"status --json\" has what it shows\n", path()));
         // The node asks its store up to three times.
         if (c_.fleet && timeout_.empty()) c_.timeout = kFleetTimeout;
         if (at_ >= 0) c_.at = at_;

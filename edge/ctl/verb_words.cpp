@@ -62,18 +62,44 @@ std::string unknown(std::string_view what, std::string_view typed, const std::ve
     return out + fmt::format("known: {}\n", listed(known));
 }
 
+// The options of the program itself: they may stand before a verb and between it and what follows it.
+const std::vector<std::string> kOwnOptions{"--socket", "--json", "--timeout"};
+
+std::string not_expected(std::string_view typed, const std::vector<std::string>& known) {
+    const std::vector<std::string_view> views(known.begin(), known.end());
+    const auto near = typed.starts_with("-") ? nearest(typed, views) : std::string_view{};
+    std::string out = fmt::format("\"{}\" was not expected\n", typed.substr(0, 64));
+    if (!near.empty()) out += fmt::format("did you mean \"{}\"?\n", near);
+    return out;
+}
+
 }  // namespace
+
+std::string left_over(std::string_view path, std::string_view what, const std::vector<std::string>& left,
+                      const std::vector<std::string>& known) {
+    std::string out = what.empty() ? "" : fmt::format("{}: {}\n", path, what);
+    auto it = std::find_if(left.begin(), left.end(), [](const std::string& one) { return one.starts_with("--"); });
+    if (it == left.end() && what.empty()) it = left.begin();
+    if (it == left.end()) return out;
+    const std::string text = not_expected(std::string_view(*it).substr(0, it->find('=')), known);
+    const bool meant = text.find("did you mean") != std::string::npos;
+    return out.empty() || meant ? fmt::format("{}: {}", path, text) : out + text;
+}
 
 std::string wrong_verb(const std::vector<std::string>& args) {
     std::vector<std::string_view> bare;
     for (std::size_t i = 0; i < args.size() && bare.size() < 2; ++i) {
-        if (args[i] == "--help" || args[i] == "-h") return {};
-        if (args[i] == "--socket" || args[i] == "--timeout")
-            ++i;
-        else if (!args[i].starts_with("-"))
-            bare.push_back(args[i]);
-        else if (!bare.empty())
+        const std::string_view word = args[i];
+        const std::string_view option = word.substr(0, word.find('='));
+        if (word == "--help" || word == "-h") return {};
+        if (!word.starts_with("-")) {
+            bare.push_back(word);
+        } else if (std::find(kOwnOptions.begin(), kOwnOptions.end(), option) != kOwnOptions.end()) {
+            if (word == "--socket" || word == "--timeout") ++i;
+        } else {
+            if (bare.empty()) return "holdfastctl: " + not_expected(option, kOwnOptions);
             break;
+        }
     }
     std::vector<std::string_view> verbs;
     for (const auto& one : words()) verbs.push_back(one.verb);

@@ -52,6 +52,9 @@ void show_policy(Console& console, Value root) {
     console.line("");
     console.table({"PRECHECK", "RESULT", "DETAIL"}, rows);
     console.line("");
+    if (!root["allowed"].boolean().value_or(false))
+        return console.line(
+            fmt::format("centre: would not be asked, nor the ladder ({})", text_of(root["live"]["why"])));
     console.line(fmt::format(
         "centre: {} ({})", root["live"]["admitted"].boolean().value_or(false) ? "would be asked" : "would not be asked",
         text_of(root["live"]["why"])));
@@ -129,8 +132,14 @@ int run_cache_purge(Session& s) {
     w.begin_object();
     if (!s.command.scene.empty()) w.member("scene", s.command.scene);
     w.end_object();
-    return s.post(admin::kCachePurge, body,
-                  [&s](Value root) { s.console.line(fmt::format("{} records forgotten", text_of(root["purged"]))); });
+    return s.post(admin::kCachePurge, body, [&s](Value root) {
+        if (root["scene"])
+            s.console.line(
+                fmt::format("purged: no outcome of {} of before {} answers any more; the records go in steps",
+                            text_of(root["scene"]), text_of(root["purgedAt"])));
+        else
+            s.console.line(fmt::format("{} records forgotten", text_of(root["purged"])));
+    });
 }
 
 int run_cache_revoke(Session& s) {

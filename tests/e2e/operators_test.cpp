@@ -122,6 +122,13 @@ TEST_CASE("e2e: a purge empties what memory there is") {
     Site site;
     REQUIRE(source_of(site, "LOGIN", "known") == "live");
     REQUIRE(site.ctl({"cache", "get", "--credential", "app", "--subject", "known", "--scene", "LOGIN"}).status == 0);
+    CHECK(site.ctl({"cache", "purge", "--scene", "NOPE"}).status == 1);
+    CHECK(site.admin("POST", "/v1/cache/purge", R"({"scen":"PAYMENT"})").status == 400);
+    CHECK(site.admin("POST", "/v1/cache/purge", R"({"scene":""})").status == 400);
+    const Json purged = site.admin("POST", "/v1/cache/purge", R"({"scene":"PAYMENT"})").json();
+    CHECK(purged.text("scene") == "PAYMENT");
+    CHECK_FALSE(purged["purged"]);  // which records are of a scene is not known before they are walked
+    REQUIRE(site.ctl({"cache", "get", "--credential", "app", "--subject", "known", "--scene", "LOGIN"}).status == 0);
     REQUIRE(site.ctl({"cache", "purge"}).status == 0);
     CHECK(site.ctl({"cache", "get", "--credential", "app", "--subject", "known", "--scene", "LOGIN"}).status == 1);
     REQUIRE(site.ctl({"degrade", "on", "--scene", "LOGIN", "--reason", "x"}).status == 0);

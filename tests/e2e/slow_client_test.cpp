@@ -184,14 +184,34 @@ TEST_CASE("e2e: at the cap the connection that was idle for longest makes room")
     CHECK(idle.front().until_closed(3s) == "");
 }
 
-TEST_CASE("e2e: one network prefix cannot take all connections") {
+TEST_CASE("e2e: one network prefix cannot take all connections; above its share it is shed with 503") {
     Site site(short_limits("connections_per_prefix = 3"));
     std::vector<Client> held;
     for (int i = 0; i < 3; ++i) held.push_back(site.connect());
-    CHECK_FALSE(site.connect().connected());
+    const HttpAnswer shed = site.ask(verify_ask(site.order(), "LOGIN", "user-1"));
+    REQUIRE(shed.status == 503);
+    CHECK(shed.code() == "Overloaded");
+    CHECK_FALSE(shed.header("Retry-After").empty());
+    CHECK(shed.header("Connection") == "close");
     CHECK(site.metric("holdfast_http_rejects_total{reason=\"prefix\"}") == 1);
-    held.pop_back();
-    CHECK(eventually(3s, [&] { return site.connect().connected(); }));
+    Client health = site.connect();
+    health.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(health.answer().value_or(HttpAnswer{}).body == "ok");
+    held.clear();
+    CHECK(eventually(3s, [&] { return site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200; }));
+}
+
+TEST_CASE("e2e: a prefix that takes what is kept for its 503 too is closed without a word") {
+    Terms terms;
+    terms.tls = false;
+    terms.limits = "connections_per_prefix = 3";
+    Site site(std::move(terms));
+    std::vector<Client> held;
+    for (int i = 0; i < 3 + 64; ++i) held.push_back(site.connect());
+    REQUIRE(eventually(2s, [&] { return site.metric("holdfast_http_rejects_total{reason=\"prefix\"}") == 64; }));
+    Client beyond = site.connect();
+    CHECK(beyond.until_closed(2s) == "");
+    CHECK(site.metric("holdfast_http_rejects_total{reason=\"prefix\"}") == 65);
 }
 
 TEST_CASE("e2e: clients that leave in the middle cost nothing that stays") {

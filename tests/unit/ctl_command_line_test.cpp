@@ -106,6 +106,21 @@ TEST_CASE("ctl: wrong usage exits 2 and says what was meant") {
         {{"status", "--timeout", "0s"}, "holdfastctl status: --timeout cannot be \"0s\""},
         {{"journal", "tail", "-n", "0"}, "holdfastctl journal tail: "},
         {{"explain"}, "holdfastctl explain: REQUEST_ID is required\n"},
+        {{"cache", "purge", "--scene", ""}, "holdfastctl cache purge: --scene: must not be empty\n"},
+        {{"degrade", "on", "--scene", "", "--reason", "r"}, "holdfastctl degrade on: --scene: must not be empty\n"},
+        {{"degrade", "on", "--reson", "x"},
+         "holdfastctl degrade on: \"--reson\" was not expected\ndid you mean \"--reason\"?\n"},
+        {{"cache", "get", "--credental", "c", "--subject", "s", "--scene", "n"},
+         "holdfastctl cache get: \"--credental\" was not expected\ndid you mean \"--credential\"?\n"},
+        {{"degrade", "on", "--zzzz", "x"},
+         "holdfastctl degrade on: --reason is required\n\"--zzzz\" was not expected\n"},
+        {{"--sokcet", "/x", "status"},
+         "holdfastctl: \"--sokcet\" was not expected\ndid you mean \"--socket\"?\n"},
+        {{"--timeuot=5s", "status"},
+         "holdfastctl: \"--timeuot\" was not expected\ndid you mean \"--timeout\"?\n"},
+        {{"--reason", "x", "degrade", "on"}, "holdfastctl: \"--reason\" was not expected\n"},
+        {{"cache", "--json", "stat"}, "holdfastctl: unknown cache verb \"stat\"\ndid you mean \"stats\"?\n"},
+        {{"top", "--json"}, "holdfastctl top: a live screen has no --json; \"status --json\" has what it shows\n"},
     };
     for (const auto& [args, begin] : all) {
         const auto ran = run_ctl(args);
@@ -115,11 +130,23 @@ TEST_CASE("ctl: wrong usage exits 2 and says what was meant") {
     }
 }
 
+TEST_CASE("ctl: options of the program may stand between a verb and what follows it") {
+    CHECK(parsed({"cache", "--json", "stats"}).verb == Verb::cache_stats);
+    CHECK(parsed({"cache", "--json", "stats"}).json);
+    const auto on = parsed({"degrade", "--json", "--timeout", "3s", "--socket=/s", "on", "--reason", "r"});
+    CHECK(on.action == "on");
+    CHECK(on.json);
+    CHECK(on.timeout == 3s);
+    CHECK(on.socket == "/s");
+}
+
 TEST_CASE("ctl: help and version are data, and no failure") {
     const auto help = run_ctl({"degrade", "on", "--help"});
     CHECK(help.code == kDone);
     CHECK(help.out.find("--scene") != std::string::npos);
     CHECK(help.err.empty());
+    CHECK(help.out.find("Usage: holdfastctl degrade on [OPTIONS]") != std::string::npos);
+    CHECK(run_ctl({"status", "--help"}).out.find("Usage: holdfastctl status [OPTIONS]") != std::string::npos);
     CHECK(run_ctl({"--help"}).out.find("circuit") != std::string::npos);
     CHECK(run_ctl({"--version"}).out == "holdfastctl " HOLDFAST_VERSION "\n");
 }

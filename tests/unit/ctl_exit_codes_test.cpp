@@ -106,6 +106,12 @@ TEST_CASE("ctl: a chunked answer is one answer") {
     CHECK(ask(node, {"cache", "purge"}).out == "4 records forgotten\n");
 }
 
+TEST_CASE("ctl: of a scene that is purged no number is told that nobody knows") {
+    ScriptedAdmin node({ScriptedAdmin::answer(200, R"({"scene":"LOGIN","purgedAt":"2026-01-02T03:04:05.678Z"})")});
+    CHECK(ask(node, {"cache", "purge", "--scene", "LOGIN"}).out ==
+          "purged: no outcome of LOGIN of before 2026-01-02T03:04:05.678Z answers any more; the records go in steps\n");
+}
+
 TEST_CASE("ctl: with --json standard output is the node's answer, byte for byte") {
     const std::string body = "{\"verdict\":\"ok\",  \"extra\": [1,2]}";
     ScriptedAdmin node({ScriptedAdmin::answer(200, body)});

@@ -79,20 +79,27 @@ TEST_CASE("ctl: the journal's files are verified and exported without a node") {
 TEST_CASE("ctl: a policy test takes a whole file, or a body and who asks") {
     const ConfigFolder folder;
     const std::string answer =
-        R"({"allowed":false,"code":"PrecheckDenied","message":"residency","prechecks":[{"name":"residency",)"
-        R"("result":"deny","detail":"country"}],)"
+        R"({"allowed":true,"prechecks":[{"name":"residency","result":"pass"}],)"
         R"("live":{"admitted":true,"why":"closed"},"degraded":{"answer":"deny","why":"no rung",)"
         R"("rungs":[{"rung":"cache","answers":false,"why":"no record"}]}})";
-    ScriptedAdmin node({ScriptedAdmin::answer(200, answer)});
+    const std::string refusal =
+        R"({"allowed":false,"code":"PrecheckDenied","message":"residency: country","prechecks":[{"name":"residency",)"
+        R"("result":"deny","detail":"country"}],)"
+        R"("live":{"admitted":false,"why":"precheck"},"degraded":{"answer":"deny","why":"precheck","rungs":[]}})";
+    ScriptedAdmin node({ScriptedAdmin::answer(200, answer), ScriptedAdmin::answer(200, refusal)});
     const std::string whole = R"({"credential":"app","request":{"orderNo":"1","evidence":{"image":"aGk="}}})";
     const auto ran = run_ctl({"policy", "test", folder.write("w.json", whole), "--socket", node.path()});
     CHECK(ran.code == kDone);
-    CHECK(ran.out.rfind("refused: PrecheckDenied residency\n", 0) == 0);
+    CHECK(ran.out.rfind("allowed\n", 0) == 0);
     CHECK(ran.out.find("centre: would be asked (closed)\n") != std::string::npos);
     CHECK(ran.out.find("degraded: deny (no rung)\n") != std::string::npos);
     const auto body = folder.write("b.json", R"({"orderNo":"1"})");
-    CHECK(run_ctl({"policy", "test", body, "--credential", "app", "--client", "192.0.2.1", "--socket", node.path()})
-              .code == kDone);
+    const auto refused =
+        run_ctl({"policy", "test", body, "--credential", "app", "--client", "192.0.2.1", "--socket", node.path()});
+    CHECK(refused.code == kDone);
+    CHECK(refused.out.rfind("refused: PrecheckDenied residency: country\n", 0) == 0);
+    CHECK(refused.out.find("centre: would not be asked, nor the ladder (precheck)\n") != std::string::npos);
+    CHECK(refused.out.find("degraded:") == std::string::npos);
     const auto asked = node.asked();
     REQUIRE(asked.size() == 2);
     CHECK(asked[0].substr(asked[0].find("\r\n\r\n") + 4) == whole);

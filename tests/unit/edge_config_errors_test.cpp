@@ -214,6 +214,35 @@ TEST_CASE("config errors: scenes and their ladders") {
     for (const auto& [more, line] : cases) CHECK(first(said(more)) == line);
 }
 
+TEST_CASE("config errors: a value of a scene that could not be read is one error, not a missing one too") {
+    const auto errors = [](const std::string& more) {
+        const std::string all = said(more);
+        std::size_t n = 0;
+        for (auto at = all.find(": error: "); at != std::string::npos; at = all.find(": error: ", at + 1)) ++n;
+        INFO(all);
+        CHECK(n == 1);
+        return first(all);
+    };
+    CHECK(errors("degrade = [\"cache\"]\ncache = { max_age = \"15 minutes\" }\n") ==
+          "f:15:21: error: scene.LOGIN.cache.max_age cannot be \"15 minutes\"");
+    CHECK(errors("degrade = [\"feature\"]\nfeature = { max_age = 5, threshold = 0.8 }\n") ==
+          "f:15:23: error: scene.LOGIN.feature.max_age is a whole number");
+    CHECK(errors("degrade = [\"provisional\"]\nprovisional = { budget_per_minute = \"x\" }\n") ==
+          "f:15:37: error: scene.LOGIN.provisional.budget_per_minute is a string");
+    CHECK(errors("degrade = [\"provisional\"]\n"
+                 "provisional = { budget_per_minute = 9, after = \"45m\", hard_stop = \"an hour\" }\n") ==
+          "f:15:67: error: scene.LOGIN.provisional.hard_stop cannot be \"an hour\"");
+}
+
+TEST_CASE("config errors: as many nonces as a node can hold, and not one more") {
+    CHECK(said("[auth]\nnonces = 64000000\n").find("error") == std::string::npos);
+    CHECK(said("[auth]\nnonces = 64000001\n") ==
+          "f:15:10: error: auth.nonces is out of bounds\n"
+          "  15 | nonces = 64000001\n"
+          "     |          ^\n"
+          "  expected 1000 to 64000000\n");
+}
+
 TEST_CASE("config errors: prechecks") {
     const auto rule = [](const std::string& lines) { return said("[[precheck]]\n" + lines); };
     const std::vector<std::pair<std::string, std::string>> cases{

@@ -1,0 +1,76 @@
+// Refusals that left no trace: no counter moved, and explain did not know them.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/sim/one_node.h"
+
+using namespace holdfast;
+using namespace holdfast::sim;
+
+namespace {
+
+// Of a series as it is exposed; -1: not there.
+double metric(OneNode& one, const std::string& series) {
+    const std::string all = "\n" + one.node().metrics().expose();
+    const auto at = all.find("\n" + series + " ");
+    return at == std::string::npos ? -1 : std::stod(all.substr(at + series.size() + 2));
+}
+
+OneNode::Got sent(OneNode& one, const std::string& bytes) {
+    OneNode::Got got;
+    one.send(got, bytes);
+    REQUIRE(one.until([&got] { return got.status != 0; }, 30s));
+    one.run_for(3s);  // nothing of it is under way when `got` goes
+    return got;
+}
+
+}  // namespace
+
+TEST_CASE("node: what is answered below the level of requests is counted by its code") {
+    OneNode one("[limits]\nheader_timeout = \"2s\"\nbody_timeout = \"2s\"\n");
+    REQUIRE(one.start());
+    const std::string get = "GET / HTTP/1.1\r\nHost: edge.example\r\n", end = "\r\n";
+    const std::string post = "POST /v1/verifications HTTP/1.1\r\nHost: edge.example\r\n";
+    const std::vector<std::tuple<std::string, int, std::string>> all{
+        {post + "Content-Length: 99999999\r\n" + end, 413, "BodyTooLarge"},
+        {"GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: edge.example\r\n\r\n", 414, "UriTooLong"},
+        {get + "X: " + std::string(17'000, 'x') + "\r\n\r\n", 431, "HeadersTooLarge"},
+        {get + "Expect: miracles\r\n" + end, 417, "ExpectationFailed"},
+        {get, 408, "RequestTimeout"},
+        {get + "Host: edge.example\r\n" + end, 400, "InvalidRequest"},
+    };
+    for (const auto& [bytes, status, code] : all) {
+        INFO(code);
+        const std::string series = fmt::format(
+            "holdfast_requests_total{{code=\"{}\",outcome=\"none\",scene=\"other\",source=\"none\"}}", code);
+        const double before = metric(one, series);
+        CHECK(sent(one, bytes).status == status);
+        CHECK(metric(one, series) == before + 1);
+    }
+}
+
+TEST_CASE("node: a refusal by the head is counted by its reason, and explain knows it") {
+    OneNode one;
+    REQUIRE(one.start());
+    const auto refused = [&one](const std::string& bytes, const std::string& reason, bool counted = true) {
+        INFO(reason);
+        const std::string series = fmt::format("holdfast_http_rejects_total{{reason=\"{}\"}}", reason);
+        const double before = metric(one, series);
+        const OneNode::Got got = sent(one, bytes);
+        CHECK(metric(one, series) == before + (counted ? 1 : 0));
+        const RequestTrace* trace = one.parts().recent.find(got.text("requestId"));
+        REQUIRE(trace != nullptr);
+        CHECK(trace->status == got.status);
+        CHECK(trace->code == got.text("code"));
+        CHECK(trace->reason == reason);
+        CHECK(trace->duration_us == 0);
+    };
+    const std::string host = "Host: edge.example\r\n";
+    refused("PUT /v1/verifications HTTP/1.1\r\n" + host + "Content-Length: 0\r\n\r\n", "method");
+    refused("GET /gateway HTTP/1.1\r\n" + host + "\r\n", "not_found", false);
+    one.parts().in_flight_max = 0;
+    refused("GET /openapi.json HTTP/1.1\r\n" + host + "\r\n", "in_flight");
+    one.parts().refusing = true;
+    refused("GET /openapi.json HTTP/1.1\r\n" + host + "\r\n", "draining");
+}
