@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <set>
 
@@ -94,12 +95,7 @@ struct Checker {
         take(map.id, config.id);
         take(map.order_no, config.order_no);
         if (config.score_max > 0) map.score_max = config.score_max;
-        if (!config.pass.empty() || !config.fail.empty() || !config.review.empty() || !config.pending.empty()) {
-            map.pass = config.pass;
-            map.fail = config.fail;
-            map.review = config.review;
-            map.pending = config.pending;
-        }
+        values(map);
         std::set<std::string> seen;
         for (const auto* list : {&map.pass, &map.fail, &map.review, &map.pending})
             for (const std::string& value : *list) {
@@ -111,6 +107,24 @@ struct Checker {
         if (!map.outcome.empty() && map.pass.empty()) error("response.pass", "is missing", "the values of a pass");
         if (map.outcome.empty() && !seen.contains(""))
             error("response.outcome", "is missing: this method is not a known face API", "the field that decides");
+    }
+
+    // A site's own outcomes take the place of all of the API's; pending stays, less what the site names otherwise.
+    void values(AlipayResponseMap& map) {
+        const std::array<const std::vector<std::string>*, 4> own{&config.pass, &config.fail, &config.review,
+                                                                 &config.pending};
+        const std::array<std::vector<std::string>*, 4> to{&map.pass, &map.fail, &map.review, &map.pending};
+        const auto is_own = [&own](const std::string& value) {
+            return std::any_of(own.begin(), own.end(), [&value](const auto* list) {
+                return std::find(list->begin(), list->end(), value) != list->end();
+            });
+        };
+        const bool outcomes = !config.pass.empty() || !config.fail.empty() || !config.review.empty();
+        for (std::size_t i = 0; i < to.size(); ++i) {
+            std::erase_if(*to[i], is_own);
+            const bool is_pending = to[i] == &map.pending;
+            if (is_pending ? !own[i]->empty() : outcomes) *to[i] = *own[i];
+        }
     }
 
     // What the v3 protocol does not have here.

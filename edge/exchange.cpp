@@ -236,7 +236,7 @@ Exchange::Next Exchange::join_recorded() {
     const Now t = now();
     const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, t);
     if (!found) {
-        auto told = notified_before(parts_, *snapshot_, live_record(), t);
+        auto told = notified_before(parts_, *snapshot_, live_record(), {}, t);
         repeated_ = told.has_value();
         return told ? answer_with(std::move(told->answer)) : go(Step::decide);
     }

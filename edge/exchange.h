@@ -146,6 +146,7 @@ class Exchange final : public RequestHandler {
     void call_done(CallResult&& result);
     void take_result(CallResult&& result);
     bool decided_meanwhile(Now now);
+    std::optional<Answer> told_of(const std::string& id, Now now);
     bool final_meanwhile(Now now);
     void trace_attempts(const CallResult& result);
     LiveRecord live_record() const;

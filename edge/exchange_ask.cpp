@@ -4,6 +4,7 @@
 
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
+#include "edge/notified.h"
 
 namespace holdfast {
 namespace {
@@ -88,6 +89,11 @@ void Exchange::take_result(CallResult&& result) {
     }
     if (decided_meanwhile(t)) return run();
     if (result.failure == FailureKind::pending) {
+        if (auto told = told_of(result.pending_id, t)) {
+            if (drop_in_) drop_in_->raw.reset();  // they say "pending", which is not the answer any more
+            answer_with(std::move(*told));
+            return run();
+        }
         remember_pending(result.pending_id, t);
         step_ = Step::answer;  // without an answer: 202
         return run();
@@ -118,6 +124,13 @@ bool Exchange::final_meanwhile(Now now) {
     repeat_raw(std::move(recorded->raw));
     answer_with(recorded->answer);
     return true;
+}
+
+// Its outcome may have come before the order did: then the centre's number shows that it is this one's.
+std::optional<Answer> Exchange::told_of(const std::string& id, Now now) {
+    if (id.empty()) return std::nullopt;
+    auto told = notified_before(parts_, *snapshot_, live_record(), id, now);
+    return told ? std::optional(std::move(told->answer)) : std::nullopt;
 }
 
 // An order whose outcome comes later: asked again it is asked at the centre again, unless a notification came before.

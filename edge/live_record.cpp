@@ -1,11 +1,13 @@
 #include "edge/live_record.h"
 
 #include "edge/recorded_answer.h"
+#include "edge/unplaced.h"
 #include "policy/decision.h"
 
 namespace holdfast {
 
 Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now) {
+    place(parts, snapshot, record, outcome.verification_id, now);
     const auto word = parts.notify.find(record.credential, record.order_no);
     if (word && word->body == record.body && word->verdict != Verdict::pass && outcome.verdict == Verdict::pass) {
         outcome = CentreOutcome{};

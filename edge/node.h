@@ -157,6 +157,7 @@ class Node {
     std::unique_ptr<Budget> budget_;
     std::unique_ptr<Distrust> distrust_;
     std::unique_ptr<NotifyLedger> notify_;
+    std::unique_ptr<UnplacedLedger> unplaced_;
     RejectLog reject_log_;
     std::unique_ptr<SpanExport> spans_;  // nullptr without tracing.endpoint
     std::unique_ptr<Upstream> upstream_;

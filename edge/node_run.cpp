@@ -163,6 +163,7 @@ void Node::reopen_logs() {
 
 void Node::tick() {
     notify_->expire(seams_.loop.now().wall);
+    unplaced_->expire(seams_.loop.now().wall);
     const Now now = seams_.loop.now();
     expire_orders(now);
     check_clock();

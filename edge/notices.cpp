@@ -101,7 +101,7 @@ class Notices::Notice final : public RequestHandler {
         ++owner_.under_way_;
         verified_ = true;
         take_notification(owner_.parts_, owner_.exchanges_, *read, [this, alive = alive_](Noticed what) {
-            if (*alive) over(name(what), what != Noticed::failed && what != Noticed::unknown);
+            if (*alive) over(name(what), what != Noticed::failed);
         });
     }
     void refuse(const Error& error) {

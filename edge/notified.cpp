@@ -5,63 +5,33 @@
 #include "edge/base/log.h"
 #include "edge/exchanges.h"
 #include "edge/recorded_answer.h"
+#include "edge/standing_word.h"
+#include "edge/unplaced.h"
 
 namespace holdfast {
 namespace {
 
 constexpr Nanos kRestoreWithin = 1h;
 
-// Whose order it is, and how it stands now.
-struct Found {
-    KeptLiveRecord record;
-    std::optional<Answer> final_answer;  // of the centre, recorded
-    std::string verification_id;
-};
-
-int permits(Verdict v) {
-    return v == Verdict::pass ? 2 : v == Verdict::review ? 1 : 0;
-}
-
-bool hidden(Parts& parts, const LiveRecord& record, std::uint64_t epoch) {
-    return parts.storage.outcomes().hidden(record.subject, record.scene, epoch);
-}
-
-std::optional<Found> find_recorded(Parts& parts, const std::string& credential, std::string_view order_no, Now now) {
+std::optional<FoundOrder> find_recorded(Parts& parts, const std::string& credential, std::string_view order_no,
+                                        Now now) {
     const auto order = parts.storage.orders().find(credential, order_no, now);
     auto recorded = order ? decode_order(order->answer) : std::nullopt;
     if (!recorded || recorded->subject.empty()) return std::nullopt;
-    Found out{KeptLiveRecord({credential, recorded->subject, recorded->scene, recorded->device, order_no, order->body,
-                              order->epoch}),
-              std::nullopt, std::move(recorded->verification_id)};
+    const LiveRecord record{credential, recorded->subject, recorded->scene, recorded->device,
+                            order_no,   order->body,       order->epoch};
+    FoundOrder out{KeptLiveRecord(record), std::nullopt, std::move(recorded->verification_id)};
     // A degraded answer from memory has the number of the verification that it remembers.
     if (recorded->answer && !order->final) out.verification_id.clear();
     if (order->final) out.final_answer = std::move(recorded->answer);
     return out;
 }
 
-// A notification is for the node's own app. Orders of callers whose calls go on under another app are not its affair,
-// though they may have its number: their results come to them.
-bool asks_as_another(const Snapshot& snapshot, std::string_view credential) {
-    const auto& settings = snapshot.config.gateway.settings;
-    if (settings == nullptr) return false;
-    return std::any_of(settings->apps.begin(), settings->apps.end(), [&](const DropInApp& app) {
-        return app.credential == credential && app.app_id != snapshot.config.upstream.alipay.app_id;
-    });
-}
-
-// Whose order it may be: the one that it names, else whoever asks under the node's own app.
-std::vector<std::string> possible_owners(const Parts& parts, const Notification& n) {
-    if (!n.credential.empty()) return {n.credential};
-    std::vector<std::string> out = parts.snapshot->credentials.ids();
-    std::erase_if(out, [&parts](const std::string& id) { return asks_as_another(*parts.snapshot, id); });
-    return out;
-}
-
 // The order by its number: recorded, or under way. Several credentials may have the same number; the centre's own
 // number of the verification then tells them apart.
-std::vector<Found> find_orders(Parts& parts, Exchanges& exchanges, const Notification& n) {
+std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const Notification& n) {
     const Now now = parts.loop.now();
-    std::vector<Found> out;
+    std::vector<FoundOrder> out;
     if (n.order_no.empty()) return out;
     const auto look = [&](const std::string& credential) {
         auto found = find_recorded(parts, credential, n.order_no, now);
@@ -76,41 +46,10 @@ std::vector<Found> find_orders(Parts& parts, Exchanges& exchanges, const Notific
     if (!n.credential.empty()) return out;
     // Another number of the centre is another verification; where there are several, one without a number is none.
     if (!n.verification_id.empty())
-        std::erase_if(out, [&n, several = out.size() > 1](const Found& f) {
+        std::erase_if(out, [&n, several = out.size() > 1](const FoundOrder& f) {
             return f.verification_id != n.verification_id && (several || !f.verification_id.empty());
         });
     return out;
-}
-
-// The word that stands after this notification, the ids heard with it.
-// `revoked`: what was heard before is hidden, and only its ids count.
-NotifyEntry standing_after(const std::optional<NotifyEntry>& before, bool revoked, const Found& found,
-                           const Notification& n, Now now) {
-    NotifyEntry next;
-    next.body = found.record.view().body;
-    next.epoch = found.record.view().asked_epoch;
-    next.verdict = n.outcome->verdict;
-    // Without a time of its own it is of now; one from the future is not believed to be newer than now.
-    next.sent = n.sent == WallTime{} ? now.wall : std::min(n.sent, now.wall);
-    next.received = now.wall;
-    next.verification_id = n.verification_id;
-    const auto keeps = [&next](Verdict verdict, WallTime when) {
-        if (next.sent > when || (next.sent == when && permits(next.verdict) <= permits(verdict))) return;
-        next.verdict = verdict;
-        next.sent = when;
-    };
-    if (before && before->body == next.body) {
-        next.ids = before->ids;
-        if (!revoked) keeps(before->verdict, before->sent);
-    }
-    if (found.final_answer && found.final_answer->source == Source::live) {
-        // What is older than a less permissive live answer does not undo it. The centre's clock has seconds.
-        const auto verdict = static_cast<Verdict>(found.final_answer->outcome);
-        if (permits(verdict) < permits(next.verdict) && next.sent + 1s < found.final_answer->decided_at)
-            keeps(verdict, found.final_answer->decided_at);
-    }
-    next.ids.push_back(n.id);
-    return next;
 }
 
 // A pass does not undo a less permissive live answer that came after it, also one that came while it was being written.
@@ -137,18 +76,6 @@ void apply(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now 
     write_down(parts, *parts.snapshot, record, word, now);
 }
 
-void journal(Parts& parts, const Notification& n, std::string_view credential, Noticed what) {
-    if (parts.storage.journal() == nullptr) return;
-    std::string fields;
-    json::Writer w(fields);
-    w.begin_object().member("notification", n.id).member("orderNo", n.order_no).member("result", name(what));
-    if (!credential.empty()) w.member("credential", credential);
-    if (n.outcome) w.member("outcome", name(n.outcome->verdict));
-    w.end_object();
-    parts.metrics.journalled("notification");
-    parts.storage.journal()->append("notification", fields, parts.loop.now().wall);
-}
-
 // A copy of what was taken may come when the order's own record has left: it is one all the same. Its word is written
 // again, since the first write may still be under way.
 bool confirm_again(Parts& parts, const Notification& n, const std::function<void(Noticed)>& done) {
@@ -161,15 +88,6 @@ bool confirm_again(Parts& parts, const Notification& n, const std::function<void
         return true;
     }
     return false;
-}
-
-void note_unknown(Parts& parts, const Notification& n, std::size_t orders) {
-    if (!parts.unknown_notices.note(n.id)) return;
-    journal(parts, n, {}, Noticed::unknown);
-    if (parts.unknown_notices.lines.allow(parts.loop.now().mono))
-        log::warn("notification {}: {} orders here have its number; it changes nothing, and is to be sent again ({} "
-                  "more such lines held back)",
-                  log::escape(n.id), orders, parts.unknown_notices.lines.take_suppressed());
 }
 
 }  // namespace
@@ -190,36 +108,50 @@ std::string_view name(Noticed noticed) {
     return "failed";
 }
 
+void journal_notice(Parts& parts, const Notification& n, std::string_view credential, Noticed what) {
+    if (parts.storage.journal() == nullptr) return;
+    std::string fields;
+    json::Writer w(fields);
+    w.begin_object().member("notification", n.id).member("orderNo", n.order_no).member("result", name(what));
+    if (!credential.empty()) w.member("credential", credential);
+    if (n.outcome) w.member("outcome", name(n.outcome->verdict));
+    w.end_object();
+    parts.metrics.journalled("notification");
+    parts.storage.journal()->append("notification", fields, parts.loop.now().wall);
+}
+
 void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n, std::function<void(Noticed)> done) {
-    if (!n.outcome) return done(Noticed::undecided);
+    if (!n.outcome) return keep_unplaced(parts, n, Noticed::undecided, 0, std::move(done));
     const Now now = parts.loop.now();
     auto found = find_orders(parts, exchanges, n);
     if (found.size() != 1) {
         if (confirm_again(parts, n, done)) return;
-        note_unknown(parts, n, found.size());
-        return done(Noticed::unknown);
+        return keep_unplaced(parts, n, Noticed::unknown, found.size(), std::move(done));
     }
     const LiveRecord record = found[0].record.view();
     const auto before = parts.notify.find(record.credential, record.order_no);
     // A copy is written like the first, which may not be on disk yet: what is confirmed is there.
     const bool again = before && before->body == record.body && before->knows(n.id);
     const bool revoked = before && hidden(parts, record, before->epoch);
-    NotifyEntry word = again ? *before : standing_after(before, revoked, found[0], n, now);
+    NotifyEntry word = again ? *before : standing_after(before, revoked, found[0], n, now.wall);
     const Noticed what = again ? Noticed::duplicate : Noticed::taken;
-    if (!again) journal(parts, n, record.credential, what);
+    if (!again) journal_notice(parts, n, record.credential, what);
     // What follows the disk gets values only.
     parts.notify.put(record.credential, record.order_no, word,
-                     [&parts, kept = found[0].record, word, what, done = std::move(done)](Result<void> written) {
+                     [&parts, n, kept = found[0].record, word, what, done = std::move(done)](Result<void> written) {
                          if (!written) {
                              log::error("notification: not durable: {}", written.error().detail);
                              return done(Noticed::failed);
                          }
+                         drop_unplaced(parts, n);
                          apply(parts, kept.view(), word, parts.loop.now());
                          done(what);
                      });
 }
 
-std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, Now now) {
+std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
+                                        std::string_view number, Now now) {
+    place(parts, snapshot, record, number, now);
     const auto word = parts.notify.find(record.credential, record.order_no);
     if (!word || word->body != record.body || now.wall - word->received >= snapshot.config.orders.retain)
         return std::nullopt;

@@ -13,9 +13,8 @@ class Exchanges;
 enum class Noticed : std::uint8_t {
     taken,      // and it is on disk
     duplicate,  // heard before
-    undecided,  // it decides nothing
-    unknown,    // no order here has this number, or several have: the centre must send it again, it may be meant for
-                // another node, or its order may still come
+    undecided,  // it decides nothing: kept
+    unknown,    // no order here has this number, or several have: kept, see `unplaced`
     failed,     // it could not be made durable: the centre must send it again
 };
 std::string_view name(Noticed noticed);
@@ -23,10 +22,12 @@ std::string_view name(Noticed noticed);
 // `done` is called once, at once or when the disk has answered; never when `exchanges` or the node ends before.
 void take_notification(Parts& parts, Exchanges& exchanges, const Notification& notification,
                        std::function<void(Noticed)> done);
-// What the centre has said of an order whose record is gone (a kill shortly after the order came, a lost cache): the
-// word is written down again as the order's answer. Nothing where no word stands, or a revocation came after it.
+// What the centre has said of an order before it came, or whose record is gone (a kill shortly after it came, a lost
+// cache): the word is written down as the order's answer. `number`: the centre's own, of an order that it has taken.
+// Nothing where no word stands, or a revocation came after it.
 std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
-                                        Now now);
+                                        std::string_view number, Now now);
+void journal_notice(Parts& parts, const Notification& n, std::string_view credential, Noticed what);
 // What a crash may have left undone: notifications that were confirmed shortly before it.
 void restore_notified(Parts& parts, Now now);
 

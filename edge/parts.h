@@ -7,7 +7,9 @@
 
 #include "cache/notify_ledger.h"
 #include "cache/storage.h"
+#include "cache/unplaced_ledger.h"
 #include "edge/access_log.h"
+#include "edge/base/log.h"
 #include "edge/distrust.h"
 #include "edge/metrics.h"
 #include "edge/net/loop.h"
@@ -15,7 +17,6 @@
 #include "edge/pulse.h"
 #include "edge/recent.h"
 #include "edge/snapshot.h"
-#include "edge/unknown_notices.h"
 #include "policy/budget.h"
 #include "policy/degrade_mode.h"
 #include "policy/nonce_window.h"
@@ -45,6 +46,7 @@ struct Parts {
     Budget& budget;
     Distrust& distrust;
     NotifyLedger& notify;
+    UnplacedLedger& unplaced;
     json::Document& document;  // scratch of the loop thread
     SipKey caller_key{};       // of the circuit's hashes of subjects and credentials
     std::uint64_t boot = 0;
@@ -59,7 +61,7 @@ struct Parts {
     SpanExport* spans = nullptr;  // the node's; nullptr: no tracing
     RejectLog* rejects = nullptr;  // the node's, never nullptr in it
     Pulse pulse{};  // of what was answered, for people who look
-    UnknownNotices unknown_notices{};
+    log::LogLimit unplaced_lines{};  // of the log, about notifications that no order here could be given
     std::size_t sharing = 1;  // nodes that provisional budgets are shared among
 };
 

@@ -20,6 +20,7 @@ struct AttemptTrace {
     std::string_view result;       // a literal: "ok", "timeout", …
     std::uint32_t started_ms = 0;  // after the request began
     std::uint32_t duration_ms = 0;
+    std::string said, trace;  // of Alipay: code and sub-code, its number of the call; empty: none
 };
 
 struct RequestTrace {

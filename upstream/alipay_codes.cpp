@@ -13,12 +13,13 @@ bool among(const std::array<std::string_view, N>& list, std::string_view text) {
 
 constexpr AlipayMeaning kOutcome{AlipayClass::outcome, CallKind::success, false};
 constexpr AlipayMeaning kPending{AlipayClass::pending, CallKind::success, false};
+constexpr AlipayMeaning kAccepted{AlipayClass::pending, CallKind::success, true};  // of v3: asked again it may be there
 constexpr AlipayMeaning kUnknown{AlipayClass::unknown_result, CallKind::failure, true};
 constexpr AlipayMeaning kTransient{AlipayClass::transient, CallKind::failure, true};
 constexpr AlipayMeaning kConfig{AlipayClass::config, CallKind::ignored, false};
 constexpr AlipayMeaning kCaller{AlipayClass::caller_error, CallKind::ignored, false};
-constexpr AlipayMeaning kBusiness{AlipayClass::business, CallKind::success, false};
-constexpr AlipayMeaning kUnlisted{AlipayClass::business, CallKind::ignored, false};
+constexpr AlipayMeaning kBusiness{AlipayClass::business, CallKind::success, false, false};
+constexpr AlipayMeaning kUnlisted{AlipayClass::business, CallKind::ignored, false, false};
 constexpr AlipayMeaning kThrottled{AlipayClass::throttled, CallKind::throttled, true};
 constexpr AlipayMeaning kProtocol{AlipayClass::protocol, CallKind::failure, false};
 
@@ -84,20 +85,20 @@ AlipayMeaning meaning_v2(std::string_view code, std::string_view sub_code) {
     return kUnlisted;
 }
 
-AlipayMeaning meaning_http(int status) {
-    if (status == 429) return kThrottled;
+AlipayMeaning meaning_http(int status, bool wait) {
+    if (status == 429 || (status == 503 && wait)) return kThrottled;
     if (status >= 500 && status <= 599) return kUnknown;
-    if (status == 408) return kUnknown;
     if (status >= 400 && status <= 499) return kConfig;
     return kProtocol;
 }
 
-AlipayMeaning meaning_v3(int status, std::string_view code) {
+AlipayMeaning meaning_v3(int status, std::string_view code, bool wait) {
     if (status == 200 || status == 204) return kOutcome;
-    if (status == 202) return kPending;
-    if (status == 429 || code == "app-call-limited" || code == "method-call-limited") return kThrottled;
+    if (status == 202) return kAccepted;
+    if (status == 429 || (status == 503 && wait)) return kThrottled;
+    if (code == "app-call-limited" || code == "method-call-limited") return kThrottled;
     if (status >= 500 && status <= 599) return kUnknown;
-    if (status == 408 || code == "unknow-error" || code.ends_with("SYSTEM_ERROR")) return kUnknown;
+    if (code == "unknow-error" || code.ends_with("SYSTEM_ERROR")) return kUnknown;
     if (status == 401 || status == 403) return kConfig;
     if (status == 404 || code == "invalid-parameter" || code == "illegal-json" || code == "suspected-attack")
         return kCaller;

@@ -26,13 +26,14 @@ struct AlipayMeaning {
     AlipayClass what = AlipayClass::protocol;
     CallKind kind = CallKind::failure;  // for the circuit; ignored: neutral
     bool retry = false;
+    bool listed = true;  // false: a code or sub-code that the table does not know
 };
 
 // Of an answer with HTTP status 200; an empty sub_code is none.
 AlipayMeaning meaning_v2(std::string_view code, std::string_view sub_code);
-// Of another HTTP status of the v2 gateway.
-AlipayMeaning meaning_http(int status);
+// Of another HTTP status of the v2 gateway; `wait`: whether it says when to come again (Retry-After).
+AlipayMeaning meaning_http(int status, bool wait = false);
 // Of an answer of the v3 gateway; `code` is empty in a success.
-AlipayMeaning meaning_v3(int status, std::string_view code);
+AlipayMeaning meaning_v3(int status, std::string_view code, bool wait = false);
 
 }  // namespace holdfast

@@ -76,7 +76,7 @@ std::string read_id(json::Value v) {
 void read_outcome(const AlipaySettings& s, json::Value node, std::string_view order_no, GatewayReply& reply) {
     const AlipayResponseMap& map = s.response;
     const json::Value about = node[map.order_no];
-    const json::Value field = map.outcome.empty() ? json::Value() : node[map.outcome];
+    const json::Value field = map.later || map.outcome.empty() ? json::Value() : node[map.outcome];
     const bool ours = !about || (about.text() && *about.text() == order_no);
     // A value of another kind is no absent one.
     const std::string text = value_text(field);
@@ -111,6 +111,7 @@ void refuse(GatewayReply& reply) {
 // What the meaning of a code comes to; outcomes and pendings have been read already.
 void settle(GatewayReply& reply, const AlipayMeaning& meaning, std::string detail) {
     reply.what = meaning.what;
+    reply.listed = meaning.listed;
     reply.central.kind = meaning.kind;
     reply.central.no_retry = !meaning.retry;
     switch (meaning.what) {
@@ -137,7 +138,7 @@ void settle(GatewayReply& reply, const AlipayMeaning& meaning, std::string detai
 GatewayReply by_status(const AlipayMeaning& meaning, int status) {
     GatewayReply reply;
     settle(reply, meaning, fmt::format("the gateway answered {}", status));
-    if (status == 408 || status == 504) end_with(reply, FailureKind::timeout, reply.central.error.detail);
+    if (status == 504) end_with(reply, FailureKind::timeout, reply.central.error.detail);
     return reply;
 }
 
@@ -172,7 +173,8 @@ GatewayReply read_node(const AlipaySettings& s, json::Value node, bool is_error,
 
 GatewayReply read_v2(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
                     json::Document& doc) {
-    if (answer.status != 200) return by_status(meaning_http(answer.status), answer.status);
+    if (answer.status != 200)
+        return by_status(meaning_http(answer.status, !answer.retry_after.empty()), answer.status);
     const auto envelope = open_envelope(answer.body, s.method, doc);
     if (!envelope) return broken(envelope.error().detail);
     const bool is_signed = envelope->sign.has_value();
@@ -196,11 +198,21 @@ GatewayReply read_v2(const AlipaySettings& s, const AlipayAnswer& answer, std::s
     return read_node(s, *node, envelope->is_error, is_signed, order_no);
 }
 
+// A success that says nothing: where an absent field says "not yet" it is that, else an answer without an outcome.
+GatewayReply without_content(const AlipayResponseMap& map, GatewayReply reply) {
+    const auto says = read_alipay_outcome(map, "");
+    if (says && says->pending)
+        reply.what = AlipayClass::pending;
+    else
+        end_with(reply, FailureKind::rejected, "the gateway answered 204, without an outcome");
+    return reply;
+}
+
 GatewayReply read_v3_error(const AlipayAnswer& answer, json::Document& doc) {
     const auto root = doc.parse(answer.body);
     const std::string_view code = root ? (*root)["code"].text().value_or("") : std::string_view();
     GatewayReply reply;
-    settle(reply, meaning_v3(answer.status, code),
+    settle(reply, meaning_v3(answer.status, code, !answer.retry_after.empty()),
            fmt::format("the gateway answered {} {}", answer.status, shown(code)));
     reply.code = shown(code);
     return reply;
@@ -219,6 +231,7 @@ GatewayReply read_v3(const AlipaySettings& s, const AlipayAnswer& answer, std::s
     GatewayReply reply;
     settle(reply, meaning, fmt::format("the gateway answered {}", answer.status));
     reply.is_signed = true;
+    if (answer.status == 204) return without_content(s.response, std::move(reply));
     const auto node = doc.parse(answer.body);
     if (meaning.what == AlipayClass::pending) {
         if (node) reply.central.pending_id = read_id((*node)[s.response.id]);
@@ -239,7 +252,14 @@ void blame_caller(GatewayReply& reply, bool own_app) {
 
 GatewayReply read_alipay(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
                         json::Document& doc) {
-    return s.protocol == AlipayProtocol::v2 ? read_v2(s, answer, order_no, doc) : read_v3(s, answer, order_no, doc);
+    const bool v2 = s.protocol == AlipayProtocol::v2;
+    GatewayReply reply = v2 ? read_v2(s, answer, order_no, doc) : read_v3(s, answer, order_no, doc);
+    if (reply.central.failure == FailureKind::throttled)
+        reply.central.retry_after = parse_retry_after(answer.retry_after, answer.now);
+    reply.central.said = reply.code;
+    if (!reply.sub_code.empty()) reply.central.said.append(1, ' ').append(reply.sub_code);
+    reply.central.trace = shown(answer.trace);
+    return reply;
 }
 
 }  // namespace holdfast

@@ -15,12 +15,15 @@ struct AlipayAnswer {
     std::string_view body;
     // Headers of v3: empty when absent.
     std::string_view v3_timestamp, v3_nonce, v3_signature, v3_sn;
+    std::string_view retry_after{}, trace{};  // of both: empty when absent
+    WallTime now{};
 };
 
 struct GatewayReply {
     CentralReply central;
     AlipayClass what = AlipayClass::protocol;
     bool is_signed = false;      // and the signature is good
+    bool listed = true;          // false: the code or sub-code is none that is known
     std::string code, sub_code;  // printable, cut; empty when the answer had none
 };
 

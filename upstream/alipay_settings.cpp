@@ -19,11 +19,20 @@ AlipayResponseMap passed_field(std::vector<std::string> fail, std::vector<std::s
     return out;
 }
 
-// The answer holds a number to ask with; the result comes later.
-AlipayResponseMap started() {
+AlipayResponseMap state_field() {
     AlipayResponseMap out;
-    out.pending = {""};
+    out.outcome = "certify_state";
+    out.pass = {"SUCCESS"};
+    out.fail = {"FAIL"};
+    out.pending = {"PROCESSING"};
     return out;
+}
+
+// The answer holds a number to ask with; the result comes later, in the field of a notification.
+AlipayResponseMap started(AlipayResponseMap notified) {
+    notified.pending.emplace_back();
+    notified.later = true;
+    return notified;
 }
 
 AlipayPreset verify_preset() {
@@ -36,9 +45,9 @@ AlipayPreset verify_preset() {
     return out;
 }
 
-AlipayPreset initialize_preset(std::string biz_code, bool nested) {
+AlipayPreset initialize_preset(std::string biz_code, bool nested, AlipayResponseMap notified) {
     const std::string in = nested ? "identity_param." : "";
-    AlipayPreset out{{}, started()};
+    AlipayPreset out{{}, started(std::move(notified))};
     out.request.fields = {{"biz_code", "=" + biz_code},          {in + "cert_name", "attributes.certName"},
                           {in + "cert_no", "attributes.certNo"}, {in + "cert_type", "=IDENTITY_CARD"},
                           {in + "identity_type", "=CERT_INFO"},  {"outer_order_no", "orderNo"}};
@@ -54,11 +63,7 @@ AlipayPreset query_preset(AlipayResponseMap response) {
 }
 
 AlipayPreset state_query_preset() {
-    AlipayResponseMap response;
-    response.outcome = "certify_state";
-    response.pass = {"SUCCESS"};
-    response.fail = {"FAIL"};
-    response.pending = {"PROCESSING"};
+    AlipayResponseMap response = state_field();
     response.score = "score";
     response.score_max = 100;
     return query_preset(std::move(response));
@@ -90,14 +95,17 @@ const rsa2::PublicKey* AlipaySettings::verifier(std::string_view cert_sn) const 
 std::optional<AlipayPreset> alipay_preset(std::string_view method) {
     constexpr std::string_view kData = "datadigital.fincloud.generalsaas.face.";
     if (method == "alipay.user.faceverify.verify") return verify_preset();
-    if (method == "alipay.user.certify.open.initialize") return initialize_preset("FACE", true);
+    if (method == "alipay.user.certify.open.initialize")
+        return initialize_preset("FACE", true, passed_field({"F"}, {}));
     // F says "failed" and "not done yet" alike.
     if (method == "alipay.user.certify.open.query") return query_preset(passed_field({}, {"F"}));
     if (!method.starts_with(kData)) return std::nullopt;
     const std::string_view rest = method.substr(kData.size());
-    if (rest == "certify.initialize") return initialize_preset("FUTURE_TECH_BIZ_FACE_SDK", true);
+    if (rest == "certify.initialize")
+        return initialize_preset("FUTURE_TECH_BIZ_FACE_SDK", true, passed_field({"F"}, {}));
     if (rest == "certify.query") return query_preset(passed_field({"F"}, {}));
-    if (rest == "verification.initialize") return initialize_preset("DATA_DIGITAL_BIZ_CODE_FACE_VERIFICATION", false);
+    if (rest == "verification.initialize")
+        return initialize_preset("DATA_DIGITAL_BIZ_CODE_FACE_VERIFICATION", false, state_field());
     if (rest == "verification.query") return state_query_preset();
     if (rest == "source.certify") return source_certify_preset();
     return std::nullopt;

@@ -31,6 +31,7 @@ struct AlipayRequestMap {
 
 struct AlipayResponseMap {
     std::string outcome;  // field of the node; empty: it has none, the result comes later
+    bool later = false;   // the call only begins it: its answer is pending, and the field is of notifications
     std::vector<std::string> pass, fail, review;
     std::vector<std::string> pending;         // not decided yet: never an outcome, never remembered
     std::string score;                        // empty: none

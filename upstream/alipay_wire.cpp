@@ -83,34 +83,48 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::make(const Endpoint& endpoint, T
 }
 
 std::unique_ptr<AlipayWire::Ticket> AlipayWire::read(const HttpResponse& answer, std::string order_no,
-                                                     std::shared_ptr<const Forward> forward,
+                                                     std::shared_ptr<const Forward> forward, Now now,
                                                      std::function<void(GatewayReply)> done) {
     struct Slot {
         int status;
-        std::string body, timestamp, nonce, signature, sn, type, order_no;
+        std::string body, timestamp, nonce, signature, sn, retry_after, trace, type, order_no;
         GatewayReply reply;
     };
     const HeaderList& headers = answer.head.headers;
+    const bool v3 = settings_->protocol == AlipayProtocol::v3;
+    const std::string_view trace = headers.get(v3 ? "alipay-trace-id" : "trace_id");
     auto slot = std::make_shared<Slot>(  // owners: the work and what follows it
         Slot{answer.head.status, std::string(answer.body), std::string(headers.get("alipay-timestamp")),
              std::string(headers.get("alipay-nonce")), std::string(headers.get("alipay-signature")),
-             std::string(headers.get("alipay-sn")), std::string(headers.get("content-type")), std::move(order_no),
-             GatewayReply{}});
+             std::string(headers.get("alipay-sn")), std::string(headers.get("retry-after")), std::string(trace),
+             std::string(headers.get("content-type")), std::move(order_no), GatewayReply{}});
     const bool keep = forward != nullptr;
     const bool own_app = keep && forward->own_app;
     return enter(
-        {[slot, keep, own_app, settings = keep ? forward->settings : settings_] {
+        {[slot, keep, own_app, now, settings = keep ? forward->settings : settings_] {
              json::Document doc;
-             slot->reply = read_alipay(
-                 *settings, {slot->status, slot->body, slot->timestamp, slot->nonce, slot->signature, slot->sn},
-                 slot->order_no, doc);
+             const AlipayAnswer said{slot->status,    slot->body, slot->timestamp,   slot->nonce,
+                                     slot->signature, slot->sn,   slot->retry_after, slot->trace,
+                                     now.wall};
+             slot->reply = read_alipay(*settings, said, slot->order_no, doc);
              if (keep) blame_caller(slot->reply, own_app);
              if (keep && slot->reply.is_signed)  // owners: as CentralReply says
                  slot->reply.central.raw =
                      std::make_shared<const RawAnswer>(RawAnswer{std::move(slot->body), std::move(slot->type)});
          },
-         [slot, done = std::move(done)] { done(std::move(slot->reply)); }, nullptr, std::nullopt},
+         [this, slot, now, done = std::move(done)] {
+             if (!slot->reply.listed) tell_of_unlisted(slot->reply, now.mono);
+             done(std::move(slot->reply));
+         },
+         nullptr, std::nullopt},
         answers_);
+}
+
+void AlipayWire::tell_of_unlisted(const GatewayReply& reply, MonoTime now) {
+    if (!unlisted_lines_.allow(now)) return;
+    log::warn("alipay: {} is no code that is known, and counts as {}; trace {} ({} more such lines held back)",
+              log::escape(reply.central.said), reply.central.outcome ? "a refusal" : "no answer",
+              log::escape(reply.central.trace), unlisted_lines_.take_suppressed());
 }
 
 std::unique_ptr<AlipayWire::Ticket> AlipayWire::verify(std::string network, std::function<void()> work,

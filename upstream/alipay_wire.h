@@ -11,6 +11,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "edge/base/log.h"
 #include "edge/net/http_client.h"
 #include "edge/net/offload.h"
 #include "upstream/alipay_reply.h"
@@ -64,7 +65,7 @@ class AlipayWire {
                                                std::function<void(Result<Made>)> done);
     // `forward`: what it answers, where that was passed on; the reply then keeps the answer itself, if it is signed.
     [[nodiscard]] std::unique_ptr<Ticket> read(const HttpResponse& answer, std::string order_no,
-                                               std::shared_ptr<const Forward> forward,
+                                               std::shared_ptr<const Forward> forward, Now now,
                                                std::function<void(GatewayReply)> done);
     // Verifies what anybody may have sent (a drop-in call, a notification). Nothing when the line is full, or when the
     // network has its share of it. `network`: network_of() the sender.
@@ -88,6 +89,7 @@ class AlipayWire {
     void start_next();
     Line& next_line();
     void leave_network(Job& job);
+    void tell_of_unlisted(const GatewayReply& reply, MonoTime now);
     void finished(std::uint64_t id);
     void drop(std::uint64_t id);
 
@@ -99,6 +101,7 @@ class AlipayWire {
     bool strangers_turn_ = false;
     std::unordered_map<std::string, std::size_t> of_network_;  // strangers that wait, not counting dropped ones
     std::size_t running_ = 0;
+    log::LogLimit unlisted_lines_;  // about codes that are not known
     std::unique_ptr<OffloadHandle> spent_;  // of the last job: not destroyed inside its own callback
 };
 

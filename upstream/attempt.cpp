@@ -103,9 +103,8 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
     const ResponseHead& head = answer->head;
     if (spec_.wire != nullptr) {
         const int status = head.status;
-        reading_ = spec_.wire->read(*answer, spec_.order_no, spec_.forward, [this, status](GatewayReply reply) {
-            read(std::move(reply.central), status);
-        });
+        reading_ = spec_.wire->read(*answer, spec_.order_no, spec_.forward, loop_.now(),
+                                    [this, status](GatewayReply reply) { read(std::move(reply.central), status); });
         return;
     }
     read(read_central(head.status, head.headers.get("retry-after"), answer->body, doc_, loop_.now().wall),
@@ -119,6 +118,8 @@ void Attempt::read(CentralReply reply, int status) {
     r.retry_after = reply.retry_after;
     r.no_retry = reply.no_retry;
     r.pending_id = std::move(reply.pending_id);
+    r.said = std::move(reply.said);
+    r.trace = std::move(reply.trace);
     r.raw = std::move(reply.raw);
     r.status = status;
     const bool trusted = r.failure != FailureKind::invalid_response && r.failure != FailureKind::bad_signature &&

@@ -184,6 +184,7 @@ void Call::attempt_done(AttemptResult&& result) {
 // Books a try that has ended: circuit, estimator, ejection, observers, explain.
 void Call::settle(AttemptResult&& result, Now now) {
     last_ = std::move(result);
+    if (last_.failure == FailureKind::pending) taken_ = last_.pending_id;
     const Nanos duration = now.mono - started_;
     AttemptRecord record;
     record.endpoint = endpoint_;
@@ -194,6 +195,8 @@ void Call::settle(AttemptResult&& result, Now now) {
     record.probe = spec_.permit.probe();
     record.status = last_.status;
     record.detail = last_.error.detail;
+    record.said = last_.said;
+    record.trace = last_.trace;
     records_.push_back(std::move(record));
     // A connection that died between two requests is nobody's failure: the permit serves for the fresh one.
     if (!last_.stale_connection) {
@@ -258,6 +261,11 @@ void Call::finish(CallStop stop) {
     if (attempt_ && attempt_->sent() && last_.failure == FailureKind::timeout && last_.status == 0 && spec_.on_late)
         result.late_kept = upstream_.late_.keep(std::move(attempt_), spec_.on_late());
     attempt_.reset();
+    // It had taken the order, and then had no word about it.
+    if (taken_ && result.ladder_may_follow()) {
+        result.failure = FailureKind::pending;
+        result.pending_id = std::move(*taken_);
+    }
     const Done done = std::move(done_);
     done(std::move(result));
 }

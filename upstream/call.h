@@ -58,6 +58,7 @@ struct AttemptRecord {
     bool probe = false;
     int status = 0;
     std::string detail; // of a failure
+    std::string said, trace; // as of CentralReply
 };
 
 // Why there was no (further) try.
@@ -139,6 +140,7 @@ class Call {
     std::unique_ptr<Attempt> attempt_;
     std::unique_ptr<Timer> timer_; // of the step
     std::size_t endpoint_ = 0;
+    std::optional<std::string> taken_; // some try said that the order is pending: the centre's number of it
     std::uint64_t tried_ = 0; // a bit for each endpoint that failed, for the choice of the next
     bool fresh_ = false;      // the next try takes a fresh connection
     MonoTime started_{};      // of the try

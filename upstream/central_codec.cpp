@@ -153,7 +153,7 @@ CentralReply read_central(int status, std::string_view retry_after, std::string_
         reply.retry_after = parse_retry_after(retry_after, now);
         return reply;
     }
-    if (status == 408 || status == 504)
+    if (status == 504)
         return without_outcome(CallKind::failure, FailureKind::timeout, Code::timeout, said);
     if (status >= 500 && status <= 599)
         return without_outcome(CallKind::failure, FailureKind::unavailable, Code::unavailable, said);

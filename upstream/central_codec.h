@@ -4,7 +4,7 @@
 // | status                      | circuit   | retry | the caller                                      |
 // | 200, well-formed            | success   | no    | the outcome                                     |
 // | 200, anything else          | failure   | yes   | 502 or the ladder                               |
-// | 408, other 1xx/2xx/3xx      | failure   | yes   | 502 or the ladder (408: 504)                    |
+// | other 1xx/2xx/3xx           | failure   | yes   | 502 or the ladder                               |
 // | 429; 503 with Retry-After   | throttled | yes   | not before Retry-After; the ladder              |
 // | other 4xx                   | success   | no    | 502, no ladder: the centre answered, not with an outcome |
 // | 5xx                         | failure   | yes   | 502 or the ladder (504: 504)                    |
@@ -32,7 +32,7 @@ inline constexpr Nanos kRetryAfterMax = 30s;           // longer is taken as thi
 // Why a call gave no outcome. The edge maps it to an answer and to whether the ladder may be used.
 enum class FailureKind : std::uint8_t {
     none,
-    timeout,          // no answer in time, 408, 504
+    timeout,          // no answer in time, 504
     invalid_response, // malformed, cut short, too large
     refused,          // no connection could be made
     unavailable,      // 5xx, or the connection was closed before an answer
@@ -68,6 +68,7 @@ struct CentralReply {
     Error error;                      // for the log, when there is no outcome
     bool no_retry = false;            // whatever the failure is: a wrong signature is not asked for again
     std::string pending_id;           // with `pending`: the centre's number of the verification; empty: it gave none
+    std::string said, trace;          // of Alipay: code and sub-code, its number of the call; printable, bounded
     // The signed answer itself, where the request was passed on as it came. Owners: as of a call's result.
     std::shared_ptr<const RawAnswer> raw;
 };

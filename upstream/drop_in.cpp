@@ -157,7 +157,8 @@ DropInCall read_drop_in(const DropInSettings& s, const DropInWire& wire, WallTim
     if (out.fault != DropInFault::none) return out;
     out.fault = DropInFault::invalid_signature;
     if (!is_signed(form, *app->key)) return out;
-    out.fault = form.find("encrypt_type") != nullptr ? DropInFault::invalid_encrypt_type : translate(s, form, out);
+    // One without a value is none, as with all others.
+    out.fault = !form.get("encrypt_type").empty() ? DropInFault::invalid_encrypt_type : translate(s, form, out);
     if (out.fault != DropInFault::none) return out;
     out.credential = app->credential;
     // Owners: as DropInCall says.

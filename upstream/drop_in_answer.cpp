@@ -77,7 +77,7 @@ std::string drop_in_node(const DropInSettings& settings, const Answer& answer, s
     json::Writer w(out);
     w.begin_object().member("code", "10000").member("msg", "Success");
     const std::string_view value = outcome_value(settings, answer.outcome);
-    if (!map.outcome.empty() && !value.empty()) w.member(map.outcome, value);
+    if (!map.outcome.empty() && !map.later && !value.empty()) w.member(map.outcome, value);
     if (!map.score.empty() && answer.score) w.member(map.score, number_text(*answer.score * map.score_max));
     if (!map.id.empty() && !answer.verification_id.empty()) w.member(map.id, answer.verification_id);
     if (!map.order_no.empty()) w.member(map.order_no, order_no);

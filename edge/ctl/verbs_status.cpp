@@ -136,11 +136,11 @@ void show_lists(Console& console, Value root) {
 void show_attempts(Console& console, Value root) {
     std::vector<std::vector<std::string>> rows;
     for (Value a = root["attempts"].first(); a; a = a.next())
-        rows.push_back(
-            {text_of(a["endpoint"]), text_of(a["startedMs"]), text_of(a["durationMs"]), text_of(a["result"])});
+        rows.push_back({text_of(a["endpoint"]), text_of(a["startedMs"]), text_of(a["durationMs"]), text_of(a["result"]),
+                        text_of(a["upstreamCode"]), text_of(a["upstreamTraceId"])});
     if (!rows.empty()) {
         console.line("");
-        console.table({"ATTEMPT", "AT MS", "TOOK MS", "RESULT"}, rows);
+        console.table({"ATTEMPT", "AT MS", "TOOK MS", "RESULT", "CODE", "TRACE"}, rows);
     }
 }
 

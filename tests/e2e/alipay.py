@@ -152,6 +152,10 @@ alipay_public_key_file = "alipay-public.pem"
     def look_up(self, order):
         return self.signed("GET", f"/v1/verifications/{order}")
 
+    def explain(self, request_id):
+        tool = [str(self.bin / "holdfastctl"), "--socket", self.path("admin.sock"), "--json", "explain", request_id]
+        return json.loads(subprocess.run(tool, check=True, capture_output=True, timeout=20).stdout)
+
     def delivered(self):
         status, answer = self.http("GET", "/_notify", port=self.control_port)
         return json.loads(answer)["deliveries"]
@@ -217,7 +221,9 @@ def v3(bin_dir):
         site.plan(forge="none", answer={"code": "40002", "subCode": "isv.invalid-signature"})
         check("set-up", site.verify("order-s", "user-s")[0], 502)
         site.plan(answer=None, pending=True)
+        before = site.centre_stats()["requests"]
         check("pending", site.verify("order-p", "user-p"), (202, {"status": "pending"}))
+        assert site.centre_stats()["requests"] > before + 1, "a 202 of v3 is asked for again in the time that is left"
         site.plan(pending=False)
         check("healed", site.verify("order-x", "user-x")[1].get("outcome"), "pass")
         check("every try has a nonce of its own", site.centre_stats()["alipay"]["repeatedNonces"], 0)
@@ -243,8 +249,27 @@ def setup(bin_dir):
         site.plan(answer={"code": "40004", "subCode": "REFUSED"})
         status, answer = site.verify("order-b")
         check("business", (status, answer["outcome"], answer["source"]), (200, "fail", "live"))
+        told = site.explain(answer["requestId"])["attempts"][0]
+        check("explained", (told["upstreamCode"], len(told["upstreamTraceId"])), ("40004 REFUSED", 32))
+        check("told", site.log().count("40004 REFUSED is no code that is known, and counts as a refusal"), 1)
     finally:
         site.close()
+
+
+def waits(bin_dir):
+    """A 503 that says when to come again is throttling, and no try comes before."""
+    for alipay in ("", 'protocol = "v3"'):
+        site = Site(bin_dir, alipay=alipay, deadline="3s")
+        try:
+            site.centre_plan(mode="unavailable", retryAfterSeconds=1)
+            status, answer = site.verify("order-1")
+            assert status in (502, 503) and "outcome" not in answer, (status, answer)
+            tries = site.explain(answer["requestId"])["attempts"]
+            check("throttled", {one["result"] for one in tries}, {"throttled"})
+            starts = [one["startedMs"] for one in tries]
+            assert len(starts) > 1 and all(b - a >= 1000 for a, b in zip(starts, starts[1:])), starts
+        finally:
+            site.close()
 
 
 def pending(bin_dir):
@@ -263,7 +288,7 @@ def pending(bin_dir):
 
 FORGES = ["wrong_key", "sha1", "unsigned", "bad_base64", "tampered", "duplicate_node", "wrong_node"]
 ODD = ["sign_first", "whitespace", "escaped_unicode"]  # unusual, but signed over the bytes that are sent
-CHECKS = [live, forged, v3, setup, pending]
+CHECKS = [live, forged, v3, setup, waits, pending]
 
 
 def run(checks, names, *arguments):

@@ -208,21 +208,70 @@ TEST_CASE("notified: a confirmed word outlives the record of its order") {
     }
 }
 
-TEST_CASE("notified: one whose order is not known here is to be sent again and counts once the order is") {
+TEST_CASE("notified: one whose order is not known here is kept, over a kill, and heard once") {
     Bench b;
-    for (int copy = 0; copy < 3; ++copy) CHECK(b.notify("n-1", "o-1", "fail") == "fail");
-    b.one.run_for(1s);
-    CHECK(count(b.one.journal(), R"("result":"unknown")") == 1);  // however often it comes
-    CHECK(b.value(R"(holdfast_notifications_total{result="unknown"})") == 3);
-    CHECK(b.notify("n-2", "o-9", "fail") == "fail");
+    for (int copy = 0; copy < 3; ++copy) CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    CHECK(b.notify("n-2", "o-9", "pass") == "success");
     b.one.run_for(1s);
     CHECK(count(b.one.journal(), R"("result":"unknown")") == 2);
-    REQUIRE(b.outcome_of("o-1") == "pass");
+    CHECK(b.value(R"(holdfast_notifications_total{result="unknown"})") == 2);
+    CHECK(b.value(R"(holdfast_notifications_total{result="duplicate"})") == 2);
+    b.crash_and_start();
     CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    CHECK(count(b.one.journal(), R"("result":"unknown")") == 2);
+    CHECK(b.outcome_of("o-1") == "fail");  // the order comes after its word
+    CHECK(b.one.central.calls().empty());
+    CHECK(count(b.one.journal(), R"("notification":"n-1","orderNo":"o-1","result":"taken")") == 1);
+    b.one.run_for(1s);
+    CHECK(b.one.parts().unplaced.size() == 1);
+    CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    CHECK(b.value(R"(holdfast_notifications_total{result="duplicate"})") == 2);  // since the start
     CHECK(b.outcome_of("o-1") == "fail");
+}
+
+TEST_CASE("notified: a pass from before its order answers nothing by the order's number alone") {
+    for (const Verdict live : {Verdict::pass, Verdict::fail}) {
+        Bench b(5ms, live);
+        CHECK(b.notify("n-1", "o-1", "pass") == "success");
+        CHECK(b.one.ask("o-1", "LOGIN", "user-2").text("outcome") == (live == Verdict::pass ? "pass" : "fail"));
+        CHECK(b.one.central.calls().size() == 1);
+    }
+    Bench b;
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    b.centre(CentreMode::hang);
+    CHECK(b.one.ask("o-1", "LOGIN", "user-2").status == 504);
+}
+
+TEST_CASE("notified: of a word from before its order another credential's order of that number hears nothing") {
+    Bench b;
+    const std::string other = b.text("n-1", "o-1", "fail");
+    OneNode::Got got;
+    b.one.notify(got, std::string(other).replace(other.find("app-a"), 5, "app-b"));
+    REQUIRE(b.one.until([&got] { return got.status != 0; }));
+    CHECK(got.body == "success");
+    CHECK(b.outcome_of("o-1") == "pass");
+}
+
+TEST_CASE("notified: a word from before its order is hidden by a revocation, and has its time") {
+    Bench b;
     CHECK(b.notify("n-1", "o-1", "fail") == "success");
-    CHECK(b.value(R"(holdfast_notifications_total{result="taken"})") == 1);
-    CHECK(b.value(R"(holdfast_notifications_total{result="duplicate"})") == 1);
+    CHECK(b.notify("n-2", "o-2", "fail") == "success");
+    bool revoked = false;
+    Operators(b.one.node(), "test").revoke("user-1", [&revoked](Result<void> done) { revoked = done.has_value(); });
+    REQUIRE(b.one.until([&revoked] { return revoked; }));
+    CHECK(b.outcome_of("o-1") == "pass");
+    CHECK(b.notify("n-3", "o-3", "fail") == "success");
+    b.one.run_for(b.one.node().config().orders.retain + 1s);
+    CHECK(b.outcome_of("o-3") == "pass");
+}
+
+TEST_CASE("notified: a word from before its order, of several the newest, of equal time the less permissive") {
+    Bench b;
+    CHECK(b.notify("n-1", "o-1", "review", 10s) == "success");
+    CHECK(b.notify("n-2", "o-1", "fail", 20s) == "success");
+    CHECK(b.outcome_of("o-1") == "review");
+    CHECK(b.notify("n-3", "o-1", "fail", 10s) == "success");
+    CHECK(b.outcome_of("o-1") == "fail");
 }
 
 TEST_CASE("notified: a copy is confirmed also when the record of its order has left") {
@@ -233,19 +282,8 @@ TEST_CASE("notified: a copy is confirmed also when the record of its order has l
     std::filesystem::remove_all(b.one.data("cache"));
     REQUIRE(b.one.start());
     CHECK(b.notify("n-1", "o-1", "pass") == "success");
-    CHECK(b.notify("n-2", "o-1", "fail") == "fail");  // nobody knows the order: it is not lost, it comes again
-    CHECK(b.outcome_of("o-1") == "pass");             // of its word; the record is there again
-    CHECK(b.notify("n-2", "o-1", "fail") == "success");
-    CHECK(b.outcome_of("o-1") == "fail");
-}
-
-TEST_CASE("notified: which found no order is remembered for 4,096 of them") {
-    UnknownNotices noted;
-    for (std::size_t i = 0; i < UnknownNotices::kIdsMax; ++i) REQUIRE(noted.note(fmt::format("n-{}", i)));
-    CHECK_FALSE(noted.note("n-0"));
-    CHECK(noted.note("one more"));
-    CHECK(noted.size() == UnknownNotices::kIdsMax);
-    CHECK(noted.note("n-0"));  // the oldest had left
+    CHECK(b.notify("n-2", "o-1", "fail") == "success");  // nobody knows the order: it is kept
+    CHECK(b.outcome_of("o-1") == "fail");                // as if it had been known all the time
 }
 
 TEST_CASE("notified: however many are sent by half an honest one gets in and they end by the time for bodies") {

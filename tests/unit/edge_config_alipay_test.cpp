@@ -52,6 +52,27 @@ TEST_CASE("config: an Alipay upstream takes the mapping of its method") {
     CHECK(settings_of(query).response.pending == std::vector<std::string>{"F"});
 }
 
+TEST_CASE("config: with a site's own outcomes the preset's pending stays, less what the site names otherwise") {
+    const Site site;
+    const auto response = [&site](const std::string& method, const std::string& own) {
+        const std::string text = "method = \"" + method + "\"\n[upstream.alipay.response]\n" + own;
+        const auto outcome = site.with(kPlain + text);
+        return settings_of(outcome).response;
+    };
+    using Texts = std::vector<std::string>;
+    const auto started = response("alipay.user.certify.open.initialize", "outcome = \"passed\"\npass = [\"Y\"]\n");
+    CHECK(started.pass == Texts{"Y"});
+    CHECK(started.fail.empty());
+    CHECK(started.pending == Texts{""});
+    CHECK(started.later);
+    const auto query = response("alipay.user.certify.open.query", "pass = [\"T\"]\nfail = [\"F\"]\n");
+    CHECK(query.fail == Texts{"F"});
+    CHECK(query.pending.empty());
+    const auto waits = response("alipay.user.certify.open.query", "pending = [\"F\", \"\"]\n");
+    CHECK(waits.pass == Texts{"T"});
+    CHECK(waits.pending == Texts{"F", ""});
+}
+
 TEST_CASE("config: a site's own mapping takes the place of the preset's") {
     const Site site;
     const auto outcome =

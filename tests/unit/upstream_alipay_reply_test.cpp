@@ -292,6 +292,52 @@ TEST_CASE("alipay answer: another HTTP status is no answer") {
     }
 }
 
+TEST_CASE("alipay answer: a status that says when to come again is throttling, in both protocols") {
+    json::Document doc;
+    AlipaySettings v3 = av::settings();
+    v3.protocol = AlipayProtocol::v3;
+    for (const AlipaySettings& s : {av::settings(), v3})
+        for (const int status : {429, 503}) {
+            const auto got = [&](std::string_view wait) {
+                return read_alipay(s, {status, "{}", "", "", "", "", wait, "", {}}, "O-1", doc).central;
+            };
+            INFO(status);
+            CHECK(got("7").failure == FailureKind::throttled);
+            CHECK(got("7").kind == CallKind::throttled);
+            CHECK(got("7").retry_after == 7s);
+            CHECK(got("86400").retry_after == kRetryAfterMax);
+            CHECK(got("soon").failure == FailureKind::throttled);
+            CHECK_FALSE(got("soon").retry_after);
+            CHECK(got("").failure == (status == 429 ? FailureKind::throttled : FailureKind::unavailable));
+        }
+    CHECK_FALSE(read_alipay(v3, {502, "{}", "", "", "", "", "7", "", {}}, "O-1", doc).central.retry_after);
+}
+
+TEST_CASE("alipay answer: 408 is a 4xx like the others") {
+    const GatewayReply r = read(av::settings(), "", "O-1", 408);
+    CHECK(r.central.failure == FailureKind::setup);
+    CHECK(r.central.kind == CallKind::ignored);
+    CHECK(r.central.no_retry);
+    CHECK(meaning_v3(408, "").what == AlipayClass::config);
+}
+
+TEST_CASE("alipay answer: its codes and its number of the call are kept, printable, and whether they are known") {
+    json::Document doc;
+    const auto got = [&](const std::string& node, std::string_view trace) {
+        return read_alipay(av::settings(), {200, av::answer(kNode, node), "", "", "", "", "", trace, {}}, "O-1", doc);
+    };
+    const GatewayReply refused = got(R"({"code":"40004","sub_code":"FACE_NOT_MATCH"})", "0b2a\n1");
+    CHECK(refused.central.outcome->verdict == Verdict::fail);
+    CHECK(refused.central.said == "40004 FACE_NOT_MATCH");
+    CHECK(refused.central.trace == "0b2a?1");
+    CHECK_FALSE(refused.listed);
+    CHECK_FALSE(got(R"({"code":"77777"})", "").listed);
+    CHECK(got(R"({"code":"40004","sub_code":"SYSTEM_ERROR"})", "").listed);
+    CHECK(got(kPass, "").listed);
+    CHECK(got(kPass, "").central.said == "10000");
+    CHECK(got(kPass, std::string(300, 't')).central.trace.size() == 64);
+}
+
 TEST_CASE("alipay codes: the recorded table, row by row") {
     const av::Vectors v("alipay_codes.json");
     const auto kind_of = [](const std::string& breaker, const std::string& what) {
@@ -303,7 +349,7 @@ TEST_CASE("alipay codes: the recorded table, row by row") {
         INFO(av::text(row["code"]) << " " << av::text(row["sub_code"]));
         CHECK(name(got.what) == av::text(row["class"]));
         CHECK(got.kind == kind_of(av::text(row["breaker"]), av::text(row["class"])));
-        if (got.what != AlipayClass::pending) CHECK(got.retry == row["retry"].boolean());
+        CHECK(got.retry == row["retry"].boolean());
         ++n;
     };
     for (json::Value row = v["v2_gateway"].first(); row; row = row.next()) {
@@ -344,7 +390,13 @@ TEST_CASE("alipay answer: v3 is verified over its headers and body") {
     CHECK(refused(got(body, "", "", sign("\n\n" + body + "\n"))));
     CHECK(refused(got(body, "1795400430123", "n1", signature, 201)));
     CHECK(got(body, "1795400430123", "n1", signature, 202).central.failure == FailureKind::pending);
+    CHECK_FALSE(got(body, "1795400430123", "n1", signature, 202).central.no_retry);
     CHECK(refused(got(body, "", "", "", 202)));
+    CHECK(refused(got("", "", "", "", 204)));
+    const GatewayReply empty = got("", "1795400430123", "n1", sign("1795400430123\nn1\n\n"), 204);
+    CHECK(empty.central.failure == FailureKind::rejected);
+    CHECK(empty.central.kind == CallKind::success);
+    CHECK(empty.central.no_retry);
     CHECK_FALSE(got(body, "1795400430123", "n1", signature, 400).central.outcome);
     const auto error = [&](int status, const char* code) {
         return got(std::string(R"({"code":")") + code + R"(","message":"m"})", "", "", "", status).central.failure;

@@ -93,7 +93,8 @@ TEST_CASE("alipay wire: an answer is read although the line is full, and before 
     head.status = 500;
     const HttpResponse answer{head, {}};
     std::size_t read_after = 0;
-    const auto ticket = b.wire.read(answer, "o-1", nullptr, [&](const GatewayReply&) { read_after = b.answered; });
+    const auto ticket =
+        b.wire.read(answer, "o-1", nullptr, Now{}, [&](const GatewayReply&) { read_after = b.answered; });
     REQUIRE(ticket != nullptr);
     b.offload.run_all();
     CHECK(read_after == AlipayWire::kJobsMax);

@@ -105,11 +105,11 @@ TEST_CASE("central codec: what every status means for the circuit and the caller
                 CHECK(r.outcome.has_value() == (status == 200 && body == pass));
                 CHECK((r.failure == FailureKind::none) == r.outcome.has_value());
                 const bool throttled = status == 429 || (status == 503 && *after);
-                const bool client_error = status >= 400 && status < 500 && status != 408 && !throttled;
+                const bool client_error = status >= 400 && status < 500 && !throttled;
                 CHECK((r.kind == CallKind::throttled) == throttled);
                 CHECK((r.kind == CallKind::success) == (client_error || r.outcome.has_value()));
                 CHECK((r.failure == FailureKind::rejected) == client_error);
-                if (status == 408 || status == 504) CHECK(r.failure == FailureKind::timeout);
+                if (status == 504) CHECK(r.failure == FailureKind::timeout);
                 if (throttled) CHECK(r.retry_after.has_value() == (*after != 0));
                 if (!r.outcome) CHECK(r.error.was_sent);
             }

@@ -139,6 +139,24 @@ TEST_CASE("notification: only a listed value of the outcome decides anything") {
     CHECK(got->outcome->verdict == Verdict::pass);
 }
 
+TEST_CASE("notification: of an API whose call only begins it, the outcome is in the notification") {
+    const auto says = [](const char* method, const char* name, const char* value) {
+        return read(body_of(fields({{name, value}})), av::settings(method))->outcome;
+    };
+    for (const char* method :
+         {"alipay.user.certify.open.initialize", "datadigital.fincloud.generalsaas.face.certify.initialize"}) {
+        CHECK(says(method, "passed", "T")->verdict == Verdict::pass);
+        CHECK(says(method, "passed", "F")->verdict == Verdict::fail);
+        CHECK_FALSE(says(method, "passed", "X"));
+        CHECK_FALSE(says(method, "certify_state", "SUCCESS"));
+    }
+    const char* const state = "datadigital.fincloud.generalsaas.face.verification.initialize";
+    CHECK(says(state, "certify_state", "SUCCESS")->verdict == Verdict::pass);
+    CHECK(says(state, "certify_state", "FAIL")->verdict == Verdict::fail);
+    CHECK_FALSE(says(state, "certify_state", "PROCESSING"));
+    CHECK_FALSE(says(state, "passed", "T"));
+}
+
 TEST_CASE("notification: it may be JSON, whose values are texts") {
     const Form form = fields({{"passed", "T"}});
     std::string body;

@@ -1,0 +1,136 @@
+#include "cache/unplaced_ledger.h"
+
+#include <algorithm>
+
+#include "cache/wire.h"
+#include "edge/base/crypto.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kTextMax = 256;
+constexpr std::size_t kExpireMax = 1000;
+constexpr std::size_t kHashHex = 32;
+constexpr std::string_view kPrefix = "unplaced/";
+
+std::string hashed(std::string_view text) {
+    return to_hex(Sha256::of(text)).substr(0, kHashHex);
+}
+
+// What all notifications about the same thing begin with. An order number is of A-Za-z0-9_-, so that '~' sets the
+// others apart and '/' divides.
+std::string slot_of(std::string_view order_no, std::string_view about) {
+    std::string out(kPrefix);
+    if (order_no.empty())
+        out.append(1, '~').append(hashed(about));
+    else
+        out.append(order_no);
+    return out.append(1, '/');
+}
+
+std::string slot_of(const UnplacedNotice& n) {
+    return slot_of(n.order_no, n.verification_id.empty() ? n.id : n.verification_id);
+}
+
+std::string encode(const UnplacedNotice& n) {
+    std::string out;
+    wire::Writer w(out);
+    w.u8(kVersion);
+    w.u64(n.epoch);
+    w.u8(n.verdict ? static_cast<std::uint8_t>(*n.verdict) : 0);
+    w.i64(n.sent.time_since_epoch().count());
+    w.i64(n.received.time_since_epoch().count());
+    for (const std::string* text : {&n.id, &n.order_no, &n.verification_id, &n.credential}) w.text(*text);
+    return out;
+}
+
+std::optional<UnplacedNotice> decode(std::string_view text) {
+    wire::Reader r(text);
+    if (r.u8() != kVersion) return std::nullopt;
+    UnplacedNotice out;
+    out.epoch = r.u64();
+    const std::uint8_t verdict = r.u8();
+    out.sent = WallTime(Nanos(r.i64()));
+    out.received = WallTime(Nanos(r.i64()));
+    for (std::string* into : {&out.id, &out.order_no, &out.verification_id, &out.credential}) *into = r.text(kTextMax);
+    if (!r.done() || verdict > 3) return std::nullopt;
+    if (verdict > 0) out.verdict = static_cast<Verdict>(verdict);
+    return out;
+}
+
+}  // namespace
+
+UnplacedLedger::UnplacedLedger(StateStore& state) : state_(state), size_(state.list(kPrefix).size()) {}
+
+std::optional<UnplacedNotice> UnplacedLedger::find(const UnplacedNotice& notice) const {
+    if (size_ == 0) return std::nullopt;
+    const auto text = state_.get(slot_of(notice) + hashed(notice.id));
+    return text ? decode(*text) : std::nullopt;
+}
+
+// An order has so many at most; the least telling of the others leaves.
+void UnplacedLedger::make_room(const std::string& slot) {
+    const auto all = state_.list(slot);
+    if (all.size() < kOfOrderMax) return;
+    const std::string* least = nullptr;
+    std::pair<bool, WallTime> rank;
+    for (const auto& [other, text] : all) {
+        const auto notice = decode(text);
+        const std::pair<bool, WallTime> its{notice && notice->verdict, notice ? notice->received : WallTime{}};
+        if (least != nullptr && rank <= its) continue;
+        least = &other;
+        rank = its;
+    }
+    state_.erase_soon(*least);
+    --size_;
+}
+
+void UnplacedLedger::put(const UnplacedNotice& notice, Durable done) {
+    const std::string slot = slot_of(notice);
+    const std::string name = slot + hashed(notice.id);
+    const bool known = state_.get(name).has_value();
+    if (!known) make_room(slot);
+    if (!known && size_ >= kNoticesMax)
+        return done(fail(Code::full, Origin::store, "the ledger of notifications without an order is full"));
+    if (!known) ++size_;
+    state_.put_durable(name, encode(notice), [this, name, known, done = std::move(done)](Result<void> written) {
+        if (!written && !known && !state_.get(name)) --size_;
+        done(std::move(written));
+    });
+}
+
+void UnplacedLedger::drop(const UnplacedNotice& notice) {
+    const std::string name = slot_of(notice) + hashed(notice.id);
+    if (size_ == 0 || !state_.get(name)) return;
+    state_.erase_soon(name);
+    --size_;
+}
+
+std::vector<UnplacedNotice> UnplacedLedger::of(std::string_view order_no, std::string_view verification_id) const {
+    std::vector<UnplacedNotice> out;
+    if (size_ == 0) return out;
+    const auto add = [this, &out](const std::string& slot) {
+        for (const auto& [name, text] : state_.list(slot))
+            if (auto notice = decode(text)) out.push_back(std::move(*notice));
+    };
+    if (!order_no.empty()) add(slot_of(order_no, {}));
+    if (!verification_id.empty()) add(slot_of({}, verification_id));
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.received < b.received; });
+    return out;
+}
+
+void UnplacedLedger::expire(WallTime now) {
+    if (size_ == 0 || (now >= looked_ && now - looked_ < 1min)) return;
+    looked_ = now;
+    std::size_t dropped = 0;
+    for (const auto& [name, text] : state_.list(kPrefix)) {
+        const auto notice = decode(text);
+        if (notice && now - notice->received < kKeep) continue;
+        state_.erase_soon(name);
+        --size_;
+        if (++dropped == kExpireMax) return;
+    }
+}
+
+}  // namespace holdfast

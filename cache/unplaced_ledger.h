@@ -1,0 +1,54 @@
+// Notifications of the centre that no order here could be given: by order number, or by the centre's own number where
+// they name no order. Without a credential, since nobody here has asked them yet; also those that decide nothing, so
+// that each is heard once. In state/, durable before a notification is confirmed. What they are for: edge/unplaced.h.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/notify_ledger.h"
+
+namespace holdfast {
+
+struct UnplacedNotice {
+    std::string id;                  // of the notification
+    std::string order_no;            // empty: it names none
+    std::string verification_id;     // the centre's number; empty: none
+    std::string credential;          // whose it says it is; empty: it does not say
+    std::optional<Verdict> verdict;  // nothing: it decides nothing
+    std::uint64_t epoch = 0;         // OutcomeStore::epoch() when it came: a later revocation hides it
+    WallTime sent{};                 // when the centre says that it decided so; the epoch: it does not say
+    WallTime received{};
+};
+
+class UnplacedLedger {
+  public:
+    // Half of what the orders that are known here may take; full: a notification is refused, and the centre repeats it.
+    static constexpr std::size_t kNoticesMax = NotifyLedger::kOrdersMax / 2;
+    static constexpr std::size_t kOfOrderMax = NotifyLedger::kIdsMax;  // undecided ones leave first, then the oldest
+    static constexpr Nanos kKeep = NotifyLedger::kKeep;
+
+    // Requires: `state` outlives it.
+    explicit UnplacedLedger(StateStore& state);
+    // The same notification again, or nothing.
+    std::optional<UnplacedNotice> find(const UnplacedNotice& notice) const;
+    // The readers see it at once; `done` when it is on disk. An error at once (also by `done`) when there is no room.
+    void put(const UnplacedNotice& notice, Durable done);
+    void drop(const UnplacedNotice& notice);
+    // Those of the order's number; and those without one that have this number of the centre. The oldest first.
+    std::vector<UnplacedNotice> of(std::string_view order_no, std::string_view verification_id) const;
+    std::size_t size() const { return size_; }
+    // Drops what is older than kKeep, at most 1,000 in one call; looks once a minute, however often it is called.
+    void expire(WallTime now);
+
+  private:
+    void make_room(const std::string& slot);
+
+    StateStore& state_;
+    std::size_t size_ = 0;
+    WallTime looked_{};
+};
+
+}  // namespace holdfast

@@ -1,0 +1,64 @@
+#include "edge/standing_word.h"
+
+#include <algorithm>
+
+namespace holdfast {
+namespace {
+
+// A notification is for the node's own app. Orders of callers whose calls go on under another app are not its affair,
+// though they may have its number: their results come to them.
+bool asks_as_another(const Snapshot& snapshot, std::string_view credential) {
+    const auto& settings = snapshot.config.gateway.settings;
+    if (settings == nullptr) return false;
+    return std::any_of(settings->apps.begin(), settings->apps.end(), [&](const DropInApp& app) {
+        return app.credential == credential && app.app_id != snapshot.config.upstream.alipay.app_id;
+    });
+}
+
+}  // namespace
+
+int permits(Verdict v) {
+    return v == Verdict::pass ? 2 : v == Verdict::review ? 1 : 0;
+}
+
+bool hidden(const Parts& parts, const LiveRecord& record, std::uint64_t epoch) {
+    return parts.storage.outcomes().hidden(record.subject, record.scene, epoch);
+}
+
+std::vector<std::string> possible_owners(const Parts& parts, const Notification& n) {
+    if (!n.credential.empty()) return {n.credential};
+    std::vector<std::string> out = parts.snapshot->credentials.ids();
+    std::erase_if(out, [&parts](const std::string& id) { return asks_as_another(*parts.snapshot, id); });
+    return out;
+}
+
+NotifyEntry standing_after(const std::optional<NotifyEntry>& before, bool revoked, const FoundOrder& found,
+                           const Notification& n, WallTime now) {
+    NotifyEntry next;
+    next.body = found.record.view().body;
+    next.epoch = found.record.view().asked_epoch;
+    next.verdict = n.outcome->verdict;
+    // Without a time of its own it is of now; one from the future is not believed to be newer than now.
+    next.sent = n.sent == WallTime{} ? now : std::min(n.sent, now);
+    next.received = now;
+    next.verification_id = n.verification_id;
+    const auto keeps = [&next](Verdict verdict, WallTime when) {
+        if (next.sent > when || (next.sent == when && permits(next.verdict) <= permits(verdict))) return;
+        next.verdict = verdict;
+        next.sent = when;
+    };
+    if (before && before->body == next.body) {
+        next.ids = before->ids;
+        if (!revoked) keeps(before->verdict, before->sent);
+    }
+    if (found.final_answer && found.final_answer->source == Source::live) {
+        // What is older than a less permissive live answer does not undo it. The centre's clock has seconds.
+        const auto verdict = static_cast<Verdict>(found.final_answer->outcome);
+        if (permits(verdict) < permits(next.verdict) && next.sent + 1s < found.final_answer->decided_at)
+            keeps(verdict, found.final_answer->decided_at);
+    }
+    next.ids.push_back(n.id);
+    return next;
+}
+
+}  // namespace holdfast

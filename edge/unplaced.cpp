@@ -1,0 +1,112 @@
+#include "edge/unplaced.h"
+
+#include <algorithm>
+
+#include "edge/base/log.h"
+#include "edge/standing_word.h"
+
+namespace holdfast {
+namespace {
+
+UnplacedNotice notice_of(const Notification& n) {
+    UnplacedNotice out;
+    out.id = n.id;
+    out.order_no = n.order_no;
+    out.verification_id = n.verification_id;
+    out.credential = n.credential;
+    out.sent = n.sent;
+    if (n.outcome) out.verdict = n.outcome->verdict;
+    return out;
+}
+
+// Requires: it decides something.
+Notification notification_of(const UnplacedNotice& kept) {
+    Notification out;
+    out.id = kept.id;
+    out.order_no = kept.order_no;
+    out.credential = kept.credential;
+    out.verification_id = kept.verification_id;
+    out.sent = kept.sent;
+    out.outcome.emplace();
+    out.outcome->verdict = *kept.verdict;
+    return out;
+}
+
+bool counts(const Parts& parts, const UnplacedNotice& kept, const LiveRecord& record, std::string_view number) {
+    if (!kept.verdict || hidden(parts, record, kept.epoch)) return false;
+    const auto owners = possible_owners(parts, notification_of(kept));
+    if (std::find(owners.begin(), owners.end(), record.credential) == owners.end()) return false;
+    if (!number.empty() && !kept.verification_id.empty()) return number == kept.verification_id;
+    return !kept.order_no.empty() && *kept.verdict != Verdict::pass && owners.size() == 1;
+}
+
+void tell(Parts& parts, const Notification& n, Noticed what, std::size_t orders) {
+    journal_notice(parts, n, {}, what);
+    if (!parts.unplaced_lines.allow(parts.loop.now().mono)) return;
+    const std::size_t held_back = parts.unplaced_lines.take_suppressed();
+    if (what == Noticed::undecided)
+        log::warn("notification {}: it decides nothing; kept ({} more such lines held back)", log::escape(n.id),
+                  held_back);
+    else
+        log::warn("notification {}: {} orders here have its number; kept for one that the centre gives the same number "
+                  "of its own ({} more such lines held back)",
+                  log::escape(n.id), orders, held_back);
+}
+
+}  // namespace
+
+void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_t orders,
+                   std::function<void(Noticed)> done) {
+    UnplacedNotice notice = notice_of(n);
+    // A copy is written like the first, which may not be on disk yet: what is confirmed is there.
+    const auto before = parts.unplaced.find(notice);
+    if (before) {
+        notice = *before;
+    } else {
+        notice.epoch = parts.storage.outcomes().epoch();
+        notice.received = parts.loop.now().wall;
+    }
+    parts.unplaced.put(notice, [&parts, n, what, orders, again = before.has_value(),
+                                done = std::move(done)](const Result<void>& written) {
+        if (!written) {
+            if (parts.unplaced_lines.allow(parts.loop.now().mono))
+                log::error("notification: not durable: {} ({} more such lines held back)", written.error().detail,
+                           parts.unplaced_lines.take_suppressed());
+            return done(Noticed::failed);
+        }
+        if (!again) tell(parts, n, what, orders);
+        done(again ? Noticed::duplicate : what);
+    });
+}
+
+void place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, std::string_view number, Now now) {
+    if (parts.unplaced.size() == 0) return;
+    auto word = parts.notify.find(record.credential, record.order_no);
+    std::vector<UnplacedNotice> placed;
+    for (UnplacedNotice& kept : parts.unplaced.of(record.order_no, number)) {
+        if (now.wall - kept.received >= snapshot.config.orders.retain) continue;
+        if (!counts(parts, kept, record, number)) continue;
+        LiveRecord of_then = record;
+        of_then.asked_epoch = kept.epoch;
+        const FoundOrder found{KeptLiveRecord(of_then), std::nullopt, {}};
+        const bool revoked = word && hidden(parts, record, word->epoch);
+        word = standing_after(word, revoked, found, notification_of(kept), kept.received);
+        placed.push_back(std::move(kept));
+    }
+    if (placed.empty()) return;
+    journal_notice(parts, notification_of(placed.back()), record.credential, Noticed::taken);
+    parts.notify.put(record.credential, record.order_no, *word,
+                     [&parts, placed = std::move(placed)](const Result<void>& written) {
+                         if (!written) {  // what was kept is still there
+                             log::error("notification: not durable: {}", written.error().detail);
+                             return;
+                         }
+                         for (const UnplacedNotice& one : placed) parts.unplaced.drop(one);
+                     });
+}
+
+void drop_unplaced(Parts& parts, const Notification& n) {
+    parts.unplaced.drop(notice_of(n));
+}
+
+}  // namespace holdfast

@@ -1,0 +1,132 @@
+// The ledger of notifications without an order, at its bounds and over a restart.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <cerrno>
+
+#include "cache/store_env.h"
+#include "cache/unplaced_ledger.h"
+#include "tests/unit/cache_doubles.h"
+
+using namespace holdfast;
+using namespace holdfast::cachetest;
+
+namespace {
+
+struct Bench {
+    Folder folder;
+    TestLoop loop;
+    InlineOffload offload{loop};
+    StorageObserver observer;
+    int fault = 0;  // errno that every commit fails with
+    std::unique_ptr<StateEnv> env;
+    std::unique_ptr<StateStore> values;
+    std::unique_ptr<UnplacedLedger> ledger;
+
+    Bench() { open(); }
+    void open() {
+        ledger.reset();
+        values.reset();
+        env.reset();
+        StoreEnvOptions o;
+        o.dir = folder / "state";
+        o.part = "state";
+        o.bytes = 64u << 20;
+        o.key.fill(3);
+        o.fault = [this] { return fault; };
+        env = std::make_unique<StateEnv>(o, loop, offload, observer);
+        REQUIRE(env->open());
+        values = std::make_unique<StateStore>(*env);
+        ledger = std::make_unique<UnplacedLedger>(*values);
+    }
+    UnplacedNotice notice(std::string id, std::string order, std::string number = {},
+                          std::optional<Verdict> verdict = Verdict::fail) const {
+        return {std::move(id), std::move(order), std::move(number), "app", verdict, 7, loop.now_.wall - 1s,
+                loop.now_.wall};
+    }
+    bool put(const UnplacedNotice& one) {
+        std::optional<bool> written;
+        ledger->put(one, [&written](const Result<void>& r) { written = r.has_value(); });
+        loop.advance(10ms);
+        REQUIRE(written);
+        return *written;
+    }
+    std::vector<std::string> ids(std::string_view order, std::string_view number = {}) const {
+        std::vector<std::string> out;
+        for (const UnplacedNotice& one : ledger->of(order, number)) out.push_back(one.id);
+        return out;
+    }
+};
+
+using Ids = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("unplaced ledger: what is on disk is found after a restart, by its order or by the centre's number") {
+    Bench b;
+    REQUIRE(b.put(b.notice("n-1", "o-1", "V/1")));
+    REQUIRE(b.put(b.notice("n-2", "", "V/1", std::nullopt)));
+    REQUIRE(b.put(b.notice("n-3", "", "", std::nullopt)));
+    REQUIRE(b.put(b.notice("n-4", "o-11")));
+    b.open();
+    CHECK(b.ledger->size() == 4);
+    CHECK(b.ids("o-1") == Ids{"n-1"});
+    CHECK(b.ids("o-1", "V/1") == Ids{"n-1", "n-2"});
+    CHECK(b.ids("o-2", "V/2").empty());
+    const auto found = b.ledger->find(b.notice("n-1", "o-1", "V/1"));
+    REQUIRE(found);
+    CHECK(found->verdict == Verdict::fail);
+    CHECK(found->verification_id == "V/1");
+    CHECK(found->credential == "app");
+    CHECK(found->epoch == 7);
+    CHECK(found->received - found->sent == 1s);
+    CHECK_FALSE(b.ledger->find(b.notice("n-2", "", "V/1"))->verdict);
+    CHECK(b.ledger->find(b.notice("n-3", "")));
+    CHECK_FALSE(b.ledger->find(b.notice("n-4", "o-1")));
+    b.ledger->drop(b.notice("n-1", "o-1", "V/1"));
+    b.loop.advance(1s);
+    b.open();
+    CHECK(b.ledger->size() == 3);
+    CHECK(b.ids("o-1").empty());
+}
+
+TEST_CASE("unplaced ledger: an order keeps sixteen, of which the undecided leave first and then the oldest") {
+    Bench b;
+    for (std::size_t i = 0; i < UnplacedLedger::kOfOrderMax; ++i) {
+        const std::optional<Verdict> says = i == 5 ? std::nullopt : std::optional(Verdict::pass);
+        REQUIRE(b.put(b.notice(fmt::format("n-{}", i), "o-1", "", says)));
+    }
+    REQUIRE(b.put(b.notice("n-0", "o-1", "", Verdict::pass)));  // again: it takes no room
+    CHECK(b.ledger->size() == UnplacedLedger::kOfOrderMax);
+    REQUIRE(b.put(b.notice("n-16", "o-1")));
+    CHECK_FALSE(b.ledger->find(b.notice("n-5", "o-1")));
+    REQUIRE(b.put(b.notice("n-17", "o-1")));
+    CHECK_FALSE(b.ledger->find(b.notice("n-1", "o-1")));
+    CHECK(b.ledger->find(b.notice("n-0", "o-1")));
+    CHECK(b.ledger->size() == UnplacedLedger::kOfOrderMax);
+}
+
+TEST_CASE("unplaced ledger: full, it refuses, and has room again in time") {
+    Bench b;
+    for (std::size_t i = 0; i < UnplacedLedger::kNoticesMax; ++i) {
+        b.ledger->put(b.notice("n", fmt::format("o-{}", i)), [](const Result<void>&) {});
+        if (i % 8000 == 7999) b.loop.advance(20ms);
+    }
+    b.loop.advance(100ms);
+    CHECK(b.ledger->size() == UnplacedLedger::kNoticesMax);
+    CHECK_FALSE(b.put(b.notice("n", "one-more")));
+    CHECK(b.put(b.notice("n", "o-0")));
+    b.ledger->expire(b.loop.now_.wall + UnplacedLedger::kKeep - 1s);
+    CHECK(b.ledger->size() == UnplacedLedger::kNoticesMax);
+    b.ledger->expire(b.loop.now_.wall + UnplacedLedger::kKeep + 2min);
+    CHECK(b.ledger->size() == UnplacedLedger::kNoticesMax - 1000);
+    CHECK(b.put(b.notice("n", "one-more")));
+}
+
+TEST_CASE("unplaced ledger: what could not be written is not there") {
+    Bench b;
+    b.fault = EIO;
+    CHECK_FALSE(b.put(b.notice("n-1", "o-1")));
+    CHECK(b.ids("o-1").empty());
+    CHECK(b.ledger->size() == 0);
+}
