@@ -13,6 +13,7 @@ constexpr std::size_t kTextMax = 256;
 constexpr std::size_t kExpireMax = 1000;
 constexpr std::size_t kHashHex = 32;
 constexpr std::string_view kPrefix = "unplaced/";
+constexpr std::string_view kUndecided = "undecided/";
 
 std::string hashed(std::string_view text) {
     return to_hex(Sha256::of(text)).substr(0, kHashHex);
@@ -31,6 +32,14 @@ std::string slot_of(std::string_view order_no, std::string_view about) {
 
 std::string slot_of(const UnplacedNotice& n) {
     return slot_of(n.order_no, n.verification_id.empty() ? n.id : n.verification_id);
+}
+
+// Those that decide nothing have so many places, whoever comes later takes one over.
+std::string name_of(const UnplacedNotice& n) {
+    if (n.verdict) return slot_of(n) + hashed(n.id);
+    const Digest digest = Sha256::of(n.id);
+    const std::size_t place = (digest[0] | std::size_t(digest[1]) << 8) % UnplacedLedger::kUndecidedMax;
+    return std::string(kUndecided) + std::to_string(place);
 }
 
 std::string encode(const UnplacedNotice& n) {
@@ -64,47 +73,52 @@ std::optional<UnplacedNotice> decode(std::string_view text) {
 UnplacedLedger::UnplacedLedger(StateStore& state) : state_(state), size_(state.list(kPrefix).size()) {}
 
 std::optional<UnplacedNotice> UnplacedLedger::find(const UnplacedNotice& notice) const {
-    if (size_ == 0) return std::nullopt;
-    const auto text = state_.get(slot_of(notice) + hashed(notice.id));
-    return text ? decode(*text) : std::nullopt;
+    if (size_ == 0 && notice.verdict) return std::nullopt;
+    const auto text = state_.get(name_of(notice));
+    auto found = text ? decode(*text) : std::nullopt;
+    if (found && found->id != notice.id) found.reset();
+    return found;
 }
 
-// An order has so many at most; the least telling of the others leaves.
+// A refused one is still there, and counts.
+void UnplacedLedger::erase(const std::string& name) {
+    state_.erase_soon(name);
+    if (size_ > 0 && !state_.get(name)) --size_;
+}
+
+// An order has so many at most; the oldest of the others leaves.
 void UnplacedLedger::make_room(const std::string& slot) {
     const auto all = state_.list(slot);
     if (all.size() < kOfOrderMax) return;
-    const std::string* least = nullptr;
-    std::pair<bool, WallTime> rank;
+    const std::string* oldest = nullptr;
+    WallTime since{};
     for (const auto& [other, text] : all) {
         const auto notice = decode(text);
-        const std::pair<bool, WallTime> its{notice && notice->verdict, notice ? notice->received : WallTime{}};
-        if (least != nullptr && rank <= its) continue;
-        least = &other;
-        rank = its;
+        const WallTime received = notice ? notice->received : WallTime{};
+        if (oldest != nullptr && since <= received) continue;
+        oldest = &other;
+        since = received;
     }
-    state_.erase_soon(*least);
-    --size_;
+    erase(*oldest);
 }
 
 void UnplacedLedger::put(const UnplacedNotice& notice, Durable done) {
-    const std::string slot = slot_of(notice);
-    const std::string name = slot + hashed(notice.id);
+    const std::string name = name_of(notice);
+    if (!notice.verdict) return state_.put_durable(name, encode(notice), std::move(done));
     const bool known = state_.get(name).has_value();
-    if (!known) make_room(slot);
     if (!known && size_ >= kNoticesMax)
         return done(fail(Code::full, Origin::store, "the ledger of notifications without an order is full"));
+    if (!known) make_room(slot_of(notice));
     if (!known) ++size_;
     state_.put_durable(name, encode(notice), [this, name, known, done = std::move(done)](Result<void> written) {
-        if (!written && !known && !state_.get(name)) --size_;
+        if (!written && !known && size_ > 0 && !state_.get(name)) --size_;
         done(std::move(written));
     });
 }
 
 void UnplacedLedger::drop(const UnplacedNotice& notice) {
-    const std::string name = slot_of(notice) + hashed(notice.id);
-    if (size_ == 0 || !state_.get(name)) return;
-    state_.erase_soon(name);
-    --size_;
+    if (size_ == 0 || !notice.verdict) return;
+    if (const std::string name = name_of(notice); state_.get(name)) erase(name);
 }
 
 std::vector<UnplacedNotice> UnplacedLedger::of(std::string_view order_no, std::string_view verification_id) const {
@@ -127,8 +141,7 @@ void UnplacedLedger::expire(WallTime now) {
     for (const auto& [name, text] : state_.list(kPrefix)) {
         const auto notice = decode(text);
         if (notice && now - notice->received < kKeep) continue;
-        state_.erase_soon(name);
-        --size_;
+        erase(name);
         if (++dropped == kExpireMax) return;
     }
 }

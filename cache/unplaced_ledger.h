@@ -27,7 +27,10 @@ class UnplacedLedger {
   public:
     // Half of what the orders that are known here may take; full: a notification is refused, and the centre repeats it.
     static constexpr std::size_t kNoticesMax = NotifyLedger::kOrdersMax / 2;
-    static constexpr std::size_t kOfOrderMax = NotifyLedger::kIdsMax;  // undecided ones leave first, then the oldest
+    static constexpr std::size_t kOfOrderMax = NotifyLedger::kIdsMax;  // then the oldest leaves
+    // Those that decide nothing are kept apart, so that they take no room of those that do: a later one takes the place
+    // of an earlier one.
+    static constexpr std::size_t kUndecidedMax = 2048;
     static constexpr Nanos kKeep = NotifyLedger::kKeep;
 
     // Requires: `state` outlives it.
@@ -37,14 +40,16 @@ class UnplacedLedger {
     // The readers see it at once; `done` when it is on disk. An error at once (also by `done`) when there is no room.
     void put(const UnplacedNotice& notice, Durable done);
     void drop(const UnplacedNotice& notice);
-    // Those of the order's number; and those without one that have this number of the centre. The oldest first.
+    // Those that decide something: of the order's number, and those without one that have this number of the centre;
+    // the oldest first.
     std::vector<UnplacedNotice> of(std::string_view order_no, std::string_view verification_id) const;
-    std::size_t size() const { return size_; }
+    std::size_t size() const { return size_; }  // of those that decide something
     // Drops what is older than kKeep, at most 1,000 in one call; looks once a minute, however often it is called.
     void expire(WallTime now);
 
   private:
     void make_room(const std::string& slot);
+    void erase(const std::string& name);
 
     StateStore& state_;
     std::size_t size_ = 0;

@@ -239,7 +239,7 @@ void ClientService::keep_account(const RequestHead& head, const PeerInfo& peer, 
         line.bytes_out = reply.body.size();
         parts_.access.write(line);
     }
-    parts_.recent.add(std::move(trace));
+    parts_.recent.add_refused(std::move(trace));
 }
 
 HeadDecision ClientService::health() const {

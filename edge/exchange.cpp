@@ -206,7 +206,7 @@ bool Exchange::repeats() const {
     const Exchange* leader = owner_.find(order_name());
     if (leader != nullptr) return leader->digest_ == digest_;
     const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now());
-    return found && found->final && found->body == digest_;
+    return found && is_final(*found);
 }
 
 std::string Exchange::order_name() const {

@@ -1,15 +1,32 @@
 #include "edge/live_record.h"
 
+#include "edge/base/log.h"
 #include "edge/recorded_answer.h"
+#include "edge/standing_word.h"
 #include "edge/unplaced.h"
 #include "policy/decision.h"
 
 namespace holdfast {
 
+namespace {
+
+// The centre has just said less than the word that stands, which must not come back when the order's record is lost.
+void outdo(Parts& parts, const LiveRecord& record, NotifyEntry word, Verdict verdict, Now now) {
+    word.verdict = verdict;
+    word.sent = word.received = now.wall;
+    parts.notify.put(record.credential, record.order_no, word, [&parts](const Result<void>& written) {
+        if (!written && parts.unplaced_lines.allow(parts.loop.now().mono))
+            log::error("notification: an older word could not be replaced: {}", written.error().detail);
+    });
+}
+
+}  // namespace
+
 Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now) {
-    place(parts, snapshot, record, outcome.verification_id, now);
-    const auto word = parts.notify.find(record.credential, record.order_no);
-    if (word && word->body == record.body && word->verdict != Verdict::pass && outcome.verdict == Verdict::pass) {
+    auto word = place(parts, snapshot, record, outcome.verification_id, now);
+    if (word && word->body != record.body) word.reset();
+    if (word && permits(outcome.verdict) < permits(word->verdict)) outdo(parts, record, *word, outcome.verdict, now);
+    if (word && word->verdict != Verdict::pass && outcome.verdict == Verdict::pass) {
         outcome = CentreOutcome{};
         outcome.verdict = word->verdict;
         outcome.verification_id = word->verification_id;

@@ -151,8 +151,7 @@ void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n
 
 std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
                                         std::string_view number, Now now) {
-    place(parts, snapshot, record, number, now);
-    const auto word = parts.notify.find(record.credential, record.order_no);
+    const auto word = place(parts, snapshot, record, number, now);
     if (!word || word->body != record.body || now.wall - word->received >= snapshot.config.orders.retain)
         return std::nullopt;
     if (hidden(parts, record, word->epoch)) return std::nullopt;

@@ -4,21 +4,34 @@
 
 namespace holdfast {
 
-void Recent::add(RequestTrace&& trace) {
-    if (traces_.size() < kRecentMax) {
-        traces_.push_back(std::move(trace));
+void Recent::Ring::add(RequestTrace&& trace, std::size_t max) {
+    if (traces.size() < max) {
+        traces.push_back(std::move(trace));
         return;
     }
-    traces_[next_] = std::move(trace);
-    next_ = (next_ + 1) % kRecentMax;
+    traces[next] = std::move(trace);
+    next = (next + 1) % max;
 }
 
-const RequestTrace* Recent::find(std::string_view request_id) const {
-    for (std::size_t i = traces_.size(); i-- > 0;) {
-        const RequestTrace& trace = traces_[(next_ + i) % traces_.size()];
+const RequestTrace* Recent::Ring::find(std::string_view request_id) const {
+    for (std::size_t i = traces.size(); i-- > 0;) {
+        const RequestTrace& trace = traces[(next + i) % traces.size()];
         if (trace.request_id == request_id) return &trace;
     }
     return nullptr;
+}
+
+void Recent::add(RequestTrace&& trace) {
+    asked_.add(std::move(trace), kRecentMax);
+}
+
+void Recent::add_refused(RequestTrace&& trace) {
+    refused_.add(std::move(trace), kRecentRefusedMax);
+}
+
+const RequestTrace* Recent::find(std::string_view request_id) const {
+    const RequestTrace* found = asked_.find(request_id);
+    return found != nullptr ? found : refused_.find(request_id);
 }
 
 std::string to_json(const RequestTrace& trace) {

@@ -13,6 +13,7 @@
 namespace holdfast {
 
 inline constexpr std::size_t kRecentMax = 4096;
+inline constexpr std::size_t kRecentRefusedMax = 512;
 inline constexpr std::size_t kTracedAttemptsMax = 3;
 
 struct AttemptTrace {
@@ -45,14 +46,21 @@ struct RequestTrace {
 
 class Recent {
   public:
-    Recent() { traces_.reserve(64); }
+    Recent() { asked_.traces.reserve(64); }
     void add(RequestTrace&& trace);
+    // Of one refused by its head: strangers' floods push out each other, and not what callers have asked.
+    void add_refused(RequestTrace&& trace);
     // The youngest trace with this id, or nothing: too old or never seen.
     const RequestTrace* find(std::string_view request_id) const;
 
   private:
-    std::vector<RequestTrace> traces_;  // a ring once it holds kRecentMax
-    std::size_t next_ = 0;
+    struct Ring {
+        std::vector<RequestTrace> traces;  // a ring once it is full
+        std::size_t next = 0;
+        void add(RequestTrace&& trace, std::size_t max);
+        const RequestTrace* find(std::string_view request_id) const;
+    };
+    Ring asked_, refused_;
 };
 
 // The trace as the JSON that the admin socket answers.

@@ -49,6 +49,7 @@ NotifyEntry standing_after(const std::optional<NotifyEntry>& before, bool revoke
     };
     if (before && before->body == next.body) {
         next.ids = before->ids;
+        next.received = std::max(now, before->received);
         if (!revoked) keeps(before->verdict, before->sent);
     }
     if (found.final_answer && found.final_answer->source == Source::live) {

@@ -37,7 +37,7 @@ bool counts(const Parts& parts, const UnplacedNotice& kept, const LiveRecord& re
     const auto owners = possible_owners(parts, notification_of(kept));
     if (std::find(owners.begin(), owners.end(), record.credential) == owners.end()) return false;
     if (!number.empty() && !kept.verification_id.empty()) return number == kept.verification_id;
-    return !kept.order_no.empty() && *kept.verdict != Verdict::pass && owners.size() == 1;
+    return !kept.order_no.empty() && *kept.verdict != Verdict::pass;
 }
 
 void tell(Parts& parts, const Notification& n, Noticed what, std::size_t orders) {
@@ -79,9 +79,10 @@ void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_
     });
 }
 
-void place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, std::string_view number, Now now) {
-    if (parts.unplaced.size() == 0) return;
+std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
+                                 std::string_view number, Now now) {
     auto word = parts.notify.find(record.credential, record.order_no);
+    if (parts.unplaced.size() == 0) return word;
     std::vector<UnplacedNotice> placed;
     for (UnplacedNotice& kept : parts.unplaced.of(record.order_no, number)) {
         if (now.wall - kept.received >= snapshot.config.orders.retain) continue;
@@ -93,16 +94,18 @@ void place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, std
         word = standing_after(word, revoked, found, notification_of(kept), kept.received);
         placed.push_back(std::move(kept));
     }
-    if (placed.empty()) return;
+    if (placed.empty()) return word;
     journal_notice(parts, notification_of(placed.back()), record.credential, Noticed::taken);
     parts.notify.put(record.credential, record.order_no, *word,
                      [&parts, placed = std::move(placed)](const Result<void>& written) {
-                         if (!written) {  // what was kept is still there
-                             log::error("notification: not durable: {}", written.error().detail);
-                             return;
+                         if (written) {
+                             for (const UnplacedNotice& one : placed) parts.unplaced.drop(one);
+                         } else if (parts.unplaced_lines.allow(parts.loop.now().mono)) {
+                             log::error("notification: not durable, kept as it was: {} ({} more such lines held back)",
+                                        written.error().detail, parts.unplaced_lines.take_suppressed());
                          }
-                         for (const UnplacedNotice& one : placed) parts.unplaced.drop(one);
                      });
+    return word;  // it stands, also where it could not be put
 }
 
 void drop_unplaced(Parts& parts, const Notification& n) {

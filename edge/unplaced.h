@@ -3,8 +3,8 @@
 // Whose order such a word is about is shown by the centre alone: it counts, pass or not, once the centre gives an order
 // of that number (or, where it names no order, any order) the same number of its own, within orders.retain and unless a
 // revocation came after it. Without that a `pass` never counts: the number of an order may be used again, by another
-// credential or for another subject. A `fail` or `review` counts for the order's number alone where only one credential
-// can be meant, since a lost one would let somebody in.
+// credential or for another subject, and the centre says it again when it is asked. A `fail` or `review` counts for the
+// order's number alone, whoever asks it, unless the centre's number says otherwise: a lost one would let somebody in.
 #pragma once
 
 #include <functional>
@@ -17,8 +17,9 @@ namespace holdfast {
 void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_t orders,
                    std::function<void(Noticed)> done);
 // Makes what was kept the word about this order, in the ledger, if it counts for it. `number`: what the centre has
-// given the order; empty: nothing, or it was not asked yet.
-void place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, std::string_view number, Now now);
+// given the order; empty: nothing, or it was not asked yet. The word that stands, kept or heard before; or nothing.
+std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
+                                 std::string_view number, Now now);
 // It is the word about an order now.
 void drop_unplaced(Parts& parts, const Notification& n);
 

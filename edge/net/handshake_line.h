@@ -48,7 +48,8 @@ class HandshakeLine : public std::enable_shared_from_this<HandshakeLine> {
         [[nodiscard]] bool wait(std::size_t bytes);
         bool waiting() const { return waiting_; }
         void spent(Nanos time) { line_->spent_ += time; }  // that a step took
-        void begun() { begun_ = true; }                    // our first flight has left
+        void begun() { begun_ = true; }                    // our first flight, with the signature, has left
+        bool is_begun() const { return begun_; }
 
       private:
         friend class HandshakeLine;

@@ -198,6 +198,8 @@ void TlsStream::release_buffers() {
 // A connection cut without close_notify may have lost its end to an attacker (RFC 8446 §6.1), so it is a failure.
 void TlsStream::on_end() {
     if (ended_ || failed_) return;
+    end_waits_ = waiting() && place_->is_begun();  // what came before it may be all that is needed
+    if (end_waits_) return;
     fail(Error{Code::closed, side(), true,
                ready_ ? "closed without a TLS close_notify" : "closed during the TLS handshake"});
 }

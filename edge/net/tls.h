@@ -95,6 +95,7 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
     bool paused_ = false;
     bool throttled_ = false;  // more than a turn's share is at hand; wake_ goes on with it
     bool ended_ = false;      // the peer's close_notify came, and was told
+    bool end_waits_ = false;  // the inner stream has ended while bytes wait for their turn
     bool failed_ = false;     // on_failed was called, or will be by wake_
     bool shut_ = false;
     bool inner_shut_ = false;

@@ -7,6 +7,20 @@
 #include "edge/net/tls_bio.h"
 
 namespace holdfast {
+namespace {
+
+// Whether this flight only asks for another hello: the random of a ServerHello that does (RFC 8446 section 4.1.3),
+// behind the heads of record and message and the version. It costs no signature.
+bool is_hello_retry(std::string_view flight) {
+    constexpr std::string_view kRandom(
+        "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91"
+        "\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c",
+        32);
+    constexpr std::size_t kAt = 5 + 4 + 2;
+    return flight.size() >= kAt + kRandom.size() && flight.substr(kAt, kRandom.size()) == kRandom;
+}
+
+}  // namespace
 
 void TlsStream::handshake(std::function<void(Result<bool>)> done) {
     HF_CHECK(!inner_started_);
@@ -39,6 +53,7 @@ void TlsStream::wait(std::string_view bytes) {
 
 void TlsStream::on_turn() {
     take_handshake({});
+    if (end_waits_) on_end();
 }
 
 void TlsStream::on_too_late() {
@@ -64,7 +79,7 @@ bool TlsStream::shake() {
     const int result = SSL_do_handshake(ssl_.get());
     if (place_ != nullptr) place_->spent(MonoClock::read() - begin);
     const bool waiting = result != 1 && SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ;
-    if (place_ != nullptr && !tls_outgoing().empty()) place_->begun();
+    if (place_ != nullptr && !tls_outgoing().empty() && !is_hello_retry(tls_outgoing())) place_->begun();
     flush();
     if (waiting) return false;
     if (result != 1) {

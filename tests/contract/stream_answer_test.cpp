@@ -52,7 +52,7 @@ struct Watched {
     sim::SimLoop loop;
     Endless service;
     FakeStream::Seen seen;
-    Server server{loop, service, {}, {}, [](std::string_view, const PeerInfo&) {}};
+    Server server{loop, service, {}, {}, [](std::string_view, const PeerInfo&, std::optional<ApiCode>) {}};
     Watched() {
         server.accept(std::make_unique<FakeStream>(seen));
         loop.run_for(1ms);

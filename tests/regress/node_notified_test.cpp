@@ -274,6 +274,35 @@ TEST_CASE("notified: a word from before its order, of several the newest, of equ
     CHECK(b.outcome_of("o-1") == "fail");
 }
 
+TEST_CASE("notified: a word from before its order stands also where the ledger of orders takes no more") {
+    Bench b;
+    NotifyEntry other;
+    other.received = b.one.view.now().wall;
+    for (std::size_t i = 0; i < NotifyLedger::kOrdersMax; ++i) {
+        b.one.parts().notify.put("app-b", fmt::format("other-{}", i), other, [](const Result<void>&) {});
+        if (i % 8000 == 7999) b.one.run_for(1s);
+    }
+    b.one.run_for(1s);
+    CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    CHECK(b.outcome_of("o-1") == "fail");
+    CHECK(b.outcome_of("o-1") == "fail");
+}
+
+TEST_CASE("notified: a pass that a later answer of the centre has outdone does not come back with a lost record") {
+    Bench b;
+    b.centre(CentreMode::healthy, 4s, Verdict::fail);
+    REQUIRE(b.one.ask("o-1", "LOGIN", "user-1").status == 504);
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    CHECK(b.outcome_of("o-1") == "pass");
+    b.one.run_for(5s);  // the late answer
+    CHECK(b.outcome_of("o-1") == "fail");
+    b.one.run_for(1s);
+    b.one.crash();
+    std::filesystem::remove_all(b.one.data("cache"));
+    REQUIRE(b.one.start());
+    CHECK(b.outcome_of("o-1") == "fail");
+}
+
 TEST_CASE("notified: a copy is confirmed also when the record of its order has left") {
     Bench b;
     REQUIRE(b.outcome_of("o-1") == "pass");

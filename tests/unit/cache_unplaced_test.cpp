@@ -65,8 +65,8 @@ using Ids = std::vector<std::string>;
 TEST_CASE("unplaced ledger: what is on disk is found after a restart, by its order or by the centre's number") {
     Bench b;
     REQUIRE(b.put(b.notice("n-1", "o-1", "V/1")));
-    REQUIRE(b.put(b.notice("n-2", "", "V/1", std::nullopt)));
-    REQUIRE(b.put(b.notice("n-3", "", "", std::nullopt)));
+    REQUIRE(b.put(b.notice("n-2", "", "V/1")));
+    REQUIRE(b.put(b.notice("n-3", "", "")));
     REQUIRE(b.put(b.notice("n-4", "o-11")));
     b.open();
     CHECK(b.ledger->size() == 4);
@@ -80,7 +80,6 @@ TEST_CASE("unplaced ledger: what is on disk is found after a restart, by its ord
     CHECK(found->credential == "app");
     CHECK(found->epoch == 7);
     CHECK(found->received - found->sent == 1s);
-    CHECK_FALSE(b.ledger->find(b.notice("n-2", "", "V/1"))->verdict);
     CHECK(b.ledger->find(b.notice("n-3", "")));
     CHECK_FALSE(b.ledger->find(b.notice("n-4", "o-1")));
     b.ledger->drop(b.notice("n-1", "o-1", "V/1"));
@@ -90,17 +89,35 @@ TEST_CASE("unplaced ledger: what is on disk is found after a restart, by its ord
     CHECK(b.ids("o-1").empty());
 }
 
-TEST_CASE("unplaced ledger: an order keeps sixteen, of which the undecided leave first and then the oldest") {
+TEST_CASE("unplaced ledger: those that decide nothing are heard once, take no room of the others and answer nothing") {
     Bench b;
-    for (std::size_t i = 0; i < UnplacedLedger::kOfOrderMax; ++i) {
-        const std::optional<Verdict> says = i == 5 ? std::nullopt : std::optional(Verdict::pass);
-        REQUIRE(b.put(b.notice(fmt::format("n-{}", i), "o-1", "", says)));
+    const auto undecided = [&b](std::size_t i) {
+        return b.notice(fmt::format("n-{}", i), "o-1", "V/1", std::nullopt);
+    };
+    REQUIRE(b.put(undecided(0)));
+    REQUIRE(b.put(b.notice("n-0", "o-1", "V/1")));  // the same id decides later
+    b.open();
+    REQUIRE(b.ledger->find(undecided(0)));
+    CHECK_FALSE(b.ledger->find(undecided(0))->verdict);
+    CHECK(b.ids("o-1", "V/1") == Ids{"n-0"});
+    CHECK(b.ledger->size() == 1);
+    for (std::size_t i = 1; i < 3 * UnplacedLedger::kUndecidedMax; ++i) {
+        b.ledger->put(undecided(i), [](const Result<void>& r) { CHECK(r); });
+        if (i % 1000 == 0) b.loop.advance(20ms);
     }
-    REQUIRE(b.put(b.notice("n-0", "o-1", "", Verdict::pass)));  // again: it takes no room
+    b.loop.advance(100ms);
+    CHECK(b.ledger->size() == 1);
+    CHECK(b.values->list("undecided/").size() <= UnplacedLedger::kUndecidedMax);
+    CHECK(b.ledger->find(undecided(3 * UnplacedLedger::kUndecidedMax - 1)));
+}
+
+TEST_CASE("unplaced ledger: an order keeps sixteen, of which the oldest leaves") {
+    Bench b;
+    for (std::size_t i = 0; i < UnplacedLedger::kOfOrderMax; ++i)
+        REQUIRE(b.put(b.notice(fmt::format("n-{}", i), "o-1", "", Verdict::pass)));
+    REQUIRE(b.put(b.notice("n-0", "o-1", "", Verdict::pass)));  // again, now the youngest: it takes no room
     CHECK(b.ledger->size() == UnplacedLedger::kOfOrderMax);
     REQUIRE(b.put(b.notice("n-16", "o-1")));
-    CHECK_FALSE(b.ledger->find(b.notice("n-5", "o-1")));
-    REQUIRE(b.put(b.notice("n-17", "o-1")));
     CHECK_FALSE(b.ledger->find(b.notice("n-1", "o-1")));
     CHECK(b.ledger->find(b.notice("n-0", "o-1")));
     CHECK(b.ledger->size() == UnplacedLedger::kOfOrderMax);
@@ -129,4 +146,14 @@ TEST_CASE("unplaced ledger: what could not be written is not there") {
     CHECK_FALSE(b.put(b.notice("n-1", "o-1")));
     CHECK(b.ids("o-1").empty());
     CHECK(b.ledger->size() == 0);
+}
+
+TEST_CASE("unplaced ledger: its size stays right where the disk fails while an order has too many") {
+    Bench b;
+    b.fault = EIO;
+    for (int i = 0; i < 40; ++i) b.ledger->put(b.notice(fmt::format("n-{}", i), "o-1"), [](const Result<void>&) {});
+    b.loop.advance(1s);
+    b.fault = 0;
+    CHECK(b.ledger->size() == b.values->list("unplaced/").size());
+    CHECK(b.put(b.notice("n-50", "o-1")));
 }

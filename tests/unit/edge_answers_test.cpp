@@ -126,5 +126,14 @@ TEST_CASE("recent: the oldest request leaves when the ring is full") {
     CHECK(recent.find("req-0") == nullptr);
     REQUIRE(recent.find("req-1") != nullptr);
     CHECK(recent.find("req-" + std::to_string(kRecentMax)) != nullptr);
+    // Strangers push out each other only.
+    for (std::size_t i = 0; i < kRecentRefusedMax + 1; ++i) {
+        RequestTrace trace;
+        trace.request_id = "refused-" + std::to_string(i);
+        recent.add_refused(std::move(trace));
+    }
+    CHECK(recent.find("refused-0") == nullptr);
+    CHECK(recent.find("refused-1") != nullptr);
+    CHECK(recent.find("req-1") != nullptr);
     CHECK(to_json(*recent.find("req-1")).find("\"requestId\":\"req-1\"") != std::string::npos);
 }
