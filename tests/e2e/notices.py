@@ -100,12 +100,12 @@ def before_orders(site):
 
 
 def two_callers(bin_dir):
-    """Of a word from before its order only the centre's own number says whose it is, where several callers ask."""
+    """Of a word from before its order a pass needs the centre's own number, a fail stands for whoever asks it."""
     other = '[[credential]]\nid = "other"\nsecret_file = "secret"\nscenes = ["LOGIN"]'
     site = Site(bin_dir, tables=other)
     try:
         check("no number", notify(site, orderNo="order-1", passed="F", fields={"certify_id": ""}), (200, "success"))
-        check("it may be the other's", site.verify("order-1")[1]["outcome"], "pass")
+        check("whoever it is", site.verify("order-1")[1]["outcome"], "fail")
         check("a number", notify(site, orderNo="order-2", passed="F"), (200, "success"))
         check("it is this one's", site.verify("order-2")[1]["outcome"], "fail")
         check("a pass", notify(site, orderNo="order-3", passed="T", fields={"certify_id": ""}), (200, "success"))
