@@ -259,6 +259,43 @@ TEST_CASE("tls: a handshake that has begun goes on though the line of newcomers 
     CHECK(server.until([&] { return server.events.ready; }));
 }
 
+TEST_CASE("tls: what came before the end of a client counts, though its handshake waited meanwhile") {
+    Server server;
+    RawClient client(server, [](SSL*) {});
+    client.drive([&] {
+        SSL_do_handshake(client.ssl);
+        return true;
+    });
+    REQUIRE(server.until([&] { return !client.events.received.empty(); }));
+    // Each uses up a share in its turn, so that the client waits for some turns and its end comes meanwhile.
+    struct Greedy : HandshakeLine::Waiter {
+        explicit Greedy(HandshakeLine& line) : place(line.shared_from_this(), *this) {
+            place.begun();
+            REQUIRE(place.wait(0));
+        }
+        void on_turn() override {
+            place.spent(HandshakeLine::kShareMax);
+            REQUIRE(place.wait(0));
+        }
+        void on_too_late() override {}
+        HandshakeLine::Place place;
+    };
+    HandshakeLine& line = *server.tls->handshakes();
+    std::vector<std::unique_ptr<Greedy>> greedy;
+    for (int i = 0; i < 16; ++i) greedy.push_back(std::make_unique<Greedy>(line));
+    client.drive([&] {
+        CHECK(SSL_do_handshake(client.ssl) == 1);
+        CHECK(SSL_write(client.ssl, "hello", 5) == 5);
+        SSL_shutdown(client.ssl);
+        return true;
+    });
+    client.stream->shutdown();
+    REQUIRE(server.until([&] { return server.events.over(); }));
+    CHECK(server.events.received == "hello");
+    CHECK(server.events.ended);
+    CHECK_FALSE(server.events.failed);
+}
+
 TEST_CASE("tls: the client verifies name, address, issuer and dates") {
     Server server;
     Client client(server);
