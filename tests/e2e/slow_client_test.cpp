@@ -184,7 +184,7 @@ TEST_CASE("e2e: at the cap the connection that was idle for longest makes room")
     CHECK(idle.front().until_closed(3s) == "");
 }
 
-TEST_CASE("e2e: one network prefix cannot take all connections; above its share it is shed with 503") {
+TEST_CASE("e2e: one network prefix cannot take all connections, above its share it is shed with 503") {
     Site site(short_limits("connections_per_prefix = 3"));
     std::vector<Client> held;
     for (int i = 0; i < 3; ++i) held.push_back(site.connect());
