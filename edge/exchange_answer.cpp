@@ -127,7 +127,6 @@ void Exchange::trace_attempts(const CallResult& result) {
         to.started_ms = static_cast<std::uint32_t>((attempt.started - began_.mono) / 1ms);
         to.duration_ms = static_cast<std::uint32_t>(attempt.duration / 1ms);
         to.said = attempt.said;
-        to.trace = attempt.trace;
     }
 }
 

@@ -56,8 +56,8 @@ std::string to_json(const RequestTrace& trace) {
             .member("result", a.result)
             .member("startedMs", a.started_ms)
             .member("durationMs", a.duration_ms)
-            .member("upstreamCode", a.said)
-            .member("upstreamTraceId", a.trace)
+            .member("upstreamCode", a.said != nullptr ? a.said->code : "")
+            .member("upstreamTraceId", a.said != nullptr ? a.said->trace : "")
             .end_object();
     }
     w.end_array()

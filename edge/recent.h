@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "edge/base/time.h"
+#include "upstream/central_codec.h"
 
 namespace holdfast {
 
@@ -21,7 +23,7 @@ struct AttemptTrace {
     std::string_view result;       // a literal: "ok", "timeout", …
     std::uint32_t started_ms = 0;  // after the request began
     std::uint32_t duration_ms = 0;
-    std::string said, trace;  // of Alipay: code and sub-code, its number of the call; empty: none
+    std::shared_ptr<const CentreSaid> said;  // owners: as of a call's result; nullptr: nothing
 };
 
 struct RequestTrace {

@@ -118,8 +118,8 @@ void Attempt::read(CentralReply reply, int status) {
     r.retry_after = reply.retry_after;
     r.no_retry = reply.no_retry;
     r.pending_id = std::move(reply.pending_id);
-    r.said = std::move(reply.said);
-    r.trace = std::move(reply.trace);
+    if (!reply.said.empty() || !reply.trace.empty())
+        r.said = std::make_shared<const CentreSaid>(CentreSaid{std::move(reply.said), std::move(reply.trace)});
     r.raw = std::move(reply.raw);
     r.status = status;
     const bool trusted = r.failure != FailureKind::invalid_response && r.failure != FailureKind::bad_signature &&

@@ -24,7 +24,7 @@ struct AttemptResult {
     std::optional<Nanos> retry_after;
     bool no_retry = false;  // whatever the failure is
     std::string pending_id; // with `pending`
-    std::string said, trace; // as of CentralReply
+    std::shared_ptr<const CentreSaid> said; // owners: as of a call's result; nullptr: nothing
     std::shared_ptr<const RawAnswer> raw; // owners: as of CentralReply
     Error error;
     int status = 0; // of the answer; 0 without one

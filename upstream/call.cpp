@@ -196,7 +196,6 @@ void Call::settle(AttemptResult&& result, Now now) {
     record.status = last_.status;
     record.detail = last_.error.detail;
     record.said = last_.said;
-    record.trace = last_.trace;
     records_.push_back(std::move(record));
     // A connection that died between two requests is nobody's failure: the permit serves for the fresh one.
     if (!last_.stale_connection) {

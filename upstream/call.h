@@ -58,7 +58,7 @@ struct AttemptRecord {
     bool probe = false;
     int status = 0;
     std::string detail; // of a failure
-    std::string said, trace; // as of CentralReply
+    std::shared_ptr<const CentreSaid> said; // owners: the call, and whoever shows what happened; nullptr: nothing
 };
 
 // Why there was no (further) try.

@@ -60,6 +60,11 @@ struct RawAnswer {
     std::string body, content_type;
 };
 
+// Of Alipay: code and sub-code, and its own number of the call; printable, bounded.
+struct CentreSaid {
+    std::string code, trace;
+};
+
 struct CentralReply {
     CallKind kind = CallKind::failure;
     FailureKind failure = FailureKind::invalid_response; // none with an outcome
@@ -68,7 +73,7 @@ struct CentralReply {
     Error error;                      // for the log, when there is no outcome
     bool no_retry = false;            // whatever the failure is: a wrong signature is not asked for again
     std::string pending_id;           // with `pending`: the centre's number of the verification; empty: it gave none
-    std::string said, trace;          // of Alipay: code and sub-code, its number of the call; printable, bounded
+    std::string said, trace;          // as of CentreSaid
     // The signed answer itself, where the request was passed on as it came. Owners: as of a call's result.
     std::shared_ptr<const RawAnswer> raw;
 };
