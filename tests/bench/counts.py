@@ -6,7 +6,7 @@ import host, inputs, load, peers
 
 
 def _send(peer, seconds):
-    inputs.requests(load.scheme(peer), 30000 * seconds)
+    inputs.requests(load.scheme(peer), 60000 * seconds)   # more than it can answer: wrk fails when they run out
     return load.verify(True, seconds, connections=16)["requests"]
 
 
