@@ -73,10 +73,10 @@ void Doors::close(const Door& door) const {
 }
 
 void Doors::close(std::string_view name) {
-    const auto at = std::find_if(doors_.begin(), doors_.end(), [name](const Door& d) { return d.name == name; });
-    if (at == doors_.end()) return;
-    close(*at);
-    doors_.erase(at);
+    const Door* door = find(name);
+    if (door == nullptr) return;
+    close(*door);
+    doors_.erase(doors_.begin() + (door - doors_.data()));
 }
 
 const Doors::Door* Doors::find(std::string_view name) const {

@@ -9,9 +9,9 @@
 #include <memory>
 #include <string>
 
+#include "edge/net/handshake_line.h"
 #include "edge/net/loop.h"
 #include "edge/net/stream.h"
-#include "edge/net/handshake_line.h"
 
 namespace holdfast {
 

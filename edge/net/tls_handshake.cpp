@@ -45,7 +45,7 @@ void TlsStream::wait(std::string_view bytes) {
         placed = place_->wait(bytes.size());
         if (placed) kept_.append(bytes);
     } catch (const std::bad_alloc&) {
-        placed = false;
+        placed = false;  // though it stands in line, what came is lost
     }
     if (!placed) return turn_away("too many wait for theirs");
     direct_inner();

@@ -5,40 +5,14 @@
 #include <cerrno>
 
 #include "cache/notify_ledger.h"
-#include "cache/store_env.h"
-#include "tests/unit/cache_doubles.h"
+#include "tests/unit/cache_state_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::cachetest;
 
 namespace {
 
-struct Bench {
-    Folder folder;
-    TestLoop loop;
-    InlineOffload offload{loop};
-    StorageObserver observer;
-    int fault = 0;  // errno that every commit fails with
-    std::unique_ptr<StateEnv> env;
-    std::unique_ptr<StateStore> values;
-    std::unique_ptr<NotifyLedger> ledger;
-
-    Bench() { open(); }
-    void open() {
-        ledger.reset();
-        values.reset();
-        env.reset();
-        StoreEnvOptions o;
-        o.dir = folder / "state";
-        o.part = "state";
-        o.bytes = 64u << 20;
-        o.key.fill(3);
-        o.fault = [this] { return fault; };
-        env = std::make_unique<StateEnv>(o, loop, offload, observer);
-        REQUIRE(env->open());
-        values = std::make_unique<StateStore>(*env);
-        ledger = std::make_unique<NotifyLedger>(*values);
-    }
+struct Bench : StateBench<NotifyLedger> {
     NotifyEntry entry(std::vector<std::string> ids, Verdict verdict = Verdict::pass) const {
         NotifyEntry out;
         out.verdict = verdict;

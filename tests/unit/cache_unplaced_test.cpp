@@ -4,41 +4,15 @@
 #include <catch2/catch.hpp>
 #include <cerrno>
 
-#include "cache/store_env.h"
 #include "cache/unplaced_ledger.h"
-#include "tests/unit/cache_doubles.h"
+#include "tests/unit/cache_state_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::cachetest;
 
 namespace {
 
-struct Bench {
-    Folder folder;
-    TestLoop loop;
-    InlineOffload offload{loop};
-    StorageObserver observer;
-    int fault = 0;  // errno that every commit fails with
-    std::unique_ptr<StateEnv> env;
-    std::unique_ptr<StateStore> values;
-    std::unique_ptr<UnplacedLedger> ledger;
-
-    Bench() { open(); }
-    void open() {
-        ledger.reset();
-        values.reset();
-        env.reset();
-        StoreEnvOptions o;
-        o.dir = folder / "state";
-        o.part = "state";
-        o.bytes = 64u << 20;
-        o.key.fill(3);
-        o.fault = [this] { return fault; };
-        env = std::make_unique<StateEnv>(o, loop, offload, observer);
-        REQUIRE(env->open());
-        values = std::make_unique<StateStore>(*env);
-        ledger = std::make_unique<UnplacedLedger>(*values);
-    }
+struct Bench : StateBench<UnplacedLedger> {
     UnplacedNotice notice(std::string id, std::string order, std::string number = {},
                           std::optional<Verdict> verdict = Verdict::fail) const {
         return {std::move(id), std::move(order), std::move(number), "app", verdict, 7, loop.now_.wall - 1s,

@@ -115,6 +115,14 @@ struct RawClient {
             return done || events.over();
         });
     }
+    // Its first flight goes out, the server's comes in, and nothing more is sent yet.
+    void begin() {
+        drive([this] {
+            SSL_do_handshake(ssl);
+            return true;
+        });
+        REQUIRE(server.until([this] { return !events.received.empty(); }));
+    }
     bool handshake() {
         int result = 0;
         drive([this, &result] {
@@ -236,12 +244,7 @@ TEST_CASE("tls: a handshake of endless small records is cut at its limit") {
 TEST_CASE("tls: a handshake that has begun goes on though the line of newcomers is full") {
     Server server;
     RawClient client(server, [](SSL*) {});
-    // Its first flight goes out, the server's comes in, and nothing more is sent yet.
-    client.drive([&] {
-        SSL_do_handshake(client.ssl);
-        return true;
-    });
-    REQUIRE(server.until([&] { return !client.events.received.empty(); }));
+    client.begin();
     struct Newcomer : HandshakeLine::Waiter {
         explicit Newcomer(HandshakeLine& line) : place(line.shared_from_this(), *this) {}
         void on_turn() override { REQUIRE(place.wait(1)); }
@@ -262,11 +265,7 @@ TEST_CASE("tls: a handshake that has begun goes on though the line of newcomers 
 TEST_CASE("tls: what came before the end of a client counts, though its handshake waited meanwhile") {
     Server server;
     RawClient client(server, [](SSL*) {});
-    client.drive([&] {
-        SSL_do_handshake(client.ssl);
-        return true;
-    });
-    REQUIRE(server.until([&] { return !client.events.received.empty(); }));
+    client.begin();
     // Each uses up a share in its turn, so that the client waits for some turns and its end comes meanwhile.
     struct Greedy : HandshakeLine::Waiter {
         explicit Greedy(HandshakeLine& line) : place(line.shared_from_this(), *this) {
