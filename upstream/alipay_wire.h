@@ -23,7 +23,7 @@ namespace holdfast {
 
 class AlipayWire {
   public:
-    static constexpr std::size_t kJobsMax = 3;        // running at once; the pool has four threads
+    static constexpr std::size_t kJobsMax = 3;        // running at once, of UvOffload::kThreads
     static constexpr std::size_t kWaitingMax = 8192;  // calls in line; above it one is refused as our own overload
     // Messages in line that nobody has verified yet: a verification takes some 20 us, all of them about 50 ms.
     static constexpr std::size_t kStrangersMax = 2048;

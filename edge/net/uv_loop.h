@@ -49,7 +49,7 @@ class UvLoop : public Loop {
     // Writes that wait for the end of the turn's callbacks; what is in there is sent before the loop waits.
     WriteGather& writes();
     void writes_pending();  // to be called when the first one joined
-    void job_started();     // work in the thread pool, which ~UvLoop waits for
+    void job_started();     // a lookup in libuv's threads, which ~UvLoop waits for
     void job_ended();
 
   private:

@@ -31,7 +31,7 @@ class UvNetwork : public Network {
     // reset) or Origin::local (no descriptors, no ports).
     [[nodiscard]] std::unique_ptr<Pending> dial(const Target& target, Done done) override;
     [[nodiscard]] std::unique_ptr<Pending> dial_unix(const std::string& path, Done done);
-    // In the thread pool; at most kAddressesMax, IPv4 and IPv6, in the system's order. Origin::local on failure.
+    // In libuv's threads; at most kAddressesMax, IPv4 and IPv6, in the system's order. Origin::local on failure.
     static constexpr std::size_t kAddressesMax = 64;
     [[nodiscard]] std::unique_ptr<Pending> resolve(const std::string& host, Resolved done) override;
 

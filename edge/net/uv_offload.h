@@ -1,6 +1,7 @@
-// Offload over libuv's thread pool (UV_THREADPOOL_SIZE threads, 4 by default, shared with name lookups). A dropped
-// handle drops the `done`, never the work; the end of the loop waits for work that has begun. Its threads run at a
-// lower priority than the loop.
+// Offload over kThreads threads of its own, started as they are needed, at a lower priority than the loop. Not those of
+// libuv: name lookups that hang would hold up commits there, and its uv_async_send (1.44) lets the loop spin where the
+// two share a processor, because the thread that it woke the loop from is preempted before it has said that it did.
+// A dropped handle drops the `done`, never the work: the destructor waits for all of it.
 #pragma once
 
 #include "edge/net/offload.h"
@@ -10,13 +11,22 @@ namespace holdfast {
 
 class UvOffload : public Offload {
   public:
-    static constexpr int kNice = 4;  // added to that of the process, at a thread's first job
+    static constexpr int kThreads = 4;
+    static constexpr int kNice = 4;  // added to that of the process
 
-    explicit UvOffload(UvLoop& loop) : loop_(loop) {}
+    explicit UvOffload(UvLoop& loop);  // the loop must outlive it
+    ~UvOffload() override;             // calls no `done` any more
+    UvOffload(const UvOffload&) = delete;
+    UvOffload& operator=(const UvOffload&) = delete;
+
     [[nodiscard]] std::unique_ptr<OffloadHandle> run(std::function<void()> work, std::function<void()> done) override;
 
   private:
-    UvLoop& loop_;
+    class Handle;
+    struct Job;
+    struct Bell;
+    struct State;
+    std::unique_ptr<State> state_;
 };
 
 }  // namespace holdfast

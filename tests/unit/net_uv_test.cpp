@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "edge/net/uv_offload.h"
@@ -119,6 +120,75 @@ TEST_CASE("uv offload: jobs run at a lower priority, the loop keeps its own") {
     REQUIRE(net.until([&] { return done; }));
     CHECK(there == std::min(before + UvOffload::kNice, 19));
     CHECK(getpriority(PRIO_PROCESS, 0) == before);
+}
+
+TEST_CASE("uv offload: jobs run beside each other, and one that hangs holds up no other") {
+    Net net;
+    UvOffload offload(net.loop);
+    std::promise<void> release;
+    std::shared_future<void> released = release.get_future().share();
+    int hung = 0, quick = 0;
+    std::vector<std::unique_ptr<OffloadHandle>> handles;
+    for (int i = 0; i + 1 < UvOffload::kThreads; ++i)
+        handles.push_back(offload.run([released] { released.wait(); }, [&] { ++hung; }));
+    for (int i = 0; i < 100; ++i) handles.push_back(offload.run([] {}, [&] { ++quick; }));
+    CHECK(net.until([&] { return quick == 100; }));
+    CHECK(hung == 0);
+    release.set_value();
+    CHECK(net.until([&] { return hung == UvOffload::kThreads - 1; }));
+}
+
+TEST_CASE("uv offload: what follows a job may start the next and drop another") {
+    Net net;
+    UvOffload offload(net.loop);
+    int left = 50, told = 0;
+    std::unique_ptr<OffloadHandle> running, spent, beside;
+    std::function<void()> next = [&] {
+        beside = offload.run([] {}, [&] { ++told; });  // the one before is dropped, ended or not
+        spent = std::move(running);
+        if (--left > 0) running = offload.run([] {}, next);
+    };
+    running = offload.run([] {}, next);
+    CHECK(net.until([&] { return left == 0; }));
+    CHECK(told < 50);
+}
+
+TEST_CASE("uv offload: its end waits for all work, calls nobody, and leaves handles that may be dropped later") {
+    Net net;
+    std::atomic<int> worked = 0;
+    std::promise<void> release;
+    std::shared_future<void> released = release.get_future().share();
+    std::vector<std::unique_ptr<OffloadHandle>> handles;
+    {
+        UvOffload offload(net.loop);
+        for (int i = 0; i < 3 * UvOffload::kThreads; ++i)
+            handles.push_back(offload.run(
+                [&worked, released] {
+                    released.wait();
+                    ++worked;
+                },
+                [] { FAIL("told after the end"); }));
+        release.set_value();
+    }
+    CHECK(worked == 3 * UvOffload::kThreads);
+    net.idle(1ms);
+    handles.clear();
+}
+
+TEST_CASE("uv offload: the loop goes on while a job is under way, and only then; signals stay with the loop") {
+    UvLoop loop;
+    UvOffload offload(loop);
+    CHECK_FALSE(loop.run_once(false));
+    sigset_t blocked;
+    bool done = false;
+    const auto job = offload.run([&blocked] { pthread_sigmask(SIG_SETMASK, nullptr, &blocked); }, [&] { done = true; });
+    loop.run();
+    CHECK(done);
+    CHECK(sigismember(&blocked, SIGTERM) == 1);
+    sigset_t here;
+    pthread_sigmask(SIG_SETMASK, nullptr, &here);
+    CHECK(sigismember(&here, SIGTERM) == 0);
+    CHECK_FALSE(loop.run_once(false));
 }
 
 TEST_CASE("uv network: a Unix socket has its mode, tells the peer's uid, and replaces only a stale file") {
