@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstring>
 
+#include "edge/base/byte_class.h"
+
 namespace holdfast {
 namespace {
 
@@ -36,7 +38,6 @@ constexpr std::array<bool, 256> bytes_of(std::string_view extra) {
     return table;
 }
 constexpr auto kUnreserved = bytes_of("-._~");
-constexpr auto kToken = bytes_of("!#$%&'*+-.^_`|~");
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -93,15 +94,22 @@ std::uint64_t short_word(std::string_view text) {
     return size == 0 ? 0 : byte(0) | byte(size / 2) << 8 | byte(size - 1) << 16;
 }
 
-// Eight digits as four bytes; `bad` becomes nonzero when one of them is no lower-case digit.
-std::uint32_t eight_hex(std::uint64_t word, std::uint64_t& bad) {
-    const std::uint64_t value = (word & kOnes * 0x0f) + ((word >> 6) & kOnes) * 9;  // letters alone have bit 6
-    const std::uint64_t letters = ((value + kOnes * 0x76) >> 7) & kOnes;            // values of ten and more
-    // As they would be written again: what differs was none.
-    bad |= (word ^ (value + kOnes * '0' + letters * ('a' - 10 - '0'))) | (value & kOnes * 0x10);
-    std::uint64_t bytes = (value << 4 | value >> 8) & 0x00ff00ff00ff00ff;
-    bytes = (bytes | bytes >> 8) & 0x0000ffff0000ffff;
-    return static_cast<std::uint32_t>(bytes | bytes >> 16);
+using Vector = ByteClass::Vector;
+typedef std::uint16_t Pairs __attribute__((vector_size(16)));
+
+// Sixteen digits as eight bytes; `bad` gets bits where one is no lower-case digit.
+std::uint64_t sixteen_hex(const char* from, Vector& bad) {
+    Vector c;
+    std::memcpy(&c, from, sizeof c);
+    const Vector digit = c - '0', letter = c - 'a';
+    const Vector is_digit = Vector(digit <= 9), is_letter = Vector(letter <= 5);
+    bad |= ~(is_digit | is_letter);
+    const auto value = Pairs((digit & is_digit) | ((letter + 10) & is_letter));
+    const Vector bytes = Vector(value << 4 | value >> 8);  // the first digit of a pair is its low half
+    const Vector low = __builtin_shuffle(bytes, Vector{0, 2, 4, 6, 8, 10, 12, 14});
+    std::uint64_t out;
+    std::memcpy(&out, &low, sizeof out);
+    return out;
 }
 
 // The reverse.
@@ -153,18 +161,20 @@ bool from_hex(std::string_view hex, std::span<std::uint8_t> out) {
     if (hex.size() != out.size() * 2) return false;
     const char* from = hex.data();
     std::uint8_t *to = out.data(), *const end = to + out.size();
-    std::uint64_t bad = 0;
-    for (; end - to >= 4; to += 4, from += 8) {
-        const std::uint32_t four = eight_hex(word_at(from), bad);
-        std::memcpy(to, &four, sizeof four);
+    Vector bad{};
+    for (; end - to >= 8; to += 8, from += 16) {
+        const std::uint64_t eight = sixteen_hex(from, bad);
+        std::memcpy(to, &eight, sizeof eight);
     }
+    std::array<std::uint64_t, 2> words;
+    std::memcpy(words.data(), &bad, sizeof words);
     for (; to != end; ++to, from += 2) {
         const std::uint8_t hi = kFromHex.data()[static_cast<unsigned char>(from[0])];
         const std::uint8_t lo = kFromHex.data()[static_cast<unsigned char>(from[1])];
-        bad |= (hi | lo) & 0xf0;
+        words[0] |= (hi | lo) & 0xf0;
         *to = static_cast<std::uint8_t>(hi << 4 | (lo & 15));
     }
-    return bad == 0;
+    return (words[0] | words[1]) == 0;
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {
@@ -221,9 +231,7 @@ std::string format_size(std::uint64_t bytes) {
 }
 
 bool is_http_token(std::string_view text) {
-    bool all = !text.empty();
-    for (char c : text) all &= kToken.data()[static_cast<unsigned char>(c)];
-    return all;
+    return !text.empty() && kTokenBytes.find_outside(text) == text.size();
 }
 
 bool is_utf8(std::string_view text) {

@@ -1,8 +1,10 @@
 // The base64 half of bytes.h.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
+#include "edge/base/byte_class.h"
 #include "edge/base/bytes.h"
 
 namespace holdfast {
@@ -18,29 +20,23 @@ constexpr auto kFromBase64 = [] {
     return table;
 }();
 
-typedef unsigned char Vector __attribute__((vector_size(16)));
-
-// All bits of each byte that is of the alphabet: arithmetic on ranges, without branches. Bit 5 makes letters small and
-// nothing else a letter; the digits follow the slash.
-Vector inside(Vector c) {
-    return Vector(((c | 0x20) - 'a') <= 25) | Vector((c - '/') <= 10) | Vector(c == '+');
-}
+constexpr ByteClass kInside(kBase64);
 
 // Whether all of `n` bytes are of the alphabet. An image of megabytes goes through here on the loop.
 bool all_base64(const unsigned char* p, std::size_t n) {
-    Vector all = ~Vector{};
+    using Vector = ByteClass::Vector;
+    Vector bad{};  // not zero: a byte that is not
     for (; n >= sizeof(Vector); p += sizeof(Vector), n -= sizeof(Vector)) {
         Vector some;
         std::memcpy(&some, p, sizeof some);
-        all &= inside(some);
+        bad |= Vector(kInside.inside(some) == 0);
     }
     Vector rest;  // filled up with one that is
     std::memset(&rest, 'A', sizeof rest);
     std::memcpy(&rest, p, n);
-    all &= inside(rest);
-    std::array<std::uint64_t, 2> words;
-    std::memcpy(words.data(), &all, sizeof words);
-    return (words[0] & words[1]) == UINT64_MAX;
+    bad |= Vector(kInside.inside(rest) == 0);
+    const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(bad);
+    return (words[0] | words[1]) == 0;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "edge/base/byte_class.h"
 #include "edge/base/word_scan.h"
 
 namespace holdfast {
@@ -14,16 +15,6 @@ bool refuse(Reject& reject, int status, RejectReason reason, std::string_view de
     reject = {status, reason, detail};
     return false;
 }
-
-// tchar of RFC 9110 §5.6.2.
-constexpr std::array<bool, 256> kTokenBytes = [] {
-    std::array<bool, 256> out{};
-    for (int c = 'a'; c <= 'z'; ++c) out[static_cast<std::size_t>(c)] = true;
-    for (int c = 'A'; c <= 'Z'; ++c) out[static_cast<std::size_t>(c)] = true;
-    for (int c = '0'; c <= '9'; ++c) out[static_cast<std::size_t>(c)] = true;
-    for (const char c : std::string_view("!#$%&'*+-.^_`|~")) out[static_cast<unsigned char>(c)] = true;
-    return out;
-}();
 
 // Whether `text` holds no control character at all (a tab neither) and, where `ascii` asks for it, no byte of 0x80 and
 // above.
@@ -181,10 +172,8 @@ bool HeadScanner::end_line(std::string& text, const HeadLimits& limits, Reject& 
 bool check_field_line(std::string_view line, Reject& reject) {
     if (line.front() == ' ' || line.front() == '\t')
         return refuse(reject, 400, RejectReason::syntax, "a header line begins with white space");
-    const auto *const begin = reinterpret_cast<const unsigned char*>(line.data()), *const end = begin + line.size();
-    const auto* at = begin;
-    while (at != end && kTokenBytes.data()[*at]) ++at;
-    if (at == begin || at == end || *at != ':')
+    const std::size_t end = kTokenBytes.find_outside(line);
+    if (end == 0 || end == line.size() || line[end] != ':')
         return refuse(reject, 400, RejectReason::syntax, "a header field has a malformed name");
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "edge/base/byte_class.h"
 #include "edge/base/bytes.h"
 #include "edge/base/crypto.h"
 #include "edge/base/log.h"
@@ -202,4 +203,24 @@ TEST_CASE("bytes: one wrong byte anywhere in a long base64 text is found") {
             if (is_base64(one) != (known || padding)) FAIL("byte " << c << " at " << at);
         }
     }
+}
+
+TEST_CASE("bytes: the first byte outside of a class is found wherever it stands") {
+    const std::string_view members = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (int c = 0; c < 256; ++c) {
+        const bool member = c != 0 && members.find(static_cast<char>(c)) != std::string_view::npos;
+        for (std::size_t size = 1; size <= 40; ++size)
+            for (std::size_t at = 0; at < size; ++at) {
+                std::string one(size, 'a');
+                one[at] = static_cast<char>(c);
+                const std::size_t expected = member ? size : at;
+                if (kTokenBytes.find_outside(one) != expected) FAIL("byte " << c << " at " << at << " of " << size);
+            }
+    }
+    CHECK(kTokenBytes.find_outside("") == 0);
+    CHECK(kTokenBytes.find_outside("a:b:") == 1);
+    CHECK(kTokenBytes.find_outside("X-Signature-Of-Something: a:b") == 24);
+    CHECK(is_http_token("POST"));
+    CHECK_FALSE(is_http_token(""));
+    CHECK_FALSE(is_http_token("PO ST"));
 }
