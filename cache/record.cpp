@@ -120,14 +120,8 @@ OutcomeKey Codec::outcome_key(const SubjectKey& key) {
     return out;
 }
 
-OrderKey Codec::order_key(std::string_view credential, std::string_view order_no) {
-    LastOrder& last = last_order_;
-    if (order_no.empty() || last.order_no != order_no || last.credential != credential) {
-        last.credential.assign(credential);
-        last.order_no.assign(order_no);
-        last.key = as_chars(siphash128(order_key_, {credential, order_no}));
-    }
-    return last.key;
+OrderKey Codec::order_key(std::string_view credential, std::string_view order_no) const {
+    return as_chars(siphash128(order_key_, {credential, order_no}));
 }
 
 AesGcm& Codec::sealer(std::uint32_t number) {

@@ -71,7 +71,7 @@ class Codec {
 
     OutcomeKey outcome_key(const SubjectKey& key);
     SubjectHash subject_hash(std::string_view subject);
-    OrderKey order_key(std::string_view credential, std::string_view order_no);
+    OrderKey order_key(std::string_view credential, std::string_view order_no) const;
     std::uint32_t scene_tag(std::string_view scene);
 
     void seal(std::string_view key, RecordHeader header, std::string_view plain, std::string& out);
@@ -98,13 +98,6 @@ class Codec {
     std::unordered_map<std::uint32_t, AesGcm> sealers_;       // at most kSealersMax, then begun anew
     std::map<std::string, std::uint32_t, std::less<>> tags_;  // of the configured scenes; at most kTagsMax
     std::string aad_, plain_, body_;
-
-    // An exchange asks for the key of its order when it looks and again when it puts.
-    struct LastOrder {
-        std::string credential, order_no;
-        OrderKey key{};
-    };
-    LastOrder last_order_;
 };
 
 }  // namespace holdfast

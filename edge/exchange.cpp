@@ -141,7 +141,7 @@ Exchange::Next Exchange::authenticate() {
 Exchange::Next Exchange::recall() {
     request_.order_no = begin_.order_no;
     const Exchange* leader = owner_.find(order_name());
-    const auto found = parts_.storage.orders().find(credential_->id, begin_.order_no, now());
+    const auto found = find_order(now());
     std::optional<RecordedAnswer> recorded;
     if (found) recorded = decode_recorded(found->answer);
     const auto pending = [&found] {
@@ -205,8 +205,17 @@ Exchange::Next Exchange::precheck() {
 bool Exchange::repeats() const {
     const Exchange* leader = owner_.find(order_name());
     if (leader != nullptr) return leader->digest_ == digest_;
-    const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now());
+    const auto found = find_order(now());
     return found && is_final(*found);
+}
+
+const OrderKey& Exchange::ledger_key() const {
+    if (!ledger_key_) ledger_key_ = parts_.storage.orders().key(credential_->id, request_.order_no);
+    return *ledger_key_;
+}
+
+std::optional<OrderRecord> Exchange::find_order(Now now) const {
+    return parts_.storage.orders().find(ledger_key(), now);
 }
 
 std::string Exchange::order_name() const {
@@ -234,7 +243,7 @@ Exchange::Next Exchange::join() {
 
 Exchange::Next Exchange::join_recorded() {
     const Now t = now();
-    const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, t);
+    const auto found = find_order(t);
     if (!found) {
         auto told = notified_before(parts_, *snapshot_, live_record(), {}, t);
         repeated_ = told.has_value();

@@ -140,6 +140,8 @@ class Exchange final : public RequestHandler {
     bool is_final(const OrderRecord& found) const;
     bool repeats() const;
     std::string order_name() const;  // in the table of those in flight
+    const OrderKey& ledger_key() const;
+    std::optional<OrderRecord> find_order(Now now) const;
     void remember_pending(const std::string& id, Now now);
 
     // ask
@@ -191,6 +193,7 @@ class Exchange final : public RequestHandler {
     const Credential* credential_ = nullptr;  // in snapshot_
     const SceneRuntime* scene_ = nullptr;     // in snapshot_
     std::string order_key_;                   // of the in-flight table while this leads; empty otherwise
+    mutable std::optional<OrderKey> ledger_key_;  // once somebody asks for it
     Exchange* leader_ = nullptr;
     std::vector<Exchange*> followers_;
     std::optional<RecordedAnswer> prior_;  // a degraded answer that this order has had

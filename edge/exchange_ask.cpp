@@ -118,7 +118,7 @@ bool Exchange::decided_meanwhile(Now now) {
 }
 
 bool Exchange::final_meanwhile(Now now) {
-    const auto order = parts_.storage.orders().find(credential_->id, request_.order_no, now);
+    const auto order = find_order(now);
     auto recorded = order && is_final(*order) ? decode_recorded(order->answer) : std::nullopt;
     if (!recorded) return false;
     repeat_raw(std::move(recorded->raw));
@@ -135,19 +135,22 @@ std::optional<Answer> Exchange::told_of(const std::string& id, Now now) {
 
 // An order whose outcome comes later: asked again it is asked at the centre again, unless a notification came before.
 void Exchange::remember_pending(const std::string& id, Now now) {
-    const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now);
+    const auto found = find_order(now);
     if (found && is_final(*found)) return;  // it came while this answer was on its way
     OrderRecord order;
     order.body = digest_;
     order.epoch = asked_epoch_;
     order.decided = now;
     order.answer = encode_unanswered({std::nullopt, true, request_.scene, request_.subject, request_.device, id});
-    parts_.storage.orders().put(credential_->id, request_.order_no, std::move(order), now);
+    parts_.storage.orders().put(ledger_key(), std::move(order), now);
 }
 
 LiveRecord Exchange::live_record() const {
-    return {credential_->id,   request_.subject, request_.scene, request_.device,
-            request_.order_no, digest_,          asked_epoch_,   drop_in_ ? drop_in_->raw.get() : nullptr};
+    LiveRecord out{credential_->id, request_.subject, request_.scene, request_.device, request_.order_no, digest_};
+    out.asked_epoch = asked_epoch_;
+    out.raw = drop_in_ ? drop_in_->raw.get() : nullptr;
+    out.key = ledger_key();
+    return out;
 }
 
 Answer Exchange::record(CentreOutcome&& outcome, Now now) {

@@ -217,25 +217,25 @@ bool Exchange::is_final(const OrderRecord& found) const {
 void Exchange::remember_failed(Now now) {
     if (order_known_ || order_key_.empty()) return;
     // While this one was being decided the centre's late answer may have come.
-    if (call_end_ != CallEnd::none && parts_.storage.orders().find(credential_->id, request_.order_no, now)) return;
+    if (call_end_ != CallEnd::none && find_order(now)) return;
     OrderRecord order;
     order.body = digest_;
     order.epoch = call_end_ == CallEnd::none ? parts_.storage.outcomes().epoch() : asked_epoch_;
     order.decided = now;
     order.answer = encode_unanswered({std::nullopt, false, request_.scene, request_.subject, request_.device, {}});
-    parts_.storage.orders().put(credential_->id, request_.order_no, std::move(order), now);
+    parts_.storage.orders().put(ledger_key(), std::move(order), now);
 }
 
 void Exchange::remember_degraded(const Answer& answer, Now now) {
     // The centre's word may have come while this one was on its way: it is final, and stays.
-    const auto found = parts_.storage.orders().find(credential_->id, request_.order_no, now);
+    const auto found = find_order(now);
     if (found && is_final(*found)) return;
     OrderRecord order;
     order.body = digest_;
     order.epoch = parts_.storage.outcomes().epoch();
     order.decided = now;
     order.answer = encode(answer, request_.scene, request_.subject, request_.device);
-    parts_.storage.orders().put(credential_->id, request_.order_no, std::move(order), now);
+    parts_.storage.orders().put(ledger_key(), std::move(order), now);
 }
 
 }  // namespace holdfast

@@ -56,7 +56,8 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     order.epoch = record.asked_epoch;
     order.decided = now;
     order.answer = encode(answer, record.scene, record.subject, record.device, record.raw);
-    parts.storage.orders().put(record.credential, record.order_no, std::move(order), now);
+    OrderLedger& orders = parts.storage.orders();
+    orders.put(record.key ? *record.key : orders.key(record.credential, record.order_no), std::move(order), now);
     if (scene == nullptr || scene->max_age <= Nanos(0)) return out;
     if (!record.remember_pass && outcome.verdict == Verdict::pass) return out;
     // An answer that must not be remembered still takes the place of the one before it, as a record that no rung

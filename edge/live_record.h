@@ -2,6 +2,7 @@
 // for an answer in time and for a late one, whose exchange is gone.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@ struct LiveRecord {
     std::uint64_t asked_epoch = 0;       // OutcomeStore::epoch() when the call began
     const RawAnswer* raw = nullptr;      // the centre's own words, where they are to be given again
     bool remember_pass = true;           // false: a pass answers its order, and no other request from memory
+    std::optional<OrderKey> key{};       // the order's, where it is known already
 };
 
 // The same with texts of its own, for a late answer, whose exchange is gone.
