@@ -41,10 +41,14 @@ bool OrderLedger::State::read(const OrderRing::Place& place, lmdb::Db db, const 
     return plain && read_order(*plain, place.slot, key, out);
 }
 
+void OrderLedger::prefetch(const OrderKey& key) const {
+    state_->ring.prefetch(key);
+}
+
 std::optional<OrderRecord> OrderLedger::find(const OrderKey& key, Now now) {
     State& s = *state_;
     if (!s.env.open()) return std::nullopt;
-    s.ring.prefetch(key);
+    prefetch(key);
     for (std::size_t back = 0; back < kOrderParts; ++back) {
         const std::size_t part = s.ring.newest(back);
         const auto place = s.ring.find(part, key);

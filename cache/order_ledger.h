@@ -40,6 +40,8 @@ class OrderLedger {
     ~OrderLedger();
     // For the calls below: who asks several times for one order computes it once. Good for this store only.
     OrderKey key(std::string_view credential, std::string_view order_no);
+    // Asks for the memory in which find() will look; costs nothing to wait for.
+    void prefetch(const OrderKey& key) const;
     // The newest record of this order younger than `retain`; one that does not verify is not there.
     std::optional<OrderRecord> find(const OrderKey& key, Now now);
     // Adds or replaces. False when too much waits for the disk, there is no cache, or the answer is too long: it is

@@ -178,6 +178,7 @@ Exchange::Next Exchange::parse() {
         return refuse(ApiCode::invalid_request, parsed.error().detail);
     }
     request_ = std::move(*parsed);
+    parts_.storage.orders().prefetch(ledger_key());  // join() looks there, when the rules have been gone through
     return go(Step::precheck);
 }
 

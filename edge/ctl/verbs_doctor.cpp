@@ -97,7 +97,7 @@ int run_support_bundle(Session& s) {
     bundle.ask("circuit.json", admin::kCircuit, redacted);
     bundle.ask("cache.json", admin::kCacheStats, redacted);
     bundle.ask("config.json", std::string(admin::kConfig), redacted);
-    bundle.ask("settings.ndjson", std::string(admin::kConfig) + "?origin=1", redacted_settings);
+    bundle.ask("settings.ndjson", fmt::format("{}?origin=1", admin::kConfig), redacted_settings);
     bundle.ask("metrics.txt", "/metrics", same);
     bundle.ask("journal-verify.json", admin::kJournalVerify, redacted);
     bundle.ask("journal.txt", fmt::format("{}?n={}", admin::kJournal, kEntriesShown), bare_entries);
