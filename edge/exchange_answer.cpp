@@ -1,6 +1,4 @@
 // The end of an exchange: the answer in bytes, and the accounts, always last.
-#include <array>
-#include <charconv>
 #include <new>
 
 #include "edge/connection.h"
@@ -53,10 +51,7 @@ Reply pending_reply(std::string_view request_id) {
 std::string Exchange::cache_status(Now now) const {
     if (answer_->source == Source::cache) {
         const auto ttl = std::chrono::floor<Seconds>(answer_->expires_at - now.wall).count();
-        std::array<char, 24> digits;
-        const char* const end = std::to_chars(digits.begin(), digits.end(), ttl).ptr;
-        const std::string_view seconds(digits.begin(), end);
-        return std::string("holdfast; hit; ttl=").append(seconds).append("; detail=degraded");
+        return "holdfast; hit; ttl=" + std::to_string(ttl) + "; detail=degraded";
     }
     if (repeated_) return "holdfast; hit; detail=order";
     if (answer_->source == Source::live) return stored_ ? "holdfast; fwd=miss; stored" : "holdfast; fwd=miss";
