@@ -92,7 +92,28 @@ std::string function_of(int lines) {
     return out + "}\n";
 }
 
+// Lines on which the name of a test holds what CMake takes for the end of an item of a list.
+std::string names_taken_apart(const std::string& text) {
+    const std::string mark = "TEST_CASE(\"";
+    std::string out;
+    for (const auto& line : lines_of(text))
+        if (starts_with(line, mark) && line.substr(mark.size(), line.find('"', mark.size()) - mark.size()).find(';') !=
+                                           std::string::npos)
+            out += std::string(line) + "\n";
+    return out;
+}
+
 } // namespace
+
+TEST_CASE("tidy: CMake finds every test by its name") {
+    std::string all;
+    for (const auto& [path, text] : tree())
+        if (is_cpp(path)) all += names_taken_apart(text);
+    std::fputs(all.c_str(), stderr);
+    CHECK(all.empty());
+    CHECK_FALSE(names_taken_apart("TEST_CASE(\"a: b; c\") {\n").empty());
+    CHECK(names_taken_apart("TEST_CASE(\"a: b\") { f(\";\"); }\n").empty());
+}
 
 TEST_CASE("tidy: every file of the tree keeps the rules of the house") {
     REQUIRE(tree().size() > 20);

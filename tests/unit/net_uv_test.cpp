@@ -175,7 +175,7 @@ TEST_CASE("uv offload: its end waits for all work, calls nobody, and leaves hand
     handles.clear();
 }
 
-TEST_CASE("uv offload: the loop goes on while a job is under way, and only then; signals stay with the loop") {
+TEST_CASE("uv offload: the loop goes on while a job is under way and only then, and signals stay with the loop") {
     UvLoop loop;
     UvOffload offload(loop);
     CHECK_FALSE(loop.run_once(false));
