@@ -29,7 +29,7 @@ class UnplacedLedger {
     static constexpr std::size_t kNoticesMax = NotifyLedger::kOrdersMax / 2;
     static constexpr std::size_t kOfOrderMax = NotifyLedger::kIdsMax;  // then the oldest leaves
     // Those that decide nothing are kept apart, so that they take no room of those that do: a later one takes the place
-    // of an earlier one.
+    // of an earlier one. Nobody waits for them: as many as show that somebody sends such.
     static constexpr std::size_t kUndecidedMax = 2048;
     static constexpr Nanos kKeep = NotifyLedger::kKeep;
 

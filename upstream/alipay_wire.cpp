@@ -168,7 +168,6 @@ void AlipayWire::start_next() {
             piece.works.push_back(std::exchange(at->second.work, nullptr));  // without it, it runs
         }
         if (piece.ids.empty()) return;
-        ++running_;
         Job& first = jobs_.at(piece.ids.front());
         first.handle = offload_.run(
             [works = std::move(piece.works)] {
@@ -181,6 +180,7 @@ void AlipayWire::start_next() {
                 start_next();
                 for (const std::uint64_t id : all) finished(id);
             });
+        ++running_;  // only now: without memory for it nothing runs
     }
 }
 

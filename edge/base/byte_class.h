@@ -8,11 +8,28 @@
 #include <cstring>
 #include <string_view>
 
+#ifdef __SSSE3__
+#include <tmmintrin.h>
+#endif
+
 namespace holdfast {
+
+typedef unsigned char ByteVector __attribute__((vector_size(16)));
+
+// Requires: all indices below 16.
+inline ByteVector look_up(ByteVector table, ByteVector indices) {
+#ifdef __SSSE3__
+    return ByteVector(_mm_shuffle_epi8(__m128i(table), __m128i(indices)));
+#else
+    ByteVector out;
+    for (int i = 0; i < 16; ++i) out[i] = table[indices[i]];
+    return out;
+#endif
+}
 
 class ByteClass {
   public:
-    typedef unsigned char Vector __attribute__((vector_size(16)));
+    using Vector = ByteVector;
 
     // Requires: all of `members` from 0x20 to 0x7f, one bit for each of these six high halves.
     constexpr explicit ByteClass(std::string_view members) {
@@ -27,7 +44,7 @@ class ByteClass {
     // Not zero in each byte that is of the class, zero in others.
     Vector inside(Vector bytes) const {
         const auto high = std::bit_cast<Vector>(high_), low = std::bit_cast<Vector>(low_);
-        return __builtin_shuffle(high, bytes >> 4) & __builtin_shuffle(low, bytes & 15);
+        return look_up(high, bytes >> 4) & look_up(low, bytes & 15);
     }
     // Where the first byte stands that is not; the size when all are.
     std::size_t find_outside(std::string_view text) const {

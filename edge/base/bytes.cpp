@@ -106,7 +106,7 @@ std::uint64_t sixteen_hex(const char* from, Vector& bad) {
     bad |= ~(is_digit | is_letter);
     const auto value = Pairs((digit & is_digit) | ((letter + 10) & is_letter));
     const Vector bytes = Vector(value << 4 | value >> 8);  // the first digit of a pair is its low half
-    const Vector low = __builtin_shuffle(bytes, Vector{0, 2, 4, 6, 8, 10, 12, 14});
+    const Vector low = look_up(bytes, Vector{0, 2, 4, 6, 8, 10, 12, 14});
     std::uint64_t out;
     std::memcpy(&out, &low, sizeof out);
     return out;

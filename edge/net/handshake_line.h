@@ -17,10 +17,11 @@ namespace holdfast {
 class HandshakeLine : public std::enable_shared_from_this<HandshakeLine> {
   public:
     // Of the callbacks between two readings of the loop's clock, of which a turn has two (after the poll, and before
-    // the next); the step that uses it up may last beyond. While turns are long it grows to a quarter of them.
+    // the next); the step that uses it up may last beyond. While turns are long it grows to a quarter of them. With two
+    // shares a turn, and a step beyond each, requests keep half of the ten milliseconds that a turn may last.
     static constexpr Nanos kShare = 2ms, kShareMax = 8ms;
-    static constexpr std::size_t kNewcomersMax = 2048;
-    static constexpr Nanos kWaitMax = 2s;  // of a newcomer
+    static constexpr std::size_t kNewcomersMax = 2048;  // about two seconds of a core's signatures, so of kWaitMax
+    static constexpr Nanos kWaitMax = 2s;  // of a newcomer, well below limits.handshake_timeout
     static constexpr std::size_t kWaitingBytesMax = 16 * 1024 * 1024;  // kept for all who wait, together
 
     // Both are called from no call of its own, when it does not wait any more.

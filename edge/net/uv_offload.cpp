@@ -9,13 +9,14 @@
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
-#include <deque>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "edge/base/check.h"
+#include "edge/base/log.h"
 
 namespace holdfast {
 namespace {
@@ -54,6 +55,7 @@ struct UvOffload::Job {
     std::function<void()> work;
     std::function<void()> done;
     Handle* handle = nullptr;
+    std::unique_ptr<Job> next{};
 
     // What was to be called; nothing when nobody waits.
     std::function<void()> leave() {
@@ -89,10 +91,44 @@ struct UvOffload::Bell {
     }
 };
 
+// First in, first out, through the jobs themselves: what has ended needs no memory to be told.
+class UvOffload::Line {
+  public:
+    Line() = default;
+    Line(Line&& other) noexcept
+        : first_(std::move(other.first_)),
+          last_(std::exchange(other.last_, nullptr)),
+          size_(std::exchange(other.size_, 0)) {}
+    Line& operator=(Line&&) = delete;
+    ~Line() {
+        while (size_ > 0) pop();  // one by one: a long chain of owners would not fit the stack
+    }
+    std::size_t size() const { return size_; }
+    void push(std::unique_ptr<Job> job) {
+        Job* const last = job.get();
+        (last_ == nullptr ? first_ : last_->next) = std::move(job);
+        last_ = last;
+        ++size_;
+    }
+    // Requires: size() > 0.
+    std::unique_ptr<Job> pop() {
+        std::unique_ptr<Job> out = std::move(first_);
+        first_ = std::move(out->next);
+        if (--size_ == 0) last_ = nullptr;
+        return out;
+    }
+
+  private:
+    std::unique_ptr<Job> first_;
+    Job* last_ = nullptr;
+    std::size_t size_ = 0;
+};
+
 struct UvOffload::State {
     explicit State(UvLoop& on);
     ~State();
     void serve();  // a thread's whole life
+    void start_thread();
     void take_ended();
     void keep_loop(bool going) const;
 
@@ -100,11 +136,11 @@ struct UvOffload::State {
     Bell* bell = new Bell(*this);
     std::size_t under_way = 0;  // jobs that have not come back
     std::vector<std::thread> threads;
+    bool refused = false;  // a thread, and said so
 
     std::mutex lock;  // of what follows
     std::condition_variable wanted;
-    std::deque<std::unique_ptr<Job>> line;
-    std::vector<std::unique_ptr<Job>> ended;
+    Line line, ended;
     std::size_t idle = 0;  // threads that wait
     bool ending = false;
 };
@@ -121,6 +157,7 @@ UvOffload::State::State(UvLoop& on) : loop(on) {
     bell->handle.data = bell;
     HF_CHECK(uv_poll_start(&bell->handle, UV_READABLE, &Bell::rung) == 0);
     keep_loop(false);
+    threads.reserve(kThreads);
 }
 
 UvOffload::State::~State() {
@@ -130,7 +167,7 @@ UvOffload::State::~State() {
     }
     wanted.notify_all();
     for (std::thread& thread : threads) thread.join();
-    for (const auto& job : ended) job->leave();
+    while (ended.size() > 0) ended.pop()->leave();
     Bell::close(bell);
 }
 
@@ -148,32 +185,41 @@ void UvOffload::State::serve() {
     std::unique_lock<std::mutex> held(lock);
     for (;;) {
         ++idle;
-        wanted.wait(held, [this] { return ending || !line.empty(); });
+        wanted.wait(held, [this] { return ending || line.size() > 0; });
         --idle;
-        if (line.empty()) return;
-        std::unique_ptr<Job> job = std::move(line.front());
-        line.pop_front();
+        if (line.size() == 0) return;
+        std::unique_ptr<Job> job = line.pop();
         held.unlock();
         job->work();
         held.lock();
-        ended.push_back(std::move(job));
-        if (ended.size() > 1) continue;  // the loop knows
+        ended.push(std::move(job));
         held.unlock();
-        bell->ring();
+        bell->ring();  // each one: whoever came before may have been stopped on its way to the bell
         held.lock();
     }
 }
 
-void UvOffload::State::take_ended() {
-    std::vector<std::unique_ptr<Job>> back;
-    {
-        const std::lock_guard<std::mutex> guard(lock);
-        back.swap(ended);
+// The first one must start. Without the others the work is done later, but done.
+void UvOffload::State::start_thread() {
+    const SignalsBlocked blocked;
+    try {
+        threads.emplace_back([this] { serve(); });
+    } catch (const std::exception& e) {
+        HF_CHECK(!threads.empty());
+        if (!std::exchange(refused, true))
+            log::error("only {} of {} threads for work could be started: {}", threads.size(), kThreads, e.what());
     }
+}
+
+void UvOffload::State::take_ended() {
+    std::unique_lock<std::mutex> held(lock);
+    Line back(std::move(ended));
+    held.unlock();
     under_way -= back.size();
     if (under_way == 0) keep_loop(false);
     loop.enter();
-    for (auto& job : back) {
+    while (back.size() > 0) {
+        std::unique_ptr<Job> job = back.pop();
         const std::function<void()> done = job->leave();
         job.reset();  // the work's values end before what follows begins
         if (done) done();
@@ -188,19 +234,15 @@ std::unique_ptr<OffloadHandle> UvOffload::run(std::function<void()> work, std::f
     auto handle = std::make_unique<Handle>(*job);
     job->handle = handle.get();
     State& s = *state_;
+    const bool first = s.threads.empty();
+    if (first) s.start_thread();
     if (s.under_way++ == 0) s.keep_loop(true);
-    bool waits = false;
-    {
-        const std::lock_guard<std::mutex> guard(s.lock);
-        s.line.push_back(std::move(job));
-        waits = s.idle >= s.line.size();
-    }
-    if (!waits && s.threads.size() < kThreads) {
-        const SignalsBlocked blocked;
-        s.threads.emplace_back([&s] { s.serve(); });
-    } else {
-        s.wanted.notify_one();
-    }
+    s.lock.lock();
+    s.line.push(std::move(job));
+    const bool waits = s.idle < s.line.size();
+    s.lock.unlock();
+    s.wanted.notify_one();
+    if (waits && !first && s.threads.size() < kThreads) s.start_thread();
     return handle;
 }
 

@@ -1,7 +1,8 @@
-// Offload over kThreads threads of its own, started as they are needed, at a lower priority than the loop. Not those of
-// libuv: name lookups that hang would hold up commits there, and its uv_async_send (1.44) lets the loop spin where the
-// two share a processor, because the thread that it woke the loop from is preempted before it has said that it did.
-// A dropped handle drops the `done`, never the work: the destructor waits for all of it.
+// Offload over kThreads threads of its own, started as they are needed, at a lower priority than the loop where they
+// may lower it (the system-call filter of the packaged unit forbids that). Not those of libuv: name lookups that hang
+// would hold up commits there, and its uv_async_send (1.44) lets the loop spin where the two share a processor, because
+// the thread that it woke the loop from is preempted before it has said that it did. A dropped handle drops the `done`,
+// never the work: the destructor waits for all of it.
 #pragma once
 
 #include "edge/net/offload.h"
@@ -24,6 +25,7 @@ class UvOffload : public Offload {
   private:
     class Handle;
     struct Job;
+    class Line;
     struct Bell;
     struct State;
     std::unique_ptr<State> state_;

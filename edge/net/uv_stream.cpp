@@ -144,7 +144,8 @@ int UvStream::try_send(std::string_view bytes) const {
     ssize_t sent = -1;
     do sent = ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    return sent < 0 ? uv_translate_sys_error(errno) : static_cast<int>(sent);
+    if (sent >= 0) return static_cast<int>(sent);
+    return errno == ENOBUFS ? UV_EAGAIN : uv_translate_sys_error(errno);
 }
 
 void UvStream::send_pending() {
