@@ -15,7 +15,7 @@
 namespace holdfast {
 
 inline constexpr std::size_t kRecentMax = 4096;
-inline constexpr std::size_t kRecentRefusedMax = 512;  // kept apart: who is refused pushes out nobody else's trace
+inline constexpr std::size_t kRecentRefusedMax = 512;  // an eighth of all: who is refused pushes nobody else out
 inline constexpr std::size_t kTracedAttemptsMax = 3;
 
 struct AttemptTrace {

@@ -8,24 +8,9 @@
 #include <cstring>
 #include <string_view>
 
-#ifdef __SSSE3__
-#include <tmmintrin.h>
-#endif
+#include "edge/base/byte_vector.h"
 
 namespace holdfast {
-
-typedef unsigned char ByteVector __attribute__((vector_size(16)));
-
-// Requires: all indices below 16.
-inline ByteVector look_up(ByteVector table, ByteVector indices) {
-#ifdef __SSSE3__
-    return ByteVector(_mm_shuffle_epi8(__m128i(table), __m128i(indices)));
-#else
-    ByteVector out;
-    for (int i = 0; i < 16; ++i) out[i] = table[indices[i]];
-    return out;
-#endif
-}
 
 class ByteClass {
   public:
@@ -41,11 +26,6 @@ class ByteClass {
         }
     }
 
-    // Not zero in each byte that is of the class, zero in others.
-    Vector inside(Vector bytes) const {
-        const auto high = std::bit_cast<Vector>(high_), low = std::bit_cast<Vector>(low_);
-        return look_up(high, bytes >> 4) & look_up(low, bytes & 15);
-    }
     // Where the first byte stands that is not; the size when all are.
     std::size_t find_outside(std::string_view text) const {
         std::size_t at = 0;
@@ -60,11 +40,12 @@ class ByteClass {
     }
 
   private:
-    std::size_t outside(Vector bytes) const {
-        const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(Vector(inside(bytes) == 0));
-        if (words[0] != 0) return static_cast<std::size_t>(std::countr_zero(words[0])) / 8;
-        return words[1] == 0 ? sizeof(Vector) : 8 + static_cast<std::size_t>(std::countr_zero(words[1])) / 8;
+    // Not zero in each byte that is of the class, zero in others.
+    Vector inside(Vector bytes) const {
+        const auto high = std::bit_cast<Vector>(high_), low = std::bit_cast<Vector>(low_);
+        return look_up(high, bytes >> 4) & look_up(low, bytes & 15);
     }
+    std::size_t outside(Vector bytes) const { return first_set(Vector(inside(bytes) == 0)); }
 
     alignas(16) std::array<unsigned char, 16> high_{}, low_{};
 };

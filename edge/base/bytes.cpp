@@ -166,8 +166,7 @@ bool from_hex(std::string_view hex, std::span<std::uint8_t> out) {
         const std::uint64_t eight = sixteen_hex(from, bad);
         std::memcpy(to, &eight, sizeof eight);
     }
-    std::array<std::uint64_t, 2> words;
-    std::memcpy(words.data(), &bad, sizeof words);
+    auto words = std::bit_cast<std::array<std::uint64_t, 2>>(bad);
     for (; to != end; ++to, from += 2) {
         const std::uint8_t hi = kFromHex.data()[static_cast<unsigned char>(from[0])];
         const std::uint8_t lo = kFromHex.data()[static_cast<unsigned char>(from[1])];

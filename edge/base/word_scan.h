@@ -8,9 +8,7 @@
 #include <cstring>
 #include <string_view>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include "edge/base/byte_vector.h"
 
 namespace holdfast::word_scan {
 
@@ -47,15 +45,12 @@ std::uint64_t any(std::string_view text, Test test) {
 
 // Where the first control character (a tab too) stands at or after `from`; the size when there is none.
 inline std::size_t find_control(std::string_view text, std::size_t from) {
-#ifdef __SSE2__
-    const __m128i below = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f);
-    for (; text.size() - from >= 16; from += 16) {
-        const __m128i some = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + from));
-        const __m128i found = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(some, below), some), _mm_cmpeq_epi8(some, del));
-        const auto bits = static_cast<unsigned>(_mm_movemask_epi8(found));
-        if (bits != 0) return from + static_cast<std::size_t>(std::countr_zero(bits));
+    for (; text.size() - from >= sizeof(ByteVector); from += sizeof(ByteVector)) {
+        ByteVector some;
+        std::memcpy(&some, text.data() + from, sizeof some);
+        const std::size_t at = first_set(ByteVector(some <= 0x1f) | ByteVector(some == 0x7f));
+        if (at < sizeof(ByteVector)) return from + at;
     }
-#endif
     for (; text.size() - from >= 8; from += 8) {
         std::uint64_t word;
         std::memcpy(&word, text.data() + from, 8);

@@ -1,7 +1,6 @@
 #include "edge/net/header_guard.h"
 
 #include <algorithm>
-#include <array>
 
 #include "edge/base/byte_class.h"
 #include "edge/base/word_scan.h"

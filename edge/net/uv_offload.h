@@ -12,8 +12,8 @@ namespace holdfast {
 
 class UvOffload : public Offload {
   public:
-    static constexpr int kThreads = 4;
-    static constexpr int kNice = 4;  // added to that of the process
+    static constexpr int kThreads = 4;  // three may be full of signatures; one is left for the disk
+    static constexpr int kNice = 4;     // added to that of the process: a bit less than half of the loop's weight
 
     explicit UvOffload(UvLoop& loop);  // the loop must outlive it
     ~UvOffload() override;             // calls no `done` any more
