@@ -108,13 +108,15 @@ PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Na
     const OutcomeKey stored = env_.codec().outcome_key(key);
     const std::uint32_t scene_tag = tag_of(key.scene);
     if (revocations_.hidden(view_of(stored).substr(0, 16), scene_tag, record.asked_epoch)) return PutOutcome::hidden;
-    if (max_age > Nanos(0) && unchanged(stored, scene_tag, record, max_age, now)) return PutOutcome::unchanged;
+    const std::uint64_t print = print_of(record);
+    if (max_age > Nanos(0) && unchanged(stored, scene_tag, record, print, max_age, now)) return PutOutcome::unchanged;
     recent_.forget(stored);
     WriteOp op;
     op.db = kOutcomes;
     op.key = view_of(stored);
     env_.codec().seal_outcome(stored, record, drop_after(record.decided.wall, keep), op.value);
     if (!env_.batch().add(std::move(op))) return PutOutcome::refused;
+    note(stored, record, print);
     if (now.wall > wall_high_) {
         wall_high_ = now.wall;
         wall_changed_ = true;
@@ -136,8 +138,7 @@ std::uint64_t LmdbOutcomeStore::print_of(const OutcomeRecord& record) const {
 
 // Whether an equal outcome, younger than a tenth of its time, is there: by what was seen lately, else by looking.
 bool LmdbOutcomeStore::unchanged(const OutcomeKey& key, std::uint32_t scene_tag, const OutcomeRecord& record,
-                                 Nanos max_age, Now now) {
-    const std::uint64_t print = print_of(record);
+                                 std::uint64_t print, Nanos max_age, Now now) {
     if (const RecentAnswers::Seen* seen = recent_.find(key)) {
         const Nanos by_mono = now.mono - seen->decided.mono, by_wall = now.wall - seen->decided.wall;
         const bool young = by_mono >= Nanos(0) && by_wall >= Nanos(0) && std::max(by_mono, by_wall) < max_age / 10;
@@ -148,9 +149,13 @@ bool LmdbOutcomeStore::unchanged(const OutcomeKey& key, std::uint32_t scene_tag,
     if (look(key, scene_tag, now, scratch_) != Found::record || scratch_.age >= max_age / 10 ||
         !same_answer(scratch_, record))
         return false;
-    // By this boot's clock only: of another boot's record the monotonic time means nothing.
-    if (scratch_.boot == boot_id()) recent_.note(key, {scratch_.decided, scratch_.asked_epoch, print});
+    note(key, scratch_, print);
     return true;
+}
+
+// By this boot's clock only: of another boot's record the monotonic time means nothing.
+void LmdbOutcomeStore::note(const OutcomeKey& key, const OutcomeRecord& record, std::uint64_t print) {
+    if (record.boot == boot_id()) recent_.note(key, {record.decided, record.asked_epoch, print});
 }
 
 void LmdbOutcomeStore::purge(std::string_view scene, Now now, Durable done) {

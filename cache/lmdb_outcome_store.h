@@ -32,7 +32,9 @@ class LmdbOutcomeStore final : public OutcomeStore {
     enum class Found { none, record, hidden, damaged };
     Found look(const OutcomeKey& key, std::uint32_t scene_tag, Now now, OutcomeRecord& out);
     std::uint32_t tag_of(std::string_view scene) const;
-    bool unchanged(const OutcomeKey& key, std::uint32_t scene_tag, const OutcomeRecord& record, Nanos max_age, Now now);
+    bool unchanged(const OutcomeKey& key, std::uint32_t scene_tag, const OutcomeRecord& record, std::uint64_t print,
+                   Nanos max_age, Now now);
+    void note(const OutcomeKey& key, const OutcomeRecord& record, std::uint64_t print);
     std::uint64_t print_of(const OutcomeRecord& record) const;
     void erase_revoked(const SubjectHash& subject, std::uint64_t epoch);
 

@@ -11,6 +11,9 @@ void Recent::Ring::add(RequestTrace&& trace, std::size_t max) {
     }
     traces[next] = std::move(trace);
     next = (next + 1) % max;
+    // Not touched for thousands of requests: on its way into the cache of the processor while the next one is decided.
+    const char* place = reinterpret_cast<const char*>(&traces[next]);
+    for (std::size_t at = 0; at < sizeof(RequestTrace); at += 64) __builtin_prefetch(place + at, 1);
 }
 
 const RequestTrace* Recent::Ring::find(std::string_view request_id) const {

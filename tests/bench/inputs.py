@@ -50,7 +50,7 @@ def headers(scheme, timestamp, nonce, body, digest=None):
 
 
 def requests(scheme, count):
-    """work/requests.txt: the parts of the body, then "order nonce signature body-hash" lines, all for one timestamp.
+    """work/load/requests.txt: the parts of the body, then "order nonce signature body-hash" lines, all for one timestamp.
 
     Made shortly before use, because the window is 300 s."""
     timestamp, stamp = int(time.time()), os.urandom(4).hex()
@@ -59,7 +59,8 @@ def requests(scheme, count):
     subjects = [f"{middle}{subject(i)}{tail}".encode() for i in range(SUBJECTS)]
     before, after = canonical(scheme, timestamp, "\0", "\1").split("\0")
     after = after[:-1]
-    with open(host.work("requests.txt"), "w") as out:
+    os.makedirs(host.work("load"), exist_ok=True)      # of its own: the node watches the folder of its configuration
+    with open(host.work("load", "requests.txt"), "w") as out:
         out.write("\n".join((scheme, str(timestamp), head, middle, tail)) + "\n")
         for i in range(count):
             name, nonce = order(stamp, i), f"{stamp}{i:024x}"

@@ -28,7 +28,7 @@ def scheme(peer):
 
 
 def verify(tls, seconds, connections=64):
-    """Signed verifications from work/requests.txt."""
+    """Signed verifications from work/load/requests.txt."""
     base = f"https://127.0.0.1:{host.HTTPS}" if tls else f"http://127.0.0.1:{host.HTTP}"
     return wrk(base + inputs.PATH, "verify.lua", seconds, connections)
 

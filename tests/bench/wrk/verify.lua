@@ -1,10 +1,10 @@
--- POST signed verifications from work/requests.txt (see inputs.py), each with an order, a nonce and a signature of its own.
+-- POST signed verifications from work/load/requests.txt (see inputs.py), each with an order, a nonce and a signature of its own.
 dofile("wrk/report.lua")
 local lines, subjects, at = {}, {}, 0
 local node, head, before_nonce, before_body
 
 function init()
-    local file = assert(io.open("work/requests.txt"))
+    local file = assert(io.open("work/load/requests.txt"))
     local scheme, stamp = file:read("*l"), file:read("*l")
     local middle, tail
     head, middle, tail = file:read("*l"), file:read("*l"), file:read("*l")
@@ -19,7 +19,7 @@ end
 -- A line is "order nonce signature body-hash": 20, 32, 64 and 64 characters.
 function request()
     at = at + 1
-    local line = assert(lines[at], "work/requests.txt is too short for this run")
+    local line = assert(lines[at], "work/load/requests.txt is too short for this run")
     local order, nonce, mac, rest = line:sub(1, 20), line:sub(22, 53), line:sub(55, 118), subjects[(at - 1) % 2000 + 1]
     if node then
         return before_nonce .. nonce .. "\r\nX-Content-SHA256: " .. line:sub(120)
