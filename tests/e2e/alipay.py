@@ -3,7 +3,7 @@
 
 Usage: alipay.py BIN_DIR [NAME...]: runs every check, or those named. The gateway is central-sim.
 """
-import hashlib, hmac, http.client, json, os, pathlib, secrets, shutil, signal, subprocess, sys, tempfile, time
+import hashlib, hmac, http.client, json, os, pathlib, secrets, shutil, signal, socket, subprocess, sys, tempfile, time
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -94,11 +94,20 @@ alipay_public_key_file = "alipay-public.pem"
         return subprocess.Popen([str(self.bin / program), *arguments], stdout=out or log, stderr=log)
 
     def free_port(self):
-        import socket
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        return self.port
+        """As free_port() of tests/support/e2e_process.h: below the ports of outgoing connections, and ours alone."""
+        while True:
+            port = 20000 + secrets.randbelow(12000)
+            self.reserved = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    self.reserved.bind(f"\0holdfast-test-port-{port}")
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    self.reserved.close()
+                    continue
+            self.port = port
+            return port
 
     def start_node(self):
         self.node = self.start("holdfast", "--config", self.path("holdfast.toml"))

@@ -95,7 +95,7 @@ TEST_CASE("e2e: a linter that finds nothing in a broken description would be of 
     }
 }
 
-TEST_CASE("e2e: what a node answers is what the description says, and the samples can ask it") {
+TEST_CASE("e2e: what a node answers is what the description says, and the samples can ask it", "[beside]") {
     Site site;
     const HttpAnswer served = get(site, "/openapi.json");
     CHECK(served.status == 200);

@@ -39,7 +39,7 @@ bool problem(const Site& site, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("e2e: etcd lays the policy over the file, what is bad, empty or older stays out") {
+TEST_CASE("e2e: etcd lays the policy over the file, what is bad, empty or older stays out", "[beside]") {
     Etcd etcd;
     etcd.put("holdfast/policy", policy("7m"));
     Site site(with(etcd));

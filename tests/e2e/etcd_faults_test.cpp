@@ -104,7 +104,7 @@ TEST_CASE("etcd: killed, it is refused at once, and restarted with its data, lea
     CHECK(b.told(Kind::other_cluster) == 0);
 }
 
-TEST_CASE("etcd: the leader of three dies, the others serve") {
+TEST_CASE("etcd: the leader of three dies, the others serve", "[beside]") {
     EtcdBench b = three();
     const auto lease = b.grant(30s);
     REQUIRE(lease);
@@ -123,7 +123,7 @@ TEST_CASE("etcd: the leader of three dies, the others serve") {
     CHECK(b.coordinator->describe() != b.etcd.url(leader));
 }
 
-TEST_CASE("etcd: a member that freezes is left for the next one, and its watch ends") {
+TEST_CASE("etcd: a member that freezes is left for the next one, and its watch ends", "[beside]") {
     EtcdBench b = three();
     b.timeout = 1s;
     REQUIRE(b.range("/"));
@@ -148,7 +148,7 @@ TEST_CASE("etcd: a member that freezes is left for the next one, and its watch e
     b.etcd.thaw(used);
 }
 
-TEST_CASE("etcd: without a quorum requests are refused and the watch ends") {
+TEST_CASE("etcd: without a quorum requests are refused and the watch ends", "[beside]") {
     EtcdBench b = three();
     REQUIRE(b.range("/"));
     Watched w;
@@ -166,7 +166,7 @@ TEST_CASE("etcd: without a quorum requests are refused and the watch ends") {
            none.error().code == Code::timeout));
 }
 
-TEST_CASE("etcd: a watch from a revision that is compacted away says so") {
+TEST_CASE("etcd: a watch from a revision that is compacted away says so", "[beside]") {
     EtcdBench b;
     for (int i = 0; i < 5; ++i) b.write({put("/c/a", std::to_string(i))});
     const Revision last = b.write({put("/c/a", "last")});
@@ -186,7 +186,7 @@ TEST_CASE("etcd: a watch from a revision that is compacted away says so") {
     CHECK(next.told() == "+/c/a=after");
 }
 
-TEST_CASE("etcd: a compaction under a running watch loses it nothing") {
+TEST_CASE("etcd: a compaction under a running watch loses it nothing", "[beside]") {
     EtcdBench b;
     const Revision from = b.write({put("/c/a", "0")});
     Watched w;
@@ -200,7 +200,7 @@ TEST_CASE("etcd: a compaction under a running watch loses it nothing") {
     CHECK_FALSE(w.end);
 }
 
-TEST_CASE("etcd: a value longer than any of ours, put there by hand, is cut to the limit") {
+TEST_CASE("etcd: a value longer than any of ours, put there by hand, is cut to the limit", "[beside]") {
     EtcdBench b;
     const std::string all(kStoreValueMax, 'v');
     b.etcd.put("/v/a", all + "x");
@@ -210,7 +210,7 @@ TEST_CASE("etcd: a value longer than any of ours, put there by hand, is cut to t
     CHECK((cut->kvs[0].value == all));
 }
 
-TEST_CASE("etcd: a lease revoked early takes its keys along, and keeping it says that it is gone") {
+TEST_CASE("etcd: a lease revoked early takes its keys along, and keeping it says that it is gone", "[beside]") {
     EtcdBench b;
     const auto lease = b.grant(60s);
     REQUIRE(lease);
@@ -224,7 +224,7 @@ TEST_CASE("etcd: a lease revoked early takes its keys along, and keeping it says
     CHECK(b.keep(lease->id)->ttl == 0s);
 }
 
-TEST_CASE("etcd: older data after a restore is told as a revision that fell") {
+TEST_CASE("etcd: older data after a restore is told as a revision that fell", "[beside]") {
     EtcdBench b;
     b.write({put("/o/a", "old")});
     b.etcd.kill();
@@ -247,7 +247,7 @@ TEST_CASE("etcd: older data after a restore is told as a revision that fell") {
     CHECK(b.coordinator->status().revision_falls == 1);
 }
 
-TEST_CASE("etcd: another cluster at the same address is told") {
+TEST_CASE("etcd: another cluster at the same address is told", "[beside]") {
     EtcdBench b;
     for (int i = 0; i < 5; ++i) b.write({put("/o/a", "x")});
     const auto before = b.range("/o/");
@@ -261,7 +261,7 @@ TEST_CASE("etcd: another cluster at the same address is told") {
     CHECK(b.told(Kind::other_cluster) == 1);
 }
 
-TEST_CASE("etcd: an endpoint of another cluster is refused while one of the first is left") {
+TEST_CASE("etcd: an endpoint of another cluster is refused while one of the first is left", "[beside]") {
     EtcdBench b;
     e2e::Etcd other;
     b.options.endpoints = {*parse_endpoint(b.etcd.url()), *parse_endpoint(other.url())};
@@ -283,7 +283,8 @@ TEST_CASE("etcd: an endpoint of another cluster is refused while one of the firs
     CHECK(b.range("/")->header.cluster == first->header.cluster);
 }
 
-TEST_CASE("etcd: with a user, the login is made, renewed when the token has expired, and keys are kept apart") {
+TEST_CASE("etcd: with a user, the login is made, renewed when the token has expired, and keys are kept apart",
+          "[beside]") {
     e2e::EtcdSetup setup;
     setup.flags = {"--auth-token-ttl", "1"};
     EtcdBench b(setup);
@@ -316,7 +317,7 @@ TEST_CASE("etcd: with a user, the login is made, renewed when the token has expi
     CHECK(not_ours.end->error.code == Code::denied);
 }
 
-TEST_CASE("etcd: a wrong password is one clear notice, and no storm of logins") {
+TEST_CASE("etcd: a wrong password is one clear notice, and no storm of logins", "[beside]") {
     EtcdBench b;
     b.etcd.turn_auth_on("node", "node-secret", "/holdfast/");
     b.options.user = "node";
@@ -338,7 +339,8 @@ TEST_CASE("etcd: a wrong password is one clear notice, and no storm of logins") 
     CHECK(b.told(Kind::logged_in) == 1);
 }
 
-TEST_CASE("etcd: no user for a cluster that wants one is denied, a user for one that wants none is no matter") {
+TEST_CASE("etcd: no user for a cluster that wants one is denied, a user for one that wants none is no matter",
+          "[beside]") {
     EtcdBench b;
     b.options.user = "node";
     b.options.password = "node-secret";
@@ -352,7 +354,7 @@ TEST_CASE("etcd: no user for a cluster that wants one is denied, a user for one 
     CHECK(denied.error().code == Code::denied);
 }
 
-TEST_CASE("etcd: over TLS with client certificates") {
+TEST_CASE("etcd: over TLS with client certificates", "[beside]") {
     testing::TestCa ca;
     ca.issue("server", "IP:127.0.0.1");
     ca.issue("stranger", "DNS:stranger.test");

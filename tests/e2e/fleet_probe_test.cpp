@@ -25,7 +25,7 @@ double probes_at(Site& site) {
 
 }  // namespace
 
-TEST_CASE("e2e fleet: the prober dies by kill -9 while it probes, and another one probes and closes") {
+TEST_CASE("e2e fleet: the prober dies by kill -9 while it probes, and another one probes and closes", "[beside]") {
     Etcd etcd;
     Site a(member("pop-0", etcd.urls())), b(member("pop-1", etcd.urls()));
     for (Site* site : {&a, &b}) REQUIRE(leased(*site));
@@ -52,7 +52,7 @@ TEST_CASE("e2e fleet: the prober dies by kill -9 while it probes, and another on
     CHECK(eventually(10s, [&] { return serves_live(*other); }));  // the recovery ramp
 }
 
-TEST_CASE("e2e fleet: a reload's wait ends the one that is under way") {
+TEST_CASE("e2e fleet: a reload's wait ends the one that is under way", "[beside]") {
     Etcd etcd;
     Terms terms = member("pop-0", etcd.urls());
     terms.circuit = "minimum_calls = 10\nopen_wait = \"1h\"\nopen_wait_max = \"1h\"\nthrottle_below = 0\n";
@@ -72,7 +72,7 @@ TEST_CASE("e2e fleet: a reload's wait ends the one that is under way") {
     CHECK(probes_at(site) > 0);
 }
 
-TEST_CASE("e2e fleet: the store over TLS with a client certificate, a stranger's is refused") {
+TEST_CASE("e2e fleet: the store over TLS with a client certificate, a stranger's is refused", "[beside]") {
     testing::TestCa ca, strangers;
     ca.issue("server", "IP:127.0.0.1");
     ca.issue("node", "DNS:node.test");
@@ -94,7 +94,8 @@ TEST_CASE("e2e fleet: the store over TLS with a client certificate, a stranger's
     CHECK(count(stranger.log(), "warning: etcd: ") == 1);
 }
 
-TEST_CASE("e2e fleet: a user without rights to the fleet's keys is told of once, and the node stands alone") {
+TEST_CASE("e2e fleet: a user without rights to the fleet's keys is told of once, and the node stands alone",
+          "[beside]") {
     Etcd etcd;
     etcd.turn_auth_on("guest", "guest-secret", "/another/");
     Site site(member("pop-0", etcd.urls()));

@@ -113,7 +113,7 @@ TEST_CASE("e2e fleet: two open the third in two seconds, one alone nobody, order
     CHECK(eventually(2s, [&] { return live(c) == 2; }));  // it gave its lease back
 }
 
-TEST_CASE("e2e fleet: a cluster of three loses its leader by kill -9, and nobody waits for it") {
+TEST_CASE("e2e fleet: a cluster of three loses its leader by kill -9, and nobody waits for it", "[beside]") {
     EtcdSetup setup;
     setup.members = 3;
     Etcd etcd(setup);
@@ -129,7 +129,8 @@ TEST_CASE("e2e fleet: a cluster of three loses its leader by kill -9, and nobody
     }));
 }
 
-TEST_CASE("e2e fleet: the road of one node is cut, stopped or spoilt: it alone is autonomous, warned once") {
+TEST_CASE("e2e fleet: the road of one node is cut, stopped or spoilt: it alone is autonomous, warned once",
+          "[beside]") {
     Etcd etcd;
     Relay relay(etcd.port());
     Site cut(member("pop-0", {fmt::format("http://127.0.0.1:{}", relay.port())})), other(member("pop-1", etcd.urls()));
@@ -152,7 +153,8 @@ TEST_CASE("e2e fleet: the road of one node is cut, stopped or spoilt: it alone i
     }
 }
 
-TEST_CASE("e2e fleet: restarts, compaction, edited and older data, a wrong password: refused, said once, untouched") {
+TEST_CASE("e2e fleet: restarts, compaction, edited and older data, a wrong password: refused, said once, untouched",
+          "[beside]") {
     Etcd etcd;
     Site site(member("pop-1", etcd.urls()));
     REQUIRE(leased(site));

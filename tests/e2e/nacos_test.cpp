@@ -137,7 +137,7 @@ bool up(const Site& site, double wanted) {
 
 }  // namespace
 
-TEST_CASE("e2e: a token of Nacos that has run out is renewed by a login, unseen") {
+TEST_CASE("e2e: a token of Nacos that has run out is renewed by a login, unseen", "[beside]") {
     Nacos nacos;
     const Password password("right");
     nacos.put(policy("7m"));
@@ -156,7 +156,8 @@ TEST_CASE("e2e: a token of Nacos that has run out is renewed by a login, unseen"
     CHECK(site.log().find("is away") == std::string::npos);  // nothing to look at
 }
 
-TEST_CASE("e2e: Nacos that refuses, fails, talks nonsense or has lost the value changes nothing, and status says it") {
+TEST_CASE("e2e: Nacos that refuses, fails, talks nonsense or has lost the value changes nothing, and status says it",
+          "[beside]") {
     using Manner = Nacos::Manner;
     Nacos nacos;
     const Password password("right");
@@ -197,7 +198,7 @@ TEST_CASE("e2e: Nacos that refuses, fails, talks nonsense or has lost the value 
     CHECK(in_force(site, "8m"));
 }
 
-TEST_CASE("e2e: a login that Nacos refuses leaves the last good policy in force, also over a restart") {
+TEST_CASE("e2e: a login that Nacos refuses leaves the last good policy in force, also over a restart", "[beside]") {
     Nacos nacos;
     const Password password("right");
     nacos.put(policy("7m"));

@@ -142,7 +142,8 @@ TEST_CASE("e2e: an outage older than the hard stop has no provisional answers un
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "s4")).json().text("source") == "live");
 }
 
-TEST_CASE("e2e: who was let through in an outage is put to the centre after it, and an operator sees what it says") {
+TEST_CASE("e2e: who was let through in an outage is put to the centre after it, and an operator sees what it says",
+          "[beside]") {
     Terms terms;
     terms.scenes = scenes("after = \"0s\", budget_per_minute = 100, per_subject_per_hour = 5");
     Site site(std::move(terms), R"({"failPercent":0,"reviewPercent":0,"outcomes":{"bad":"fail"}})");

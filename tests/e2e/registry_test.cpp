@@ -106,7 +106,7 @@ bool status_says(const Site& site, const std::string& text, Nanos limit = 15s) {
 
 }  // namespace
 
-TEST_CASE("e2e: a policy of Consul that is older, empty or not permitted stays out, and status says why") {
+TEST_CASE("e2e: a policy of Consul that is older, empty or not permitted stays out, and status says why", "[beside]") {
     Consul consul;
     consul.put(policy("7m"), 10, 10);
     Site site(consul.terms());
@@ -130,7 +130,8 @@ TEST_CASE("e2e: a policy of Consul that is older, empty or not permitted stays o
     CHECK(site.metric("holdfast_config_last_reload_successful") == 1);
 }
 
-TEST_CASE("e2e: a node is in its registry while it serves: not drained, not ended, and again after it was forgotten") {
+TEST_CASE("e2e: a node is in its registry while it serves: not drained, not ended, and again after it was forgotten",
+          "[beside]") {
     Consul consul;
     consul.put(policy("7m"), 10, 10);
     Site site(consul.terms());

@@ -114,7 +114,7 @@ void damage_state(const Damage& how) {
 
 }  // namespace
 
-TEST_CASE("e2e: a damaged cache is moved aside, and the node verifies and remembers anew") {
+TEST_CASE("e2e: a damaged cache is moved aside, and the node verifies and remembers anew", "[beside]") {
     for (const Damage& how : damages()) {
         INFO(how.name);
         Site site;
@@ -134,7 +134,7 @@ TEST_CASE("e2e: a damaged cache is moved aside, and the node verifies and rememb
     }
 }
 
-TEST_CASE("e2e: a cache that was cut or exchanged while the node was cleanly stopped is not believed") {
+TEST_CASE("e2e: a cache that was cut or exchanged while the node was cleanly stopped is not believed", "[beside]") {
     for (const Damage& how : damages()) {
         if (how.name.starts_with("pages of")) continue;  // found record by record, each by its seal
         INFO(how.name);
@@ -150,17 +150,18 @@ TEST_CASE("e2e: a cache that was cut or exchanged while the node was cleanly sto
     }
 }
 
-TEST_CASE("e2e: without a sound state nobody is let in from memory until the operator resets it") {
+TEST_CASE("e2e: without a sound state nobody is let in from memory until the operator resets it", "[beside]") {
     const auto all = damages();
     for (std::size_t i = 0; i < all.size(); i += 2) damage_state(all[i]);
 }
 
-TEST_CASE("e2e: the same for the other ways in which a state is damaged") {
+TEST_CASE("e2e: the same for the other ways in which a state is damaged", "[beside]") {
     const auto all = damages();
     for (std::size_t i = 1; i < all.size(); i += 2) damage_state(all[i]);
 }
 
-TEST_CASE("e2e: a journal with a damaged tail is cut at its last valid entry, and the cut is kept and told") {
+TEST_CASE("e2e: a journal with a damaged tail is cut at its last valid entry, and the cut is kept and told",
+          "[beside]") {
     Site site;
     REQUIRE(site.ctl({"degrade", "on", "--scene", "LOGIN", "--reason", "an entry"}).status == 0);
     kill_node(site);
@@ -179,7 +180,7 @@ TEST_CASE("e2e: a journal with a damaged tail is cut at its last valid entry, an
     CHECK(kept == 1);
 }
 
-TEST_CASE("e2e: a journal that was edited is told, by holdfastctl too") {
+TEST_CASE("e2e: a journal that was edited is told, by holdfastctl too", "[beside]") {
     Site site;
     REQUIRE(site.ctl({"degrade", "on", "--scene", "LOGIN", "--reason", "the true reason"}).status == 0);
     REQUIRE(site.stop_node(SIGTERM) == 0);
@@ -195,7 +196,7 @@ TEST_CASE("e2e: a journal that was edited is told, by holdfastctl too") {
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status != 0);
 }
 
-TEST_CASE("e2e: without a journal there is no provisional answer, and everything else goes on") {
+TEST_CASE("e2e: without a journal there is no provisional answer, and everything else goes on", "[beside]") {
     Site site;
     REQUIRE(site.stop_node(SIGTERM) == 0);
     fs::rename(site.data("journal"), site.dir() + "/journal-of-before");
@@ -210,7 +211,7 @@ TEST_CASE("e2e: without a journal there is no provisional answer, and everything
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "unknown")).code() == "VerificationUnavailable");
 }
 
-TEST_CASE("e2e: a full cache makes room or does without, and every request is verified") {
+TEST_CASE("e2e: a full cache makes room or does without, and every request is verified", "[beside]") {
     Terms terms;
     terms.cache = "size = \"1MiB\"";
     Site site(std::move(terms));
@@ -230,7 +231,7 @@ TEST_CASE("e2e: a full cache makes room or does without, and every request is ve
     CHECK(site.stop_node(SIGTERM) == 0);
 }
 
-TEST_CASE("e2e: a second node on the same folder is refused, and the first goes on") {
+TEST_CASE("e2e: a second node on the same folder is refused, and the first goes on", "[beside]") {
     Site site;
     std::string config = read_file(site.config_file());
     config.replace(config.find("listen]\naddress = \"127.0.0.1:") + 29, 5, std::to_string(free_port()));

@@ -147,7 +147,8 @@ TEST_CASE("e2e: a new process that fails at any moment is killed, and the node s
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
-TEST_CASE("e2e: a new process that hangs is ended, the node serves on meanwhile, and the next upgrade works") {
+TEST_CASE("e2e: a new process that hangs is ended, the node serves on meanwhile, and the next upgrade works",
+          "[beside]") {
     const Folder folder;
     const std::string path = folder.path + "/holdfast", pid_file = folder.path + "/pid";
     Site site(own_program(path));
@@ -190,7 +191,7 @@ TEST_CASE("e2e: an upgrade that failed is told once the next one can be asked fo
     CHECK(answer->status == 200);
 }
 
-TEST_CASE("e2e: a node that is told to end during an upgrade ends, and leaves no new process") {
+TEST_CASE("e2e: a node that is told to end during an upgrade ends, and leaves no new process", "[beside]") {
     const Folder folder;
     const std::string path = folder.path + "/holdfast";
     Site site(own_program(path));

@@ -10,7 +10,8 @@ namespace {
 const std::string kSupport = std::string(HOLDFAST_SOURCE_DIR) + "/tests/support/";
 }
 
-TEST_CASE("e2e: rules, runbook and dashboard name what a fresh node exports, and the rules pass their tests") {
+TEST_CASE("e2e: rules, runbook and dashboard name what a fresh node exports, and the rules pass their tests",
+          "[beside]") {
     const Site site;
     const HttpAnswer metrics = site.monitor("/metrics");
     REQUIRE(metrics.status == 200);

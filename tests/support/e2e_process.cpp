@@ -5,10 +5,12 @@
 #include <netinet/in.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -24,6 +26,24 @@ namespace holdfast::e2e {
 namespace {
 
 constexpr int kFirstPort = 20'000, kPorts = 12'000;
+
+// Whether no test that runs beside this one has chosen the port; until this process ends none will. The name is one of
+// the kernel's own (unix(7), abstract), which leaves nothing behind; tests/e2e/alipay.py takes the same.
+bool reserve(int port) {
+    static std::vector<int> held;  // closed by the end of the process
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string name = "holdfast-test-port-" + std::to_string(port);
+    std::copy(name.begin(), name.end(), address.sun_path + 1);
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0) {
+        held.push_back(fd);
+        return true;
+    }
+    ::close(fd);
+    return false;
+}
 
 // Spawns with the three descriptors given as files; an empty name is /dev/null.
 pid_t spawn(const Arguments& arguments, const std::string& in, const std::string& out, const std::string& err) {
@@ -133,6 +153,7 @@ void pause_for(Nanos time) {
 int free_port() {
     for (int tries = 0; tries < 200; ++tries) {
         const int port = kFirstPort + static_cast<int>(random_u64() % kPorts);
+        if (!reserve(port)) continue;
         const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_in address{};
         address.sin_family = AF_INET;

@@ -58,7 +58,8 @@ bool eventually(Nanos limit, Condition met);
 std::string memory_folder();
 
 void pause_for(Nanos time);
-// A loopback port that is free now, below the range that the kernel gives to outgoing connections.
+// A loopback port that is free now, below the range that the kernel gives to outgoing connections; as long as this
+// process lives no other test is given it.
 int free_port();
 
 template <typename Condition>
