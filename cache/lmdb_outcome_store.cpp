@@ -75,8 +75,9 @@ LmdbOutcomeStore::Found LmdbOutcomeStore::look(const OutcomeKey& key, std::uint3
 
 std::optional<OutcomeRecord> LmdbOutcomeStore::find(const SubjectKey& key, Now now) {
     if (!env_.open()) return std::nullopt;
+    const OutcomeKey stored = env_.codec().outcome_key(key);
     std::optional<OutcomeRecord> out(std::in_place);
-    switch (look(env_.codec().outcome_key(key), tag_of(key.scene), now, *out)) {
+    switch (look(stored, tag_of(key.scene), now, *out)) {
         case Found::record:
             // Bound by the key already; a difference would be a broken codec, and nothing to answer from.
             if (out->scene == key.scene && out->has_device == !key.device.empty()) {
@@ -90,8 +91,10 @@ std::optional<OutcomeRecord> LmdbOutcomeStore::find(const SubjectKey& key, Now n
             break;
         case Found::damaged:
             ++stats_.damaged;
+            recent_.forget(stored);  // the next equal answer is written
             break;
         case Found::none:
+            recent_.forget(stored);
             break;
     }
     ++stats_.misses;

@@ -12,7 +12,7 @@ namespace holdfast {
 
 class RecentAnswers {
   public:
-    static constexpr std::size_t kRecentAnswersMax = 4096;  // a power of two; about 400 KiB
+    static constexpr std::size_t kRecentAnswersMax = 4096;  // a power of two; 288 KiB
 
     struct Seen {
         Now decided{};

@@ -3,8 +3,8 @@
 
 Usage: alipay.py BIN_DIR [NAME...]: runs every check, or those named. The gateway is central-sim.
 """
-import hashlib, hmac, http.client, json, os, pathlib, secrets, shutil, signal, socket, subprocess, sys, tempfile, time
-import urllib.parse
+import errno, hashlib, hmac, http.client, json, os, pathlib, secrets, shutil, signal, socket, subprocess, sys, tempfile
+import time, urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 APP_ID = "2021000000000001"
@@ -103,8 +103,10 @@ alipay_public_key_file = "alipay-public.pem"
                 try:
                     self.reserved.bind(f"\0holdfast-test-port-{port}")
                     probe.bind(("127.0.0.1", port))
-                except OSError:
+                except OSError as error:
                     self.reserved.close()
+                    if error.errno != errno.EADDRINUSE:
+                        raise
                     continue
             self.port = port
             return port

@@ -78,7 +78,7 @@ TEST_CASE("e2e: a slow body ends in 408, and leaves nothing behind", "[beside]")
     CHECK(site.metric("holdfast_requests_in_flight") == 0);
 }
 
-TEST_CASE("e2e: a refused request whose body does not come gets its refusal, and not a 408", "[beside]") {
+TEST_CASE("e2e: a refused request whose body does not come gets its refusal, and not a 408") {
     Site site;
     Client client = site.connect();
     client.send("POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
@@ -105,7 +105,7 @@ TEST_CASE("e2e: a body that does not begin has all of its time, one that has beg
     CHECK(silent.answer(8s).value_or(HttpAnswer{}).status == 408);
 }
 
-TEST_CASE("e2e: silence is closed without a word, before the first request and after one", "[beside]") {
+TEST_CASE("e2e: silence is closed without a word, before the first request and after one") {
     Site site(short_limits());
     Client silent = site.connect(), idle = site.connect();
     idle.send(site.bytes(verify_ask(site.order(), "LOGIN", "user-1")));
@@ -115,7 +115,7 @@ TEST_CASE("e2e: silence is closed without a word, before the first request and a
     others_are_served(site);
 }
 
-TEST_CASE("e2e: a handshake that does not come, or comes by halves, is closed", "[beside]") {
+TEST_CASE("e2e: a handshake that does not come, or comes by halves, is closed") {
     Site site(short_limits());
     Client silent = Client::plain(site.port()), half = Client::plain(site.port()), drip = Client::plain(site.port());
     half.send(std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11));
@@ -126,7 +126,7 @@ TEST_CASE("e2e: a handshake that does not come, or comes by halves, is closed", 
     CHECK(site.metric("holdfast_http_rejects_total{reason=\"timeout_handshake\"}") >= 2);
 }
 
-TEST_CASE("e2e: a client that does not read its answers is ended, and the node holds few of them", "[beside]") {
+TEST_CASE("e2e: a client that does not read its answers is ended, and the node holds few of them") {
     Terms terms;
     terms.tls = false;
     terms.limits = "write_stall_timeout = \"1s\"";
@@ -145,7 +145,7 @@ TEST_CASE("e2e: a client that does not read its answers is ended, and the node h
     CHECK(eventually(kSoon, [&] { return site.metric("holdfast_http_rejects_total{reason=\"timeout_write\"}") == 1; }));
 }
 
-TEST_CASE("e2e: above the cap of connections a new one is shed with 503, and health still answers", "[beside]") {
+TEST_CASE("e2e: above the cap of connections a new one is shed with 503, and health still answers") {
     Terms terms;
     terms.limits = "connections = 8";
     Site site(std::move(terms));
@@ -169,7 +169,7 @@ TEST_CASE("e2e: above the cap of connections a new one is shed with 503, and hea
     CHECK(eventually(3s, [&] { return site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200; }));
 }
 
-TEST_CASE("e2e: at the cap the connection that was idle for longest makes room", "[beside]") {
+TEST_CASE("e2e: at the cap the connection that was idle for longest makes room") {
     Terms terms;
     terms.limits = "connections = 4";
     Site site(std::move(terms));
@@ -184,7 +184,7 @@ TEST_CASE("e2e: at the cap the connection that was idle for longest makes room",
     CHECK(idle.front().until_closed(3s) == "");
 }
 
-TEST_CASE("e2e: one network prefix cannot take all connections, above its share it is shed with 503", "[beside]") {
+TEST_CASE("e2e: one network prefix cannot take all connections, above its share it is shed with 503") {
     Site site(short_limits("connections_per_prefix = 3"));
     std::vector<Client> held;
     for (int i = 0; i < 3; ++i) held.push_back(site.connect());
@@ -201,7 +201,7 @@ TEST_CASE("e2e: one network prefix cannot take all connections, above its share 
     CHECK(eventually(3s, [&] { return site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200; }));
 }
 
-TEST_CASE("e2e: a prefix that takes what is kept for its 503 too is closed without a word", "[beside]") {
+TEST_CASE("e2e: a prefix that takes what is kept for its 503 too is closed without a word") {
     Terms terms;
     terms.tls = false;
     terms.limits = "connections_per_prefix = 3";
@@ -214,7 +214,7 @@ TEST_CASE("e2e: a prefix that takes what is kept for its 503 too is closed witho
     CHECK(site.metric("holdfast_http_rejects_total{reason=\"prefix\"}") == 65);
 }
 
-TEST_CASE("e2e: clients that leave in the middle cost nothing that stays", "[beside]") {
+TEST_CASE("e2e: clients that leave in the middle cost nothing that stays") {
     Site site({}, R"({"latencyMs":{"min":100,"max":100}})");
     const std::string whole = site.bytes(verify_ask("gone", "LOGIN", "user-1"));
     for (std::size_t cut = 1; cut < whole.size(); cut += 37) {

@@ -211,7 +211,7 @@ TEST_CASE("e2e: without a journal there is no provisional answer, and everything
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "unknown")).code() == "VerificationUnavailable");
 }
 
-TEST_CASE("e2e: a full cache makes room or does without, and every request is verified", "[beside]") {
+TEST_CASE("e2e: a full cache makes room or does without, and every request is verified") {
     Terms terms;
     terms.cache = "size = \"1MiB\"";
     Site site(std::move(terms));

@@ -147,8 +147,7 @@ TEST_CASE("e2e: a new process that fails at any moment is killed, and the node s
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
-TEST_CASE("e2e: a new process that hangs is ended, the node serves on meanwhile, and the next upgrade works",
-          "[beside]") {
+TEST_CASE("e2e: a new process that hangs is ended, the node serves on meanwhile, and the next upgrade works") {
     const Folder folder;
     const std::string path = folder.path + "/holdfast", pid_file = folder.path + "/pid";
     Site site(own_program(path));

@@ -9,12 +9,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "edge/base/crypto.h"
@@ -41,7 +43,9 @@ bool reserve(int port) {
         held.push_back(fd);
         return true;
     }
-    ::close(fd);
+    const int error = errno;
+    if (fd >= 0) ::close(fd);
+    if (error != EADDRINUSE) throw std::system_error(error, std::generic_category(), "cannot reserve " + name);
     return false;
 }
 
@@ -87,6 +91,12 @@ Process::~Process() {
     if (status_) return;
     signal(SIGKILL);
     wait(5s);
+}
+
+bool Process::stopped() {
+    siginfo_t seen{};
+    return !status_ && ::waitid(P_PID, static_cast<id_t>(pid_), &seen, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+           seen.si_pid == pid_;
 }
 
 bool Process::running() {

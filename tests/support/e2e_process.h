@@ -30,6 +30,8 @@ class Process {
 
     pid_t pid() const { return pid_; }
     bool running();
+    // Whether all of its threads stand still, after SIGSTOP; the signal alone lets some of them go on for a while.
+    bool stopped();
     void signal(int number);
     // The exit status, or 128 and the number of the signal that ended it; nothing when it still runs after `limit`.
     std::optional<int> wait(Nanos limit);

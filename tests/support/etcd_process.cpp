@@ -100,7 +100,9 @@ std::vector<std::string> Etcd::urls() const {
 }
 
 void Etcd::freeze(int member) {
-    at(member).process->signal(SIGSTOP);
+    Process& process = *at(member).process;
+    process.signal(SIGSTOP);
+    if (!eventually(5s, [&process] { return process.stopped(); })) throw std::runtime_error("etcd does not stop");
 }
 void Etcd::thaw(int member) {
     at(member).process->signal(SIGCONT);

@@ -90,6 +90,11 @@ TEST_CASE("cache: full of outcomes alone it makes room and writing goes on") {
     CHECK(b.storage->health().cache.ok);
     CHECK(b.evicted[Eviction::space] > 0);
     CHECK(b.find({"app", "s11999", "LOGIN", ""}));
+    // What was put out is not taken for unchanged.
+    for (int i = 0; i < 12000; ++i) {
+        const SubjectKey key{"app", "s" + std::to_string(i), "LOGIN", ""};
+        if (b.put(key, b.record()) == PutOutcome::unchanged && !b.find(key)) FAIL("lost: " << key.subject);
+    }
 }
 
 TEST_CASE("storage: without its state/ the cache is not believed") {
