@@ -10,7 +10,6 @@ namespace {
 constexpr std::uint8_t kVersion = 2;
 constexpr std::uint8_t kVersionOne = 1;  // without an epoch
 constexpr std::size_t kTextMax = 256;
-constexpr std::size_t kExpireMax = 1000;
 constexpr std::string_view kPrefix = "notify/";
 
 // Both are of A-Za-z0-9_-, so that '/' divides them.
@@ -60,7 +59,8 @@ bool NotifyEntry::knows(std::string_view id) const {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-NotifyLedger::NotifyLedger(StateStore& state) : state_(state), size_(state.list(kPrefix).size()) {}
+NotifyLedger::NotifyLedger(StateStore& state)
+    : state_(state), size_(state.list(kPrefix).size()), walk_(kPrefix) {}
 
 std::optional<NotifyEntry> NotifyLedger::find(std::string_view credential, std::string_view order_no) const {
     if (size_ == 0) return std::nullopt;
@@ -83,15 +83,12 @@ void NotifyLedger::put(std::string_view credential, std::string_view order_no, N
 }
 
 void NotifyLedger::expire(WallTime now) {
-    if (size_ == 0 || (now >= looked_ && now - looked_ < 1min)) return;
-    looked_ = now;
-    std::size_t dropped = 0;
-    for (const auto& [name, text] : state_.list(kPrefix)) {
+    if (size_ == 0) return;
+    for (const auto& [name, text] : walk_.step(state_, now)) {
         const auto entry = decode(text);
         if (entry && now - entry->received < kKeep) continue;
         state_.erase_soon(name);
         --size_;
-        if (++dropped == kExpireMax) return;
     }
 }
 

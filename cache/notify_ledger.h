@@ -28,7 +28,9 @@ struct NotifyEntry {
 
 class NotifyLedger {
   public:
-    static constexpr std::size_t kOrdersMax = 50'000;  // full: a notification is refused, and the centre repeats it
+    // Half of what the store of small values holds, in memory too. Full: a notification is refused, and the centre
+    // repeats it.
+    static constexpr std::size_t kOrdersMax = kStateEntriesMax / 2;
     static constexpr std::size_t kIdsMax = 16;         // of an order; the oldest leaves
     static constexpr Nanos kKeep = 48h;                // the centre repeats for about 25 h
 
@@ -38,7 +40,7 @@ class NotifyLedger {
     // find() sees it at once; `done` when it is on disk. An error at once (also by `done`) when there is no room.
     void put(std::string_view credential, std::string_view order_no, NotifyEntry entry, Durable done);
     std::size_t size() const { return size_; }
-    // Drops what is older than kKeep, at most 1,000 in one call; looks once a minute, however often it is called.
+    // Drops what is older than kKeep. A call looks at a few and the next one goes on, as of StateWalk.
     void expire(WallTime now);
     // Every order whose last notification came after `since`: credential, order number, entry.
     struct Known {
@@ -50,7 +52,7 @@ class NotifyLedger {
   private:
     StateStore& state_;
     std::size_t size_ = 0;
-    WallTime looked_{};
+    StateWalk walk_;  // of expire()
 };
 
 }  // namespace holdfast

@@ -1,5 +1,6 @@
 #include "cache/state_store.h"
 
+#include <algorithm>
 #include <map>
 
 #include "cache/store_env.h"
@@ -127,13 +128,29 @@ std::optional<std::string> StateStore::get(std::string_view name) const {
     return it == state_->values.end() ? std::nullopt : it->second.value;
 }
 
-std::vector<std::pair<std::string, std::string>> StateStore::list(std::string_view prefix) const {
-    std::vector<std::pair<std::string, std::string>> out;
-    for (auto it = state_->values.lower_bound(prefix); it != state_->values.end(); ++it) {
-        if (it->first.compare(0, prefix.size(), prefix) != 0) break;
+StateStore::Named StateStore::list(std::string_view prefix) const {
+    return list(prefix, prefix, kStateEntriesMax);
+}
+
+StateStore::Named StateStore::list(std::string_view prefix, std::string_view from, std::size_t max) const {
+    Named out;
+    for (auto it = state_->values.lower_bound(std::max(prefix, from)); it != state_->values.end(); ++it) {
+        if (out.size() >= max || it->first.compare(0, prefix.size(), prefix) != 0) break;
         if (it->second.value) out.emplace_back(it->first, *it->second.value);
     }
     return out;
+}
+
+StateStore::Named StateWalk::step(const StateStore& state, WallTime now) {
+    if (from_.empty() && now >= ended_ && now - ended_ < kRest) return {};
+    StateStore::Named some = state.list(prefix_, from_, kStepMax);
+    if (some.size() < kStepMax) {
+        from_.clear();
+        ended_ = now;
+    } else {
+        from_ = some.back().first + '\0';  // the least name behind it
+    }
+    return some;
 }
 
 bool StateStore::sound() const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cache/durable.h"
+#include "edge/base/time.h"
 
 namespace holdfast {
 
@@ -33,7 +34,10 @@ class StateStore {
     void erase(std::string_view name, Durable done);
     void erase_soon(std::string_view name);
     std::optional<std::string> get(std::string_view name) const;
-    std::vector<std::pair<std::string, std::string>> list(std::string_view prefix) const; // by name
+    using Named = std::vector<std::pair<std::string, std::string>>;
+    Named list(std::string_view prefix) const; // by name; all of them: at start, or where they are few
+    // At most `max` of them, those from the name `from` on.
+    Named list(std::string_view prefix, std::string_view from, std::size_t max) const;
 
     // False: what the node knew is lost (damage, another key), so cached pass and provisional are off until
     // reset_sound(). Survives restarts.
@@ -47,6 +51,22 @@ class StateStore {
   private:
     struct State;
     std::unique_ptr<State> state_;
+};
+
+// Goes through the values of a prefix again and again, at each call a few, so that no turn of the loop is long however
+// many there are; rests between two laps.
+class StateWalk {
+  public:
+    static constexpr std::size_t kStepMax = 512; // copied and decoded in less than a millisecond
+    static constexpr Nanos kRest = 60s;
+
+    explicit StateWalk(std::string_view prefix) : prefix_(prefix) {}
+    // The next ones; none while it rests. A clock that was set back ends the rest.
+    StateStore::Named step(const StateStore& state, WallTime now);
+
+  private:
+    std::string prefix_, from_; // `from_` is empty between two laps
+    WallTime ended_{};
 };
 
 } // namespace holdfast

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kTextMax = 256;
-constexpr std::size_t kExpireMax = 1000;
 constexpr std::size_t kHashHex = 32;
 constexpr std::string_view kPrefix = "unplaced/";
 constexpr std::string_view kUndecided = "undecided/";
@@ -70,7 +69,8 @@ std::optional<UnplacedNotice> decode(std::string_view text) {
 
 }  // namespace
 
-UnplacedLedger::UnplacedLedger(StateStore& state) : state_(state), size_(state.list(kPrefix).size()) {}
+UnplacedLedger::UnplacedLedger(StateStore& state)
+    : state_(state), size_(state.list(kPrefix).size()), walk_(kPrefix) {}
 
 std::optional<UnplacedNotice> UnplacedLedger::find(const UnplacedNotice& notice) const {
     if (size_ == 0 && notice.verdict) return std::nullopt;
@@ -135,14 +135,10 @@ std::vector<UnplacedNotice> UnplacedLedger::of(std::string_view order_no, std::s
 }
 
 void UnplacedLedger::expire(WallTime now) {
-    if (size_ == 0 || (now >= looked_ && now - looked_ < 1min)) return;
-    looked_ = now;
-    std::size_t dropped = 0;
-    for (const auto& [name, text] : state_.list(kPrefix)) {
+    if (size_ == 0) return;
+    for (const auto& [name, text] : walk_.step(state_, now)) {
         const auto notice = decode(text);
-        if (notice && now - notice->received < kKeep) continue;
-        erase(name);
-        if (++dropped == kExpireMax) return;
+        if (!notice || now - notice->received >= kKeep) erase(name);
     }
 }
 

@@ -44,7 +44,7 @@ class UnplacedLedger {
     // the oldest first.
     std::vector<UnplacedNotice> of(std::string_view order_no, std::string_view verification_id) const;
     std::size_t size() const { return size_; }  // of those that decide something
-    // Drops what is older than kKeep, at most 1,000 in one call; looks once a minute, however often it is called.
+    // Drops what is older than kKeep. A call looks at a few and the next one goes on, as of StateWalk.
     void expire(WallTime now);
 
   private:
@@ -53,7 +53,7 @@ class UnplacedLedger {
 
     StateStore& state_;
     std::size_t size_ = 0;
-    WallTime looked_{};
+    StateWalk walk_;  // of expire()
 };
 
 }  // namespace holdfast

@@ -94,11 +94,38 @@ TEST_CASE("notify ledger: full, it refuses new orders, takes more of known ones,
     b.ledger->expire(b.loop.now_.wall + NotifyLedger::kKeep - 1s);  // nothing is old enough
     CHECK(b.ledger->size() == NotifyLedger::kOrdersMax);
     b.ledger->expire(b.loop.now_.wall + NotifyLedger::kKeep + 2min);
-    CHECK(b.ledger->size() == NotifyLedger::kOrdersMax - 1000);
+    CHECK(b.ledger->size() == NotifyLedger::kOrdersMax - StateWalk::kStepMax);
     CHECK(b.put("one-more", b.entry({"n"})));
     b.open();
-    CHECK(b.ledger->size() == NotifyLedger::kOrdersMax - 999);
+    CHECK(b.ledger->size() == NotifyLedger::kOrdersMax - StateWalk::kStepMax + 1);
     CHECK(b.ledger->find("app", "one-more"));
+}
+
+TEST_CASE("notify ledger: a call looks at a part of the ledger, and all of it gets its turn") {
+    Bench b;
+    const auto put = [&b](std::size_t from, std::size_t to) {
+        for (std::size_t i = from; i < to; ++i)
+            b.ledger->put("app", fmt::format("o-{:06}", i), b.entry({"n"}), [](const Result<void>&) {});
+        b.loop.advance(100ms);
+    };
+    put(0, 2 * StateWalk::kStepMax + 100);
+    const WallTime early = b.loop.now_.wall + NotifyLedger::kKeep - 1s;
+    b.ledger->expire(early);
+    CHECK(b.ledger->size() == 2 * StateWalk::kStepMax + 100);  // none of the first part is old enough
+    const WallTime late = early + 2min;
+    b.ledger->expire(late);
+    CHECK(b.ledger->size() == StateWalk::kStepMax + 100);
+    b.ledger->expire(late);
+    CHECK(b.ledger->size() == StateWalk::kStepMax);
+    b.ledger->expire(late + StateWalk::kRest - 1s);
+    CHECK(b.ledger->size() == StateWalk::kStepMax);  // it rests
+    b.ledger->expire(late + StateWalk::kRest);
+    CHECK(b.ledger->size() == 0);
+    put(0, 1);
+    b.ledger->expire(late + 2 * StateWalk::kRest);
+    CHECK(b.ledger->size() == 1);  // it stands before where the walk is, which ends here
+    b.ledger->expire(late + 3 * StateWalk::kRest);
+    CHECK(b.ledger->size() == 0);
 }
 
 TEST_CASE("notify ledger: an order whose first write fails and whose second does not is there, and counted") {
