@@ -92,7 +92,8 @@ TEST_CASE("cache: full of outcomes alone it makes room and writing goes on") {
     CHECK(b.find({"app", "s11999", "LOGIN", ""}));
     // What was put out is not taken for unchanged.
     for (int i = 0; i < 12000; ++i) {
-        const SubjectKey key{"app", "s" + std::to_string(i), "LOGIN", ""};
+        const std::string subject = "s" + std::to_string(i);
+        const SubjectKey key{"app", subject, "LOGIN", ""};
         if (b.put(key, b.record()) == PutOutcome::unchanged && !b.find(key)) FAIL("lost: " << key.subject);
     }
 }
