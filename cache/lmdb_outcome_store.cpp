@@ -91,10 +91,9 @@ std::optional<OutcomeRecord> LmdbOutcomeStore::find(const SubjectKey& key, Now n
             break;
         case Found::damaged:
             ++stats_.damaged;
-            recent_.forget(stored);  // the next equal answer is written
-            break;
+            [[fallthrough]];
         case Found::none:
-            recent_.forget(stored);
+            recent_.forget(stored);  // the next equal answer is written
             break;
     }
     ++stats_.misses;

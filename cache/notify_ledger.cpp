@@ -59,8 +59,7 @@ bool NotifyEntry::knows(std::string_view id) const {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-NotifyLedger::NotifyLedger(StateStore& state)
-    : state_(state), size_(state.list(kPrefix).size()), walk_(kPrefix) {}
+NotifyLedger::NotifyLedger(StateStore& state) : state_(state), size_(state.list(kPrefix).size()), walk_(kPrefix) {}
 
 std::optional<NotifyEntry> NotifyLedger::find(std::string_view credential, std::string_view order_no) const {
     if (size_ == 0) return std::nullopt;

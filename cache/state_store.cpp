@@ -129,7 +129,7 @@ std::optional<std::string> StateStore::get(std::string_view name) const {
 }
 
 StateStore::Named StateStore::list(std::string_view prefix) const {
-    return list(prefix, prefix, kStateEntriesMax);
+    return list(prefix, prefix, state_->values.size());
 }
 
 StateStore::Named StateStore::list(std::string_view prefix, std::string_view from, std::size_t max) const {

@@ -141,8 +141,7 @@ void Site::start_centre(const std::string& plan) {
 bool Site::start_node() {
     for (int tries = 0; tries < 3; ++tries) {
         port_ = terms_.given_port != 0 ? terms_.given_port : free_port();
-        do admin_port_ = terms_.given_admin_port != 0 ? terms_.given_admin_port : free_port();
-        while (admin_port_ == port_);
+        admin_port_ = terms_.given_admin_port != 0 ? terms_.given_admin_port : free_port();
         write_config();
         const std::size_t before = log().size();
         Arguments words = terms_.starter;
