@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <filesystem>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "cache/files.h"
 #include "cache/record.h"
@@ -68,18 +70,19 @@ struct EvidenceVault::State {
     Offload& offload;
     EvidenceOptions options;
     std::map<std::string, Item, std::less<>> items;
+    std::set<std::pair<WallTime, std::string_view>> by_age; // of `items`, whose names they are
     std::uint64_t bytes = 0;
     PartHealth health;
     std::map<std::uint64_t, std::unique_ptr<OffloadHandle>> running; // at most an item each
     std::uint64_t next = 0;
     std::size_t writes = 0, write_bytes = 0; // under way
-    WallTime sweep_due{};                    // nothing is over before; from the last sweep
     std::vector<std::function<void()>> drains;
 
     std::string path(std::string_view id) const { return options.dir + "/" + std::string(id) + std::string(kSuffix); }
     void run(std::function<void()> work, std::function<void()> done);
     void note(const Result<void>& result);
     Result<void> load();
+    void add(EvidenceItem item, bool busy);
     void forget(std::string_view id);
 };
 
@@ -115,24 +118,31 @@ Result<void> EvidenceVault::State::load() {
         if (file.ends_with(std::string(kSuffix) + std::string(files::kBegun))) ::unlink(it->path().c_str());
         if (!file.ends_with(kSuffix)) continue;
         const std::string id = file.substr(0, file.size() - kSuffix.size());
-        auto head = files::read_file(it->path().string(), kItemBytesMax);
-        if (!is_id(id) || !head) continue;
-        wire::Reader r(*head);
+        // Not the whole of it: all of them may be `bytes_max`, and while a node is upgraded nobody is served.
+        const auto head = files::read_head(it->path().string(), kHeaderBytes);
+        if (!is_id(id) || !head || head->size > kItemBytesMax) continue;
+        wire::Reader r(head->bytes);
         r.bytes(kMagic.size());
         r.u32();
         // A file that the disk has cut short is no evidence any more; it ages from now.
         const std::int64_t at = r.i64();
         const WallTime kept = r.ok() ? std::min(WallTime(Nanos(at)), loop.now().wall) : loop.now().wall;
-        items[id] = {{id, kept, head->size()}, false};
-        bytes += head->size();
+        add({id, kept, head->size}, false);
     }
     if (ec) return tl::unexpected(files::error_of(ec.value(), "list", options.dir));
     return {};
 }
 
+void EvidenceVault::State::add(EvidenceItem item, bool busy) {
+    const auto it = items.emplace(item.id, Item{item, busy}).first;
+    by_age.emplace(item.kept_at, it->first);
+    bytes += item.bytes;
+}
+
 void EvidenceVault::State::forget(std::string_view id) {
     const auto it = items.find(id);
     if (it == items.end()) return;
+    by_age.erase({it->second.item.kept_at, it->first});
     bytes -= std::min(bytes, it->second.item.bytes);
     items.erase(it);
 }
@@ -167,9 +177,7 @@ void EvidenceVault::keep(std::string_view id, std::string bytes, WallTime now, D
     if (!has_room(bytes.size()))
         return refuse(Code::full, "the room for evidence (reconcile.bytes) is full, or too much is being written");
     const std::uint64_t size = bytes.size() + kHeaderBytes + AesGcm::kOverhead;
-    s.items[std::string(id)] = {{std::string(id), now, size}, true};
-    s.bytes += size;
-    s.sweep_due = std::min(s.sweep_due, now + s.options.retain);
+    s.add({std::string(id), now, size}, true);
     ++s.writes;
     s.write_bytes += size;
     const auto work = std::make_shared<Work>(); // owners: the work, then its callback
@@ -237,32 +245,16 @@ void EvidenceVault::erase(std::string_view id, Durable done) {
 
 void EvidenceVault::sweep(WallTime now, std::function<void(const EvidenceItem&)> erased) {
     State& s = *state_;
-    if (now < s.sweep_due || s.running.size() >= kEvidenceErasuresMax) return;
+    if (s.running.size() >= kEvidenceErasuresMax) return;
     std::vector<EvidenceItem> over;
-    WallTime oldest = now;
-    for (const auto& [id, item] : s.items) {
-        if (now - item.item.kept_at <= s.options.retain)
-            oldest = std::min(oldest, item.item.kept_at);
-        else if (!item.busy && over.size() < kErasePerSweep)
-            over.push_back(item.item);
-        else
-            oldest = std::min(oldest, now - s.options.retain);
+    for (const auto& [kept_at, id] : s.by_age) {
+        if (now - kept_at <= s.options.retain || over.size() == kErasePerSweep) break;
+        if (const State::Item& item = s.items.find(id)->second; !item.busy) over.push_back(item.item);
     }
-    // What could not be taken this time, or cannot be erased, is looked at again soon.
-    s.sweep_due = over.empty() ? oldest + s.options.retain : WallTime{};
     for (const EvidenceItem& item : over)
         erase(item.id, [item, erased](const Result<void>& result) {
             if (result && erased) erased(item);
         });
-}
-
-std::vector<EvidenceItem> EvidenceVault::list() const {
-    std::vector<EvidenceItem> out;
-    for (const auto& [id, item] : state_->items)
-        if (!item.busy) out.push_back(item.item);
-    std::stable_sort(out.begin(), out.end(),
-                     [](const EvidenceItem& a, const EvidenceItem& b) { return a.kept_at < b.kept_at; });
-    return out;
 }
 
 std::optional<EvidenceItem> EvidenceVault::after(std::string_view id) const {

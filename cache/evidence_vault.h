@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "cache/durable.h"
 #include "edge/net/loop.h"
@@ -50,7 +49,6 @@ class EvidenceVault {
     // Erases what is older than `retain`, at most kErasePerSweep a call; `erased` names each, to be journalled.
     static constexpr std::size_t kErasePerSweep = 64;
     void sweep(WallTime now, std::function<void(const EvidenceItem&)> erased);
-    std::vector<EvidenceItem> list() const; // oldest first
     // The first whose id sorts after this one; ids that begin with a time are met oldest first. Nothing: none follows.
     std::optional<EvidenceItem> after(std::string_view id) const;
     std::uint64_t bytes() const;

@@ -49,24 +49,30 @@ Result<void> sync_dir(const std::string& path) {
     return {};
 }
 
-Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
+Result<Head> read_head(const std::string& path, std::size_t bytes) {
     Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!fd) return tl::unexpected(error_of(errno, "open", path));
     struct stat st {};
     if (::fstat(fd.get(), &st) != 0) return tl::unexpected(error_of(errno, "stat", path));
-    if (static_cast<std::uint64_t>(st.st_size) > bytes_max)
-        return fail(Code::too_large, Origin::store, path + " is larger than it can be");
-    std::string out(static_cast<std::size_t>(st.st_size), '\0');
+    Head out{std::string(std::min<std::uint64_t>(bytes, static_cast<std::uint64_t>(st.st_size)), '\0'),
+             static_cast<std::uint64_t>(st.st_size)};
     std::size_t at = 0;
-    while (at < out.size()) {
-        const ssize_t n = ::pread(fd.get(), out.data() + at, out.size() - at, static_cast<off_t>(at));
+    while (at < out.bytes.size()) {
+        const ssize_t n = ::pread(fd.get(), out.bytes.data() + at, out.bytes.size() - at, static_cast<off_t>(at));
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return tl::unexpected(error_of(errno, "read", path));
         if (n == 0) break;
         at += static_cast<std::size_t>(n);
     }
-    out.resize(at);
+    out.bytes.resize(at);
     return out;
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
+    auto head = read_head(path, bytes_max);
+    if (!head) return tl::unexpected(head.error());
+    if (head->size > bytes_max) return fail(Code::too_large, Origin::store, path + " is larger than it can be");
+    return std::move(head->bytes);
 }
 
 Result<void> write_all(int fd, std::string_view bytes, const std::string& path) {

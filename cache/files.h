@@ -34,6 +34,11 @@ Error error_of(int errno_value, std::string_view what, const std::string& path);
 Result<void> make_dir(const std::string& path); // 0700, parents too; fine when it is there
 Result<void> sync_dir(const std::string& path);
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max);
+struct Head {
+    std::string bytes;      // fewer than asked for where the file is shorter
+    std::uint64_t size = 0; // of the file
+};
+Result<Head> read_head(const std::string& path, std::size_t bytes);
 // Writes a new file, syncs it and its folder. Code::exists when there is one; on failure none is left behind. Under its
 // name it is whole: a crash may leave the one with kBegun behind the name, which the next write of it takes over.
 inline constexpr std::string_view kBegun = ".new";

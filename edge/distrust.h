@@ -29,19 +29,28 @@ class Distrust {
         keys_.erase(at);
         return false;
     }
-    // Forgets what is over; for the tick.
+    // Forgets what is over, at each call of the tick in some of the buckets: all of them at once may be 65,536 keys.
     void expire(MonoTime now) {
-        std::erase_if(keys_, [now](const auto& one) { return one.second <= now; });
+        for (std::size_t i = 0; i < kBucketsAStep && !keys_.empty(); ++i) {
+            next_ = next_ + 1 < keys_.bucket_count() ? next_ + 1 : 0;
+            for (auto at = keys_.begin(next_); at != keys_.end(next_);) {
+                const auto [key, until] = *at++;
+                if (until <= now) keys_.erase(key);
+            }
+        }
     }
     std::size_t size() const { return keys_.size(); }
 
   private:
+    static constexpr std::size_t kBucketsAStep = 1024;  // about a key each
+
     bool full() const { return keys_.size() >= kKeysMax; }
     std::uint64_t hash(const SubjectKey& k) const {
         return siphash64(key_, {k.credential, k.subject, k.scene, k.device});
     }
     SipKey key_;
     std::unordered_map<std::uint64_t, MonoTime> keys_;
+    std::size_t next_ = 0;  // the bucket looked at last
     MonoTime all_until_{};
 };
 

@@ -116,7 +116,8 @@ TEST_CASE("evidence: what is over is erased and named, a failed write leaves not
     b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem& item) { erased.push_back(item.id); });
     b.loop.settle();
     CHECK(erased == std::vector<std::string>{"old"});
-    CHECK(b.vault->list().size() == 1);
+    CHECK(b.vault->count() == 1);
+    CHECK(b.read("new") == "2");
     b.fault = ENOSPC;
     CHECK(b.keep("c", "3").error().code == Code::full);
     CHECK_FALSE(b.vault->health().ok);
@@ -152,6 +153,48 @@ TEST_CASE("evidence: a disk that hangs takes a bounded number of writes, and the
     b.loop.settle();
     CHECK(b.vault->has_room(kEvidenceWriteBytesMax + 1));  // alone, a larger one is taken too
     b.offload.hold = false;
+}
+
+TEST_CASE("evidence: the oldest goes first, whatever its name, whenever it was kept, also after a restart") {
+    VaultBench b;
+    b.open();
+    REQUIRE(b.keep("a-younger", "1"));
+    b.loop.now_.wall -= 1h;
+    REQUIRE(b.keep("b-older", "2"));
+    for (const bool restarted : {false, true}) {
+        if (restarted) b.open();
+        std::vector<std::string> erased;
+        const auto sweep = [&] {
+            b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem& item) { erased.push_back(item.id); });
+            b.loop.settle();
+        };
+        b.loop.now_.wall += restarted ? 1h : 24h + 1s;
+        sweep();
+        CHECK(erased == std::vector<std::string>{restarted ? "a-younger" : "b-older"});
+        CHECK(b.vault->count() == (restarted ? 0 : 1));
+    }
+    CHECK(b.vault->bytes() == 0);
+}
+
+TEST_CASE("evidence: one that is being written or erased is not erased again") {
+    VaultBench b;
+    b.open();
+    REQUIRE(b.keep("a", "1"));
+    b.loop.now_.wall += 24h + 1s;
+    b.offload.hold = true;
+    std::size_t erased = 0;
+    const auto sweep = [&] {
+        b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem&) { ++erased; });
+        b.loop.settle();
+    };
+    sweep();
+    sweep();
+    CHECK(b.vault->health().queued == 1);
+    b.offload.hold = false;
+    b.offload.release();
+    b.loop.settle();
+    CHECK(erased == 1);
+    CHECK(b.vault->count() == 0);
 }
 
 TEST_CASE("evidence: a clock that was ahead when a sweep looked keeps nothing for longer than its time") {

@@ -1,0 +1,51 @@
+#include <catch2/catch.hpp>
+
+#include <string>
+
+#include "edge/distrust.h"
+
+using namespace holdfast;
+
+namespace {
+
+struct Key {  // the owner of what its view names
+    explicit Key(int i) : subject("s" + std::to_string(i)) {}
+    operator SubjectKey() const { return {"shop", subject, "login", ""}; }
+    std::string subject;
+};
+
+}  // namespace
+
+TEST_CASE("distrust: a key is distrusted for its time, others are not") {
+    Distrust d(SipKey{});
+    const MonoTime t0{1h};
+    d.add(Key(1), t0 + 10s);
+    CHECK(d.holds(Key(1), t0));
+    CHECK_FALSE(d.holds(Key(2), t0));
+    CHECK_FALSE(d.holds(Key(1), t0 + 10s));
+    CHECK(d.size() == 0);
+}
+
+TEST_CASE("distrust: ticks forget all that is over and nothing else, each a part of it") {
+    Distrust d(SipKey{});
+    const MonoTime t0{1h};
+    const int many = 20'000;
+    for (int i = 0; i < many; ++i) d.add(Key(i), t0 + (i % 2 == 0 ? 1s : 1h));
+    d.expire(t0 + 2s);
+    CHECK(d.size() > many * 3 / 4);
+    for (int i = 0; i < 100; ++i) d.expire(t0 + 2s);
+    CHECK(d.size() == many / 2);
+    CHECK(d.holds(Key(1), t0 + 2s));
+    for (int i = 0; i < 100; ++i) d.expire(t0 + 2h);
+    CHECK(d.size() == 0);
+}
+
+TEST_CASE("distrust: when there is no room every key is distrusted until the last one ends") {
+    Distrust d(SipKey{});
+    const MonoTime t0{1h};
+    for (std::size_t i = 0; i < Distrust::kKeysMax; ++i) d.add(Key(int(i)), t0 + 1s);
+    CHECK_FALSE(d.holds(Key(-1), t0));
+    d.add(Key(-2), t0 + 60s);
+    CHECK(d.holds(Key(-1), t0 + 59s));
+    CHECK_FALSE(d.holds(Key(-1), t0 + 60s));
+}
