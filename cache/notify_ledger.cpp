@@ -7,10 +7,12 @@
 namespace holdfast {
 namespace {
 
-constexpr std::uint8_t kVersion = 2;
-constexpr std::uint8_t kVersionOne = 1;  // without an epoch
+constexpr std::uint8_t kVersion = 3;
+constexpr std::uint8_t kVersionTwo = 2;  // without a score, a grant, and whose it is
+constexpr std::uint8_t kVersionOne = 1;  // without an epoch too
 constexpr std::size_t kTextMax = 256;
 constexpr std::string_view kPrefix = "notify/";
+constexpr std::size_t kAtOnce = 4096;  // copied at once where all are gone through
 
 // Both are of A-Za-z0-9_-, so that '/' divides them.
 std::string name_of(std::string_view credential, std::string_view order_no) {
@@ -31,15 +33,18 @@ std::string encode(const NotifyEntry& e) {
     w.text(e.verification_id);
     w.u8(static_cast<std::uint8_t>(e.ids.size()));
     for (const std::string& id : e.ids) w.text(id);
+    w.optional_f64(e.score);
+    w.optional_i64(e.max_age ? std::optional(e.max_age->count()) : std::nullopt);
+    for (const std::string* text : {&e.subject, &e.scene, &e.device}) w.text(*text);
     return out;
 }
 
 std::optional<NotifyEntry> decode(std::string_view text) {
     wire::Reader r(text);
     const std::uint8_t version = r.u8();
-    if (version != kVersion && version != kVersionOne) return std::nullopt;
+    if (version < kVersionOne || version > kVersion) return std::nullopt;
     NotifyEntry out;
-    if (version == kVersion) out.epoch = r.u64();
+    if (version > kVersionOne) out.epoch = r.u64();
     const std::string body(r.text(kTextMax));
     const std::uint8_t verdict = r.u8();
     out.sent = WallTime(Nanos(r.i64()));
@@ -47,6 +52,11 @@ std::optional<NotifyEntry> decode(std::string_view text) {
     out.verification_id = r.text(kTextMax);
     const std::uint8_t ids = r.u8();
     for (std::size_t i = 0; i < ids && ids <= NotifyLedger::kIdsMax; ++i) out.ids.emplace_back(r.text(kTextMax));
+    if (version > kVersionTwo) {
+        out.score = r.optional_f64();
+        if (const auto grant = r.optional_i64()) out.max_age = Seconds(*grant);
+        for (std::string* into : {&out.subject, &out.scene, &out.device}) *into = r.text(kTextMax);
+    }
     if (!r.done() || body.size() != out.body.size() || verdict < 1 || verdict > 3) return std::nullopt;
     std::copy(body.begin(), body.end(), out.body.begin());
     out.verdict = static_cast<Verdict>(verdict);
@@ -59,7 +69,7 @@ bool NotifyEntry::knows(std::string_view id) const {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-NotifyLedger::NotifyLedger(StateStore& state) : state_(state), size_(state.list(kPrefix).size()), walk_(kPrefix) {}
+NotifyLedger::NotifyLedger(StateStore& state) : state_(state), size_(state.count(kPrefix)), walk_(kPrefix) {}
 
 std::optional<NotifyEntry> NotifyLedger::find(std::string_view credential, std::string_view order_no) const {
     if (size_ == 0) return std::nullopt;
@@ -70,7 +80,7 @@ std::optional<NotifyEntry> NotifyLedger::find(std::string_view credential, std::
 void NotifyLedger::put(std::string_view credential, std::string_view order_no, NotifyEntry entry, Durable done) {
     const std::string name = name_of(credential, order_no);
     const bool known = state_.get(name).has_value();
-    if (!known && size_ >= kOrdersMax)
+    if (!known && size_ >= orders_max)
         return done(fail(Code::full, Origin::store, "the ledger of notifications is full"));
     if (entry.ids.size() > kIdsMax) entry.ids.erase(entry.ids.begin(), entry.ids.end() - kIdsMax);
     if (!known) ++size_;
@@ -93,11 +103,16 @@ void NotifyLedger::expire(WallTime now) {
 
 std::vector<NotifyLedger::Known> NotifyLedger::since(WallTime since) const {
     std::vector<Known> out;
-    for (const auto& [name, text] : state_.list(kPrefix)) {
-        auto entry = decode(text);
-        const auto slash = name.find('/', kPrefix.size());
-        if (!entry || entry->received <= since || slash == std::string::npos) continue;
-        out.push_back({name.substr(kPrefix.size(), slash - kPrefix.size()), name.substr(slash + 1), std::move(*entry)});
+    StateStore::Named some;
+    for (std::string from(kPrefix); !from.empty(); from = some.size() < kAtOnce ? "" : some.back().first + '\0') {
+        some = state_.list(kPrefix, from, kAtOnce);
+        for (const auto& [name, text] : some) {
+            auto entry = decode(text);
+            const auto slash = name.find('/', kPrefix.size());
+            if (!entry || entry->received <= since || slash == std::string::npos) continue;
+            out.push_back(
+                {name.substr(kPrefix.size(), slash - kPrefix.size()), name.substr(slash + 1), std::move(*entry)});
+        }
     }
     return out;
 }

@@ -20,17 +20,21 @@ struct NotifyEntry {
     Verdict verdict = Verdict::fail;
     WallTime sent{};               // when the centre says that it decided so
     WallTime received{};           // of the last notification
-    std::vector<std::string> ids;  // heard, the oldest first
+    std::vector<std::string> ids;  // heard, the oldest first; also those about an order that had the number before
     std::string verification_id;
+    std::optional<double> score;
+    std::optional<Seconds> max_age;  // the centre's grant for reuse; nothing: it has not said
+    // Whose order it is, so that the word outlives the order's own record; empty in an entry of an older version.
+    std::string subject, scene, device;
 
     bool knows(std::string_view id) const;
 };
 
 class NotifyLedger {
   public:
-    // Half of what the store of small values holds, in memory too. Full: a notification is refused, and the centre
-    // repeats it.
-    static constexpr std::size_t kOrdersMax = kStateEntriesMax / 2;
+    // Some 470 bytes of the file each (DiskValues::kShare ends it sooner where they are larger); all are gone through
+    // at a start. Full: a notification is refused, and the centre repeats it.
+    static constexpr std::size_t kOrdersMax = 500'000;
     static constexpr std::size_t kIdsMax = 16;         // of an order; the oldest leaves
     static constexpr Nanos kKeep = 48h;                // the centre repeats for about 25 h
 
@@ -48,6 +52,8 @@ class NotifyLedger {
         NotifyEntry entry;
     };
     std::vector<Known> since(WallTime since) const;
+
+    std::size_t orders_max = kOrdersMax;  // tests: fewer
 
   private:
     StateStore& state_;

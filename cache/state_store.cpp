@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "cache/disk_values.h"
 #include "cache/store_env.h"
 #include "edge/base/log.h"
 
@@ -13,7 +14,10 @@ struct StateStore::State {
         std::optional<std::string> value; // nothing: erased
         std::uint64_t serial = 0;         // of the write that made it
     };
+    explicit State(StateEnv& e) : env(e), on_disk(e) {}
+
     StateEnv& env;
+    DiskValues on_disk;
     std::map<std::string, Entry, std::less<>> values{};
     std::uint64_t serial = 0;
     bool sound = true;
@@ -25,7 +29,16 @@ struct StateStore::State {
     void answer(Durable done, Result<void> result);
 };
 
-StateStore::StateStore(StateEnv& env) : state_(std::make_unique<State>(State{env})) {
+namespace {
+
+// Whether a name, or the beginning of one, is of kOnDisk.
+bool is_on_disk(std::string_view name) {
+    return std::any_of(std::begin(kOnDisk), std::end(kOnDisk), [name](auto begin) { return name.starts_with(begin); });
+}
+
+} // namespace
+
+StateStore::StateStore(StateEnv& env) : state_(std::make_unique<State>(env)) {
     State& s = *state_;
     if (!env.open()) {
         s.sound = false;
@@ -37,9 +50,10 @@ StateStore::StateStore(StateEnv& env) : state_(std::make_unique<State>(State{env
         s.sound = false;
         s.reason = env.load_failure();
     }
-    const auto loaded = env.load(kValues, [&s](std::string_view name, std::string_view plain) {
-        s.values[std::string(name)] = {std::string(plain), 0};
-    });
+    const auto loaded = env.load(
+        kValues,
+        [&s](std::string_view name, std::string_view plain) { s.values[std::string(name)] = {std::string(plain), 0}; },
+        is_on_disk);
     if (!loaded) declare_unsound(env.load_failure());
 }
 
@@ -64,7 +78,7 @@ Result<void> StateStore::State::check(std::string_view name, const std::optional
         return fail(Code::invalid, Origin::local, "a name of state/ has 1 to 200 bytes");
     if (bytes && bytes->size() > kStateValueMax)
         return fail(Code::too_large, Origin::local, "a value of state/ is too large");
-    if (bytes && values.size() >= kStateEntriesMax && !values.contains(name))
+    if (bytes && !is_on_disk(name) && values.size() >= kStateEntriesMax && !values.contains(name))
         return fail(Code::full, Origin::store, "state/ holds as many values as it may");
     if (!env.open()) return tl::unexpected(env.error());
     return {};
@@ -77,6 +91,7 @@ void StateStore::State::answer(Durable done, Result<void> result) {
 
 void StateStore::State::write(std::string_view name, std::optional<std::string_view> bytes, Durable done) {
     if (auto good = check(name, bytes); !good) return answer(std::move(done), std::move(good));
+    if (is_on_disk(name)) return on_disk.write(name, bytes, std::move(done));
     std::string key(name);
     WriteOp op;
     op.kind = bytes ? WriteOp::Kind::put : WriteOp::Kind::erase;
@@ -124,21 +139,27 @@ void StateStore::erase_soon(std::string_view name) {
 }
 
 std::optional<std::string> StateStore::get(std::string_view name) const {
+    if (is_on_disk(name)) return state_->on_disk.get(name);
     const auto it = state_->values.find(name);
     return it == state_->values.end() ? std::nullopt : it->second.value;
 }
 
 StateStore::Named StateStore::list(std::string_view prefix) const {
-    return list(prefix, prefix, state_->values.size());
+    return list(prefix, prefix, SIZE_MAX);
 }
 
 StateStore::Named StateStore::list(std::string_view prefix, std::string_view from, std::size_t max) const {
+    if (is_on_disk(prefix)) return state_->on_disk.list(prefix, std::max(prefix, from), max);
     Named out;
     for (auto it = state_->values.lower_bound(std::max(prefix, from)); it != state_->values.end(); ++it) {
         if (out.size() >= max || it->first.compare(0, prefix.size(), prefix) != 0) break;
         if (it->second.value) out.emplace_back(it->first, *it->second.value);
     }
     return out;
+}
+
+std::size_t StateStore::count(std::string_view prefix) const {
+    return is_on_disk(prefix) ? state_->on_disk.count(prefix) : list(prefix).size();
 }
 
 StateStore::Named StateWalk::step(const StateStore& state, WallTime now) {

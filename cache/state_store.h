@@ -1,6 +1,7 @@
 // Small values that must outlive a restart: overrides, budgets, the circuit's snapshot, the outage, the epoch. Names
-// are chosen by their owners ("override/node", "budget/LOGIN"). All values are held in memory as well, so reading costs
-// a map lookup; each is sealed on disk, so a damaged one is missing, never wrong.
+// are chosen by their owners ("override/node", "budget/LOGIN"). They are held in memory as well, so reading costs a map
+// lookup, but for those whose names begin with one of kOnDisk: they may be many, and are read from the file. Each is
+// sealed on disk, so a damaged one is missing, never wrong.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ namespace holdfast {
 
 inline constexpr std::size_t kStateNameMax = 200;        // bytes
 inline constexpr std::size_t kStateValueMax = 64u << 10; // bytes
-inline constexpr std::size_t kStateEntriesMax = 100'000;
+inline constexpr std::size_t kStateEntriesMax = 100'000; // in memory
+inline constexpr std::string_view kOnDisk[] = {"notify/", "unplaced/"};
 
 class StateEnv;
 
@@ -32,12 +34,15 @@ class StateStore {
     // snapshots.
     void put_soon(std::string_view name, std::string_view bytes);
     void erase(std::string_view name, Durable done);
+    // Of kOnDisk it is given up when the disk is ill: get() then sees it again.
     void erase_soon(std::string_view name);
+    // One of kOnDisk that cannot be read is not there, and state/ is not sound from then.
     std::optional<std::string> get(std::string_view name) const;
     using Named = std::vector<std::pair<std::string, std::string>>;
     Named list(std::string_view prefix) const; // by name; all of them: at start, or where they are few
     // At most `max` of them, those from the name `from` on.
     Named list(std::string_view prefix, std::string_view from, std::size_t max) const;
+    std::size_t count(std::string_view prefix) const; // goes through all of them: at start
 
     // False: what the node knew is lost (damage, another key), so cached pass and provisional are off until
     // reset_sound(). Survives restarts.

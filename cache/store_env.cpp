@@ -94,7 +94,8 @@ std::optional<std::string> StoreEnv::open_value(lmdb::Db db, std::string_view ke
 }
 
 Result<void> StoreEnv::load(lmdb::Db db,
-                            const std::function<void(std::string_view key, std::string_view plain)>& each) {
+                            const std::function<void(std::string_view key, std::string_view plain)>& each,
+                            const std::function<bool(std::string_view key)>& skip) {
     if (!open()) return {};
     std::uint64_t damaged = 0;
     const auto result = [&]() -> Result<void> {
@@ -102,6 +103,7 @@ Result<void> StoreEnv::load(lmdb::Db db,
         if (!txn) return tl::unexpected(txn.error());
         lmdb::Cursor c = txn->cursor(db);
         for (bool at = c.first(); at; at = c.next()) {
+            if (skip && skip(c.key())) continue;
             if (const auto plain = codec_.open(bound_key(db, c.key()), RecordKind::value, c.value()))
                 each(c.key(), *plain);
             else

@@ -53,9 +53,11 @@ class StoreEnv {
     // A value that is sealed as it is: for everything but outcomes and orders.
     std::string seal_value(lmdb::Db db, std::string_view key, std::string_view plain);
     std::optional<std::string> open_value(lmdb::Db db, std::string_view key, std::string_view value);
-    // All of `db` that opens, in order; an error when it could not be read to its end (io, …) or when some of it does
-    // not verify (corrupt): what `each` got is then not all. Success without a call when it is not open.
-    Result<void> load(lmdb::Db db, const std::function<void(std::string_view key, std::string_view plain)>& each);
+    // All of `db` that opens, in order, but for what `skip` names; an error when it could not be read to its end (io,
+    // …) or when some of it does not verify (corrupt): what `each` got is then not all. Success without a call when it
+    // is not open.
+    Result<void> load(lmdb::Db db, const std::function<void(std::string_view key, std::string_view plain)>& each,
+                      const std::function<bool(std::string_view key)>& skip = {});
     // Something was not read whole, says load() or whoever read by himself: the first sentence stays, and the listener,
     // of which there is one, is told each time.
     void load_failed(const Error& error);

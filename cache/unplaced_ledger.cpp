@@ -8,7 +8,8 @@
 namespace holdfast {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersionOne = 1;  // without a score and a grant
 constexpr std::size_t kTextMax = 256;
 constexpr std::size_t kHashHex = 32;
 constexpr std::string_view kPrefix = "unplaced/";
@@ -50,18 +51,25 @@ std::string encode(const UnplacedNotice& n) {
     w.i64(n.sent.time_since_epoch().count());
     w.i64(n.received.time_since_epoch().count());
     for (const std::string* text : {&n.id, &n.order_no, &n.verification_id, &n.credential}) w.text(*text);
+    w.optional_f64(n.score);
+    w.optional_i64(n.max_age ? std::optional(n.max_age->count()) : std::nullopt);
     return out;
 }
 
 std::optional<UnplacedNotice> decode(std::string_view text) {
     wire::Reader r(text);
-    if (r.u8() != kVersion) return std::nullopt;
+    const std::uint8_t version = r.u8();
+    if (version != kVersion && version != kVersionOne) return std::nullopt;
     UnplacedNotice out;
     out.epoch = r.u64();
     const std::uint8_t verdict = r.u8();
     out.sent = WallTime(Nanos(r.i64()));
     out.received = WallTime(Nanos(r.i64()));
     for (std::string* into : {&out.id, &out.order_no, &out.verification_id, &out.credential}) *into = r.text(kTextMax);
+    if (version == kVersion) {
+        out.score = r.optional_f64();
+        if (const auto grant = r.optional_i64()) out.max_age = Seconds(*grant);
+    }
     if (!r.done() || verdict > 3) return std::nullopt;
     if (verdict > 0) out.verdict = static_cast<Verdict>(verdict);
     return out;
@@ -70,7 +78,7 @@ std::optional<UnplacedNotice> decode(std::string_view text) {
 }  // namespace
 
 UnplacedLedger::UnplacedLedger(StateStore& state)
-    : state_(state), size_(state.list(kPrefix).size()), walk_(kPrefix) {}
+    : state_(state), size_(state.count(kPrefix)), walk_(kPrefix) {}
 
 std::optional<UnplacedNotice> UnplacedLedger::find(const UnplacedNotice& notice) const {
     if (size_ == 0 && notice.verdict) return std::nullopt;
@@ -106,7 +114,7 @@ void UnplacedLedger::put(const UnplacedNotice& notice, Durable done) {
     const std::string name = name_of(notice);
     if (!notice.verdict) return state_.put_durable(name, encode(notice), std::move(done));
     const bool known = state_.get(name).has_value();
-    if (!known && size_ >= kNoticesMax)
+    if (!known && size_ >= notices_max)
         return done(fail(Code::full, Origin::store, "the ledger of notifications without an order is full"));
     if (!known) make_room(slot_of(notice));
     if (!known) ++size_;

@@ -21,6 +21,8 @@ struct UnplacedNotice {
     std::uint64_t epoch = 0;         // OutcomeStore::epoch() when it came: a later revocation hides it
     WallTime sent{};                 // when the centre says that it decided so; the epoch: it does not say
     WallTime received{};
+    std::optional<double> score{};
+    std::optional<Seconds> max_age{};  // the centre's grant for reuse
 };
 
 class UnplacedLedger {
@@ -46,6 +48,8 @@ class UnplacedLedger {
     std::size_t size() const { return size_; }  // of those that decide something
     // Drops what is older than kKeep. A call looks at a few and the next one goes on, as of StateWalk.
     void expire(WallTime now);
+
+    std::size_t notices_max = kNoticesMax;  // tests: fewer
 
   private:
     void make_room(const std::string& slot);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,14 @@ class Writer {
     void u64(std::uint64_t v) { raw(&v, sizeof v); }
     void i64(std::int64_t v) { raw(&v, sizeof v); }
     void f64(double v) { raw(&v, sizeof v); }
+    void optional_f64(std::optional<double> v) {
+        u8(v.has_value());
+        f64(v.value_or(0));
+    }
+    void optional_i64(std::optional<std::int64_t> v) {
+        u8(v.has_value());
+        i64(v.value_or(0));
+    }
     void text(std::string_view t) { // 32-bit length, so that no two lists of texts look alike
         u32(static_cast<std::uint32_t>(t.size()));
         out_.append(t);
@@ -41,6 +50,16 @@ class Reader {
     std::uint64_t u64() { return take<std::uint64_t>(); }
     std::int64_t i64() { return take<std::int64_t>(); }
     double f64() { return take<double>(); }
+    std::optional<double> optional_f64() {
+        const bool there = u8() != 0;
+        const double v = f64();
+        return there ? std::optional(v) : std::nullopt;
+    }
+    std::optional<std::int64_t> optional_i64() {
+        const bool there = u8() != 0;
+        const std::int64_t v = i64();
+        return there ? std::optional(v) : std::nullopt;
+    }
     std::string_view text(std::size_t max) {
         const std::size_t n = u32();
         if (n > max) ok_ = false;

@@ -141,6 +141,7 @@ Exchange::Next Exchange::authenticate() {
 Exchange::Next Exchange::recall() {
     request_.order_no = begin_.order_no;
     const Exchange* leader = owner_.find(order_name());
+    hear_numbered(parts_, credential_->id, request_.order_no, now());
     const auto found = find_order(now());
     std::optional<RecordedAnswer> recorded;
     if (found) recorded = decode_recorded(found->answer);
@@ -244,6 +245,7 @@ Exchange::Next Exchange::join() {
 
 Exchange::Next Exchange::join_recorded() {
     const Now t = now();
+    hear_numbered(parts_, credential_->id, request_.order_no, t);
     const auto found = find_order(t);
     if (!found) {
         auto told = notified_before(parts_, *snapshot_, live_record(), {}, t);

@@ -147,7 +147,6 @@ class Exchange final : public RequestHandler {
     // ask
     void call_done(CallResult&& result);
     void take_result(CallResult&& result);
-    bool decided_meanwhile(Now now);
     std::optional<Answer> told_of(const std::string& id, Now now);
     bool final_meanwhile(Now now);
     void trace_attempts(const CallResult& result);
@@ -205,6 +204,7 @@ class Exchange final : public RequestHandler {
     std::unique_ptr<Call> call_;
     CallEnd call_end_ = CallEnd::none;
     std::optional<OutcomeRecord> cached_;
+    bool disbelieved_ = false;  // what the memory has of the subject is not believed
     std::optional<double> similarity_;
     Decision decision_;
     std::optional<Spend> spend_;

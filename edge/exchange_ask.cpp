@@ -87,7 +87,7 @@ void Exchange::take_result(CallResult&& result) {
         step_ = Step::answer;
         return run();
     }
-    if (decided_meanwhile(t)) return run();
+    if (final_meanwhile(t)) return run();
     if (result.failure == FailureKind::pending) {
         if (auto told = told_of(result.pending_id, t)) {
             if (drop_in_) drop_in_->raw.reset();  // they say "pending", which is not the answer any more
@@ -112,11 +112,8 @@ void Exchange::take_result(CallResult&& result) {
     run();
 }
 
-// A notification may have come while the call was under way: it is the centre's word, and no degraded answer is needed.
-bool Exchange::decided_meanwhile(Now now) {
-    return parts_.notify.find(credential_->id, request_.order_no) && final_meanwhile(now);
-}
-
+// A notification, or the late answer of an earlier call for the order, may have come while this call was under way: it
+// is the centre's word, and no degraded answer is needed.
 bool Exchange::final_meanwhile(Now now) {
     const auto order = find_order(now);
     auto recorded = order && is_final(*order) ? decode_recorded(order->answer) : std::nullopt;

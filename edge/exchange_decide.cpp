@@ -4,6 +4,7 @@
 #include "edge/base/check.h"
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
+#include "edge/unplaced.h"
 #include "policy/feature_match.h"
 
 namespace holdfast {
@@ -85,8 +86,12 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
     facts.failures_diverse = circuit.failures_diverse();
     facts.outage = parts_.outages.facts(request_.scene, now);
     if (policy.ladder.has(Rung::cache) || policy.ladder.has(Rung::feature)) {
-        if (!parts_.distrust.holds(subject_key(), now.mono))
-            cached_ = parts_.storage.outcomes().find(subject_key(), now);
+        disbelieved_ = parts_.distrust.holds(subject_key(), now.mono);
+        cached_ = disbelieved_ ? std::nullopt : parts_.storage.outcomes().find(subject_key(), now);
+        if (cached_ && parts_.unplaced.size() > 0 && spoken_against(parts_, live_record(), cached_->outcome)) {
+            disbelieved_ = true;
+            cached_.reset();
+        }
         (cached_ ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();
     }
     if (cached_) {
@@ -128,6 +133,9 @@ bool Exchange::may_repeat() const {
     // A pass needs them also when the record that it came from is gone.
     const bool trusted = parts_.clock_trusted && parts_.storage.state().sound();
     if (prior_->answer.outcome == Outcome::pass && !trusted) return false;
+    // Nor one when the centre has said otherwise since, of another order of the subject.
+    const bool refuted = disbelieved_ || (cached_ && cached_->outcome.verdict != Verdict::pass);
+    if (prior_->answer.outcome == Outcome::pass && refuted) return false;
     const auto says = [this](Rung rung) { return decision_.rungs[static_cast<std::size_t>(rung)]; };
     const auto holds = [](RungSays s) {
         return s == RungSays::answers || s == RungSays::absent || s == RungSays::not_asked;

@@ -20,11 +20,16 @@ void outdo(Parts& parts, const LiveRecord& record, NotifyEntry word, Verdict ver
     });
 }
 
+bool over(const Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const NotifyEntry& word, Now now) {
+    if (now.wall - word.received >= snapshot.config.orders.retain) return true;
+    return word.epoch < record.asked_epoch && hidden(parts, record, word.epoch);
+}
+
 }  // namespace
 
 Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now) {
     auto word = place(parts, snapshot, record, outcome.verification_id, now);
-    if (word && word->body != record.body) word.reset();
+    if (word && (word->body != record.body || over(parts, snapshot, record, *word, now))) word.reset();
     if (word && permits(outcome.verdict) < permits(word->verdict)) outdo(parts, record, *word, outcome.verdict, now);
     if (word && word->verdict != Verdict::pass && outcome.verdict == Verdict::pass) {
         outcome = CentreOutcome{};
@@ -58,25 +63,29 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     order.answer = encode(answer, record.scene, record.subject, record.device, record.raw);
     OrderLedger& orders = parts.storage.orders();
     orders.put(record.key ? *record.key : orders.key(record.credential, record.order_no), std::move(order), now);
-    if (scene == nullptr || scene->max_age <= Nanos(0)) return out;
-    if (!record.remember_pass && outcome.verdict == Verdict::pass) return out;
+    const SubjectKey key = memory_key(record);
+    const bool pass = outcome.verdict == Verdict::pass;
+    if (!record.remember || (pass && !record.remember_pass)) return out;
+    // Where nothing is answered from memory, a pass of before must not be found again when that changes back.
+    const bool kept = scene != nullptr && scene->max_age > Nanos(0);
+    if (!kept && (pass || !parts.storage.outcomes().find(key, now))) return out;
+    const Nanos max_age = kept ? scene->max_age : kOutcomeKeepMax;
     // An answer that must not be remembered still takes the place of the one before it, as a record that no rung
     // answers: else an older pass would outlive it.
     const bool forbidden = outcome.max_age && *outcome.max_age <= Seconds(0);
-    const bool may_fall_back = !forbidden && outcome.verdict == Verdict::pass;
+    const bool may_fall_back = !forbidden && pass;
     OutcomeRecord memory;
     memory.outcome = std::move(outcome);
     if (forbidden) memory.outcome.feature.clear();
     memory.decided = decided;
     memory.asked_epoch = record.asked_epoch;
     memory.evidence = record.body;
-    const SubjectKey key{record.credential, record.subject, record.scene, record.device};
-    if (decided.mono < now.mono && memory.outcome.verdict == Verdict::pass) {
+    if (decided.mono < now.mono && pass) {
         const auto newer = parts.storage.outcomes().find(key, now);
         if (newer && newer->decided.wall >= decided.wall) return out;
     }
-    const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), scene->max_age, scene->max_age, now);
-    if (put == PutOutcome::refused && !may_fall_back) parts.distrust.add(key, now.mono + scene->max_age);
+    const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), max_age, max_age, now);
+    if (put == PutOutcome::refused && !may_fall_back) parts.distrust.add(key, now.mono + max_age);
     out.stored = !forbidden && (put == PutOutcome::queued || put == PutOutcome::unchanged);
     return out;
 }

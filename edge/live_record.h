@@ -17,6 +17,7 @@ struct LiveRecord {
     std::uint64_t asked_epoch = 0;       // OutcomeStore::epoch() when the call began
     const RawAnswer* raw = nullptr;      // the centre's own words, where they are to be given again
     bool remember_pass = true;           // false: a pass answers its order, and no other request from memory
+    bool remember = true;                // false: nor does any other verdict
     std::optional<OrderKey> key{};       // the order's, where it is known already
 };
 
@@ -32,7 +33,7 @@ class KeptLiveRecord {
           body_(r.body),
           asked_epoch_(r.asked_epoch) {}
     LiveRecord view() const {
-        return {credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_, nullptr, true};
+        return {credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_};
     }
 
   private:
@@ -41,12 +42,17 @@ class KeptLiveRecord {
     std::uint64_t asked_epoch_;
 };
 
+inline SubjectKey memory_key(const LiveRecord& r) {
+    return {r.credential, r.subject, r.scene, r.device};
+}
+
 struct Recorded {
     Answer answer;
     bool stored = false;  // the memory holds it now (or held the same)
 };
 
-// A notification that has come meanwhile and is less permissive than the answer stands instead of it.
+// A notification that has come meanwhile and is less permissive than the answer stands instead of it; not one that has
+// had its time (orders.retain), or that a revocation before this call hides.
 Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now);
 // The same for what the centre has decided at another time than now; a pass never takes the place of a newer record.
 Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,

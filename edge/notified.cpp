@@ -11,8 +11,6 @@
 namespace holdfast {
 namespace {
 
-constexpr Nanos kRestoreWithin = 1h;
-
 std::optional<FoundOrder> find_recorded(Parts& parts, const std::string& credential, std::string_view order_no,
                                         Now now) {
     const auto order = parts.storage.orders().find(credential, order_no, now);
@@ -23,12 +21,23 @@ std::optional<FoundOrder> find_recorded(Parts& parts, const std::string& credent
     FoundOrder out{KeptLiveRecord(record), std::nullopt, std::move(recorded->verification_id)};
     // A degraded answer from memory has the number of the verification that it remembers.
     if (recorded->answer && !order->final) out.verification_id.clear();
-    if (order->final) out.final_answer = std::move(recorded->answer);
+    if (!order->final) return out;
+    out.final_answer = std::move(recorded->answer);
+    out.raw = std::move(recorded->raw);
     return out;
 }
 
-// The order by its number: recorded, or under way. Several credentials may have the same number; the centre's own
-// number of the verification then tells them apart.
+// Whether this may be the order that the notification is about. The centre's own number tells verifications apart: a
+// pass must have it where several may have an order of that number, or where the order has one.
+bool may_be_of(const FoundOrder& found, const Notification& n, bool several_owners, bool several) {
+    if (found.verification_id == n.verification_id && !n.verification_id.empty()) return true;
+    if (n.outcome->verdict == Verdict::pass && several_owners) return false;
+    if (found.verification_id.empty()) return !several || n.verification_id.empty();
+    if (n.verification_id.empty()) return true;
+    return !n.credential.empty() && n.outcome->verdict != Verdict::pass;
+}
+
+// The order by its number: recorded, or under way.
 std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const Notification& n) {
     const Now now = parts.loop.now();
     std::vector<FoundOrder> out;
@@ -42,14 +51,18 @@ std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const No
         else if (found)
             out.push_back(std::move(*found));
     };
-    for (const std::string& id : possible_owners(parts, n)) look(id);
-    if (!n.credential.empty()) return out;
-    // Another number of the centre is another verification; where there are several, one without a number is none.
-    if (!n.verification_id.empty())
-        std::erase_if(out, [&n, several = out.size() > 1](const FoundOrder& f) {
-            return f.verification_id != n.verification_id && (several || !f.verification_id.empty());
-        });
+    const auto owners = possible_owners(parts, n);
+    for (const std::string& id : owners) look(id);
+    std::erase_if(out, [&n, several_owners = owners.size() > 1, several = out.size() > 1](const FoundOrder& found) {
+        return !may_be_of(found, n, several_owners, several);
+    });
     return out;
+}
+
+// Whether the order has just this answer of the centre already.
+bool confirms(const FoundOrder& order, const NotifyEntry& word) {
+    return order.record.view().body == word.body && order.final_answer && order.final_answer->source == Source::live &&
+           order.final_answer->outcome == to_outcome(word.verdict);
 }
 
 // A pass does not undo a less permissive live answer that came after it, also one that came while it was being written.
@@ -61,30 +74,69 @@ bool outdone(Parts& parts, const LiveRecord& record, const NotifyEntry& word, No
     return permits(static_cast<Verdict>(live.outcome)) < permits(word.verdict) && live.decided_at >= word.received;
 }
 
-// As of the call that the word is about: the order may have been asked again since, after a revocation.
+// Whether the memory holds something of the subject that the centre has said after this word came.
+bool outlived(const OutcomeRecord& memory, const NotifyEntry& word) {
+    return memory.evidence != word.body && memory.decided.wall > word.received;
+}
+
+// As of the call that the word is about: the order may have been asked again since, after a revocation. Where it
+// confirms what the centre has said of this verification before, what it does not say again holds on.
 Recorded write_down(Parts& parts, const Snapshot& snapshot, LiveRecord record, const NotifyEntry& word, Now now) {
     record.asked_epoch = word.epoch;
     CentreOutcome outcome;
     outcome.verdict = word.verdict;
     outcome.verification_id = word.verification_id;
+    outcome.score = word.score;
+    outcome.max_age = word.max_age;
+    const auto order = find_recorded(parts, std::string(record.credential), record.order_no, now);
+    if (order && confirms(*order, word)) {
+        if (!outcome.score) outcome.score = order->final_answer->score;
+        if (outcome.verification_id.empty()) outcome.verification_id = order->verification_id;
+        if (!order->raw.body.empty()) record.raw = &order->raw;
+    }
+    const auto memory = parts.storage.outcomes().find(memory_key(record), now);
+    record.remember = !memory || !outlived(*memory, word);
+    if (memory && memory->evidence == word.body && memory->outcome.verdict == word.verdict) {
+        if (!outcome.max_age) outcome.max_age = memory->outcome.max_age;
+        outcome.feature = memory->outcome.feature;
+        outcome.feature_model = memory->outcome.feature_model;
+    }
     const Nanos age = std::max(Nanos(0), Nanos(now.wall - word.sent));
     return record_decided(parts, snapshot, record, std::move(outcome), {now.mono - age, word.sent}, now);
 }
 
-void apply(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
-    if (hidden(parts, record, word.epoch) || outdone(parts, record, word, now)) return;
-    write_down(parts, *parts.snapshot, record, word, now);
+// Whether everything that the word changes is as it says.
+bool applied(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
+    const auto order = find_recorded(parts, std::string(record.credential), record.order_no, now);
+    if (!order || !confirms(*order, word)) return false;
+    if (word.score && word.score != order->final_answer->score) return false;
+    const auto memory = parts.storage.outcomes().find(memory_key(record), now);
+    if (memory && outlived(*memory, word)) return true;
+    const bool same = memory && memory->evidence == word.body && memory->outcome.verdict == word.verdict;
+    if (word.verdict != Verdict::pass) return same;
+    if (!word.max_age) return true;
+    return same && memory->outcome.max_age && *memory->outcome.max_age <= *word.max_age;
 }
 
-// A copy of what was taken may come when the order's own record has left: it is one all the same. Its word is written
-// again, since the first write may still be under way.
+void apply(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
+    if (hidden(parts, record, word.epoch) || outdone(parts, record, word, now)) return;
+    if (!applied(parts, record, word, now)) write_down(parts, *parts.snapshot, record, word, now);
+}
+
+// Confirms what was heard before. It is written again, since the first write may still be under way.
+void confirm(Parts& parts, const std::string& credential, const std::string& order_no, const NotifyEntry& word,
+             const std::function<void(Noticed)>& done) {
+    parts.notify.put(credential, order_no, word, [done](const Result<void>& written) {
+        done(written ? Noticed::duplicate : Noticed::failed);
+    });
+}
+
+// A copy of what was taken may come when the order's own record has left: it is one all the same.
 bool confirm_again(Parts& parts, const Notification& n, const std::function<void(Noticed)>& done) {
     for (const std::string& credential : possible_owners(parts, n)) {
         const auto before = parts.notify.find(credential, n.order_no);
         if (!before || !before->knows(n.id)) continue;
-        parts.notify.put(credential, n.order_no, *before, [done](const Result<void>& written) {
-            done(written ? Noticed::duplicate : Noticed::failed);
-        });
+        confirm(parts, credential, n.order_no, *before, done);
         return true;
     }
     return false;
@@ -130,8 +182,11 @@ void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n
     }
     const LiveRecord record = found[0].record.view();
     const auto before = parts.notify.find(record.credential, record.order_no);
+    const bool again = before && before->knows(n.id);
+    // It was about an order that had the number before: this one is not its affair.
+    if (again && before->body != record.body)
+        return confirm(parts, std::string(record.credential), n.order_no, *before, done);
     // A copy is written like the first, which may not be on disk yet: what is confirmed is there.
-    const bool again = before && before->body == record.body && before->knows(n.id);
     const bool revoked = before && hidden(parts, record, before->epoch);
     NotifyEntry word = again ? *before : standing_after(before, revoked, found[0], n, now.wall);
     const Noticed what = again ? Noticed::duplicate : Noticed::taken;
@@ -158,11 +213,25 @@ std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, 
     return write_down(parts, snapshot, record, *word, now);
 }
 
+void hear_numbered(Parts& parts, const std::string& credential, std::string_view order_no, Now now) {
+    if (parts.unplaced.size() == 0) return;
+    const auto found = find_recorded(parts, credential, order_no, now);
+    if (!found || parts.unplaced.of({}, found->verification_id).empty()) return;
+    const LiveRecord record = found->record.view();
+    const auto word = place(parts, *parts.snapshot, record, found->verification_id, now);
+    if (word && word->body == record.body) apply(parts, record, *word, now);
+}
+
 void restore_notified(Parts& parts, Now now) {
-    for (const NotifyLedger::Known& known : parts.notify.since(now.wall - kRestoreWithin)) {
+    for (const NotifyLedger::Known& known : parts.notify.since(now.wall - parts.snapshot->config.orders.retain)) {
+        const NotifyEntry& word = known.entry;
         const auto found = find_recorded(parts, known.credential, known.order_no, now);
-        if (found && found->record.view().body == known.entry.body)
-            apply(parts, found->record.view(), known.entry, now);
+        if (found && found->record.view().body == word.body)
+            apply(parts, found->record.view(), word, now);
+        else if (!found && !word.subject.empty())  // the order's own record had not reached the disk
+            apply(parts,
+                  {known.credential, word.subject, word.scene, word.device, known.order_no, word.body, word.epoch},
+                  word, now);
     }
 }
 

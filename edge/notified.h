@@ -28,7 +28,10 @@ void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n
 std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
                                         std::string_view number, Now now);
 void journal_notice(Parts& parts, const Notification& n, std::string_view credential, Noticed what);
-// What a crash may have left undone: notifications that were confirmed shortly before it.
+// A notification that names no order may have come for the verification of this one, which is recorded: before it is
+// answered again.
+void hear_numbered(Parts& parts, const std::string& credential, std::string_view order_no, Now now);
+// What a crash may have left undone: notifications that were confirmed before it, of orders.retain.
 void restore_notified(Parts& parts, Now now);
 
 }  // namespace holdfast

@@ -34,29 +34,46 @@ std::vector<std::string> possible_owners(const Parts& parts, const Notification&
 
 NotifyEntry standing_after(const std::optional<NotifyEntry>& before, bool revoked, const FoundOrder& found,
                            const Notification& n, WallTime now) {
+    const LiveRecord record = found.record.view();
     NotifyEntry next;
-    next.body = found.record.view().body;
-    next.epoch = found.record.view().asked_epoch;
+    next.body = record.body;
+    next.epoch = record.asked_epoch;
+    next.subject = record.subject;
+    next.scene = record.scene;
+    next.device = record.device;
     next.verdict = n.outcome->verdict;
+    next.score = n.outcome->score;
+    next.max_age = n.outcome->max_age;
     // Without a time of its own it is of now; one from the future is not believed to be newer than now.
     next.sent = n.sent == WallTime{} ? now : std::min(n.sent, now);
     next.received = now;
     next.verification_id = n.verification_id;
-    const auto keeps = [&next](Verdict verdict, WallTime when) {
-        if (next.sent > when || (next.sent == when && permits(next.verdict) <= permits(verdict))) return;
-        next.verdict = verdict;
-        next.sent = when;
+    const auto outlives = [&next](Verdict verdict, WallTime when) {
+        return next.sent < when || (next.sent == when && permits(next.verdict) > permits(verdict));
     };
+    // The ids also of an order that had the number before: what was heard of that one is not heard of this one.
+    if (before) next.ids = before->ids;
     if (before && before->body == next.body) {
-        next.ids = before->ids;
         next.received = std::max(now, before->received);
-        if (!revoked) keeps(before->verdict, before->sent);
+        if (!revoked && outlives(before->verdict, before->sent)) {
+            next.verdict = before->verdict;
+            next.sent = before->sent;
+            next.score = before->score;
+            next.max_age = before->max_age;
+        } else if (!revoked && before->verdict == next.verdict && !next.max_age) {
+            next.max_age = before->max_age;  // it confirms, and takes nothing back
+        }
     }
     if (found.final_answer && found.final_answer->source == Source::live) {
         // What is older than a less permissive live answer does not undo it. The centre's clock has seconds.
         const auto verdict = static_cast<Verdict>(found.final_answer->outcome);
-        if (permits(verdict) < permits(next.verdict) && next.sent + 1s < found.final_answer->decided_at)
-            keeps(verdict, found.final_answer->decided_at);
+        const WallTime when = found.final_answer->decided_at;
+        if (permits(verdict) < permits(next.verdict) && next.sent + 1s < when && outlives(verdict, when)) {
+            next.verdict = verdict;
+            next.sent = when;
+            next.score = found.final_answer->score;
+            next.max_age.reset();
+        }
     }
     next.ids.push_back(n.id);
     return next;

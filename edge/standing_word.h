@@ -16,6 +16,7 @@ struct FoundOrder {
     KeptLiveRecord record;
     std::optional<Answer> final_answer;  // of the centre, recorded
     std::string verification_id;
+    RawAnswer raw{};  // the centre's own words; empty: none
 };
 
 // The greater, the more it lets through.

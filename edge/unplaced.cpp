@@ -15,7 +15,10 @@ UnplacedNotice notice_of(const Notification& n) {
     out.verification_id = n.verification_id;
     out.credential = n.credential;
     out.sent = n.sent;
-    if (n.outcome) out.verdict = n.outcome->verdict;
+    if (!n.outcome) return out;
+    out.verdict = n.outcome->verdict;
+    out.score = n.outcome->score;
+    out.max_age = n.outcome->max_age;
     return out;
 }
 
@@ -29,6 +32,8 @@ Notification notification_of(const UnplacedNotice& kept) {
     out.sent = kept.sent;
     out.outcome.emplace();
     out.outcome->verdict = *kept.verdict;
+    out.outcome->score = kept.score;
+    out.outcome->max_age = kept.max_age;
     return out;
 }
 
@@ -106,6 +111,15 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
                          }
                      });
     return word;  // it stands, also where it could not be put
+}
+
+bool spoken_against(Parts& parts, const LiveRecord& record, const CentreOutcome& outcome) {
+    if (outcome.verification_id.empty()) return false;
+    const auto kept = parts.unplaced.of({}, outcome.verification_id);
+    return std::any_of(kept.begin(), kept.end(), [&](const UnplacedNotice& one) {
+        return counts(parts, one, record, outcome.verification_id) &&
+               permits(*one.verdict) < permits(outcome.verdict);
+    });
 }
 
 void drop_unplaced(Parts& parts, const Notification& n) {

@@ -20,6 +20,8 @@ void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_
 // given the order; empty: nothing, or it was not asked yet. The word that stands, kept or heard before; or nothing.
 std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
                                  std::string_view number, Now now);
+// Whether one that names no order lets through less than this outcome of the verification with its number.
+bool spoken_against(Parts& parts, const LiveRecord& record, const CentreOutcome& outcome);
 // It is the word about an order now.
 void drop_unplaced(Parts& parts, const Notification& n);
 

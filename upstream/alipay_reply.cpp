@@ -54,16 +54,15 @@ std::string value_text(json::Value v) {
     return {};
 }
 
+std::optional<double> scaled(double score, double max) {
+    const double out = score / max;
+    return out >= 0 && out <= 1 ? std::optional(out) : std::nullopt;  // nor where it is no number
+}
+
 std::optional<double> read_score(json::Value v, double max) {
-    std::optional<double> out = v.number();
-    if (const auto text = v.text()) {
-        double parsed = 0;
-        const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), parsed);
-        if (error == std::errc() && end == text->data() + text->size()) out = parsed;
-    }
-    if (!out || !std::isfinite(*out)) return std::nullopt;
-    *out /= max;
-    return *out >= 0 && *out <= 1 ? out : std::nullopt;
+    if (const auto text = v.text()) return read_alipay_score(*text, max);
+    const auto number = v.number();
+    return number ? scaled(*number, max) : std::nullopt;
 }
 
 std::string read_id(json::Value v) {
@@ -248,6 +247,12 @@ void blame_caller(GatewayReply& reply, bool own_app) {
     FailureKind& failure = reply.central.failure;
     if (failure == FailureKind::setup && !reply.code.empty()) failure = FailureKind::caller_setup;
     if (failure == FailureKind::bad_signature && !own_app) failure = FailureKind::caller_signature;
+}
+
+std::optional<double> read_alipay_score(std::string_view text, double max) {
+    double parsed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
+    return error == std::errc() && end == text.data() + text.size() ? scaled(parsed, max) : std::nullopt;
 }
 
 GatewayReply read_alipay(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,

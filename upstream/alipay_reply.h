@@ -2,6 +2,7 @@
 // `pass`; what is not signed is an error that nobody vouches for. Verifying is slow: for the thread pool.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,9 @@ struct GatewayReply {
 // `order_no`: what the answer must be about, where it says so. `doc` is scratch memory.
 GatewayReply read_alipay(const AlipaySettings& settings, const AlipayAnswer& answer, std::string_view order_no,
                         json::Document& doc);
+
+// A score as Alipay writes it, from 0 to `max`, as one from 0 to 1; nothing for any other text.
+std::optional<double> read_alipay_score(std::string_view text, double max);
 
 // Of an answer to a call that went on as its caller had signed it: what it says of app, key and rights is said of the
 // caller, and where that is another app than the node's own, a wrong signature may come of a wrong key in its

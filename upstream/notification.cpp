@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "policy/verify_request.h"
+#include "upstream/alipay_reply.h"
 #include "upstream/alipay_request.h"
 
 namespace holdfast {
@@ -90,6 +91,7 @@ Result<Notification> read_alipay_notification(const AlipaySettings& s, const For
     CentreOutcome outcome;
     outcome.verdict = says->verdict;
     outcome.verification_id = out.verification_id;
+    outcome.score = read_alipay_score(field(form, content, s.response.score), s.response.score_max);
     out.outcome = std::move(outcome);
     return out;
 }

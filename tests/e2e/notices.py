@@ -111,6 +111,38 @@ def two_callers(bin_dir):
         check("a pass", notify(site, orderNo="order-3", passed="T", fields={"certify_id": ""}), (200, "success"))
         site.plan(pending=True)
         check("anybody's", site.verify("order-3")[0], 202)
+        site.centre_plan(mode="hang")
+        check("no answer", site.verify("order-4")[0], 504)
+        check("the other's?", notify(site, orderNo="order-4", passed="T", fields={"certify_id": "C-other"}),
+              (200, "success"))
+        assert site.look_up("order-4")[1].get("outcome") is None, "a pass of nobody knows whom"
+    finally:
+        site.close()
+
+
+def numbered(bin_dir):
+    """One that names the verification alone reaches the order, and what is remembered of its subject."""
+    site = Site(bin_dir)
+    no_order = {"outer_order_no": ""}
+    try:
+        for n in (1, 2):
+            check("passed", site.verify(f"order-{n}", f"user-{n}")[1]["outcome"], "pass")
+            check("reversed", notify(site, orderNo=f"order-{n}", passed="F", fields=no_order), (200, "success"))
+        check("looked up", site.look_up("order-1")[1]["outcome"], "fail")
+        check("asked again", site.verify("order-1", "user-1")[1]["outcome"], "fail")
+        site.plan(pending=True)
+        check("taken", site.verify("order-3", "user-3")[0], 202)
+        check("told", notify(site, orderNo="order-3", passed="T", fields=no_order), (200, "success"))
+        check("decided", site.look_up("order-3")[1]["outcome"], "pass")
+        check("still pending", site.verify("order-4", "user-4")[0], 202)
+        check("told", notify(site, orderNo="order-4", passed="F", fields=no_order), (200, "success"))
+        site.centre_plan(mode="error")
+        eventually("the circuit opens", lambda: any(
+            site.verify(f"order-d{time.monotonic_ns()}", f"user-{n}")[0] == 503 for n in range(10, 50)))
+        check("not asked", site.verify("order-4", "user-4")[1]["outcome"], "fail")
+        check("from memory", site.verify("order-5", "user-3")[1]["outcome"], "pass")
+        for user in ("user-1", "user-2"):
+            assert site.verify(f"order-of-{user}", user)[1].get("outcome") != "pass", user
     finally:
         site.close()
 
@@ -226,4 +258,4 @@ def central(bin_dir):
 
 
 if __name__ == "__main__":
-    sys.exit(main([notified, two_callers, begun, reversal, meanwhile, degraded, central]))
+    sys.exit(main([notified, two_callers, numbered, begun, reversal, meanwhile, degraded, central]))

@@ -13,10 +13,10 @@ using namespace holdfast::sim;
 
 namespace {
 
-void degrade(OneNode& one) {
+void degrade(OneNode& one, Mode mode = Mode::degraded) {
     bool stands = false;
     Operators(one.node(), "test")
-        .degrade(Mode::degraded, "", 1h, "test", [&stands](Result<void> done) { stands = done.has_value(); });
+        .degrade(mode, "", 1h, "test", [&stands](Result<void> done) { stands = done.has_value(); });
     REQUIRE(one.until([&stands] { return stands; }));
 }
 
@@ -60,6 +60,9 @@ TEST_CASE("node: a refusal that could not be written down hides the older pass")
     REQUIRE(one.start());
     plan(one, [](CentrePlan&) {});
     REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+    degrade(one);
+    REQUIRE(one.ask("o-before", "LOGIN", "user-1").text("source") == "cache");
+    degrade(one, Mode::automatic);
     one.run_for(1s);
     OffloadPlan hung;
     hung.work_min = hung.work_max = 24h;
@@ -81,6 +84,59 @@ TEST_CASE("node: a refusal that could not be written down hides the older pass")
     const auto got = one.ask("o-3", "LOGIN", "user-1");
     CHECK(got.status == 503);
     CHECK(got.text("outcome") != "pass");
+    CHECK(one.ask("o-before", "LOGIN", "user-1").text("outcome") != "pass");
+}
+
+TEST_CASE("node: an order's pass from memory is not given again once the centre has said otherwise of its subject") {
+    OneNode one;
+    REQUIRE(one.start());
+    plan(one, [](CentrePlan&) {});
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+    degrade(one);
+    REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("source") == "cache");
+    CHECK(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "pass");
+    degrade(one, Mode::automatic);
+    plan(one, [](CentrePlan& p) { p.outcomes["user-1"] = Verdict::fail; });
+    REQUIRE(one.ask("o-3", "LOGIN", "user-1").text("outcome") == "fail");
+    degrade(one);
+    CHECK(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "fail");
+    one.run_for(6s);  // the fail is too old to be answered, the pass would not be
+    CHECK(one.ask("o-2", "LOGIN", "user-1").text("outcome") != "pass");
+}
+
+TEST_CASE("node: the late answer of an order's first call is the answer of its second one, which failed") {
+    OneNode one;
+    REQUIRE(one.start());
+    plan(one, [&one](CentrePlan& p) {
+        p.latency_min = p.latency_max = one.node().config().upstream.deadline;
+        p.outcomes["user-1"] = Verdict::fail;
+    });
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
+    plan(one, [](CentrePlan& p) { p.mode = CentreMode::hang; });
+    CHECK(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "fail");
+}
+
+TEST_CASE("node: a refusal takes the older pass with it also while its scene answers nothing from memory") {
+    OneNode one;
+    const std::string ladder = one.config;
+    std::string none = ladder;
+    const auto at = none.find("[\"cache\"");
+    REQUIRE(at != std::string::npos);
+    none.replace(at, none.find(']', at) + 1 - at, "[]");
+    REQUIRE(one.start());
+    plan(one, [](CentrePlan&) {});
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+    one.run_for(1s);
+    for (const bool remembers : {false, true}) {
+        one.crash();
+        one.config = remembers ? ladder : none;
+        REQUIRE(one.start());
+        plan(one, [](CentrePlan& p) { p.outcomes["user-1"] = Verdict::fail; });
+        if (!remembers) REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "fail");
+        one.run_for(1s);
+    }
+    degrade(one);
+    CHECK(one.ask("o-3", "LOGIN", "user-1").text("outcome") != "pass");
 }
 
 TEST_CASE("node: the face of somebody whom the centre refused does not let him in later") {

@@ -8,65 +8,13 @@
 
 #include "edge/notices.h"
 #include "edge/operators.h"
-#include "tests/sim/one_node.h"
+#include "tests/regress/notified_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
+using Bench = NotifiedBench;
 
 namespace {
-
-// A node whose centre answers after `latency`, and gives `says` to everybody.
-struct Bench {
-    explicit Bench(Nanos latency = 5ms, Verdict says = Verdict::pass) {
-        REQUIRE(one.start());
-        centre(CentreMode::healthy, latency, says);
-    }
-    void centre(CentreMode mode, Nanos latency = 5ms, Verdict says = Verdict::pass) {
-        CentrePlan plan = one.central.plan();
-        plan.mode = mode;
-        plan.latency_min = plan.latency_max = latency;
-        plan.fail_percent = says == Verdict::fail ? 100 : 0;
-        plan.review_percent = 0;
-        one.central.apply(plan);
-    }
-    std::string text(const std::string& id, const std::string& order, const std::string& outcome, Nanos ago = 0s) {
-        const std::string when = rfc3339(one.view.now().wall - ago);
-        return fmt::format(
-            R"({{"notificationId":"{}","credential":"app-a","orderNo":"{}","outcome":"{}","decidedAt":"{}"}})", id,
-            order, outcome, when);
-    }
-    // What the node answers to a notification.
-    std::string notify(const std::string& id, const std::string& order, const std::string& outcome, Nanos ago = 0s) {
-        OneNode::Got got;
-        one.notify(got, text(id, order, outcome, ago));
-        REQUIRE(one.until([&got] { return got.status != 0; }));
-        CHECK(got.status == 200);
-        return got.body;
-    }
-    std::string outcome_of(const std::string& order) { return one.ask(order, "LOGIN", "user-1").text("outcome"); }
-    void degrade() {
-        bool stands = false;
-        Operators(one.node(), "test").degrade(Mode::degraded, "", 1h, "test", [&stands](Result<void> done) {
-            stands = done.has_value();
-        });
-        REQUIRE(one.until([&stands] { return stands; }));
-    }
-    bool asked(std::size_t calls) {
-        return one.until([this, calls] { return one.central.calls().size() >= calls; });
-    }
-    void crash_and_start() {
-        one.crash();
-        REQUIRE(one.start());
-    }
-
-    double value(const std::string& series) {
-        const std::string all = one.parts().metrics.expose();
-        const auto at = all.find("\n" + series + " ");
-        return at == std::string::npos ? -1 : std::stod(all.substr(at + series.size() + 2));
-    }
-
-    OneNode one;
-};
 
 std::size_t count(const std::string& text, std::string_view what) {
     std::size_t n = 0;
@@ -278,10 +226,9 @@ TEST_CASE("notified: a word from before its order stands also where the ledger o
     Bench b;
     NotifyEntry other;
     other.received = b.one.view.now().wall;
-    for (std::size_t i = 0; i < NotifyLedger::kOrdersMax; ++i) {
+    b.one.parts().notify.orders_max = 100;
+    for (int i = 0; i < 100; ++i)
         b.one.parts().notify.put("app-b", fmt::format("other-{}", i), other, [](const Result<void>&) {});
-        if (i % 8000 == 7999) b.one.run_for(1s);
-    }
     b.one.run_for(1s);
     CHECK(b.notify("n-1", "o-1", "fail") == "success");
     CHECK(b.outcome_of("o-1") == "fail");

@@ -16,7 +16,8 @@ struct StateBench {
     TestLoop loop;
     InlineOffload offload{loop};
     StorageObserver observer;
-    int fault = 0;  // errno that every commit fails with
+    int fault = 0;       // errno that every commit fails with
+    int read_fault = 0;  // errno that every reading fails with
     std::unique_ptr<StateEnv> env;
     std::unique_ptr<StateStore> values;
     std::unique_ptr<Ledger> ledger;
@@ -32,6 +33,7 @@ struct StateBench {
         o.bytes = 64u << 20;
         o.key.fill(3);
         o.fault = [this] { return fault; };
+        o.read_fault = [this] { return read_fault; };
         env = std::make_unique<StateEnv>(o, loop, offload, observer);
         REQUIRE(env->open());
         values = std::make_unique<StateStore>(*env);

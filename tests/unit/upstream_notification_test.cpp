@@ -139,6 +139,16 @@ TEST_CASE("notification: only a listed value of the outcome decides anything") {
     CHECK(got->outcome->verdict == Verdict::pass);
 }
 
+TEST_CASE("notification: its score is that of an answer") {
+    const auto score = [](const char* text, const char* method = "alipay.user.faceverify.verify") {
+        return read(body_of(fields({{"passed", "T"}, {"score", text}})), av::settings(method))->outcome->score;
+    };
+    CHECK(score("0.98") == 0.98);
+    CHECK(score("95.5", "datadigital.fincloud.generalsaas.face.source.certify") == 0.955);
+    for (const char* text : {"", "-0.1", "1.01", "nan", "inf", "0.9x", " 0.9"}) CHECK_FALSE(score(text));
+    CHECK_FALSE(read(body_of(fields({{"passed", "T"}})))->outcome->score);
+}
+
 TEST_CASE("notification: of an API whose call only begins it, the outcome is in the notification") {
     const auto says = [](const char* method, const char* name, const char* value) {
         return read(body_of(fields({{name, value}})), av::settings(method))->outcome;

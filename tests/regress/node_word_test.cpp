@@ -1,0 +1,127 @@
+// What a notification leaves as it is: an answer that it only confirms, a later word about somebody, an order that has
+// its number from another one. Each through one whole node, with the exact order of events.
+#include <catch2/catch.hpp>
+
+#include "tests/regress/notified_bench.h"
+
+using namespace holdfast;
+using namespace holdfast::sim;
+using Bench = NotifiedBench;
+
+namespace {
+
+void grant(Bench& b, std::optional<Seconds> max_age) {
+    CentrePlan plan = b.one.central.plan();
+    plan.max_age = max_age;
+    b.one.central.apply(plan);
+}
+
+std::string score_of(const std::string& body) {
+    const auto at = body.find(R"("score":)");
+    return at == std::string::npos ? "none" : body.substr(at, body.find(',', at) - at);
+}
+
+}  // namespace
+
+TEST_CASE("word: one heard of an order says nothing of another that has its number later") {
+    for (const bool told_of_the_second : {false, true}) {
+        Bench b;
+        REQUIRE(b.outcome_of("o-1") == "pass");
+        CHECK(b.notify("n-1", "o-1", "pass") == "success");
+        b.one.run_for(b.one.node().config().orders.retain + 1s);
+        b.centre(CentreMode::hang);
+        REQUIRE(b.one.ask("o-1", "LOGIN", "user-2").status == 504);
+        if (told_of_the_second) CHECK(b.notify("n-2", "o-1", "fail") == "success");
+        CHECK(b.notify("n-1", "o-1", "pass") == "success");
+        CHECK(b.notify("n-1", "o-1", "pass", 7h) == "success");
+        CHECK(b.one.ask("o-1", "LOGIN", "user-2").text("outcome") == (told_of_the_second ? "fail" : ""));
+    }
+}
+
+TEST_CASE("word: what confirms an answer takes nothing of it") {
+    Bench b;
+    grant(b, 0s);
+    const auto before = b.one.ask("o-1", "LOGIN", "user-1");
+    REQUIRE(before.text("outcome") == "pass");
+    b.one.run_for(1s);
+    for (int copy = 0; copy < 2; ++copy) CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    b.crash_and_start();
+    const auto after = b.one.ask("o-1", "LOGIN", "user-1");
+    for (const char* member : {"outcome", "decidedAt", "expiresAt", "verificationId"})
+        CHECK(after.text(member) == before.text(member));
+    CHECK(score_of(after.body) == score_of(before.body));
+    b.degrade();
+    CHECK(b.one.ask("o-2", "LOGIN", "user-1").status == 503);  // the centre has said: never again
+}
+
+TEST_CASE("word: its own score and grant count") {
+    Bench b;
+    b.centre(CentreMode::hang);
+    REQUIRE(b.one.ask("o-1", "LOGIN", "user-1").status == 504);
+    CHECK(b.notify("n-1", "o-1", "pass", 0s, R"(,"score":0.25,"maxAgeSeconds":10)") == "success");
+    CHECK(score_of(b.one.ask("o-1", "LOGIN", "user-1").body) == R"("score":0.25)");
+    CHECK(b.notify("n-2", "o-1", "pass", 0s, R"(,"maxAgeSeconds":5)") == "success");
+    b.crash_and_start();
+    b.degrade();
+    b.one.run_for(2s);
+    CHECK(b.outcome_of("o-2") == "pass");
+    b.one.run_for(4s);
+    CHECK(b.outcome_of("o-3") != "pass");
+}
+
+TEST_CASE("word: one about an order under way outlives a kill at once, for whoever asks next") {
+    Bench b(300ms);
+    REQUIRE(b.outcome_of("o-0") == "pass");
+    b.one.run_for(1s);
+    OneNode::Got got;
+    b.one.begin(got, "o-1", "LOGIN", "user-1");
+    REQUIRE(b.asked(2));
+    CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    b.crash_and_start();
+    b.degrade();
+    CHECK(b.outcome_of("o-2") != "pass");
+    CHECK(b.outcome_of("o-1") == "fail");
+}
+
+TEST_CASE("word: a reversal outlives a kill and hours without the node") {
+    Bench b;
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    b.one.run_for(1s);
+    CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    b.one.crash();
+    const auto retain = b.one.config.find("retain = \"1h\"");
+    REQUIRE(retain != std::string::npos);
+    b.one.config.replace(retain, 13, "retain = \"6h\"");
+    b.one.run_for(3h);
+    REQUIRE(b.one.start());
+    CHECK(b.outcome_of("o-1") == "fail");
+}
+
+TEST_CASE("word: said again, or read at a start, it does not undo what the centre has said of somebody since") {
+    Bench b;
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    b.one.run_for(5s);
+    REQUIRE(b.outcome_of("o-2") == "pass");
+    b.one.run_for(5s);
+    CHECK(b.notify("n-1", "o-1", "fail", 10s) == "success");
+    b.crash_and_start();
+    CHECK(b.outcome_of("o-1") == "fail");
+    b.degrade();
+    CHECK(b.outcome_of("o-3") == "pass");
+}
+
+TEST_CASE("word: of before a revocation, or too long ago, it does not stand against a live answer") {
+    for (const bool revoked : {true, false}) {
+        Bench b;
+        REQUIRE(b.outcome_of("o-1") == "pass");
+        CHECK(b.notify("n-1", "o-1", "fail") == "success");
+        REQUIRE(b.outcome_of("o-1") == "fail");
+        if (revoked)
+            b.revoke("user-1");
+        else
+            b.one.run_for(b.one.node().config().orders.retain + 1s);
+        CHECK(b.outcome_of("o-1") == "pass");
+        CHECK(b.one.central.calls().size() == 2);
+    }
+}

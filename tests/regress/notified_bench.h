@@ -1,0 +1,76 @@
+// One whole node in simulated time whose centre also sends results by itself: for the tests of what such a result
+// changes.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "edge/operators.h"
+#include "tests/sim/one_node.h"
+
+namespace holdfast::sim {
+
+// A node whose centre answers after `latency`, and gives `says` to everybody.
+struct NotifiedBench {
+    explicit NotifiedBench(Nanos latency = 5ms, Verdict says = Verdict::pass) {
+        REQUIRE(one.start());
+        centre(CentreMode::healthy, latency, says);
+    }
+    void centre(CentreMode mode, Nanos latency = 5ms, Verdict says = Verdict::pass) {
+        CentrePlan plan = one.central.plan();
+        plan.mode = mode;
+        plan.latency_min = plan.latency_max = latency;
+        plan.fail_percent = says == Verdict::fail ? 100 : 0;
+        plan.review_percent = 0;
+        one.central.apply(plan);
+    }
+    // `more` is JSON of further members.
+    std::string text(const std::string& id, const std::string& order, const std::string& outcome, Nanos ago = 0s,
+                     const std::string& more = {}) {
+        const std::string when = rfc3339(one.view.now().wall - ago);
+        return fmt::format(
+            R"({{"notificationId":"{}","credential":"app-a","orderNo":"{}","outcome":"{}","decidedAt":"{}"{}}})",
+            id, order, outcome, when, more);
+    }
+    // What the node answers to a notification.
+    std::string notify(const std::string& id, const std::string& order, const std::string& outcome, Nanos ago = 0s,
+                       const std::string& more = {}) {
+        OneNode::Got got;
+        one.notify(got, text(id, order, outcome, ago, more));
+        REQUIRE(one.until([&got] { return got.status != 0; }));
+        CHECK(got.status == 200);
+        return got.body;
+    }
+    std::string outcome_of(const std::string& order) { return one.ask(order, "LOGIN", "user-1").text("outcome"); }
+    void degrade() {
+        bool stands = false;
+        Operators(one.node(), "test").degrade(Mode::degraded, "", 1h, "test", [&stands](Result<void> done) {
+            stands = done.has_value();
+        });
+        REQUIRE(one.until([&stands] { return stands; }));
+    }
+    void revoke(const std::string& subject) {
+        bool revoked = false;
+        Operators(one.node(), "test").revoke(subject, [&revoked](Result<void> done) { revoked = done.has_value(); });
+        REQUIRE(one.until([&revoked] { return revoked; }));
+    }
+    bool asked(std::size_t calls) {
+        return one.until([this, calls] { return one.central.calls().size() >= calls; });
+    }
+    void crash_and_start() {
+        one.crash();
+        REQUIRE(one.start());
+    }
+
+    double value(const std::string& series) {
+        const std::string all = one.parts().metrics.expose();
+        const auto at = all.find("\n" + series + " ");
+        return at == std::string::npos ? -1 : std::stod(all.substr(at + series.size() + 2));
+    }
+
+    OneNode one;
+};
+
+}  // namespace holdfast::sim
