@@ -170,8 +170,8 @@ void LmdbOutcomeStore::purge(std::string_view scene, Now now, Durable done) {
 void LmdbOutcomeStore::revoke(std::string_view subject, Now now, Durable done) {
     const SubjectHash hash = env_.codec().subject_hash(subject);
     forget_recent();
-    revocations_.revoke(hash, now, std::move(done));
-    if (env_.open()) erase_revoked(hash, revocations_.epoch());
+    const std::uint64_t epoch = revocations_.revoke(hash, now, std::move(done));
+    if (env_.open()) erase_revoked(hash, epoch);
 }
 
 void LmdbOutcomeStore::erase_revoked(const SubjectHash& subject, std::uint64_t epoch) {

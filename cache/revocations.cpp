@@ -35,6 +35,7 @@ Revocations::Revocations(StateEnv& env) : env_(env) {
     // Above every epoch that was ever counted to, and at random: neither what was decided before, nor what another such
     // run has decided, is in the range that this run believes.
     if (blind_) epoch_ = floor_ = 1ull << 62 | random_u64() >> 2;
+    durable_ = epoch_;
 }
 
 bool Revocations::load(std::string_view key, std::string_view plain) {
@@ -62,7 +63,8 @@ bool Revocations::load(std::string_view key, std::string_view plain) {
 
 void Revocations::write(std::string key, std::uint64_t epoch, WallTime at, Durable done) {
     if (!env_.open()) {
-        // In memory it holds; the caller must know that a restart forgets it.
+        // In memory it holds; the caller must know that a restart forgets it. Its epoch is in a range of this run only.
+        durable_ = epoch_;
         if (done) env_.loop().defer([done = std::move(done), error = env_.error()] { done(tl::unexpected(error)); });
         return;
     }
@@ -74,6 +76,7 @@ void Revocations::write(std::string key, std::uint64_t epoch, WallTime at, Durab
     op.db = kRevocations;
     op.value = env_.seal_value(kRevocations, key, plain);
     op.key = key;
+    op.written = [this, epoch] { durable_ = std::max(durable_, epoch); };
     const bool urgent = done != nullptr;
     Durable refused = done;
     if (done) {
@@ -99,7 +102,7 @@ bool Revocations::is_current(std::string_view key, std::uint64_t epoch) const {
     return by_epoch_.contains(epoch);
 }
 
-void Revocations::revoke(const SubjectHash& subject, Now now, Durable done) {
+std::uint64_t Revocations::revoke(const SubjectHash& subject, Now now, Durable done) {
     const std::uint64_t epoch = ++epoch_;
     if (const auto it = subjects_.find(subject); it != subjects_.end())
         by_epoch_.erase(it->second.epoch);
@@ -108,6 +111,7 @@ void Revocations::revoke(const SubjectHash& subject, Now now, Durable done) {
     subjects_[subject] = {epoch, now.wall};
     by_epoch_[epoch] = subject;
     write(std::string(view_of(subject)), epoch, now.wall, std::move(done));
+    return epoch;
 }
 
 void Revocations::purge(std::optional<std::uint32_t> scene_tag, Now now, Durable done) {
@@ -123,7 +127,7 @@ void Revocations::purge(std::optional<std::uint32_t> scene_tag, Now now, Durable
 
 bool Revocations::hidden(std::string_view subject_hash, std::uint32_t scene_tag, std::uint64_t asked_epoch) const {
     // An epoch that was never given comes from a state/ that is gone.
-    if (asked_epoch < floor_ || asked_epoch > epoch_) return true;
+    if (asked_epoch < floor_ || asked_epoch > durable_) return true;
     SubjectHash subject;
     std::memcpy(subject.data(), subject_hash.data(), subject.size());
     if (const auto it = subjects_.find(subject); it != subjects_.end() && asked_epoch < it->second.epoch) return true;

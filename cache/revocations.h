@@ -2,6 +2,10 @@
 // record is stamped with the epoch at which its call began, and is hidden when a later one applies to it. Clocks have
 // no say in that. Held in memory whole, durable in state/.
 //
+// The stamp is the newest epoch that is on disk. One that a crash takes back is counted to again by the next start, and
+// what had been stamped with it would then read as asked after the revocation that has it. So what is asked between a
+// revocation and its commit counts as asked before it: that hides a little more than was revoked, never less.
+//
 // Bounded: the oldest entries give way to `floor`, below which every record is hidden. That hides more than was
 // revoked, never less; with the ordinary retention nothing is that old.
 #pragma once
@@ -33,9 +37,11 @@ class Revocations {
   public:
     explicit Revocations(StateEnv& env);
 
-    std::uint64_t epoch() const { return epoch_; }
+    // To stamp a record with: every start after this one knows of it.
+    std::uint64_t epoch() const { return durable_; }
     // Hides at once and for as long as the process lives; on an error `done` is told, and writing goes on being tried.
-    void revoke(const SubjectHash& subject, Now now, Durable done);
+    // Returns its epoch: all records of the subject with a lower one are hidden.
+    std::uint64_t revoke(const SubjectHash& subject, Now now, Durable done);
     void purge(std::optional<std::uint32_t> scene_tag, Now now, Durable done); // nothing: all scenes
     bool hidden(std::string_view subject_hash, std::uint32_t scene_tag, std::uint64_t asked_epoch) const;
     PurgeView purges() const;
@@ -64,7 +70,8 @@ class Revocations {
     std::unordered_map<SubjectHash, Entry, Hash> subjects_;
     std::map<std::uint64_t, SubjectHash> by_epoch_; // of subjects_, oldest first
     std::map<std::uint32_t, Entry> scenes_;
-    std::uint64_t epoch_ = 1;
+    std::uint64_t epoch_ = 1;   // counted to
+    std::uint64_t durable_ = 1; // on disk; without a disk all are
     std::uint64_t floor_ = 0;
     bool blind_ = false;
 };

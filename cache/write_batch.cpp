@@ -147,8 +147,10 @@ void WriteBatch::finished() {
     set_health(true, {});
     wait_ = Nanos(0);
     for (const auto& told : told_) told({});
-    for (const auto& op : job->ops)
+    for (const auto& op : job->ops) {
+        if (const auto written = std::move(op->written)) written();
         if (const Durable done = std::move(op->done)) done({}); // what it holds dies on the loop
+    }
     written_ = std::move(job->ops);
     succeeded();
 }

@@ -24,6 +24,7 @@ struct WriteOp {
     std::function<int(lmdb::Txn&)> task;
     bool writes = false;  // of a task: that it always does, so that its commit counts
     Durable done;
+    std::function<void()> written;  // on the loop when it is on disk, before `done`; unlike that one nobody waits
 };
 
 // A clear or a task keeps its place among the writes, and has no key by which it could be found.
