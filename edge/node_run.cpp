@@ -120,7 +120,8 @@ void Node::save_circuit() {
 void Node::expire_orders(Now now) {
     const std::vector<Override> over = overrides_.expire(now);
     for (const Override& order : over) {
-        storage_->state().erase_soon(order.key());
+        // Its name may have a renewal's bytes already, on their way to the disk: erasing follows behind them.
+        if (storage_->state().get(order.key()) == order.encode()) storage_->state().erase_soon(order.key());
         log::info("operator: {} has ended", order.key());
         events_.add(now.wall, "override", order.key() + " has ended");
         std::string fields;

@@ -58,7 +58,8 @@ void Operators::order(OverrideRequest request, Done done) {
             return finish(written);
         }
         if (auto stood = node.parts().overrides.stand(order); !stood) {
-            node.parts().storage.state().erase_soon(key);
+            StateStore& state = node.parts().storage.state();
+            if (state.get(key) == order.encode()) state.erase_soon(key);  // else another order has the name since
             node.journal("override", this_copy.fields({{"order", key}, {"action", "refused"}}));
             return finish(tl::unexpected(stood.error()));
         }
