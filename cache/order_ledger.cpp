@@ -1,10 +1,23 @@
 #include "cache/order_ledger.h"
 
+#include <algorithm>
+
 #include "cache/order_log.h"
 #include "cache/order_ring.h"
 #include "cache/store_env.h"
 
 namespace holdfast {
+namespace {
+
+// How long it has been kept. Within one boot no wall clock has a say: one that is set back must not make an order of
+// some minutes ago a new one.
+std::optional<Nanos> kept_for(const OrderRecord& record, Now now) {
+    if (record.boot != 0 && record.boot == boot_id() && now.mono >= record.decided.mono)
+        return now.mono - record.decided.mono;
+    return record_age(record.decided, record.boot, now, record.decided.wall);
+}
+
+}  // namespace
 
 struct OrderLedger::State {
     State(CacheEnv& e, Nanos r) : env(e), retain(r), log(e), ring(e, log, r) {}
@@ -55,9 +68,9 @@ std::optional<OrderRecord> OrderLedger::find(const OrderKey& key, Now now) {
         if (!place) continue;
         std::optional<OrderRecord> record(std::in_place);
         if (!s.read(*place, OrderRing::db_of(part), key, *record)) continue;
-        const auto age = record_age(record->decided, record->boot, now, record->decided.wall);
-        if (!age || *age > s.retain) return std::nullopt;  // older ones lie in older parts
-        record->age = *age;
+        const auto kept = kept_for(*record, now);
+        if (!kept || *kept > s.retain) return std::nullopt;  // older ones lie in older parts
+        record->age = std::max(*kept, Nanos(now.wall - record->decided.wall));
         return record;
     }
     return std::nullopt;

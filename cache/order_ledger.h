@@ -24,7 +24,7 @@ struct OrderRecord {
     Now decided{};            // by both clocks; put fills `boot` in when it is zero
     std::uint64_t boot = 0;
     std::string answer;  // the caller's own serialization, at most kOrderAnswerMax
-    Nanos age{0};        // filled in by find()
+    Nanos age{0};        // filled in by find(): the larger one of both clocks
 };
 
 inline constexpr std::size_t kOrderAnswerMax = 8u << 10;
@@ -42,7 +42,8 @@ class OrderLedger {
     OrderKey key(std::string_view credential, std::string_view order_no);
     // Asks for the memory in which find() will look; costs nothing to wait for.
     void prefetch(const OrderKey& key) const;
-    // The newest record of this order younger than `retain`; one that does not verify is not there.
+    // The newest record of this order younger than `retain`, by the monotonic clock where it is of this boot; one of
+    // another boot that is more than a second from the future, or one that does not verify, is not there.
     std::optional<OrderRecord> find(const OrderKey& key, Now now);
     // Adds or replaces. False when too much waits for the disk, there is no cache, or the answer is too long: it is
     // counted.

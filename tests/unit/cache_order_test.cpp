@@ -275,3 +275,26 @@ TEST_CASE("orders: a cache/ of the version before is moved aside") {
     REQUIRE(again);
     CHECK_FALSE((*again)->fresh());
 }
+
+TEST_CASE("orders: a wall clock that is set forgets none of this boot, and keeps none for longer") {
+    Bench b;
+    REQUIRE(b.put("o1", "a"));
+    for (const Nanos step : {Nanos(-1h), Nanos(20h), Nanos(-30h)}) {
+        b.loop.now_.wall += step;
+        CHECK(b.find("o1") == "a");
+    }
+    CHECK(b.orders->find("app", "o1", b.loop.now())->age == Nanos(0));
+    b.loop.now_.mono += b.retain + Nanos(1);
+    CHECK(b.find("o1") == "none");
+}
+
+TEST_CASE("orders: one of another boot is as old as the wall clock says, and none from its future is found") {
+    Bench b;
+    for (const auto& [age, there] : {std::pair(Nanos(5h), true), {Nanos(7h), false}, {Nanos(-1h), false}}) {
+        OrderRecord r;
+        r.decided = {b.loop.now().mono, b.loop.now().wall - age};
+        r.boot = boot_id() + 1;
+        REQUIRE(b.orders->put("app", "o1", r, b.loop.now()));
+        CHECK(b.orders->find("app", "o1", b.loop.now()).has_value() == there);
+    }
+}
