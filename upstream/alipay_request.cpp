@@ -145,7 +145,9 @@ Result<AlipayRequest> alipay_request_v2(const AlipaySettings& s, json::Value req
     std::string content = biz_content(s.request, request);
     if (s.cipher) {
         add(params, "encrypt_type", "AES");
-        content = s.cipher->encrypt(content);
+        auto encrypted = s.cipher->encrypt(content);
+        if (!encrypted) return tl::unexpected(encrypted.error());
+        content = std::move(*encrypted);
     }
     add(params, "biz_content", content);
     return lay_out_v2(params, signed_by(s, params));

@@ -30,7 +30,8 @@ json::Value value_at(json::Value request, std::string_view path);
 std::string biz_content(const AlipayRequestMap& map, json::Value request);
 
 // A call of the v2 gateway: parameters without a value are never sent, so every reading of the sign string agrees.
-// `nonce` is the multipart boundary's, where there is one. Code::invalid when a file is needed and not there.
+// `nonce` is the multipart boundary's, where there is one. Code::invalid, Origin::client, when a file is needed and not
+// there, or the contents are too long to be encrypted.
 Result<AlipayRequest> alipay_request_v2(const AlipaySettings& settings, json::Value request, WallTime now,
                                         std::string_view nonce);
 // The same from parameters that are complete but for their signature: puts them in the SDK's layout. `sign` is theirs,

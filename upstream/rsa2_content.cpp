@@ -42,8 +42,9 @@ Result<ContentCipher> ContentCipher::make(std::string_view key) {
     return ContentCipher(std::move(*raw));
 }
 
-std::string ContentCipher::encrypt(std::string_view plain) const {
-    HF_CHECK(plain.size() <= kContentMax);
+Result<std::string> ContentCipher::encrypt(std::string_view plain) const {
+    if (plain.size() > kContentMax)
+        return fail(Code::invalid, Origin::client, "the contents have more than 16 MiB, too many to be encrypted");
     const Ciphering ctx(EVP_CIPHER_CTX_new());
     std::vector<unsigned char> out(plain.size() + 16);
     int n = 0, rest = 0;

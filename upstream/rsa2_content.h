@@ -17,7 +17,8 @@ class ContentCipher {
   public:
     // `key`: base64 of 16, 24 or 32 bytes.
     static Result<ContentCipher> make(std::string_view key);
-    std::string encrypt(std::string_view plain) const;
+    // Code::invalid, Origin::client, for more than kContentMax bytes: what is encrypted holds what a caller sent.
+    Result<std::string> encrypt(std::string_view plain) const;
     Result<std::string> decrypt(std::string_view base64) const;
 
   private:

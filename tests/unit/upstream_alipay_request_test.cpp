@@ -136,6 +136,23 @@ TEST_CASE("alipay request: encrypted contents are encrypted first, then signed")
               .verify(sign_content(form, SignEmpty::keep, SignTypeField::keep), form.get("sign")));
 }
 
+TEST_CASE("alipay request: contents that are too long to be encrypted are their caller's fault, and sent in clear") {
+    AlipaySettings s = av::settings();
+    s.request.fields = {{"a", "attributes.x"}, {"b", "attributes.x"}};  // twice what the caller sent
+    const std::string text = R"({"attributes":{"x":")" + std::string(rsa2::kContentMax / 2, 'x') + R"("}})";
+    json::Document doc;
+    const auto root = doc.parse(text);
+    REQUIRE(root);
+    CHECK(alipay_request_v2(s, *root, kThen, "n"));
+    s.cipher = *rsa2::ContentCipher::make("AAECAwQFBgcICQoLDA0ODw==");
+    const auto refused = alipay_request_v2(s, *root, kThen, "n");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::invalid);
+    CHECK(refused.error().origin == Origin::client);
+    s.protocol = AlipayProtocol::v3;  // which encrypts nothing
+    CHECK(alipay_request_v3(s, *root, kThen, "n").body.size() > rsa2::kContentMax);
+}
+
 TEST_CASE("alipay request: an API that takes a file signs the texts and not the file") {
     AlipaySettings s = av::settings("datadigital.fincloud.generalsaas.face.source.certify");
     const AlipayRequest r = made(s);
