@@ -14,7 +14,7 @@ namespace holdfast {
 
 // What goes on the wire; the head's other lines are the wire's affair.
 struct AlipayRequest {
-    std::string target;        // to be appended to the endpoint's path: "?method=…&sign=…", or a v3 path
+    std::string target;        // to be appended to the endpoint's path, as it is: "?method=…&sign=…"; or a v3 path
     std::string content_type;  // value of the header
     std::string headers;       // complete further lines (v3); empty: none
     std::string body;

@@ -34,7 +34,9 @@ std::string make_nonce() {
 AlipayWire::Made with_head(const Endpoint& endpoint, const std::string& request_id, AlipayRequest request) {
     AlipayWire::Made out;
     std::string& head = out.head;
-    head.append("POST ").append(endpoint.path).append(request.target).append(" HTTP/1.1\r\nHost: ");
+    // The gateway's URL is called as it is; only a path of v3 stands behind it.
+    const std::string& path = request.target.starts_with('/') ? endpoint.path : endpoint.path_as_is;
+    head.append("POST ").append(path).append(request.target).append(" HTTP/1.1\r\nHost: ");
     head.append(endpoint.host_header).append("\r\nAccept: application/json\r\nConnection: keep-alive\r\n");
     append_field(head, "Content-Type", request.content_type);
     append_field(head, "alipay-request-id", request_id);

@@ -96,6 +96,7 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
     if (authority.find('@') != std::string_view::npos) return bad("a URL holds no user or password");
     if (path.find_first_of("?#") != std::string_view::npos) return bad("a URL holds no query and no fragment");
     if (!is_path(path)) return bad("the path holds bytes that a path must not hold");
+    e.path_as_is = path.empty() ? "/" : std::string(path);
     while (path.ends_with('/')) path.remove_suffix(1);
     e.path = std::string(path);
     std::string_view port_text;

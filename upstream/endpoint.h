@@ -15,6 +15,7 @@ struct Endpoint {
     std::string host; // a name or an IP literal, without brackets; "localhost" has become 127.0.0.1
     int port = 443;
     std::string path;        // without a final slash; empty for "/" and for none
+    std::string path_as_is;  // as the URL has it; "/" for none
     std::string host_header; // the authority; the default port left out
     std::string server_name; // for SNI and the certificate: the name or the literal; empty without TLS
     double weight = 1;

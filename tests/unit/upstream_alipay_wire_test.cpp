@@ -4,7 +4,10 @@
 #include <catch2/catch.hpp>
 #include <deque>
 #include <memory>
+#include <tuple>
 #include <vector>
+
+#include "tests/support/alipay_settings.h"
 
 using namespace holdfast;
 
@@ -71,6 +74,17 @@ struct Bench {
     }
 };
 
+// Of a request to an endpoint.
+std::string head_of(AlipaySettings settings, const char* url) {
+    HandOffload offload;
+    AlipayWire wire(std::make_shared<const AlipaySettings>(std::move(settings)), offload);
+    std::string out;
+    const auto ticket = wire.make(*parse_endpoint(url), {std::make_shared<std::string>("{}"), "r-1", {}},
+                                  [&out](const Result<AlipayWire::Made>& made) { out = made->head; });
+    offload.run_all();
+    return out;
+}
+
 }  // namespace
 
 TEST_CASE("alipay wire: the line takes 8,192 beside those that run, and refuses the next") {
@@ -84,6 +98,21 @@ TEST_CASE("alipay wire: the line takes 8,192 beside those that run, and refuses 
     b.offload.run_all();
     CHECK(b.answered == AlipayWire::kWaitingMax + AlipayWire::kJobsMax + kPieceMax);  // none is lost
     CHECK(b.wire.waiting() == 0);
+}
+
+TEST_CASE("alipay wire: the endpoint's URL is called as it is, and a path of v3 stands behind it") {
+    using Row = std::tuple<const char*, const char*, const char*>;
+    for (const auto& [url, v2, v3] : {Row{"http://127.0.0.1:9000", "/?method=", "/v3/alipay/"},
+                                      Row{"http://127.0.0.1:9000/", "/?method=", "/v3/alipay/"},
+                                      Row{"https://h/gw/", "/gw/?method=", "/gw/v3/alipay/"},
+                                      Row{"https://h/gateway.do", "/gateway.do?method=", "/gateway.do/v3/alipay/"}})
+        for (const auto protocol : {AlipayProtocol::v2, AlipayProtocol::v3}) {
+            INFO(url);
+            AlipaySettings settings = alipay_vectors::settings();
+            settings.protocol = protocol;
+            const std::string head = head_of(std::move(settings), url);
+            CHECK(head.starts_with(std::string("POST ") + (protocol == AlipayProtocol::v2 ? v2 : v3)));
+        }
 }
 
 TEST_CASE("alipay wire: an answer is read although the line is full, and before what waits in it") {
