@@ -35,6 +35,12 @@ bool ends_so(std::string_view text, std::string_view word) {
            (text.size() > word.size() && text.ends_with(word) && text[text.size() - word.size() - 1] == '.');
 }
 
+// Of v3, whose codes are these without their prefix.
+template <std::size_t N>
+bool ends_one_of(const std::array<std::string_view, N>& list, std::string_view code) {
+    return std::any_of(list.begin(), list.end(), [code](std::string_view one) { return ends_so(one, code); });
+}
+
 AlipayMeaning business(std::string_view sub_code) {
     if (sub_code.ends_with("SYSTEM_ERROR")) return kUnknown;
     if (ends_so(sub_code, "INVALID_PARAMETER")) return kCaller;
@@ -100,8 +106,8 @@ AlipayMeaning meaning_v3(int status, std::string_view code, bool wait) {
     if (status >= 500 && status <= 599) return kUnknown;
     if (code == "unknow-error" || code.ends_with("SYSTEM_ERROR")) return kUnknown;
     if (status == 401 || status == 403) return kConfig;
-    if (status == 404 || code == "invalid-parameter" || code == "illegal-json" || code == "suspected-attack")
-        return kCaller;
+    if (status == 404 || ends_one_of(kBadContent, code)) return kCaller;
+    if (ends_one_of(kAgain, code)) return kTransient;
     if (status != 400) return meaning_http(status);
     // The codes are the v2 sub-codes without their prefix, in small letters; what is in capitals is the business's.
     const bool gateways = !code.empty() && std::none_of(code.begin(), code.end(),

@@ -373,6 +373,27 @@ TEST_CASE("alipay codes: the recorded table, row by row") {
     CHECK(meaning_v2("99999", "x").kind == CallKind::ignored);
 }
 
+TEST_CASE("alipay codes: a code of v3 means what the sub-code of v2 means that it is the end of") {
+    const av::Vectors v("alipay_codes.json");
+    std::size_t n = 0;
+    for (json::Value row = v["v2_gateway"].first(); row; row = row.next()) {
+        const std::string code = av::text(row["code"]), sub = av::text(row["sub_code"]);
+        if (code != "40002") continue;
+        INFO(sub);
+        const AlipayMeaning v2 = meaning_v2(code, sub);
+        const auto prefix = sub.starts_with("isv.") ? 4u : 0u;
+        const AlipayMeaning v3 = meaning_v3(400, std::string_view(sub).substr(prefix));
+        CHECK(name(v3.what) == name(v2.what));
+        CHECK(v3.kind == v2.kind);
+        CHECK(v3.retry == v2.retry);
+        ++n;
+    }
+    CHECK(n > 20);
+    CHECK(meaning_v3(400, "invalid").what == AlipayClass::config);  // a part of a word is no code
+    CHECK(meaning_v3(400, "").what == meaning_v2("40004", "").what);
+    CHECK(meaning_v3(403, "code-invalid").what == AlipayClass::config);
+}
+
 TEST_CASE("alipay answer: v3 is verified over its headers and body") {
     AlipaySettings s = av::settings();
     s.protocol = AlipayProtocol::v3;
