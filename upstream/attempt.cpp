@@ -64,8 +64,11 @@ void Attempt::connected(Result<PooledConnection> connection) {
     const FailureKind kind = ours                          ? FailureKind::local
                              : error.code == Code::timeout ? FailureKind::timeout
                                                            : FailureKind::refused;
+    // By Alipay's rules a peer that cannot be trusted is not asked again, though nothing was sent.
+    const bool no_retry = spec_.wire != nullptr && error.code == Code::handshake;
     AttemptResult r = without_answer(ours ? CallKind::ignored : CallKind::failure, kind, std::move(error));
     r.connect_failure = !ours;
+    r.no_retry = no_retry;
     finish(std::move(r));
 }
 

@@ -14,6 +14,8 @@ std::string_view name(Code code) {
             return "timeout";
         case Code::refused:
             return "refused";
+        case Code::handshake:
+            return "handshake";
         case Code::closed:
             return "closed";
         case Code::cancelled:

@@ -16,6 +16,7 @@ enum class Code {
     too_large,    // beyond a named limit
     timeout,      // a deadline passed
     refused,      // no connection could be made
+    handshake,    // connected, but no TLS session came of it: the certificate, or the handshake itself
     closed,       // the peer went away
     cancelled,    // we gave it up ourselves
     throttled,    // the peer asked us to wait (429, or 503 with Retry-After)

@@ -69,8 +69,8 @@ class TlsClientContext {
     std::unique_ptr<State> state_;
 };
 
-// Dials with `plain`, then shakes hands when target.tls. A failed handshake is Code::refused, Origin::upstream, with
-// the reason (for a certificate: what was wrong with it). Requires: everything given outlives it.
+// Dials with `plain`, then shakes hands when target.tls. A failed handshake is Code::handshake, Origin::upstream,
+// with the reason (for a certificate: what was wrong with it). Requires: everything given outlives it.
 class TlsDialer : public Dialer {
   public:
     // `context` may be nullptr where no target asks for TLS (such a dial then fails, Origin::local).

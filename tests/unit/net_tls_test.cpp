@@ -72,7 +72,7 @@ struct Client {
                              if (s)
                                  stream = std::move(*s);
                              else
-                                 CHECK(s.error().code == (name.size() > 253 ? Code::invalid : Code::refused));
+                                 CHECK(s.error().code == (name.size() > 253 ? Code::invalid : Code::handshake));
                          });
         REQUIRE(server.until([&failure] { return failure != "pending"; }));
         if (failure.empty()) stream->start(events);

@@ -131,7 +131,7 @@ class FakeNetwork : public Network {
   public:
     explicit FakeNetwork(ManualLoop& loop) : loop_(loop) {}
     // What connecting to an address does; nothing: it connects and `serve` answers.
-    enum class Dial { connect, refuse, hang, no_descriptors };
+    enum class Dial { connect, refuse, no_handshake, hang, no_descriptors };
     std::map<std::string, Dial> dial_rules;
     // Called with each request that reached a peer; the address first.
     std::function<void(const std::string&, FakeStream&)> serve = [](const std::string&, FakeStream& s) {
@@ -153,6 +153,7 @@ class FakeNetwork : public Network {
         if (how == Dial::hang) return std::make_unique<Later>(nullptr);
         return std::make_unique<Later>(loop_.after(Nanos{0}, [this, how, host = target.host, done] {
             if (how == Dial::refuse) return done(fail(Code::refused, Origin::upstream, "refused"));
+            if (how == Dial::no_handshake) return done(fail(Code::handshake, Origin::upstream, "bad certificate"));
             if (how == Dial::no_descriptors) return done(fail(Code::refused, Origin::local, "too many open files"));
             auto stream = std::make_unique<FakeStream>(loop_);
             newest = stream.get();

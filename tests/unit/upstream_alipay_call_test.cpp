@@ -1,0 +1,107 @@
+// Calls of Alipay's gateway, end to end over scripted peers: what each trouble on the way means for a retry and for
+// the circuit.
+#include <map>
+
+#include "tests/unit/upstream_alipay_bench.h"
+
+using namespace holdfast;
+using namespace holdfast::testing;
+namespace av = holdfast::alipay_vectors;
+
+namespace {
+
+using Set = std::function<void(AlipayBench&)>;
+
+Set answering(const std::string& bytes) {
+    return [bytes](AlipayBench& b) { b.net.serve = [bytes](const std::string&, FakeStream& s) { s.send(bytes); }; };
+}
+Set dialing(FakeNetwork::Dial how) {
+    return [how](AlipayBench& b) { b.net.dial_rules["192.0.2.1"] = how; };
+}
+void hang(AlipayBench& b) {
+    b.net.serve = [](const std::string&, FakeStream&) {};
+}
+void reset_midway(AlipayBench& b) {
+    b.net.serve = [](const std::string&, FakeStream& s) {
+        s.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
+        s.reset();
+    };
+}
+
+// Every event of the recorded table that a try can meet; those of our own have a test of theirs.
+const std::map<std::string, std::vector<Set>> kEvents = {
+    {"dns/connect refused/timeout before the request was sent",
+     {dialing(FakeNetwork::Dial::refuse), dialing(FakeNetwork::Dial::hang)}},
+    {"TLS handshake or certificate failure", {dialing(FakeNetwork::Dial::no_handshake)}},
+    {"timeout after the request was sent", {hang}},
+    {"connection reset mid-response", {reset_midway}},
+    {"HTTP 5xx", {answering(reply(500, "")), answering(reply(503, ""))}},
+    {"HTTP 429", {answering(reply(429, ""))}},
+    {"HTTP 4xx other", {answering(reply(400, "")), answering(reply(404, ""))}},
+    {"body not JSON / node missing / duplicate node",
+     {answering(reply(200, "x")), answering(reply(200, "{}")),
+      answering(reply(200, "{\"" + kVerifyNode + "\":{},\"" + kVerifyNode + "\":{},\"sign\":\"\"}"))}},
+    {"response signature wrong or absent on a 10000 answer",
+     {answering(reply(200, "{\"" + kVerifyNode + R"(":{"code":"10000","passed":"T"}})")),
+      answering(reply(200, "{\"" + kVerifyNode + R"(":{"code":"10000","passed":"T"},"sign":"AAAA"})"))}},
+};
+
+}  // namespace
+
+TEST_CASE("alipay call: each trouble of the recorded table is asked again, and counted, as it says") {
+    const av::Vectors v("alipay_codes.json");
+    std::size_t seen = 0;
+    for (json::Value row = v["transport"].first(); row; row = row.next()) {
+        const auto event = kEvents.find(av::text(row["event"]));
+        if (event == kEvents.end()) {
+            CHECK(av::text(row["class"]) == "local");
+            continue;
+        }
+        ++seen;
+        for (const Set& set : event->second) {
+            INFO(event->first);
+            AlipayBench b;
+            set(b);
+            b.begin();
+            AlipayBench::One one;
+            b.start(one, b.alipay_spec(1));
+            b.loop.run_for(11s);
+            REQUIRE(one.result);
+            const std::size_t tries = row["retry"].boolean() == true ? kAttemptsMax : 1;
+            CHECK(one.result->attempts.size() == tries);
+            CHECK(b.window().failures == (av::text(row["breaker"]) == "failure" ? tries : 0));
+            CHECK(b.window().successes == 0);
+            CHECK_FALSE(one.result->outcome);
+        }
+    }
+    CHECK(seen == kEvents.size());
+}
+
+TEST_CASE("alipay call: a client that leaves and a call that is shed here count for nothing") {
+    AlipayBench b;
+    b.options.pool.connections = 1;
+    b.options.pool.queue = 0;
+    hang(b);
+    b.begin();
+    AlipayBench::One leaves, shed;
+    b.start(leaves, b.alipay_spec(1));
+    b.loop.run_for(10ms);
+    REQUIRE(b.net.requests.size() == 1);
+    b.start(shed, b.alipay_spec(2));
+    b.loop.run_for(10ms);
+    REQUIRE(shed.result);
+    CHECK(shed.result->failure == FailureKind::overloaded_local);
+    CHECK(shed.result->attempts.empty());
+    leaves.call.reset();
+    b.loop.run_for(11s);
+    CHECK_FALSE(leaves.result);
+    CHECK(b.net.requests.size() == 1);
+    CHECK(b.window().calls() == 0);
+}
+
+TEST_CASE("alipay call: the centre of the other kind is asked again after a failed handshake, as nothing was sent") {
+    UpstreamBench b;
+    b.net.dial_rules["192.0.2.1"] = FakeNetwork::Dial::no_handshake;
+    b.begin();
+    CHECK(b.run(1).attempts.size() == kAttemptsMax);
+}
