@@ -37,9 +37,11 @@ class PublicKey {
 
 class PrivateKey {
   public:
-    // PEM or bare base64, PKCS#1 or PKCS#8, not encrypted.
+    // PEM or bare base64, PKCS#1 or PKCS#8, not encrypted. It signs once, and what it signs must verify: a damaged key
+    // is Code::invalid like any other text that is no key.
     static Result<PrivateKey> parse(std::string_view text);
-    std::string sign(std::string_view text) const;  // base64
+    // base64; empty, which nobody takes for a signature, when OpenSSL fails.
+    std::string sign(std::string_view text) const;
     PublicKey public_half() const;
     int bits() const;
 

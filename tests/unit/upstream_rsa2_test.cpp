@@ -131,6 +131,29 @@ TEST_CASE("rsa2: what is no RSA key of at least 2048 bits is refused, and says w
           std::string::npos);
 }
 
+TEST_CASE("rsa2: a private key with a flipped bit is refused, unless it still signs as it should") {
+    const auto der = from_base64(bare(av::key("app_private_pkcs1")));
+    REQUIRE(der);
+    const PublicKey good = public_key("app_public");
+    std::size_t refused = 0, damaged = 0;
+    for (std::size_t at = 0; at < der->size(); at += 3) {
+        std::vector<std::uint8_t> spoilt = *der;
+        spoilt[at] ^= static_cast<std::uint8_t>(1u << at % 8);
+        std::string text;
+        append_base64(text, spoilt);
+        const auto key = PrivateKey::parse(text);
+        INFO("byte " << at);
+        if (key) {  // what is wrong is not used
+            CHECK(good.verify("a text", key->sign("a text")));
+            continue;
+        }
+        ++refused;
+        damaged += key.error().detail.starts_with("is damaged") ? 1 : 0;
+    }
+    CHECK(refused > der->size() / 3 / 5);  // the modulus at least
+    CHECK(damaged > der->size() / 3 / 6);
+}
+
 TEST_CASE("rsa2: a public key may be the bare base64 of Alipay's console") {
     const auto key = PublicKey::parse(av::key("alipay_public_key_base64") + "\n");
     REQUIRE(key);
