@@ -59,7 +59,7 @@ bool Ejection::probe(std::size_t endpoint, bool healthy, MonoTime now) {
         one.down = false;
         one.back = now;
     }
-    if (one.down || one.bad_probes < options_.probe_failures || !may_eject(endpoint, now)) return false;
+    if (one.down || one.bad_probes < options_.probe_failures || !half_serves(endpoint, now)) return false;
     const bool served = !ejected(endpoint, now);
     one.down = one.was_out = true;
     return served;
@@ -97,7 +97,7 @@ std::optional<std::size_t> Ejection::next_returned(MonoTime now) {
 
 Result<void> Ejection::eject(std::size_t endpoint, MonoTime until, MonoTime now) {
     if (endpoint >= endpoints_.size()) return fail(Code::not_found, Origin::client, "no such endpoint");
-    if (!may_eject(endpoint, now))
+    if (!half_serves(endpoint, now))
         return fail(Code::denied, Origin::client,
                     "fewer than half of the endpoints with a weight would be left to serve; to call none of them, "
                     "`holdfastctl degrade on`");
@@ -122,12 +122,29 @@ void Ejection::restore(std::size_t endpoint, MonoTime now) {
     one = std::move(fresh);
 }
 
-bool Ejection::may_eject(std::size_t endpoint, MonoTime now) const {
+void Ejection::keep_half(MonoTime now) {
+    while (!half_serves(std::nullopt, now)) {
+        std::optional<std::size_t> next;
+        for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+            if (!endpoints_[i].present || !endpoints_[i].weighs || !ejected(i, now)) continue;
+            if (!next || sooner_back(i, *next, now)) next = i;
+        }
+        if (!next) return;
+        restore(*next, now);
+    }
+}
+
+bool Ejection::sooner_back(std::size_t a, std::size_t b, MonoTime now) const {
+    const Out why = out(a, now), other = out(b, now);
+    return why != other ? why < other : endpoints_[a].until < endpoints_[b].until;
+}
+
+bool Ejection::half_serves(std::optional<std::size_t> without, MonoTime now) const {
     std::size_t left = 0, all = 0;
     for (std::size_t i = 0; i < endpoints_.size(); ++i) {
         if (!endpoints_[i].present || !endpoints_[i].weighs) continue;
         ++all;
-        if (i != endpoint && !ejected(i, now)) ++left;
+        if (i != without && !ejected(i, now)) ++left;
     }
     return left > 0 && left * 2 >= all;
 }
@@ -139,7 +156,7 @@ Nanos Ejection::wait_of(std::uint32_t times) const {
 }
 
 bool Ejection::eject_with_backoff(std::size_t endpoint, MonoTime now) {
-    if (!may_eject(endpoint, now)) return false;
+    if (!half_serves(endpoint, now)) return false;
     One& one = endpoints_[endpoint];
     one.times = std::min(one.times + 1, 32u);
     one.until = now + wait_of(one.times);

@@ -57,6 +57,9 @@ class Ejection {
     void set_weighs(std::size_t endpoint, bool weighs) { endpoints_[endpoint].weighs = weighs; }
     // A reload: what is ejected stays so; endpoints that are not `present` count no more, new ones begin well.
     void reconfigure(EjectionOptions options, const std::vector<bool>& present);
+    // After either of the two: brings back as many as half of those that count now asks for. First those that their
+    // tries took out, the soonest end before others, then those that probes find bad, and an operator's last.
+    void keep_half(MonoTime now);
 
   private:
     struct One {
@@ -73,7 +76,9 @@ class Ejection {
         bool present = true;
         bool weighs = true;
     };
-    bool may_eject(std::size_t endpoint, MonoTime now) const;
+    // Whether half of those that count serve, `without` not among them (nothing: all are).
+    bool half_serves(std::optional<std::size_t> without, MonoTime now) const;
+    bool sooner_back(std::size_t a, std::size_t b, MonoTime now) const;
     bool eject_with_backoff(std::size_t endpoint, MonoTime now);
     Nanos wait_of(std::uint32_t times) const;
     EjectionOptions options_;

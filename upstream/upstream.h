@@ -169,6 +169,7 @@ class Upstream {
     void make_probe(std::size_t at);
     std::optional<std::vector<std::size_t>> slots_for(const std::vector<Endpoint>& endpoints) const;
     void count_present();
+    void keep_half();
     double configured_weight(std::size_t at) const;
     double share_of(std::size_t at, MonoTime now) const; // of all weights, 0 while it does not serve
     void make_mirror();

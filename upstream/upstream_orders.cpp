@@ -96,7 +96,15 @@ Result<void> Upstream::set_weight(std::string_view url, double weight, LiveChang
     endpoints_[*at].weight = weight;
     endpoints_[*at].weight_change = std::move(change);
     ejection_.set_weighs(*at, weight > 0);
+    keep_half();
     return {};
+}
+
+// Where fewer endpoints count than before, or others: those that may not stay out come back, and it is told.
+void Upstream::keep_half() {
+    const MonoTime now = loop_.now().mono;
+    ejection_.keep_half(now);
+    while (const auto back = ejection_.next_returned(now)) ejection_changed(*back, false);
 }
 
 Result<void> Upstream::eject(std::string_view url, Nanos how_long, LiveChange change) {
@@ -116,9 +124,8 @@ Result<void> Upstream::restore(std::string_view url) {
     endpoints_[*at].weight = configured_weight(*at);
     endpoints_[*at].weight_change.reset();
     ejection_.set_weighs(*at, endpoints_[*at].weight > 0);
-    const MonoTime now = loop_.now().mono;
-    ejection_.restore(*at, now);
-    while (const auto back = ejection_.next_returned(now)) ejection_changed(*back, false);
+    ejection_.restore(*at, loop_.now().mono);
+    keep_half();
     return {};
 }
 

@@ -98,6 +98,7 @@ Result<void> Upstream::reconfigure(UpstreamOptions options, bool fresh_connectio
     count_present();
     ejection_.reconfigure(options_.ejection, present);
     for (std::size_t i = 0; i < endpoints_.size(); ++i) ejection_.set_weighs(i, endpoints_[i].weight > 0);
+    keep_half();
     if (options_.mirror != before.mirror || fresh_connections) make_mirror();
     estimator_.reconfigure(options_.timeout);
     budget_.reconfigure(options_.retry_budget, options_.retry_floor);

@@ -66,6 +66,45 @@ TEST_CASE("upstream reload: what is left is half of those that are there") {
     CHECK(b.upstream->eject("https://192.0.2.2", 1min).error().code == Code::denied);
 }
 
+TEST_CASE("upstream reload: those that are out come back until half of what is left serves, an operator's last") {
+    UpstreamBench b;
+    const auto url = [](int i) { return "https://192.0.2." + std::to_string(i); };
+    b.options = with(b.options, {{url(1), 1}, {url(2), 1}, {url(3), 1}, {url(4), 1}});
+    b.options.ejection.min_subjects = 1;
+    std::vector<std::string> told;
+    b.observers.on_ejection = [&](std::size_t i, bool is_out) {
+        told.push_back((is_out ? "out " : "in ") + b.upstream->endpoint_url(i));
+    };
+    b.begin();
+    b.net.dial_rules["192.0.2.2"] = FakeNetwork::Dial::refuse;
+    const auto out = [&b](std::size_t i) { return b.upstream->status().endpoints[i].out; };
+    for (std::uint64_t s = 0; s < 200 && out(1) == Out::no; ++s) b.run(s, 500ms);
+    REQUIRE(out(1) == Out::tries);
+    REQUIRE(b.upstream->eject(url(1), 4h));
+    told.clear();
+    REQUIRE(b.upstream->reconfigure(with(b.options, {{url(1), 1}, {url(2), 1}}), false));
+    CHECK(out(0) == Out::by_hand);
+    CHECK(out(1) == Out::no);
+    CHECK(told == std::vector<std::string>{"in " + url(2)});
+    REQUIRE(b.upstream->reconfigure(with(b.options, {{url(1), 1}}), false));
+    CHECK(out(0) == Out::no);
+    CHECK_FALSE(b.upstream->status().endpoints[0].ejection);
+    CHECK(told.back() == "in " + url(1));
+}
+
+TEST_CASE("upstream reload: a weight that goes brings back what may not stay out") {
+    UpstreamBench b;
+    b.options = with(b.options, {{"https://192.0.2.1", 1}, {"https://192.0.2.2", 1}, {"https://192.0.2.3", 1},
+                                 {"https://192.0.2.4", 1}});
+    b.begin();
+    REQUIRE(b.upstream->eject("https://192.0.2.1", 2h));
+    REQUIRE(b.upstream->eject("https://192.0.2.2", 1h));
+    const auto out = [&](std::size_t i) { return b.upstream->status().endpoints[i].ejected; };
+    REQUIRE(b.upstream->set_weight("https://192.0.2.3", 0));  // of three, one serves
+    CHECK(out(0));
+    CHECK_FALSE(out(1));  // it would have been the sooner one
+}
+
 TEST_CASE("upstream reload: slots of endpoints that left are used again after their rest, and refused before") {
     UpstreamBench b;
     b.options = with(b.options, {{"https://192.0.2.1", 1}});
