@@ -57,12 +57,11 @@ void check_weights(ConfigCheck& c) {
 void check_mirror(ConfigCheck& c) {
     const auto& options = c.draft.config.upstream.options;
     if (options.mirror.url.empty()) return;
-    if (c.draft.config.upstream.kind == "alipay")
-        c.problems.error(c.at("upstream.mirror.url"),
-                         "upstream.mirror.url does not go with kind = \"alipay\": a copy would be signed with "
-                         "upstream.alipay.private_key_file, and whoever gets it could send it to Alipay in our name",
-                         "no mirror, or kind = \"central\"");
     const auto parsed = parse_endpoint(options.mirror.url);
+    const bool v3 = options.alipay && options.alipay->protocol == AlipayProtocol::v3;
+    if (v3 && parsed && !parsed->path.empty())
+        c.problems.error(c.at("upstream.mirror.url"),
+                         "upstream.mirror.url: with protocol = \"v3\" the path is the API's", "a URL without a path");
     if (!parsed)
         c.problems.error(c.at("upstream.mirror.url"), fmt::format("upstream.mirror.url: {}", parsed.error().detail),
                          "https://host[:port][/path], http:// with a loopback address, or empty");

@@ -39,8 +39,8 @@ const Option kRows[] = {
      &EjectionOptions::slow_start>},
 
     {"upstream.mirror.url", K::text, "", {0, 2048}, kHot,
-     "a shadow endpoint: gets copies marked X-Edge-Mirror, its answers are thrown away; empty: none; none with kind = "
-     "\"alipay\", where a copy would be signed in our name",
+     "a shadow endpoint: gets copies marked X-Edge-Mirror, its answers are thrown away; empty: none; with kind = "
+     "\"alipay\" they are signed in our name, so it must be one that we trust",
      in_config<kUp, kOptions, &O::mirror, &MirrorOptions::url>},
     {"upstream.mirror.share", K::number, "0.01", {0, 1}, kHot, "of the calls that are copied",
      in_config<kUp, kOptions, &O::mirror, &MirrorOptions::share>},

@@ -15,11 +15,6 @@ namespace {
 // waits for a few milliseconds at the most until a thread comes back for it.
 constexpr std::size_t kPieceMax = 8;
 
-struct Piece {
-    std::vector<std::uint64_t> ids;
-    std::vector<std::function<void()>> works;
-};
-
 // As version 4 of a UUID is written, which is what the official SDK sends.
 std::string make_nonce() {
     std::array<std::uint8_t, 16> raw;
@@ -31,7 +26,7 @@ std::string make_nonce() {
     return out;
 }
 
-AlipayWire::Made with_head(const Endpoint& endpoint, const std::string& request_id, AlipayRequest request) {
+AlipayWire::Made with_head(const Endpoint& endpoint, const AlipayWire::Try& what, AlipayRequest request) {
     AlipayWire::Made out;
     std::string& head = out.head;
     // The gateway's URL is called as it is; only a path of v3 stands behind it.
@@ -39,7 +34,8 @@ AlipayWire::Made with_head(const Endpoint& endpoint, const std::string& request_
     head.append("POST ").append(path).append(request.target).append(" HTTP/1.1\r\nHost: ");
     head.append(endpoint.host_header).append("\r\nAccept: application/json\r\nConnection: keep-alive\r\n");
     append_field(head, "Content-Type", request.content_type);
-    append_field(head, "alipay-request-id", request_id);
+    append_field(head, "alipay-request-id", what.request_id);
+    if (what.mirror) append_field(head, "X-Edge-Mirror", std::uint64_t{1});
     head += request.headers;
     append_field(head, "Content-Length", static_cast<std::uint64_t>(request.body.size()));
     end_head(head);
@@ -48,19 +44,29 @@ AlipayWire::Made with_head(const Endpoint& endpoint, const std::string& request_
 }
 
 Result<AlipayWire::Made> made(const AlipaySettings& settings, const Endpoint& endpoint, const AlipayWire::Try& what) {
-    if (what.forward) return with_head(endpoint, what.request_id, what.forward->request);
+    if (what.forward) return with_head(endpoint, what, what.forward->request);
+    if (what.mirror && !settings.notify_url.empty()) {  // what a shadow notifies of would be taken for Alipay's word
+        AlipaySettings silent = settings;
+        silent.notify_url.clear();
+        return made(silent, endpoint, what);
+    }
     json::Document doc;
     const auto root = doc.parse(*what.request);
     if (!root) return fail(Code::invalid, Origin::client, root.error().detail);
     const std::string nonce = make_nonce();
     if (settings.protocol == AlipayProtocol::v3)
-        return with_head(endpoint, what.request_id, alipay_request_v3(settings, *root, what.now, nonce));
+        return with_head(endpoint, what, alipay_request_v3(settings, *root, what.now, nonce));
     auto request = alipay_request_v2(settings, *root, what.now, nonce);
     if (!request) return tl::unexpected(request.error());
-    return with_head(endpoint, what.request_id, std::move(*request));
+    return with_head(endpoint, what, std::move(*request));
 }
 
 }  // namespace
+
+struct AlipayWire::Piece {
+    std::vector<std::uint64_t> ids;
+    std::vector<std::function<void()>> works;
+};
 
 AlipayWire::AlipayWire(std::shared_ptr<const AlipaySettings> settings, Offload& offload)
     : settings_(std::move(settings)), offload_(offload) {}
@@ -77,11 +83,12 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::make(const Endpoint& endpoint, T
         std::optional<Result<Made>> out;
     };
     auto slot = std::make_shared<Slot>();  // owners: the work and what follows it
+    Line& line = what.mirror ? copies_ : calls_;
     return enter({[slot, settings = settings_, endpoint, what = std::move(what)] {
                       slot->out = made(*settings, endpoint, what);
                   },
                   [slot, done = std::move(done)] { done(std::move(*slot->out)); }, nullptr, std::nullopt},
-                 calls_);
+                 line);
 }
 
 std::unique_ptr<AlipayWire::Ticket> AlipayWire::read(const HttpResponse& answer, std::string order_no,
@@ -145,10 +152,12 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::sign(std::function<void()> work,
 // Answers are never refused: there are at most as many as tries and exchanges under way.
 std::unique_ptr<AlipayWire::Ticket> AlipayWire::enter(Job job, Line& line) {
     if (&line == &calls_ && calls_.size() >= kWaitingMax) return nullptr;
+    // Those of copies that nobody waits for any more must not pile up while there is no time for copies.
+    while (&line == &copies_ && !line.empty() && !jobs_.contains(line.front())) line.pop_front();
     const std::uint64_t id = ++next_;
+    std::unique_ptr<Ticket> ticket(new Ticket(*this, id));  // first: what fails from here on takes the job with it
     jobs_.emplace(id, std::move(job));
     line.push_back(id);
-    std::unique_ptr<Ticket> ticket(new Ticket(*this, id));
     start_next();
     return ticket;
 }
@@ -159,31 +168,42 @@ void AlipayWire::start_next() {
     while (running_ < kJobsMax && waiting() > 0) {
         const std::size_t most = std::clamp<std::size_t>(waiting() / kJobsMax, 1, kPieceMax);
         Piece piece;
-        while (piece.ids.size() < most && waiting() > 0) {
-            Line& line = next_line();
-            const std::uint64_t id = line.front();
-            line.pop_front();
-            const auto at = jobs_.find(id);
-            if (at == jobs_.end()) continue;  // nobody waits for it any more
-            leave_network(at->second);
-            piece.ids.push_back(id);
-            piece.works.push_back(std::exchange(at->second.work, nullptr));  // without it, it runs
-        }
-        if (piece.ids.empty()) return;
-        Job& first = jobs_.at(piece.ids.front());
-        first.handle = offload_.run(
-            [works = std::move(piece.works)] {
-                for (const auto& work : works) work();
-            },
-            [this, ids = std::move(piece.ids)] {
-                const std::vector<std::uint64_t> all = ids;  // this callback ends with its handle
-                --running_;
-                spent_ = std::move(jobs_.find(all.front())->second.handle);
-                start_next();
-                for (const std::uint64_t id : all) finished(id);
-            });
-        ++running_;  // only now: without memory for it nothing runs
+        while (piece.ids.size() < most && waiting() > 0) take_next(next_line(), piece);
+        if (!piece.ids.empty()) run(std::move(piece));
     }
+    if (running_ > 0) return;
+    Piece copy;
+    while (!copies_.empty() && !take_next(copies_, copy)) {
+    }
+    if (!copy.ids.empty()) run(std::move(copy));
+}
+
+// False for one that nobody waits for any more.
+bool AlipayWire::take_next(Line& line, Piece& piece) {
+    const std::uint64_t id = line.front();
+    line.pop_front();
+    const auto at = jobs_.find(id);
+    if (at == jobs_.end()) return false;
+    leave_network(at->second);
+    piece.ids.push_back(id);
+    piece.works.push_back(std::exchange(at->second.work, nullptr));  // without it, it runs
+    return true;
+}
+
+void AlipayWire::run(Piece piece) {
+    Job& first = jobs_.at(piece.ids.front());
+    first.handle = offload_.run(
+        [works = std::move(piece.works)] {
+            for (const auto& work : works) work();
+        },
+        [this, ids = std::move(piece.ids)] {
+            const std::vector<std::uint64_t> all = ids;  // this callback ends with its handle
+            --running_;
+            spent_ = std::move(jobs_.find(all.front())->second.handle);
+            start_next();
+            for (const std::uint64_t id : all) finished(id);
+        });
+    ++running_;  // only now: without memory for it nothing runs
 }
 
 // Requires: somebody waits.

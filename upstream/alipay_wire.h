@@ -1,7 +1,8 @@
 // Tries at Alipay's gateway, prepared and read in the thread pool: a signature takes most of a millisecond, so the loop
 // waits for none. At most kJobsMax of them run at once, so that the pool has threads left for the disk; the rest waits
 // here in three lines. Answers go first, since an answer ends a call; calls whose caller is known and messages of whom
-// is not known yet take turns, so that a flood of forged ones neither takes a place of a call nor holds it up.
+// is not known yet take turns, so that a flood of forged ones neither takes a place of a call nor holds it up. Copies
+// for a shadow endpoint have a line of their own: one at a time is made, while nothing else runs or waits.
 #pragma once
 
 #include <deque>
@@ -59,8 +60,10 @@ class AlipayWire {
         std::string request_id;
         WallTime now{};
         std::shared_ptr<const Forward> forward{};  // what goes out instead, signed already; owners: as of `request`
+        // A copy for a shadow: X-Edge-Mirror says so, and it asks for no notification. Who wants copies bounds them.
+        bool mirror = false;
     };
-    // `done` is called on the loop, never inside. Nothing when the line is full.
+    // `done` is called on the loop, never inside. Nothing when the line is full; that of copies never is.
     [[nodiscard]] std::unique_ptr<Ticket> make(const Endpoint& endpoint, Try what,
                                                std::function<void(Result<Made>)> done);
     // `forward`: what it answers, where that was passed on; the reply then keeps the answer itself, if it is signed.
@@ -85,8 +88,11 @@ class AlipayWire {
         std::unique_ptr<OffloadHandle> handle;
         std::optional<std::string> network;  // of a stranger that waits
     };
+    struct Piece;  // of a line, that a thread takes at once
     std::unique_ptr<Ticket> enter(Job job, Line& line);
     void start_next();
+    bool take_next(Line& line, Piece& piece);
+    void run(Piece piece);
     Line& next_line();
     void leave_network(Job& job);
     void tell_of_unlisted(const GatewayReply& reply, MonoTime now);
@@ -98,6 +104,7 @@ class AlipayWire {
     std::uint64_t next_ = 0;
     std::unordered_map<std::uint64_t, Job> jobs_;  // all of them
     Line answers_, calls_, strangers_;
+    Line copies_;  // not among those that wait
     bool strangers_turn_ = false;
     std::unordered_map<std::string, std::size_t> of_network_;  // strangers that wait, not counting dropped ones
     std::size_t running_ = 0;

@@ -58,6 +58,30 @@ void Mirror::send(std::string head, std::shared_ptr<const std::string> body) {
     at->body = std::move(body);
 }
 
+void Mirror::send_signed(AlipayWire& wire, AlipayWire::Try what) {
+    what.mirror = true;
+    const At at = copies_.insert(copies_.end(), Copy{});
+    try {
+        at->body = what.request;
+        at->timer = loop_.after(options_.timeout, [this, at] { over(at, MirrorResult::timeout); });
+        at->signing = wire.make(endpoint(), std::move(what),
+                                [this, at](Result<AlipayWire::Made> result) { made(at, std::move(result)); });
+    } catch (...) {
+        copies_.erase(at);
+        throw;
+    }
+    bytes_ += at->body->size();
+}
+
+void Mirror::made(At at, Result<AlipayWire::Made> made) {
+    const std::uint64_t others = bytes_ - at->body->size();
+    if (!made || others + made->body->size() > options_.bytes) return over(at, MirrorResult::dropped);
+    bytes_ = others + made->body->size();
+    at->head = std::move(made->head);
+    at->body = std::move(made->body);
+    begin(at);
+}
+
 void Mirror::begin(At at) {
     at->timer = loop_.after(options_.timeout, [this, at] { over(at, MirrorResult::timeout); });
     at->place = pool_.enter();

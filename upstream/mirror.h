@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "edge/base/rng.h"
+#include "upstream/alipay_wire.h"
 #include "upstream/pool.h"
 
 namespace holdfast {
@@ -42,6 +43,10 @@ class Mirror {
     void drop() { ++counts_[static_cast<std::size_t>(MirrorResult::dropped)]; } // one that could not be made
     // Sends one copy in a later turn. Requires: takes() has just said yes to this body.
     void send(std::string head, std::shared_ptr<const std::string> body);
+    // The same where requests are signed: the wire makes the copy once it has nothing else to do. One whose time is up
+    // before, or whose body has then become too large, goes nowhere. Requires: as of send(), for what.request; the wire
+    // outlives this.
+    void send_signed(AlipayWire& wire, AlipayWire::Try what);
 
     const Endpoint& endpoint() const { return pool_.endpoint(); }
     std::uint64_t count(MirrorResult result) const { return counts_[static_cast<std::size_t>(result)]; }
@@ -53,12 +58,14 @@ class Mirror {
     struct Copy {
         std::string head;
         std::shared_ptr<const std::string> body; // owners: the exchange, its call, and this copy
+        std::unique_ptr<AlipayWire::Ticket> signing;
         Place place;
         PooledConnection connection;
         std::unique_ptr<Pending> connecting;
-        std::unique_ptr<Timer> timer; // first of the start, then of the limit
+        std::unique_ptr<Timer> timer; // first of the start (or of being signed), then of the limit
     };
     using At = std::list<Copy>::iterator;
+    void made(At at, Result<AlipayWire::Made> made);
     void begin(At at);
     void go(At at, PooledConnection connection);
     void over(At at, MirrorResult result);

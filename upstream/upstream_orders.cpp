@@ -139,9 +139,11 @@ void Upstream::make_mirror() {
                                        options_.resolver);
 }
 
-// A trace of its own that nobody samples, and a key of its own: the shadow's answer is never taken for the call's.
+// A trace of its own that nobody samples, and a key of its own: the shadow's answer is never taken for the call's. Of a
+// call that was passed on and names a notify_url there is no copy: the shadow would tell that caller of it.
 void Upstream::mirror(const CallSpec& spec) {
     if (!mirror_->takes(spec.body->size())) return;
+    if (spec.forward && spec.forward->request.target.find("notify_url=") != std::string::npos) return mirror_->drop();
     const TraceText trace = to_text(child_of(std::nullopt));
     CentralRequest request;
     request.request_id = spec.request_id;
@@ -152,6 +154,10 @@ void Upstream::mirror(const CallSpec& spec) {
     request.content_length = spec.body->size();
     request.mirror = true;
     try {
+        if (wire_) {
+            const WallTime now = loop_.now().wall;
+            return mirror_->send_signed(*wire_, {spec.body, std::string(spec.request_id), now, spec.forward});
+        }
         std::string head;
         CentralHead(mirror_->endpoint(), options_.node, options_.region).append(head, request);
         mirror_->send(std::move(head), spec.body);

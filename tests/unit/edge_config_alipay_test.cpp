@@ -105,6 +105,13 @@ TEST_CASE("config: certificates take the place of the public key") {
     CHECK(s.verifiers[0].sn == av::key("alipay_cert_sn"));
 }
 
+TEST_CASE("config: an Alipay upstream may have a shadow") {
+    const Site site;
+    const auto outcome = site.with(kPlain + "[upstream.mirror]\nurl = \"https://shadow.internal/gateway.do\"\n");
+    settings_of(outcome);
+    CHECK(outcome.config->upstream.options.mirror.url == "https://shadow.internal/gateway.do");
+}
+
 TEST_CASE("config: what is wrong with an Alipay upstream is named") {
     const Site site;
     site.write("short.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
@@ -131,7 +138,8 @@ TEST_CASE("config: what is wrong with an Alipay upstream is named") {
         {kPlain + "[upstream.alipay.response]\npass = [\"T\"]\nfail = [\"T\"]\n", "list \"T\" twice"},
         {kPlain + "[upstream.alipay.response]\nfail = [\"F\"]\n", "response.pass is missing"},
         {kPlain + "[upstream.alipay.response]\npass = [\"\"]\n", "only pending may"},
-        {kPlain + "[upstream.mirror]\nurl = \"https://shadow.internal\"\n", "would be signed with upstream.alipay.pri"},
+        {kPlain + "protocol = \"v3\"\n[upstream.mirror]\nurl = \"https://shadow.internal/x\"\n",
+         "upstream.mirror.url: with protocol = \"v3\" the path is the API's"},
     };
     for (const auto& [text, said] : cases) {
         const auto outcome = site.with(text);

@@ -168,6 +168,34 @@ TEST_CASE("alipay wire: messages of strangers fill their own line only, and a ne
     CHECK(b.strangers("a") == AlipayWire::kStrangersOfNetworkMax);
 }
 
+TEST_CASE("alipay wire: copies for a shadow are made one at a time, while nothing else waits or runs") {
+    Bench b;
+    std::vector<std::size_t> made_after;
+    std::vector<std::unique_ptr<AlipayWire::Ticket>> copies;
+    const auto copy = [&] {
+        AlipayWire::Try what{std::make_shared<std::string>("["), "", {}};
+        what.mirror = true;
+        copies.push_back(b.wire.make(*parse_endpoint("http://127.0.0.1:1/"), std::move(what),
+                                     [&](const Result<AlipayWire::Made>&) { made_after.push_back(b.answered); }));
+    };
+    b.fill();
+    for (int i = 0; i < 3; ++i) copy();
+    REQUIRE(copies.back() != nullptr);  // though the line of calls is full
+    CHECK(b.wire.waiting() == AlipayWire::kWaitingMax);
+    while (b.wire.waiting() > 0) b.offload.run_one();
+    const auto late = b.run();
+    while (b.offload.jobs.size() > 1) b.offload.run_one();
+    CHECK(made_after.empty());
+    b.offload.run_one();
+    CHECK(b.offload.jobs.size() == 1);
+    const auto next = b.run();  // beside the copy that is being made, and before the others
+    CHECK(b.offload.jobs.size() == 2);
+    copies.erase(copies.begin() + 1);  // who leaves is not called
+    b.offload.run_all();
+    const std::size_t calls = AlipayWire::kWaitingMax + AlipayWire::kJobsMax + 2;
+    CHECK(made_after == std::vector<std::size_t>{calls - 1, calls});
+}
+
 TEST_CASE("alipay wire: a call waits for no more than one message of a stranger each, and these for no more calls") {
     Bench b;
     b.strangers("a");
