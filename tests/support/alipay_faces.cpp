@@ -27,6 +27,11 @@ double score_of(Verdict verdict, std::string_view subject) {
     return base + static_cast<double>(subject_hash(subject) % 90) / 1000;
 }
 
+// Of the data APIs, whose full score is 100.
+std::string percent_of(Verdict verdict, std::string_view subject) {
+    return fmt::format("{:.1f}", 100 * score_of(verdict, subject));
+}
+
 bool image(std::string_view bytes) {
     return bytes.starts_with("\xff\xd8\xff") || bytes.starts_with("\x89PNG\r\n\x1a\n");
 }
@@ -113,8 +118,8 @@ AlipayNode AlipayGateway::queried(const Call& call, const AlipayPlan& plan, cons
     return {"10000",
             {},
             {},
-            fmt::format(R"(,"certify_state":"{}","score":"{:.3f}","attack_flag":"F")",
-                        verdict == Verdict::pass ? "SUCCESS" : "FAIL", score_of(verdict, check.subject))};
+            fmt::format(R"(,"certify_state":"{}","score":"{}","attack_flag":"F")",
+                        verdict == Verdict::pass ? "SUCCESS" : "FAIL", percent_of(verdict, check.subject))};
 }
 
 // Pure server side: the picture is a file, which is not signed.
@@ -128,8 +133,8 @@ AlipayNode AlipayGateway::source_certified(const Call& call, const Decide& decid
     if (!image(file->second)) return {"40002", "isv.invalid-file-extension", "文件扩展名无效", {}};
     const AlipayAsk ask{call.method, order, subject_of(call.biz), "", ""};
     const Verdict verdict = decide(ask);
-    std::string members = fmt::format(R"(,"certify_no":"{}","passed":"{}","score":"{:.3f}","quality":"0.9")",
-                                      certify_id_of(order), passed(verdict), score_of(verdict, ask.subject));
+    std::string members = fmt::format(R"(,"certify_no":"{}","passed":"{}","score":"{}","quality":"0.9")",
+                                      certify_id_of(order), passed(verdict), percent_of(verdict, ask.subject));
     if (verdict != Verdict::pass) members += R"(,"mismatch_reason":"人脸比对不一致")";
     return {"10000", {}, {}, members};
 }

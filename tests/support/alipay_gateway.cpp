@@ -154,7 +154,7 @@ AlipayNode AlipayGateway::read_biz(Call& call) {
         return {};
     }
     if (setup_.aes_key.empty())
-        return {"40003", "isv.decryption-error-not-valid-encrypt-key", "解密出错，未设置密钥", {}};
+        return invalid("isv.decryption-error-not-valid-encrypt-key", "解密出错，未设置密钥");
     const auto plain = aes_decrypt(setup_.aes_key, content);
     if (!plain) return {"40003", "isv.decryption-error-unknown", "解密出错，未知错误", {}};
     if (!flatten(*plain, call.biz)) return invalid("isv.illegal-json", "JSON格式错误");

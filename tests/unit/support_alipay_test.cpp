@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 
 #include <fstream>
+#include <set>
 #include <sstream>
+#include <tuple>
 
 #include "tests/support/alipay_gateway.h"
 
@@ -73,9 +75,38 @@ MiniRequest request_of(json::Value wire, const std::string& method) {
     return out;
 }
 
+// Code and sub-code of every row of the recorded table.
+const std::set<std::string>& recorded_codes() {
+    static const std::set<std::string> all = [] {
+        std::set<std::string> out;
+        const auto codes = vectors("alipay_codes");
+        for (auto one = codes.root()["v2_gateway"].first(); one; one = one.next())
+            out.insert(text(one["code"]) + " " + text(one["sub_code"]));
+        return out;
+    }();
+    return all;
+}
+
+// Whatever it refuses of its own accord, it refuses with a code and a sub-code that belong together.
 AlipayReply ask(AlipayGateway& at, const MiniRequest& request, const AlipayPlan& plan = {}) {
-    return at.answer(request, plan, kNow,
-                     [](const AlipayAsk& a) { return a.subject == "bob" ? Verdict::fail : Verdict::pass; });
+    AlipayReply reply = at.answer(request, plan, kNow, [](const AlipayAsk& a) {
+        return a.subject == "bob" ? Verdict::fail : Verdict::pass;
+    });
+    if (reply.sub_code.empty() || !plan.code.empty() || request.path.starts_with("/v3/")) return reply;
+    const std::string mark = R"("code":")";
+    const auto code = reply.body.find(mark);
+    REQUIRE(code != std::string::npos);
+    INFO(reply.body);
+    CHECK(recorded_codes().contains(reply.body.substr(code + mark.size(), 5) + " " + reply.sub_code));
+    return reply;
+}
+
+// Of an answer: its score, as a text inside the node.
+double score_in(const AlipayReply& reply) {
+    const std::string mark = R"("score":")";
+    const auto at = reply.body.find(mark);
+    REQUIRE(at != std::string::npos);
+    return std::stod(reply.body.substr(at + mark.size()));
 }
 
 std::map<std::string, std::string> good_fields() {
@@ -186,7 +217,6 @@ TEST_CASE("alipay double: each wrong parameter has the real code, and the app is
                                     {"encrypt_type", "AES", "isv.decryption-error-unknown"},
                                     {"biz_content", "{", "isv.illegal-json"},
                                     {"biz_content", "{}", "INVALID_PARAMETER"}};
-    const auto codes = vectors("alipay_codes");
     for (const Row& row : kRows) {
         auto fields = good_fields();
         fields.erase(row.name);
@@ -194,10 +224,6 @@ TEST_CASE("alipay double: each wrong parameter has the real code, and the app is
         INFO(row.name << " = " << (row.value == nullptr ? "(none)" : row.value));
         auto request = signed_call(fields);
         CHECK(ask(*gateway(), request).sub_code == row.sub_code);
-        bool known = false;
-        for (auto one = codes.root()["v2_gateway"].first(); one; one = one.next())
-            known = known || text(one["sub_code"]) == row.sub_code;
-        CHECK(known);
     }
     auto request = signed_call(good_fields());
     request.body += "&passed=T";  // after it was signed
@@ -210,6 +236,20 @@ TEST_CASE("alipay double: each wrong parameter has the real code, and the app is
     const auto reply = ask(*gateway(), signed_call(fields));
     CHECK(reply.body.find("\"sign\"") == std::string::npos);
     CHECK(ask(*gateway(true), signed_call(good_fields())).sub_code == "isv.missing-app-cert-sn");
+    for (const auto& [app, root, sub_code] : {std::tuple{"1", "", "isv.missing-alipay-root-cert-sn"},
+                                              std::tuple{"1", "1", "isv.app-cert-expired"}}) {
+        fields = good_fields();
+        fields["app_cert_sn"] = app;
+        fields["alipay_root_cert_sn"] = root;
+        CHECK(ask(*gateway(true), signed_call(fields)).sub_code == sub_code);
+    }
+    auto without = setup();
+    without.aes_key.clear();
+    fields = good_fields();
+    fields["encrypt_type"] = "AES";
+    const auto no_key = AlipayGateway::make(without);
+    REQUIRE(no_key);
+    CHECK(ask(**no_key, signed_call(fields)).sub_code == "isv.decryption-error-not-valid-encrypt-key");
 }
 
 TEST_CASE("alipay double: a good answer verifies over its raw node, and every forgery is what it says") {
@@ -302,7 +342,9 @@ TEST_CASE("alipay double: a face check is unfinished for as long as told") {
     fields["method"] = api + "query";
     fields["biz_content"] = R"({"certify_id":")" + certify_id_of("o-2") + "\"}";
     CHECK(ask(*at, signed_call(fields), slow).body.find("\"PROCESSING\"") != std::string::npos);
-    CHECK(ask(*at, signed_call(fields), slow).body.find("\"certify_state\":\"FAIL\"") != std::string::npos);
+    const auto failed = ask(*at, signed_call(fields), slow);
+    CHECK(failed.body.find("\"certify_state\":\"FAIL\"") != std::string::npos);
+    CHECK(score_in(failed) == Approx(15).margin(5));  // of 100
     AlipayPlan later;
     later.pending = true;
     CHECK(ask(*at, signed_call(good_fields()), later).body.find("\"code\":\"10003\"") != std::string::npos);
@@ -323,7 +365,9 @@ TEST_CASE("alipay double: a picture comes as a file that is not signed") {
                     "\r\n--bb--\r\n";
         return out;
     };
-    CHECK(ask(*gateway(), with_file("\xff\xd8\xff\xe0 picture")).sub_code.empty());
+    const auto passed = ask(*gateway(), with_file("\xff\xd8\xff\xe0 picture"));
+    CHECK(passed.sub_code.empty());
+    CHECK(score_in(passed) == Approx(95).margin(5));  // of 100
     CHECK(ask(*gateway(), with_file("no picture")).sub_code == "isv.invalid-file-extension");
     CHECK(ask(*gateway(), with_file("\xff\xd8\xff" + std::string(1u << 20, 'x'))).sub_code == "isv.invalid-file-size");
 }
