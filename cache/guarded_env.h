@@ -53,6 +53,8 @@ class GuardedEnv {
     bool crashed() const { return crashed_; }         // the last run left its guard
     bool rebooted() const { return rebooted_; }       // ... and the machine has been started since
     bool doubted() const { return doubted_; }         // ... and it had set doubt()
+    // What is in it may have been replaced by writes that are lost with the last run.
+    bool behind() const { return doubted_ && !fresh_; }
     const std::string& note() const { return note_; } // one sentence for the log when something was done; else empty
 
     // After a commit that failed the guard says, rewritten in place (which works on a full disk), that writes may be

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cache/wire.h"
+#include "edge/base/check.h"
 
 namespace holdfast {
 namespace {
@@ -49,6 +50,17 @@ LmdbOutcomeStore::LmdbOutcomeStore(CacheEnv& env, Revocations& revocations) : en
         if (!result) return forget_recent();
         if (auto txn = env_.env().read()) stats_.entries = txn->entries(kOutcomes);
     });
+    if (env_.guarded().behind()) forget_disk();
+}
+
+// Before whatever else is written.
+void LmdbOutcomeStore::forget_disk() {
+    behind_ = true;
+    WriteOp op;
+    op.kind = WriteOp::Kind::clear;
+    op.db = kOutcomes;
+    op.written = [this] { behind_ = false; };
+    HF_CHECK(env_.batch().add(std::move(op)));  // at a start there is room
 }
 
 std::uint32_t LmdbOutcomeStore::tag_of(std::string_view scene) const {
@@ -67,6 +79,7 @@ LmdbOutcomeStore::Found LmdbOutcomeStore::look(const OutcomeKey& key, std::uint3
     };
     if (const WriteOp* op = env_.batch().pending(kOutcomes, view_of(key)))
         return op->kind == WriteOp::Kind::put ? read(op->value) : Found::none;
+    if (behind_) return Found::none;
     auto txn = env_.env().read();
     if (!txn) return Found::none;
     const auto value = txn->get(kOutcomes, view_of(key));

@@ -1,5 +1,9 @@
 // The OutcomeStore over cache/: see outcome_store.h for what it promises. Also the walk by which outcomes leave. Not
 // the place that knows what is revoked: that is revocations.h.
+//
+// A run that could not write takes with it that somebody has failed since; the pass before it is still on disk. So a
+// start after one forgets what is there: nothing of it is found, and it is erased with the first commit. That needs
+// no state/ and, for the hiding, no disk that is well. Until that commit the guard's doubt stays for the next start.
 #pragma once
 
 #include <string>
@@ -37,6 +41,7 @@ class LmdbOutcomeStore final : public OutcomeStore {
     void note(const OutcomeKey& key, const OutcomeRecord& record, std::uint64_t print);
     std::uint64_t print_of(const OutcomeRecord& record) const;
     void erase_revoked(const SubjectHash& subject, std::uint64_t epoch);
+    void forget_disk();
 
     CacheEnv& env_;
     Revocations& revocations_;
@@ -46,6 +51,7 @@ class LmdbOutcomeStore final : public OutcomeStore {
     SipKey print_key_;       // of this process
     WallTime wall_high_{};
     bool wall_changed_ = false;
+    bool behind_ = false;  // what is on disk is of before a loss, and not erased yet
 };
 
 // Erases what the header alone condemns: expired, or hidden by a purge. Walks from `from` over at most `visit`

@@ -5,9 +5,13 @@
 #include "cache/order_log.h"
 #include "cache/order_ring.h"
 #include "cache/store_env.h"
+#include "cache/wire.h"
+#include "edge/base/check.h"
 
 namespace holdfast {
 namespace {
+
+constexpr std::string_view kBehindKey = "orders.behind";  // in cache/: a number of a block
 
 // How long it has been kept. Within one boot no wall clock has a say: one that is set back must not make an order of
 // some minutes ago a new one.
@@ -22,15 +26,19 @@ std::optional<Nanos> kept_for(const OrderRecord& record, Now now) {
 struct OrderLedger::State {
     State(CacheEnv& e, Nanos r) : env(e), retain(r), log(e), ring(e, log, r) {}
     bool read(const OrderRing::Place& place, lmdb::Db db, const OrderKey& key, OrderRecord& out);
+    void look_behind();
 
     CacheEnv& env;
     Nanos retain;
     OrderLog log;
     OrderRing ring;
     std::uint64_t damaged = 0;
+    std::uint64_t behind = 0;  // orders in blocks below this one may have been replaced by ones that are lost
 };
 
-OrderLedger::OrderLedger(CacheEnv& env, Nanos retain) : state_(std::make_unique<State>(env, retain)) {}
+OrderLedger::OrderLedger(CacheEnv& env, Nanos retain) : state_(std::make_unique<State>(env, retain)) {
+    if (env.open()) state_->look_behind();
+}
 OrderLedger::~OrderLedger() = default;
 
 OrderRing& OrderLedger::ring() {
@@ -54,6 +62,27 @@ bool OrderLedger::State::read(const OrderRing::Place& place, lmdb::Db db, const 
     return plain && read_order(*plain, place.slot, key, out);
 }
 
+// Whether this start, or one before it, has come after a loss. Until that is written the guard's doubt stays.
+void OrderLedger::State::look_behind() {
+    if (!env.guarded().behind()) {
+        std::optional<std::string_view> bytes;
+        auto txn = env.env().read();
+        const bool known = txn && txn->find(kCacheMeta, kBehindKey, bytes) == 0;
+        if (known && !bytes) return;
+        const auto plain = bytes ? env.open_value(kCacheMeta, kBehindKey, *bytes) : std::nullopt;
+        behind = plain ? wire::Reader(*plain).u64() : log.next();
+        return;
+    }
+    behind = log.next();
+    std::string plain;
+    wire::Writer(plain).u64(behind);
+    WriteOp op;
+    op.db = kCacheMeta;
+    op.key = kBehindKey;
+    op.value = env.seal_value(kCacheMeta, kBehindKey, plain);
+    HF_CHECK(env.batch().add(std::move(op)));  // at a start there is room
+}
+
 void OrderLedger::prefetch(const OrderKey& key) const {
     state_->ring.prefetch(key);
 }
@@ -71,6 +100,10 @@ std::optional<OrderRecord> OrderLedger::find(const OrderKey& key, Now now) {
         const auto kept = kept_for(*record, now);
         if (!kept || *kept > s.retain) return std::nullopt;  // older ones lie in older parts
         record->age = std::max(*kept, Nanos(now.wall - record->decided.wall));
+        if (place->sequence < s.behind) {
+            record->final = false;
+            record->answer.clear();
+        }
         return record;
     }
     return std::nullopt;

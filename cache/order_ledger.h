@@ -43,7 +43,9 @@ class OrderLedger {
     // Asks for the memory in which find() will look; costs nothing to wait for.
     void prefetch(const OrderKey& key) const;
     // The newest record of this order younger than `retain`, by the monotonic clock where it is of this boot; one of
-    // another boot that is more than a second from the future, or one that does not verify, is not there.
+    // another boot that is more than a second from the future, or one that does not verify, is not there. Of one that
+    // may have been replaced by a write that is lost (GuardedEnv::behind()) the body is known and nothing else: it is
+    // not final and has no answer.
     std::optional<OrderRecord> find(const OrderKey& key, Now now);
     // Adds or replaces. False when too much waits for the disk, there is no cache, or the answer is too long: it is
     // counted.

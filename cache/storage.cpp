@@ -26,6 +26,7 @@ std::optional<JournalHead> parse_head(const std::optional<std::string>& text) {
 StoreEnvOptions env_options(const StorageOptions& o, std::string part, std::uint64_t bytes, std::uint64_t generation) {
     StoreEnvOptions out;
     if (part == "state") out.read_fault = o.state_read_fault;
+    if (part == "cache") out.fault = o.cache_fault;
     out.dir = o.data_dir + "/" + part;
     out.part = std::move(part);
     out.bytes = bytes;
@@ -184,6 +185,9 @@ Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options, Loop& loo
         if (!env->open()) s->notes.push_back(env->error().detail);
         if (env->open() && !env->guarded().note().empty()) s->notes.push_back(env->guarded().note());
     }
+    if (s->cache_env.open() && s->cache_env.guarded().behind())
+        s->notes.emplace_back("cache/: the last run could not write all that it decided: outcomes of before are "
+                              "forgotten, orders of before are asked again");
     if (!s->orders.load_failure().empty())
         s->notes.push_back("the orders in cache/ were not all read: " + s->orders.load_failure());
     s->watch_loading();

@@ -32,8 +32,8 @@ struct StorageOptions {
     std::uint64_t reconcile_bytes = 1ull << 30;
     Nanos reconcile_retain = 24h;
     Nanos scan_limit = 60s; // for the scan of a damaged-looking environment
-    // Tests: called before each read of state/; not 0 is the errno to fail with.
-    std::function<int()> state_read_fault;
+    // Tests: called before each read of state/, before each commit of cache/; not 0 is the errno to fail with.
+    std::function<int()> state_read_fault, cache_fault;
 };
 
 struct StorageHealth {
@@ -41,7 +41,7 @@ struct StorageHealth {
     bool sound = true; // of state/
     std::string unsound_reason;
     bool nonces_durable = true;
-    std::vector<std::string> notes; // what opening found and did: moved aside, cut, begun anew
+    std::vector<std::string> notes; // what opening found and did: moved aside, cut, begun anew, forgotten
 };
 
 class Storage {

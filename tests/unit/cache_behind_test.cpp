@@ -1,0 +1,141 @@
+#include <cerrno>
+
+#include "tests/unit/cache_storage_bench.h"
+
+using namespace holdfast;
+using namespace holdfast::cachetest;
+
+namespace {
+
+const SubjectKey kBob{"app", "bob", "LOGIN", ""};
+
+// A storage whose cache/ can be ill. Alice has passed, an order is answered for good, another is degraded.
+struct Bench : StorageBench {
+    int fault = 0; // errno that every commit of cache/ fails with
+
+    Bench() {
+        options.cache_fault = [this] { return fault; };
+        reopen();
+        put(kAlice, record());
+        order("final", true, "pass");
+        order("degraded", false, "pass");
+        loop.advance(100ms);
+    }
+    ~Bench() { storage.reset(); }
+    void order(std::string_view number, bool final, std::string answer) {
+        OrderRecord r;
+        r.body.fill(7);
+        r.final = final;
+        r.decided = loop.now();
+        r.answer = std::move(answer);
+        REQUIRE(storage->orders().put("app", number, r, loop.now()));
+    }
+    std::string answer(std::string_view number) {
+        const auto found = storage->orders().find("app", number, loop.now());
+        if (!found || found->body[0] != 7) return "none";
+        return (found->final ? "final " : "") + found->answer;
+    }
+    std::string alice() {
+        const auto found = find(kAlice);
+        return !found ? "none" : found->outcome.verdict == Verdict::pass ? "pass" : "fail";
+    }
+    // The centre takes the pass back while the disk is ill.
+    void fail_alice() {
+        put(kAlice, record(Verdict::fail));
+        order("degraded", true, "fail");
+        loop.advance(300ms);
+        CHECK_FALSE(storage->health().cache.ok);
+        CHECK(alice() == "fail");
+        CHECK(answer("degraded") == "final fail");
+    }
+    void end(bool asked) {
+        if (asked) {
+            bool clean = true;
+            storage->drain([&](const Result<void>& r) { clean = r.has_value(); });
+            loop.settle();
+            CHECK_FALSE(clean);
+        }
+        storage.reset();
+    }
+    bool noted() const {
+        for (const std::string& note : storage->health().notes)
+            if (note.find("could not write") != std::string::npos) return true;
+        return false;
+    }
+    void knows_nothing_of_before() {
+        CHECK(alice() == "none");
+        // The number stays with its body.
+        CHECK(answer("final").empty());
+        CHECK(answer("degraded").empty());
+    }
+};
+
+} // namespace
+
+TEST_CASE("storage: what an ill cache/ could not take is not undone at the next start by what it had replaced") {
+    for (const int error : {EIO, ENOSPC})
+        for (const bool asked : {true, false}) {
+            INFO(error << (asked ? " drained" : " killed"));
+            Bench b;
+            b.fault = error;
+            b.fail_alice();
+            b.end(asked);
+            b.fault = 0;
+            b.open();
+            CHECK(b.noted());
+            b.knows_nothing_of_before();
+            // What is decided from now on is remembered, at once and for good; what was before stays forgotten.
+            b.put(kBob, b.record());
+            b.order("later", true, "pass");
+            for (int run = 0; run < 3; ++run) {
+                CHECK(b.find(kBob));
+                CHECK(b.answer("later") == "final pass");
+                b.knows_nothing_of_before();
+                b.loop.advance(100ms);
+                b.reopen(run == 1);
+                CHECK_FALSE(b.noted());
+            }
+            b.order("degraded", true, "fail");
+            CHECK(b.answer("degraded") == "final fail");
+        }
+}
+
+TEST_CASE("storage: a start whose cache/ is still ill knows nothing of before, and the next one neither") {
+    Bench b;
+    b.fault = EIO;
+    b.fail_alice();
+    for (int run = 0; run < 3; ++run) {
+        b.end(run == 0);
+        b.open();
+        CHECK(b.noted());
+        b.knows_nothing_of_before();
+        b.put(kBob, b.record());
+        b.loop.advance(300ms);
+        CHECK(b.find(kBob));
+        b.knows_nothing_of_before();
+    }
+    b.fault = 0;
+    b.loop.advance(11s, 10ms);
+    CHECK(b.storage->health().cache.ok);
+    CHECK(b.find(kBob));
+    b.knows_nothing_of_before();
+    b.reopen(false);
+    CHECK_FALSE(b.noted());
+    CHECK(b.find(kBob));
+    b.knows_nothing_of_before();
+}
+
+TEST_CASE("storage: a cache/ that was ill and has been written since is believed") {
+    for (const bool clean : {true, false}) {
+        Bench b;
+        b.fault = ENOSPC;
+        b.fail_alice();
+        b.fault = 0;
+        b.loop.advance(11s, 10ms);
+        b.reopen(clean);
+        CHECK_FALSE(b.noted());
+        CHECK(b.alice() == "fail");
+        CHECK(b.answer("final") == "final pass");
+        CHECK(b.answer("degraded") == "final fail");
+    }
+}
