@@ -31,6 +31,8 @@ class DiskValues {
     using Named = std::vector<std::pair<std::string, std::string>>;
     Named list(std::string_view prefix, std::string_view from, std::size_t max);
     std::size_t count(std::string_view prefix);
+    // Says it again when something cannot be read: an operator has accepted what was lost.
+    void reset_told() { told_ = false; }
 
   private:
     struct Fresh {

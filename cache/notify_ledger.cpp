@@ -96,13 +96,13 @@ void NotifyLedger::expire(WallTime now) {
     for (const auto& [name, text] : walk_.step(state_, now)) {
         const auto entry = decode(text);
         if (entry && now - entry->received < kKeep) continue;
-        state_.erase_soon(name);
-        --size_;
+        state_.erase(name, [this](const Result<void>& erased) {
+            if (erased && size_ > 0) --size_;
+        });
     }
 }
 
-std::vector<NotifyLedger::Known> NotifyLedger::since(WallTime since) const {
-    std::vector<Known> out;
+void NotifyLedger::each_since(WallTime since, const std::function<void(const Known&)>& each) const {
     StateStore::Named some;
     for (std::string from(kPrefix); !from.empty(); from = some.size() < kAtOnce ? "" : some.back().first + '\0') {
         some = state_.list(kPrefix, from, kAtOnce);
@@ -110,11 +110,9 @@ std::vector<NotifyLedger::Known> NotifyLedger::since(WallTime since) const {
             auto entry = decode(text);
             const auto slash = name.find('/', kPrefix.size());
             if (!entry || entry->received <= since || slash == std::string::npos) continue;
-            out.push_back(
-                {name.substr(kPrefix.size(), slash - kPrefix.size()), name.substr(slash + 1), std::move(*entry)});
+            each({name.substr(kPrefix.size(), slash - kPrefix.size()), name.substr(slash + 1), std::move(*entry)});
         }
     }
-    return out;
 }
 
 }  // namespace holdfast

@@ -3,6 +3,7 @@
 // is confirmed; kept for longer than the centre repeats itself.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,12 +47,13 @@ class NotifyLedger {
     std::size_t size() const { return size_; }
     // Drops what is older than kKeep. A call looks at a few and the next one goes on, as of StateWalk.
     void expire(WallTime now);
-    // Every order whose last notification came after `since`: credential, order number, entry.
+    // An order with its entry.
     struct Known {
         std::string credential, order_no;
         NotifyEntry entry;
     };
-    std::vector<Known> since(WallTime since) const;
+    // Calls `each` for every order whose last notification came after `since`: at a start.
+    void each_since(WallTime since, const std::function<void(const Known&)>& each) const;
 
     std::size_t orders_max = kOrdersMax;  // tests: fewer
 

@@ -204,6 +204,7 @@ void StateStore::reset_sound(std::string_view reason, Durable done) {
         if (result) {
             s.sound = true;
             s.reason.clear();
+            s.on_disk.reset_told();
         }
         if (done) done(result);
     };

@@ -88,10 +88,11 @@ std::optional<UnplacedNotice> UnplacedLedger::find(const UnplacedNotice& notice)
     return found;
 }
 
-// A refused one is still there, and counts.
+// One that could not be erased is still there, and counts.
 void UnplacedLedger::erase(const std::string& name) {
-    state_.erase_soon(name);
-    if (size_ > 0 && !state_.get(name)) --size_;
+    state_.erase(name, [this](const Result<void>& erased) {
+        if (erased && size_ > 0) --size_;
+    });
 }
 
 // An order has so many at most; the oldest of the others leaves.

@@ -17,7 +17,8 @@ class Distrust {
 
     explicit Distrust(const SipKey& key) : key_(key) {}
 
-    void add(const SubjectKey& subject, MonoTime until) {
+    void add(const SubjectKey& subject, MonoTime until, MonoTime now) {
+        if (full()) expire(now);
         if (until > all_until_) all_until_ = full() ? until : all_until_;
         if (!full()) keys_[hash(subject)] = until;
     }
@@ -41,10 +42,11 @@ class Distrust {
     }
     std::size_t size() const { return keys_.size(); }
 
+    bool full() const { return keys_.size() >= kKeysMax; }
+
   private:
     static constexpr std::size_t kBucketsAStep = 1024;  // about a key each
 
-    bool full() const { return keys_.size() >= kKeysMax; }
     std::uint64_t hash(const SubjectKey& k) const {
         return siphash64(key_, {k.credential, k.subject, k.scene, k.device});
     }

@@ -161,6 +161,10 @@ Exchange::Next Exchange::recall() {
     const Nanos left = found->final ? Nanos(1) : Nanos(recorded->answer.expires_at - found->decided.wall) - found->age;
     if (left <= Nanos(0)) return refuse(ApiCode::not_found, "the degraded answer of this order has expired");
     request_.scene = recorded->scene;
+    request_.subject = recorded->subject;
+    request_.device = recorded->device;
+    if (!found->final) look_at_memory(now());
+    if (refuted(recorded->answer)) return refuse(ApiCode::not_found, "the degraded answer of this order has expired");
     repeated_ = true;
     recorded->answer.age =
         std::chrono::duration_cast<Seconds>(std::max(Nanos(0), Nanos(now().wall - recorded->answer.decided_at)));

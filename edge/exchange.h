@@ -126,6 +126,8 @@ class Exchange final : public RequestHandler {
 
     // decide
     Facts gather(Now now);
+    void look_at_memory(Now now);
+    bool refuted(const Answer& answer) const;
     void gather_ladder(Facts& facts, Now now);
     void gather_provisional(Facts& facts, Now now);
     Gate admit(Mode mode, Now now);

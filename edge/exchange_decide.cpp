@@ -86,12 +86,7 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
     facts.failures_diverse = circuit.failures_diverse();
     facts.outage = parts_.outages.facts(request_.scene, now);
     if (policy.ladder.has(Rung::cache) || policy.ladder.has(Rung::feature)) {
-        disbelieved_ = parts_.distrust.holds(subject_key(), now.mono);
-        cached_ = disbelieved_ ? std::nullopt : parts_.storage.outcomes().find(subject_key(), now);
-        if (cached_ && parts_.unplaced.size() > 0 && spoken_against(parts_, live_record(), cached_->outcome)) {
-            disbelieved_ = true;
-            cached_.reset();
-        }
+        look_at_memory(now);
         (cached_ ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();
     }
     if (cached_) {
@@ -103,6 +98,20 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
         facts.feature = {!o.feature.empty(), o.verdict, cached_->age, similarity_.has_value()};
     }
     if (policy.ladder.has(Rung::provisional)) gather_provisional(facts, now);
+}
+
+void Exchange::look_at_memory(Now now) {
+    disbelieved_ = parts_.distrust.holds(subject_key(), now.mono);
+    cached_ = disbelieved_ ? std::nullopt : parts_.storage.outcomes().find(subject_key(), now);
+    if (!cached_ || parts_.unplaced.size() == 0 || !spoken_against(parts_, live_record(), cached_->outcome)) return;
+    disbelieved_ = true;
+    cached_.reset();
+}
+
+// Whether the centre has said otherwise of the subject, of another order, than this answer from memory does.
+bool Exchange::refuted(const Answer& answer) const {
+    if (answer.outcome != Outcome::pass || answer.source == Source::live) return false;
+    return disbelieved_ || (cached_ && cached_->outcome.verdict != Verdict::pass);
 }
 
 void Exchange::gather_provisional(Facts& facts, Now now) {
@@ -133,9 +142,7 @@ bool Exchange::may_repeat() const {
     // A pass needs them also when the record that it came from is gone.
     const bool trusted = parts_.clock_trusted && parts_.storage.state().sound();
     if (prior_->answer.outcome == Outcome::pass && !trusted) return false;
-    // Nor one when the centre has said otherwise since, of another order of the subject.
-    const bool refuted = disbelieved_ || (cached_ && cached_->outcome.verdict != Verdict::pass);
-    if (prior_->answer.outcome == Outcome::pass && refuted) return false;
+    if (refuted(prior_->answer)) return false;
     const auto says = [this](Rung rung) { return decision_.rungs[static_cast<std::size_t>(rung)]; };
     const auto holds = [](RungSays s) {
         return s == RungSays::answers || s == RungSays::absent || s == RungSays::not_asked;

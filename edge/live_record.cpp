@@ -11,8 +11,11 @@ namespace holdfast {
 namespace {
 
 // The centre has just said less than the word that stands, which must not come back when the order's record is lost.
-void outdo(Parts& parts, const LiveRecord& record, NotifyEntry word, Verdict verdict, Now now) {
-    word.verdict = verdict;
+void outdo(Parts& parts, const LiveRecord& record, NotifyEntry word, const CentreOutcome& said, Now now) {
+    word.verdict = said.verdict;
+    word.score = said.score;
+    word.max_age = said.max_age;
+    word.verification_id = said.verification_id;
     word.sent = word.received = now.wall;
     parts.notify.put(record.credential, record.order_no, word, [&parts](const Result<void>& written) {
         if (!written && parts.unplaced_lines.allow(parts.loop.now().mono))
@@ -30,11 +33,13 @@ bool over(const Parts& parts, const Snapshot& snapshot, const LiveRecord& record
 Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now) {
     auto word = place(parts, snapshot, record, outcome.verification_id, now);
     if (word && (word->body != record.body || over(parts, snapshot, record, *word, now))) word.reset();
-    if (word && permits(outcome.verdict) < permits(word->verdict)) outdo(parts, record, *word, outcome.verdict, now);
+    if (word && permits(outcome.verdict) < permits(word->verdict)) outdo(parts, record, *word, outcome, now);
     if (word && word->verdict != Verdict::pass && outcome.verdict == Verdict::pass) {
         outcome = CentreOutcome{};
         outcome.verdict = word->verdict;
         outcome.verification_id = word->verification_id;
+        outcome.score = word->score;
+        outcome.max_age = word->max_age;
         record.raw = nullptr;  // it is not what stands
     }
     return record_decided(parts, snapshot, record, std::move(outcome), now, now);
@@ -85,7 +90,9 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
         if (newer && newer->decided.wall >= decided.wall) return out;
     }
     const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), max_age, max_age, now);
-    if (put == PutOutcome::refused && !may_fall_back) parts.distrust.add(key, now.mono + max_age);
+    // Not at the price of everybody's memory, which a full one is, where this scene answers nothing from it now.
+    if (put == PutOutcome::refused && !may_fall_back && (kept || !parts.distrust.full()))
+        parts.distrust.add(key, now.mono + max_age, now.mono);
     out.stored = !forbidden && (put == PutOutcome::queued || put == PutOutcome::unchanged);
     return out;
 }

@@ -17,7 +17,7 @@ struct LiveRecord {
     std::uint64_t asked_epoch = 0;       // OutcomeStore::epoch() when the call began
     const RawAnswer* raw = nullptr;      // the centre's own words, where they are to be given again
     bool remember_pass = true;           // false: a pass answers its order, and no other request from memory
-    bool remember = true;                // false: nor does any other verdict
+    bool remember = true;                // false: the memory of outcomes is left as it is
     std::optional<OrderKey> key{};       // the order's, where it is known already
 };
 

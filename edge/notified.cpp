@@ -112,6 +112,8 @@ bool applied(Parts& parts, const LiveRecord& record, const NotifyEntry& word, No
     if (word.score && word.score != order->final_answer->score) return false;
     const auto memory = parts.storage.outcomes().find(memory_key(record), now);
     if (memory && outlived(*memory, word)) return true;
+    const SceneRuntime* scene = parts.snapshot->scene(record.scene);
+    if (!memory && (scene == nullptr || now.wall - word.sent > scene->max_age)) return true;  // no rung would answer it
     const bool same = memory && memory->evidence == word.body && memory->outcome.verdict == word.verdict;
     if (word.verdict != Verdict::pass) return same;
     if (!word.max_age) return true;
@@ -218,21 +220,26 @@ void hear_numbered(Parts& parts, const std::string& credential, std::string_view
     const auto found = find_recorded(parts, credential, order_no, now);
     if (!found || parts.unplaced.of({}, found->verification_id).empty()) return;
     const LiveRecord record = found->record.view();
-    const auto word = place(parts, *parts.snapshot, record, found->verification_id, now);
+    if (hidden(parts, record, record.asked_epoch)) return;
+    const auto word = place(parts, *parts.snapshot, record, found->verification_id, now,
+                            found->final_answer ? &*found->final_answer : nullptr);
     if (word && word->body == record.body) apply(parts, record, *word, now);
 }
 
 void restore_notified(Parts& parts, Now now) {
-    for (const NotifyLedger::Known& known : parts.notify.since(now.wall - parts.snapshot->config.orders.retain)) {
+    const WallTime since = now.wall - parts.snapshot->config.orders.retain;
+    parts.notify.each_since(since, [&parts, now](const NotifyLedger::Known& known) {
         const NotifyEntry& word = known.entry;
         const auto found = find_recorded(parts, known.credential, known.order_no, now);
-        if (found && found->record.view().body == word.body)
-            apply(parts, found->record.view(), word, now);
-        else if (!found && !word.subject.empty())  // the order's own record had not reached the disk
-            apply(parts,
-                  {known.credential, word.subject, word.scene, word.device, known.order_no, word.body, word.epoch},
-                  word, now);
-    }
+        if (found && found->record.view().body == word.body) return apply(parts, found->record.view(), word, now);
+        if (found || word.subject.empty()) return;
+        // The order's own record had not reached the disk, or is lost. A pass answers it, and nobody else from memory:
+        // what the centre has said of the subject since may be lost too.
+        LiveRecord record{known.credential, word.subject, word.scene, word.device, known.order_no, word.body};
+        record.asked_epoch = word.epoch;
+        record.remember_pass = false;
+        apply(parts, record, word, now);
+    });
 }
 
 }  // namespace holdfast

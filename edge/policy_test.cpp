@@ -1,5 +1,6 @@
 // What a request would get, without asking anybody or spending anything: for `holdfastctl policy test` and `cache get`.
 #include "edge/admin_service.h"
+#include "edge/unplaced.h"
 #include "policy/decision.h"
 #include "policy/feature_match.h"
 
@@ -45,7 +46,9 @@ Facts degraded_facts(Node& node, const Credential& credential, const VerifyReque
     facts.state_sound = parts.storage.state().sound();
     facts.terms = request.terms;
     const SubjectKey key{credential.id, request.subject, request.scene, request.device};
-    if (const auto found = parts.storage.outcomes().find(key, now); found && !parts.distrust.holds(key, now.mono)) {
+    const auto found = parts.storage.outcomes().find(key, now);
+    const LiveRecord record{key.credential, key.subject, key.scene, key.device, {}};
+    if (found && !parts.distrust.holds(key, now.mono) && !spoken_against(parts, record, found->outcome)) {
         facts.cached = {true, found->outcome.verdict, found->age, found->has_device, found->outcome.max_age, false};
         const bool comparable =
             similarity(request.feature, request.feature_model, found->outcome.feature, found->outcome.feature_model)

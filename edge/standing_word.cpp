@@ -44,8 +44,9 @@ NotifyEntry standing_after(const std::optional<NotifyEntry>& before, bool revoke
     next.verdict = n.outcome->verdict;
     next.score = n.outcome->score;
     next.max_age = n.outcome->max_age;
-    // Without a time of its own it is of now; one from the future is not believed to be newer than now.
-    next.sent = n.sent == WallTime{} ? now : std::min(n.sent, now);
+    // Without a time of its own it is of this second, which is as far as others tell it; one from the future is not
+    // believed to be newer than now.
+    next.sent = n.sent == WallTime{} ? from_unix_seconds(unix_seconds(now)) : std::min(n.sent, now);
     next.received = now;
     next.verification_id = n.verification_id;
     const auto outlives = [&next](Verdict verdict, WallTime when) {

@@ -85,25 +85,33 @@ void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_
 }
 
 std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
-                                 std::string_view number, Now now) {
+                                 std::string_view number, Now now, const Answer* answered) {
     auto word = parts.notify.find(record.credential, record.order_no);
     if (parts.unplaced.size() == 0) return word;
     std::vector<UnplacedNotice> placed;
+    std::optional<Notification> taken;  // the last one that was not heard before
     for (UnplacedNotice& kept : parts.unplaced.of(record.order_no, number)) {
         if (now.wall - kept.received >= snapshot.config.orders.retain) continue;
         if (!counts(parts, kept, record, number)) continue;
-        LiveRecord of_then = record;
-        of_then.asked_epoch = kept.epoch;
-        const FoundOrder found{KeptLiveRecord(of_then), std::nullopt, {}};
-        const bool revoked = word && hidden(parts, record, word->epoch);
-        word = standing_after(word, revoked, found, notification_of(kept), kept.received);
+        if (!word || !word->knows(kept.id)) {
+            // Of an order that has been asked it is no newer than its call: a revocation since then hides both.
+            LiveRecord of_then = record;
+            of_then.asked_epoch = number.empty() ? kept.epoch : std::min(kept.epoch, record.asked_epoch);
+            const FoundOrder found{KeptLiveRecord(of_then),
+                                   answered != nullptr ? std::optional(*answered) : std::nullopt,
+                                   {}};
+            const bool revoked = word && hidden(parts, record, word->epoch);
+            taken = notification_of(kept);
+            word = standing_after(word, revoked, found, *taken, kept.received);
+        }
         placed.push_back(std::move(kept));
     }
     if (placed.empty()) return word;
-    journal_notice(parts, notification_of(placed.back()), record.credential, Noticed::taken);
     parts.notify.put(record.credential, record.order_no, *word,
-                     [&parts, placed = std::move(placed)](const Result<void>& written) {
+                     [&parts, placed = std::move(placed), taken = std::move(taken),
+                      credential = std::string(record.credential)](const Result<void>& written) {
                          if (written) {
+                             if (taken) journal_notice(parts, *taken, credential, Noticed::taken);
                              for (const UnplacedNotice& one : placed) parts.unplaced.drop(one);
                          } else if (parts.unplaced_lines.allow(parts.loop.now().mono)) {
                              log::error("notification: not durable, kept as it was: {} ({} more such lines held back)",

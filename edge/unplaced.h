@@ -17,9 +17,10 @@ namespace holdfast {
 void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_t orders,
                    std::function<void(Noticed)> done);
 // Makes what was kept the word about this order, in the ledger, if it counts for it. `number`: what the centre has
-// given the order; empty: nothing, or it was not asked yet. The word that stands, kept or heard before; or nothing.
+// given the order; empty: nothing, or it was not asked yet. `answered`: the order's final answer, where it has one. The
+// word that stands, kept or heard before; or nothing.
 std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
-                                 std::string_view number, Now now);
+                                 std::string_view number, Now now, const Answer* answered = nullptr);
 // Whether one that names no order lets through less than this outcome of the verification with its number.
 bool spoken_against(Parts& parts, const LiveRecord& record, const CentreOutcome& outcome);
 // It is the word about an order now.

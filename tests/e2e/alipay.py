@@ -163,9 +163,13 @@ alipay_public_key_file = "alipay-public.pem"
     def look_up(self, order):
         return self.signed("GET", f"/v1/verifications/{order}")
 
+    def ctl(self, *verb, lines=False):
+        tool = [str(self.bin / "holdfastctl"), "--socket", self.path("admin.sock"), "--json", *verb]
+        done = subprocess.run(tool, check=True, capture_output=True, timeout=20, text=True)
+        return [json.loads(line) for line in done.stdout.splitlines()] if lines else json.loads(done.stdout or "null")
+
     def explain(self, request_id):
-        tool = [str(self.bin / "holdfastctl"), "--socket", self.path("admin.sock"), "--json", "explain", request_id]
-        return json.loads(subprocess.run(tool, check=True, capture_output=True, timeout=20).stdout)
+        return self.ctl("explain", request_id)
 
     def delivered(self):
         status, answer = self.http("GET", "/_notify", port=self.control_port)

@@ -82,11 +82,6 @@ class Site(AlipaySite):
         return self.send(self.params(order, subject, **more))
 
 
-    def ctl(self, *verb, lines=False):
-        done = subprocess.run([str(self.bin / "holdfastctl"), "--socket", self.path("admin.sock"), "--json", *verb],
-                              capture_output=True, check=True, text=True)
-        return [json.loads(line) for line in done.stdout.splitlines()] if lines else json.loads(done.stdout)
-
 
 def gateway_site(**more):
     return Site(BIN, alipay=GATEWAY, **more)

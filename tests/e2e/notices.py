@@ -147,6 +147,52 @@ def numbered(bin_dir):
         site.close()
 
 
+def numbered_late(bin_dir):
+    """One that names the verification alone undoes nothing that is newer: a later word, a live answer, a revocation."""
+    site = Site(bin_dir)
+
+    def alone(order, fields={}, **more):
+        return notify(site, orderNo=order, fields={"outer_order_no": "", **fields}, **more)
+
+    try:
+        site.plan(pending=True)
+        check("taken", site.verify("order-1", "user-1")[0], 202)
+        first = dict(notifyId="n-1", passed="T", fields={"notify_time": ""})
+        check("told", alone("order-1", **first), (200, "success"))
+        check("decided", site.look_up("order-1")[1]["outcome"], "pass")
+        check("reversed", notify(site, orderNo="order-1", notifyId="n-2", passed="F"), (200, "success"))
+        check("the first again", alone("order-1", **first), (200, "success"))
+        check("heard once", site.look_up("order-1")[1]["outcome"], "fail")
+        check("taken", site.verify("order-2", "user-2")[0], 202)
+        site.ctl("cache", "revoke", "--subject", "user-2")
+        check("after it", alone("order-2", passed="T"), (200, "success"))
+        assert site.look_up("order-2")[1].get("outcome") is None, "a revoked verification lets somebody in"
+        site.plan(pending=False)
+        site.centre_plan(failPercent=100)
+        check("refused", site.verify("order-3", "user-3")[1]["outcome"], "fail")
+        earlier = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + 8 * 3600 - 60))
+        check("of before", alone("order-3", passed="T", fields={"notify_time": earlier}), (200, "success"))
+        check("stands", site.look_up("order-3")[1]["outcome"], "fail")
+    finally:
+        site.close()
+
+
+def looked_up(bin_dir):
+    """An order's pass from memory is not looked up either, once the centre has said otherwise of its subject."""
+    site = Site(bin_dir)
+    try:
+        check("passed", site.verify("order-1")[1]["outcome"], "pass")
+        site.ctl("degrade", "on", "--for", "1h", "--reason", "test")
+        check("from memory", site.verify("order-2")[1]["source"], "cache")
+        check("looked up", site.look_up("order-2")[1]["outcome"], "pass")
+        site.ctl("degrade", "auto", "--reason", "test")
+        site.centre_plan(failPercent=100)
+        check("refused", site.verify("order-3")[1]["outcome"], "fail")
+        check("not any more", site.look_up("order-2")[0], 404)
+    finally:
+        site.close()
+
+
 def begun(bin_dir):
     """Of the APIs whose call only begins a verification the call is 202, and the notification has the outcome."""
     face = "datadigital.fincloud.generalsaas.face."
@@ -258,4 +304,4 @@ def central(bin_dir):
 
 
 if __name__ == "__main__":
-    sys.exit(main([notified, two_callers, numbered, begun, reversal, meanwhile, degraded, central]))
+    sys.exit(main([notified, two_callers, numbered, numbered_late, looked_up, begun, reversal, meanwhile, degraded, central]))

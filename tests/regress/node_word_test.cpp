@@ -1,6 +1,7 @@
 // What a notification leaves as it is: an answer that it only confirms, a later word about somebody, an order that has
 // its number from another one. Each through one whole node, with the exact order of events.
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "tests/regress/notified_bench.h"
 
@@ -61,9 +62,10 @@ TEST_CASE("word: its own score and grant count") {
     CHECK(b.notify("n-1", "o-1", "pass", 0s, R"(,"score":0.25,"maxAgeSeconds":10)") == "success");
     CHECK(score_of(b.one.ask("o-1", "LOGIN", "user-1").body) == R"("score":0.25)");
     CHECK(b.notify("n-2", "o-1", "pass", 0s, R"(,"maxAgeSeconds":5)") == "success");
+    b.one.run_for(1s);
     b.crash_and_start();
     b.degrade();
-    b.one.run_for(2s);
+    b.one.run_for(1s);
     CHECK(b.outcome_of("o-2") == "pass");
     b.one.run_for(4s);
     CHECK(b.outcome_of("o-3") != "pass");
@@ -124,4 +126,59 @@ TEST_CASE("word: of before a revocation, or too long ago, it does not stand agai
         CHECK(b.outcome_of("o-1") == "pass");
         CHECK(b.one.central.calls().size() == 2);
     }
+}
+
+TEST_CASE("word: a pass that a start finds without its order answers that order, and nobody from memory") {
+    for (const bool failed_since : {true, false}) {
+        Bench b;
+        if (!failed_since) grant(b, 0s);  // the centre has said: never again
+        REQUIRE(b.outcome_of("o-1") == "pass");
+        CHECK(b.notify("n-1", "o-1", "pass") == "success");
+        if (failed_since) {
+            b.centre(CentreMode::healthy, 5ms, Verdict::fail);
+            REQUIRE(b.outcome_of("o-2") == "fail");
+        }
+        b.one.crash();
+        std::filesystem::remove_all(b.one.data("cache"));
+        REQUIRE(b.one.start());
+        CHECK(b.outcome_of("o-1") == "pass");
+        b.degrade();
+        CHECK(b.outcome_of("o-3") != "pass");
+    }
+}
+
+TEST_CASE("word: the score of an answer is that of whoever has said it, also after a start") {
+    for (const Verdict live : {Verdict::pass, Verdict::fail}) {
+        Bench b(300ms, live);
+        OneNode::Got got;
+        b.one.begin(got, "o-1", "LOGIN", "user-1");
+        REQUIRE(b.asked(1));
+        CHECK(b.notify("n-1", "o-1", live == Verdict::pass ? "fail" : "pass", 0s, R"(,"score":0.5)") == "success");
+        REQUIRE(b.one.until([&got] { return got.status != 0; }));
+        CHECK(got.text("outcome") == "fail");
+        CHECK((score_of(got.body) == R"("score":0.5)") == (live == Verdict::pass));
+        b.crash_and_start();
+        CHECK(score_of(b.one.ask("o-1", "LOGIN", "user-1").body) == score_of(got.body));
+    }
+}
+
+TEST_CASE("word: one that could not be given its order is not journalled as taken each time it is met") {
+    Bench b;
+    CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    b.one.parts().notify.orders_max = 0;
+    for (int i = 0; i < 5; ++i) CHECK(b.outcome_of("o-1") == "fail");
+    b.one.run_for(1s);
+    CHECK(b.one.journal().find(R"("result":"taken")") == std::string::npos);
+}
+
+TEST_CASE("word: a start writes nothing again that no rung would answer any more") {
+    Bench b;
+    REQUIRE(b.outcome_of("o-1") == "pass");
+    CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    b.one.run_for(1min);
+    const auto before = b.one.parts().storage.orders().entries();
+    b.crash_and_start();
+    b.one.run_for(1s);
+    CHECK(b.one.parts().storage.orders().entries() == before);
+    CHECK(b.outcome_of("o-1") == "fail");
 }

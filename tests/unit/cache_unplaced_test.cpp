@@ -107,8 +107,10 @@ TEST_CASE("unplaced ledger: full, it refuses, and has room again in time") {
     CHECK_FALSE(b.put(b.notice("n", "one-more")));
     CHECK(b.put(b.notice("n", "o-0")));
     b.ledger->expire(b.loop.now_.wall + UnplacedLedger::kKeep - 1s);
+    b.loop.advance(20ms);
     CHECK(b.ledger->size() == max);
     b.ledger->expire(b.loop.now_.wall + UnplacedLedger::kKeep + 2min);
+    b.loop.advance(20ms);
     CHECK(b.ledger->size() == max - StateWalk::kStepMax);
     CHECK(b.put(b.notice("n", "one-more")));
 }

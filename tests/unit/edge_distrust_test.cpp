@@ -19,7 +19,7 @@ struct Key {  // the owner of what its view names
 TEST_CASE("distrust: a key is distrusted for its time, others are not") {
     Distrust d(SipKey{});
     const MonoTime t0{1h};
-    d.add(Key(1), t0 + 10s);
+    d.add(Key(1), t0 + 10s, t0);
     CHECK(d.holds(Key(1), t0));
     CHECK_FALSE(d.holds(Key(2), t0));
     CHECK_FALSE(d.holds(Key(1), t0 + 10s));
@@ -30,7 +30,7 @@ TEST_CASE("distrust: ticks forget all that is over and nothing else, each a part
     Distrust d(SipKey{});
     const MonoTime t0{1h};
     const int many = 20'000;
-    for (int i = 0; i < many; ++i) d.add(Key(i), t0 + (i % 2 == 0 ? 1s : 1h));
+    for (int i = 0; i < many; ++i) d.add(Key(i), t0 + (i % 2 == 0 ? 1s : 1h), t0);
     d.expire(t0 + 2s);
     CHECK(d.size() > many * 3 / 4);
     for (int i = 0; i < 100; ++i) d.expire(t0 + 2s);
@@ -43,9 +43,18 @@ TEST_CASE("distrust: ticks forget all that is over and nothing else, each a part
 TEST_CASE("distrust: when there is no room every key is distrusted until the last one ends") {
     Distrust d(SipKey{});
     const MonoTime t0{1h};
-    for (std::size_t i = 0; i < Distrust::kKeysMax; ++i) d.add(Key(int(i)), t0 + 1s);
+    for (std::size_t i = 0; i < Distrust::kKeysMax; ++i) d.add(Key(int(i)), t0 + 1s, t0);
     CHECK_FALSE(d.holds(Key(-1), t0));
-    d.add(Key(-2), t0 + 60s);
+    d.add(Key(-2), t0 + 60s, t0);
     CHECK(d.holds(Key(-1), t0 + 59s));
     CHECK_FALSE(d.holds(Key(-1), t0 + 60s));
+}
+
+TEST_CASE("distrust: keys whose time is over make room for a new one") {
+    Distrust d(SipKey{});
+    const MonoTime t0{1h};
+    for (std::size_t i = 0; i < Distrust::kKeysMax; ++i) d.add(Key(int(i)), t0 + 1s, t0);
+    d.add(Key(-2), t0 + 60s, t0 + 2s);
+    CHECK(d.holds(Key(-2), t0 + 3s));
+    CHECK_FALSE(d.holds(Key(-1), t0 + 3s));
 }
