@@ -48,9 +48,19 @@ LmdbOutcomeStore::LmdbOutcomeStore(CacheEnv& env, Revocations& revocations) : en
     });
     env_.batch().on_commit([this](const Result<void>& result) {
         if (!result) return forget_recent();
+        if (env_.loop().now().mono >= lost_until_) env_.guarded().hold_doubt(false);
         if (auto txn = env_.env().read()) stats_.entries = txn->entries(kOutcomes);
     });
     if (env_.guarded().behind()) forget_disk();
+}
+
+// A pass that is lost is asked again. Whatever else is lost leaves an older pass on disk: until nothing could answer
+// that one any more a start is to forget what it finds.
+void LmdbOutcomeStore::note_lost(const CentreOutcome& outcome, Nanos max_age, Now now) {
+    const bool forbidden = outcome.max_age && *outcome.max_age <= Seconds(0);
+    if (outcome.verdict == Verdict::pass && !forbidden) return;
+    lost_until_ = std::max(lost_until_, now.mono + max_age);
+    env_.guarded().hold_doubt(true);
 }
 
 // Before whatever else is written.
@@ -130,7 +140,10 @@ PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Na
     op.db = kOutcomes;
     op.key = view_of(stored);
     env_.codec().seal_outcome(stored, record, drop_after(record.decided.wall, keep), op.value);
-    if (!env_.batch().add(std::move(op))) return PutOutcome::refused;
+    if (!env_.batch().add(std::move(op))) {
+        note_lost(record.outcome, max_age, now);
+        return PutOutcome::refused;
+    }
     note(stored, record, print);
     if (now.wall > wall_high_) {
         wall_high_ = now.wall;

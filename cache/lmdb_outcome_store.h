@@ -42,6 +42,7 @@ class LmdbOutcomeStore final : public OutcomeStore {
     std::uint64_t print_of(const OutcomeRecord& record) const;
     void erase_revoked(const SubjectHash& subject, std::uint64_t epoch);
     void forget_disk();
+    void note_lost(const CentreOutcome& outcome, Nanos max_age, Now now);
 
     CacheEnv& env_;
     Revocations& revocations_;
@@ -52,6 +53,7 @@ class LmdbOutcomeStore final : public OutcomeStore {
     WallTime wall_high_{};
     bool wall_changed_ = false;
     bool behind_ = false;  // what is on disk is of before a loss, and not erased yet
+    MonoTime lost_until_{};  // so long it matters that a write was refused
 };
 
 // Erases what the header alone condemns: expired, or hidden by a purge. Walks from `from` over at most `visit`

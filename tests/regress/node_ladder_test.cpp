@@ -27,6 +27,23 @@ void plan(OneNode& one, const std::function<void(CentrePlan&)>& change) {
     one.central.apply(next);
 }
 
+// So that no outcome can be written down: the first batch of them takes `work`, and what is queued behind it waits.
+void fill_queue(OneNode& one, Nanos work) {
+    OffloadPlan slow;
+    slow.work_min = slow.work_max = work;
+    one.offload.set_plan(slow);
+    OutcomeRecord filler;
+    filler.outcome.verdict = Verdict::pass;
+    filler.decided = one.view.now();
+    std::size_t fillers = 0;
+    for (PutOutcome put = PutOutcome::queued; put != PutOutcome::refused && fillers < 200'000; ++fillers) {
+        put = one.parts().storage.outcomes().put({"app-a", fmt::format("filler-{}", fillers), "LOGIN", ""}, filler, 12s,
+                                                 12s, one.view.now());
+        if (fillers == 0) one.run_for(100ms);
+    }
+    REQUIRE(fillers < 200'000);
+}
+
 std::string with_feature_of(const std::string& subject) {
     const std::vector<float> feature = subject_feature(subject);
     const std::string_view bytes(reinterpret_cast<const char*>(feature.data()), feature.size() * sizeof(float));
@@ -64,19 +81,7 @@ TEST_CASE("node: a refusal that could not be written down hides the older pass")
     REQUIRE(one.ask("o-before", "LOGIN", "user-1").text("source") == "cache");
     degrade(one, Mode::automatic);
     one.run_for(1s);
-    OffloadPlan hung;
-    hung.work_min = hung.work_max = 24h;
-    one.offload.set_plan(hung);  // for the first batch of outcomes; what is queued behind it waits
-    OutcomeRecord filler;
-    filler.outcome.verdict = Verdict::pass;
-    filler.decided = one.view.now();
-    std::size_t fillers = 0;
-    for (PutOutcome put = PutOutcome::queued; put != PutOutcome::refused && fillers < 200'000; ++fillers) {
-        put = one.parts().storage.outcomes().put({"app-a", fmt::format("filler-{}", fillers), "LOGIN", ""}, filler, 12s,
-                                                 12s, one.view.now());
-        if (fillers == 0) one.run_for(100ms);
-    }
-    REQUIRE(fillers < 200'000);
+    fill_queue(one, 24h);
     one.offload.set_plan({});
     plan(one, [](CentrePlan& p) { p.outcomes["user-1"] = Verdict::fail; });
     REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "fail");
@@ -85,6 +90,29 @@ TEST_CASE("node: a refusal that could not be written down hides the older pass")
     CHECK(got.status == 503);
     CHECK(got.text("outcome") != "pass");
     CHECK(one.ask("o-before", "LOGIN", "user-1").text("outcome") != "pass");
+}
+
+TEST_CASE("node: a refusal that could not be written down hides the older pass over a kill, too") {
+    for (const bool in_time : {true, false}) {
+        OneNode one;
+        REQUIRE(one.start());
+        plan(one, [](CentrePlan&) {});
+        REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+        REQUIRE(one.ask("o-2", "LOGIN", "user-2").text("outcome") == "pass");
+        one.run_for(1s);
+        fill_queue(one, 100ms);
+        one.offload.set_plan({});
+        plan(one, [](CentrePlan& p) { p.outcomes["user-1"] = Verdict::fail; });
+        REQUIRE(one.ask("o-3", "LOGIN", "user-1").text("outcome") == "fail");
+        one.run_for(in_time ? Nanos(3s) : Nanos(13s));  // the disk takes all that is queued, and more
+        if (!in_time) REQUIRE(one.ask("o-4", "LOGIN", "user-2").text("outcome") == "pass");
+        one.run_for(1s);
+        one.crash();
+        REQUIRE(one.start());
+        degrade(one);
+        CHECK(one.ask("o-5", "LOGIN", "user-1").text("outcome") != "pass");
+        CHECK((one.ask("o-6", "LOGIN", "user-2").text("source") == "cache") == !in_time);  // it is believed again
+    }
 }
 
 TEST_CASE("node: an order's pass from memory is not given again once the centre has said otherwise of its subject") {
