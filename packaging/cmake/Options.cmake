@@ -39,13 +39,18 @@ set(hf_common_headers <algorithm> <array> <chrono> <cstdint> <deque> <functional
 
 include(Profile)
 
-# hf_library(name SOURCES ... LINKS ... PRIVATE_LINKS ...); an empty layer becomes an interface library.
+# hf_library(name SOURCES ... LINKS ... PRIVATE_LINKS ... [HEADERS_OF other]); an empty layer becomes an interface library.
+# HEADERS_OF: a library that is compiled with the same options has parsed the common headers already.
 function(hf_library name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  cmake_parse_arguments(arg "" "HEADERS_OF" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
   list(FILTER arg_SOURCES EXCLUDE REGEX "/main\\.cpp$")
   if(arg_SOURCES)
     add_library(${name} STATIC ${arg_SOURCES})
-    target_precompile_headers(${name} PRIVATE ${hf_common_headers})
+    if(arg_HEADERS_OF)
+      target_precompile_headers(${name} REUSE_FROM ${arg_HEADERS_OF})
+    else()
+      target_precompile_headers(${name} PRIVATE ${hf_common_headers})
+    endif()
     target_link_libraries(${name} PUBLIC hf_options ${arg_LINKS} PRIVATE ${arg_PRIVATE_LINKS})
   else()
     add_library(${name} INTERFACE)
