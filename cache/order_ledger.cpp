@@ -102,7 +102,7 @@ std::optional<OrderRecord> OrderLedger::find(const OrderKey& key, Now now) {
         record->age = std::max(*kept, Nanos(now.wall - record->decided.wall));
         if (place->sequence < s.behind) {
             record->final = false;
-            record->answer.clear();
+            record->replaced = true;
         }
         return record;
     }

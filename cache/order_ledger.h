@@ -25,6 +25,9 @@ struct OrderRecord {
     std::uint64_t boot = 0;
     std::string answer;  // the caller's own serialization, at most kOrderAnswerMax
     Nanos age{0};        // filled in by find(): the larger one of both clocks
+    // Filled in by find(): a write that is lost may have replaced it. Whose order it is, and its body, still hold; what
+    // was answered may not, and it is not final.
+    bool replaced = false;
 };
 
 inline constexpr std::size_t kOrderAnswerMax = 8u << 10;
@@ -43,9 +46,8 @@ class OrderLedger {
     // Asks for the memory in which find() will look; costs nothing to wait for.
     void prefetch(const OrderKey& key) const;
     // The newest record of this order younger than `retain`, by the monotonic clock where it is of this boot; one of
-    // another boot that is more than a second from the future, or one that does not verify, is not there. Of one that
-    // may have been replaced by a write that is lost (GuardedEnv::behind()) the body is known and nothing else: it is
-    // not final and has no answer.
+    // another boot that is more than a second from the future, or one that does not verify, is not there. One that
+    // a lost write may have replaced (GuardedEnv::behind()) says so.
     std::optional<OrderRecord> find(const OrderKey& key, Now now);
     // Adds or replaces. False when too much waits for the disk, there is no cache, or the answer is too long: it is
     // counted.

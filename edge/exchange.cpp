@@ -144,7 +144,7 @@ Exchange::Next Exchange::recall() {
     hear_numbered(parts_, credential_->id, request_.order_no, now());
     const auto found = find_order(now());
     std::optional<RecordedAnswer> recorded;
-    if (found) recorded = decode_recorded(found->answer);
+    if (found && !found->replaced) recorded = decode_recorded(found->answer);
     const auto pending = [&found] {
         const auto order = found ? decode_order(found->answer) : std::nullopt;
         return order && order->pending;
@@ -251,13 +251,14 @@ Exchange::Next Exchange::join_recorded() {
     const Now t = now();
     hear_numbered(parts_, credential_->id, request_.order_no, t);
     const auto found = find_order(t);
-    if (!found) {
+    if (found && found->body != digest_)
+        return refuse(ApiCode::order_conflict, "this order was asked with another body");
+    order_known_ = found.has_value();
+    if (!found || found->replaced) {
         auto told = notified_before(parts_, *snapshot_, live_record(), {}, t);
         repeated_ = told.has_value();
         return told ? answer_with(std::move(told->answer)) : go(Step::decide);
     }
-    if (found->body != digest_) return refuse(ApiCode::order_conflict, "this order was asked with another body");
-    order_known_ = true;
     if (parts_.storage.outcomes().hidden(request_.subject, request_.scene, found->epoch)) return go(Step::decide);
     auto recorded = decode_recorded(found->answer);
     if (!recorded) return go(Step::decide);

@@ -217,7 +217,9 @@ Exchange::Next Exchange::compare_feature(Now now) {
     answer.source = Source::feature;
     answer.score = similarity_;
     answer.decided_at = now.wall;
-    answer.expires_at = now.wall + std::max(Nanos(0), policy.feature.max_age - cached_->age);
+    Nanos max_age = policy.feature.max_age;
+    if (request_.terms.max_age) max_age = std::min(max_age, Nanos(*request_.terms.max_age));
+    answer.expires_at = now.wall + std::max(Nanos(0), max_age - cached_->age);
     remember_degraded(answer, now);
     return answer_with(std::move(answer));
 }

@@ -20,7 +20,7 @@ std::optional<FoundOrder> find_recorded(Parts& parts, const std::string& credent
                             order_no,   order->body,       order->epoch};
     FoundOrder out{KeptLiveRecord(record), std::nullopt, std::move(recorded->verification_id)};
     // A degraded answer from memory has the number of the verification that it remembers.
-    if (recorded->answer && !order->final) out.verification_id.clear();
+    if (recorded->answer && recorded->answer->source != Source::live) out.verification_id.clear();
     if (!order->final) return out;
     out.final_answer = std::move(recorded->answer);
     out.raw = std::move(recorded->raw);

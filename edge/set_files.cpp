@@ -78,11 +78,15 @@ void SetFiles::check() {
         [this, changed, moving] {
             changed_ = std::move(*moving);
             for (Read& read : *changed) {
-                seen_[read.path] = read.stamp;
+                // One that could not be read is read again: there may be nothing wrong with it.
+                const bool again = !read.set && read.set.error().code == Code::io;
+                if (!again) seen_[read.path] = read.stamp;
                 if (!read.set) {
-                    log::error("precheck set: {}; the former set stays", read.set.error().detail);
+                    if (!again || unreadable_.insert(read.path).second)
+                        log::error("precheck set: {}; the former set stays", read.set.error().detail);
                     continue;
                 }
+                unreadable_.erase(read.path);
                 log::info("precheck set {}: {} values", read.path, (*read.set)->size());
                 snapshot_->prechecks.replace_set(read.path, std::move(*read.set));
             }

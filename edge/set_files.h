@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,7 @@ class SetFiles {
     Offload& offload_;
     std::map<std::string, Stamp> seen_;     // what the sets in force were made from
     std::map<std::string, Stamp> changed_;  // as of the last check: read when it has stood still since
+    std::set<std::string> unreadable_;      // and told of
     std::unique_ptr<Timer> timer_;
     std::unique_ptr<OffloadHandle> reading_;
 };

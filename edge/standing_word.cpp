@@ -46,11 +46,13 @@ NotifyEntry standing_after(const std::optional<NotifyEntry>& before, bool revoke
     next.max_age = n.outcome->max_age;
     // Without a time of its own it is of this second, which is as far as others tell it; one from the future is not
     // believed to be newer than now.
-    next.sent = n.sent == WallTime{} ? from_unix_seconds(unix_seconds(now)) : std::min(n.sent, now);
+    const bool timed = n.sent != WallTime{} && n.sent <= now;
+    next.sent = timed ? n.sent : from_unix_seconds(unix_seconds(now));
     next.received = now;
     next.verification_id = n.verification_id;
-    const auto outlives = [&next](Verdict verdict, WallTime when) {
-        return next.sent < when || (next.sent == when && permits(next.verdict) > permits(verdict));
+    const auto outlives = [&next, timed](Verdict verdict, WallTime when) {
+        const WallTime other = timed ? when : from_unix_seconds(unix_seconds(when));
+        return next.sent < other || (next.sent == other && permits(next.verdict) > permits(verdict));
     };
     // The ids also of an order that had the number before: what was heard of that one is not heard of this one.
     if (before) next.ids = before->ids;

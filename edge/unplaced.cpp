@@ -89,7 +89,6 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
     auto word = parts.notify.find(record.credential, record.order_no);
     if (parts.unplaced.size() == 0) return word;
     std::vector<UnplacedNotice> placed;
-    std::optional<Notification> taken;  // the last one that was not heard before
     for (UnplacedNotice& kept : parts.unplaced.of(record.order_no, number)) {
         if (now.wall - kept.received >= snapshot.config.orders.retain) continue;
         if (!counts(parts, kept, record, number)) continue;
@@ -101,18 +100,20 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
                                    answered != nullptr ? std::optional(*answered) : std::nullopt,
                                    {}};
             const bool revoked = word && hidden(parts, record, word->epoch);
-            taken = notification_of(kept);
-            word = standing_after(word, revoked, found, *taken, kept.received);
+            word = standing_after(word, revoked, found, notification_of(kept), kept.received);
         }
         placed.push_back(std::move(kept));
     }
     if (placed.empty()) return word;
+    // Journalled where it is dropped: after a kill in between it is said once more, never not at all.
     parts.notify.put(record.credential, record.order_no, *word,
-                     [&parts, placed = std::move(placed), taken = std::move(taken),
+                     [&parts, placed = std::move(placed),
                       credential = std::string(record.credential)](const Result<void>& written) {
                          if (written) {
-                             if (taken) journal_notice(parts, *taken, credential, Noticed::taken);
-                             for (const UnplacedNotice& one : placed) parts.unplaced.drop(one);
+                             for (const UnplacedNotice& one : placed) {
+                                 journal_notice(parts, notification_of(one), credential, Noticed::taken);
+                                 parts.unplaced.drop(one);
+                             }
                          } else if (parts.unplaced_lines.allow(parts.loop.now().mono)) {
                              log::error("notification: not durable, kept as it was: {} ({} more such lines held back)",
                                         written.error().detail, parts.unplaced_lines.take_suppressed());

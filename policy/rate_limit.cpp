@@ -25,6 +25,12 @@ std::int64_t nanos(MonoTime t) {
     return t.time_since_epoch().count();
 }
 
+// A key is never due further ahead than this: one that was charged under a rate that has been corrected since is let in
+// as soon as the one in force says.
+std::int64_t bounded(std::int64_t due, std::int64_t now, const Gcra& rate) {
+    return std::min(due, now + rate.tolerance + rate.interval);
+}
+
 RateVerdict judge(std::int64_t due, std::int64_t now, const Gcra& rate) {
     const std::int64_t early = due - rate.tolerance - now;
     if (early <= 0) return {};
@@ -56,6 +62,7 @@ RateVerdict RateLimiter::take(std::string_view owner, std::string_view key, cons
     for (std::size_t i = 0; i < kNeighbours; ++i) {
         Slot& slot = slots_[(hash + i) & mask];
         if (slot.hash == hash) {
+            slot.due = bounded(slot.due, at, rate);
             const RateVerdict verdict = judge(slot.due, at, rate);
             if (verdict.allowed) slot.due = std::max(slot.due, at) + rate.interval;
             return verdict;
@@ -72,11 +79,12 @@ RateVerdict RateLimiter::peek(std::string_view owner, std::string_view key, cons
     const std::uint64_t hash = hash_of(owner, key);
     const std::size_t mask = slots_.size() - 1;
     const std::int64_t at = nanos(now);
+    const Gcra rate = gcra_of(spec);
     bool vacant = false;
     std::int64_t soonest = std::numeric_limits<std::int64_t>::max();
     for (std::size_t i = 0; i < kNeighbours; ++i) {
         const Slot& slot = slots_[(hash + i) & mask];
-        if (slot.hash == hash) return judge(slot.due, at, gcra_of(spec));
+        if (slot.hash == hash) return judge(bounded(slot.due, at, rate), at, rate);
         vacant = vacant || slot.hash == 0 || slot.due <= at;
         soonest = std::min(soonest, slot.due);
     }

@@ -260,7 +260,9 @@ void Circuit::force(Forced forced, MonoTime until, Now now) {
     const Forced before = std::exchange(forced_, forced);
     forced_until_ = until;
     ++revision_;
-    if (forced == Forced::open && state_ != CircuitState::open) {
+    if (forced == Forced::open && state_ == CircuitState::open) {
+        opened_by_ = OpenedBy::force;  // whoever opened it does not close it
+    } else if (forced == Forced::open) {
         open(CircuitCause::forced, window_.counts(), now);
     } else if (forced == Forced::closed && state_ != CircuitState::closed) {
         close(CircuitCause::forced, window_.counts(), false, now);

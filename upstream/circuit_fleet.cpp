@@ -70,7 +70,8 @@ void Circuit::adopt(const Leased& leased, Now now) {
     if (before.bind == Bind::probe && !(probing && before.epoch == leased.epoch)) end_probes();
     if (leased.bind == Bind::none) {
         lose_lease(before, now);
-    } else if (opened_by_ == OpenedBy::fleet) {  // what was taken over while the store was away is the fleet's again
+    } else if (opened_by_ == OpenedBy::fleet && forced_ == Forced::none) {
+        // What was taken over while the store was away is the fleet's again.
         state_ = CircuitState::closed;
         opened_by_ = OpenedBy::nothing;
         end_probes();

@@ -112,8 +112,9 @@ HeadScanner::Step HeadScanner::feed(std::string_view& input, std::string& text, 
         const std::size_t end = input.find('\n');
         std::string_view segment = input.substr(0, end == std::string_view::npos ? end : end + 1);
         // The empty line that ends the head is not counted, hence the two.
-        const std::size_t room =
-            in_first_line_ ? limits.first_line_bytes - line_size : limits.header_bytes + 2 - (text.size() - fields_at_);
+        // A reload may have made the limits smaller than what has come.
+        const std::size_t most = in_first_line_ ? limits.first_line_bytes : limits.header_bytes + 2;
+        const std::size_t room = most - std::min(most, in_first_line_ ? line_size : text.size() - fields_at_);
         const bool over = segment.size() > room;
         if (over) segment = segment.substr(0, room);
         Reject why;

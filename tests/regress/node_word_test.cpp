@@ -2,6 +2,7 @@
 // its number from another one. Each through one whole node, with the exact order of events.
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/regress/notified_bench.h"
 
@@ -181,4 +182,48 @@ TEST_CASE("word: a start writes nothing again that no rung would answer any more
     b.one.run_for(1s);
     CHECK(b.one.parts().storage.orders().entries() == before);
     CHECK(b.outcome_of("o-1") == "fail");
+}
+
+TEST_CASE("word: of two that are from the future, or do not say when they are of, the less permissive stands") {
+    for (const bool fails_first : {true, false}) {
+        Bench b;
+        b.centre(CentreMode::hang);
+        REQUIRE(b.one.ask("o-1", "LOGIN", "user-1").status == 504);
+        CHECK(b.notify("n-1", "o-1", fails_first ? "fail" : "pass", -1min) == "success");
+        CHECK(b.notify("n-2", "o-1", fails_first ? "pass" : "fail", -2min) == "success");
+        CHECK(b.outcome_of("o-1") == "fail");
+    }
+}
+
+TEST_CASE("word: each that comes before its order is in the journal as taken") {
+    Bench b;
+    CHECK(b.notify("n-1", "o-1", "fail") == "success");
+    CHECK(b.notify("n-2", "o-1", "review") == "success");
+    CHECK(b.outcome_of("o-1") == "review");
+    b.one.run_for(1s);
+    for (const char* id : {"n-1", "n-2"})
+        CHECK(b.one.journal().find(R"("notification":")" + std::string(id) + R"(","orderNo":"o-1","result":"taken")") !=
+              std::string::npos);
+}
+
+TEST_CASE("word: it reaches an order of before a run that could not write, also one without an answer") {
+    for (const bool in_an_outage : {false, true}) {
+        Bench b;
+        b.centre(CentreMode::hang);
+        REQUIRE(b.one.ask("o-1", "OPEN", "user-1").status == 504);
+        b.one.run_for(1s);
+        b.one.crash();
+        std::fstream guard(b.one.data("cache.guard"), std::ios::in | std::ios::out | std::ios::binary);
+        guard.seekp(-2, std::ios::end);  // that writes may be missing, as a failed commit says it
+        guard.put('1');
+        guard.close();
+        REQUIRE(b.one.start());
+        CHECK(b.notify("n-1", "o-1", "fail") == "success");
+        if (in_an_outage) {
+            b.degrade();
+            b.one.run_for(6s);  // it is old enough for provisional answers
+        }
+        CHECK(b.one.ask("o-1", "OPEN", "user-1").text("outcome") == "fail");
+        CHECK(b.one.ask("o-1", "OPEN", "user-2").status == 409);
+    }
 }

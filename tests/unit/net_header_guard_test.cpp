@@ -142,3 +142,17 @@ TEST_CASE("header guard: a head at hand whole is judged as one that comes in pie
     CHECK(input == "body\r\n");
     CHECK(scanner.first_line().target_size == 2);
 }
+
+TEST_CASE("header guard: limits that a reload makes smaller than what has come end the head at the next byte") {
+    for (const bool in_first_line : {true, false}) {
+        HeadScanner scanner(true);
+        Reject reject;
+        std::string text;
+        const std::string begun = (in_first_line ? "GET /" : "GET / HTTP/1.1\r\nX: ") + std::string(5000, 'x');
+        std::string_view input = begun;
+        REQUIRE(scanner.feed(input, text, kLimits, reject) == HeadScanner::Step::need_more);
+        input = "x";
+        CHECK(scanner.feed(input, text, {1024, 1024, 1024, 100}, reject) == HeadScanner::Step::error);
+        CHECK(reject.status == (in_first_line ? 414 : 431));
+    }
+}

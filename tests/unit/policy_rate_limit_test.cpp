@@ -88,3 +88,18 @@ TEST_CASE("rate_limit: rates out of bounds are not valid") {
                                RateSpec{1, INFINITY}, RateSpec{2e6, 1}, RateSpec{1, 2e6}})
         CHECK_FALSE(is_valid(bad));
 }
+
+TEST_CASE("rate_limit: who was charged under another rate waits no longer than the one in force says") {
+    RateLimiter rates(kKey);
+    const RateSpec mistyped{0.001, 10}, meant{10, 10};
+    MonoTime now(100s);
+    CHECK(taken(rates, "u", mistyped, now) == 10);
+    for (const RateVerdict refused : {rates.peek("rule", "u", meant, now), rates.take("rule", "u", meant, now)}) {
+        CHECK_FALSE(refused.allowed);
+        CHECK(refused.retry_after <= 100ms);
+    }
+    now += 100ms;
+    CHECK(taken(rates, "u", meant, now) == 1);
+    now += 300ms;
+    CHECK(taken(rates, "u", meant, now) == 3);
+}

@@ -352,6 +352,23 @@ TEST_CASE("circuit: what opened on evidence is still an opening after a restart,
     CHECK(openings_after_restart() == 0);
 }
 
+TEST_CASE("circuit: one that an operator opened stays open when the fleet is heard again, whoever opened it before") {
+    Bench b;
+    Leased l = b.said(Bind::open);
+    l.open_until = b.now.mono + 60s;
+    b.circuit.adopt(l, b.now);
+    b.wait(11s);  // the lease is over: the node has taken the fleet's circuit over
+    REQUIRE(b.circuit.state() == kOpen);
+    b.circuit.force(Forced::open, b.now.mono + 1h, b.now);
+    for (const Bind bind : {Bind::none, Bind::closed}) {
+        b.adopt(bind, 4);
+        CHECK(b.circuit.state() == kOpen);
+        CHECK_FALSE(b.ask().admitted());
+        Circuit other(Bench::unthrottled(), b.now);
+        CHECK(other.restore(b.circuit.snapshot(b.now, 7), b.now, 7));
+    }
+}
+
 TEST_CASE("circuit: every state in a fleet writes a snapshot that reads back") {
     for (const Bind bind : {Bind::none, Bind::closed, Bind::half_open, Bind::open, Bind::probe})
         for (const Forced fleet : {Forced::none, Forced::open, Forced::closed})
