@@ -42,14 +42,20 @@ void load_tls(PreparedConfig& out, const ConfigEnvironment& env) {
         if (!made) return add_error(out.outcome, out.texts.local_name, made.error().detail);
         out.server_tls = std::move(*made);
     }
-    const auto& endpoints = c.upstream.options.endpoints;
-    if (std::none_of(endpoints.begin(), endpoints.end(), [](const Endpoint& e) { return e.tls; })) return;
+    if (!needs_client_tls(c)) return;
     auto made = TlsClientContext::load({c.upstream.ca_file, c.upstream.certificate, c.upstream.key}, env.now);
     if (!made) return add_error(out.outcome, out.texts.local_name, made.error().detail);
     out.client_tls = std::move(*made);
 }
 
 }  // namespace
+
+bool needs_client_tls(const Config& config) {
+    if (!config.tracing.endpoint.url.empty() && config.tracing.endpoint.tls) return true;
+    const UpstreamOptions& upstream = config.upstream.options;
+    if (const auto shadow = parse_endpoint(upstream.mirror.url); shadow && shadow->tls) return true;
+    return std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(), [](const Endpoint& e) { return e.tls; });
+}
 
 std::string tls_fingerprint_of(const Config& config) {
     Sha256 hash;

@@ -20,7 +20,7 @@ struct PreparedConfig {
     std::vector<std::string> restart_needed;        // those of them that stay as they run
     SetFiles::Sets sets;                            // of its prechecks
     std::unique_ptr<TlsServerContext> server_tls;   // null: plain HTTP
-    std::unique_ptr<TlsClientContext> client_tls;   // null: no endpoint asks for it
+    std::unique_ptr<TlsClientContext> client_tls;   // null: nothing asks for it
     std::string tls_fingerprint;                    // of the bytes of all certificates, keys and CAs
     std::string certificate_problem;                // what was wrong with the listener's, among the errors
     bool ok() const { return outcome.config.has_value(); }
@@ -28,6 +28,8 @@ struct PreparedConfig {
 
 PreparedConfig prepare_config(ConfigTexts texts, const ConfigEnvironment& env, const Config& running);
 
+// Whether an endpoint, the mirror or the collector of traces is reached over TLS.
+bool needs_client_tls(const Config& config);
 std::string tls_fingerprint_of(const Config& config);
 // Every file that a change of which should be taken up: secrets, certificates.
 std::vector<std::string> followed_files(const Config& config);

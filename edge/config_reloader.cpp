@@ -168,6 +168,7 @@ void ConfigReloader::adopt(Work& work) {
     Report report;
     report.unchanged = config.hash == node_.config().hash && !work.job.rollback;
     const bool other_tls = work.out.tls_fingerprint != tls_fingerprint_;
+    const bool first_tls = work.out.client_tls != nullptr && !needs_client_tls(node_.config());
     const bool held = work.new_hold.has_value() ||
                       (status_.hold && !(work.job.trigger == Trigger::verb && !work.job.rollback));
     config.kind = held ? "rollback" : work.out.texts.remote ? config.config_source.kind : "file";
@@ -179,11 +180,9 @@ void ConfigReloader::adopt(Work& work) {
         return failed(work);
     }
     last_generation_ = generation;
-    if (other_tls) {
-        tls_fingerprint_ = work.out.tls_fingerprint;
-        if (setup_.take_tls) setup_.take_tls(work.out);
-        work.certificates = true;
-    }
+    if ((other_tls || first_tls) && setup_.take_tls) setup_.take_tls(work.out);
+    tls_fingerprint_ = work.out.tls_fingerprint;
+    work.certificates = other_tls;
     texts_ = work.out.texts;
     status_.hold = held ? (work.new_hold ? work.new_hold : status_.hold) : std::nullopt;
     if (!held) status_.newer_waits = false;

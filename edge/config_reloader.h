@@ -42,7 +42,7 @@ class ConfigReloader {
         std::string path;
         BootConfig booted;                               // its outcome is not used
         std::function<ConfigEnvironment()> environment;  // of now; empty: of the process
-        std::function<void(PreparedConfig&)> take_tls;   // certificates changed; empty: there are none
+        std::function<void(PreparedConfig&)> take_tls;   // other ones, or the first; empty: there are none
         std::function<std::unique_ptr<Pending>(const std::string& folder, std::function<void(const std::string& name)>)>
             watch_folder;                           // empty: files are not watched
         std::function<void(bool begun)> reloading;  // around each one, for the service manager; may be empty

@@ -37,9 +37,7 @@ std::unique_ptr<Coordinator> EtcdRoad::coordinator(NodeSeams::StoreSaid said) {
 
 Result<void> Ground::make(const Config& config) {
     const WallTime now = WallClock::read();
-    bool tls = config.tracing.endpoint.tls && !config.tracing.endpoint.url.empty();
-    for (const Endpoint& endpoint : config.upstream.options.endpoints) tls = tls || endpoint.tls;
-    if (tls) {
+    if (needs_client_tls(config)) {
         auto made =
             TlsClientContext::load({config.upstream.ca_file, config.upstream.certificate, config.upstream.key}, now);
         if (!made) return tl::unexpected(made.error());

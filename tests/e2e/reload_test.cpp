@@ -191,3 +191,20 @@ TEST_CASE("e2e: a rollback holds over file and restart until an operator reloads
     CHECK_FALSE(site.admin_get("/v1/status")["config"]["held"]);
     CHECK(site.ctl({"config", "rollback", "--to", "77"}).status == 1);
 }
+
+TEST_CASE("e2e: an upstream that becomes one over TLS by a reload answers, as ca_file stays", "[beside]") {
+    Site site(by_verb());
+    const std::string out = site.dir() + "/tls.out";
+    const Process centre({program("central-sim"), "--listen", "127.0.0.1:0", "--plan", R"({"failPercent":0})", "--cert",
+                          site.ca(), "--key", site.dir() + "/key.pem"},
+                         out, site.dir() + "/tls.err");
+    edit(site, "kind = \"central\"\n", fmt::format("kind = \"central\"\nca_file = \"{}\"\n", site.ca()));
+    REQUIRE(site.ctl({"config", "reload"}).status == 0);
+    REQUIRE(eventually(10s, [&] { return read_file(out).find('\n') != std::string::npos; }));
+    const std::string text = read_file(site.config_file());
+    const auto at = text.find("http://127.0.0.1:", text.find("[[upstream.endpoint]]"));
+    edit(site, text.substr(at, text.find('"', at) - at),
+         fmt::format("https://127.0.0.1:{}", static_cast<int>(Json(read_file(out)).number("port"))));
+    REQUIRE(site.ctl({"config", "reload"}).status == 0);
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).json().text("source") == "live");
+}

@@ -1,0 +1,75 @@
+// Reloads that said done, or failed, and left something other than what they said: no TLS client, another hold on disk,
+// an alarm that had ended too soon.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+
+#include "edge/config_reloader.h"
+#include "edge/ground.h"
+#include "tests/sim/one_node.h"
+
+using namespace holdfast;
+using namespace holdfast::sim;
+
+namespace {
+
+// A node in simulated time with a reloader over a file of its folder.
+struct Reloading {
+    using Trigger = ConfigReloader::Trigger;
+
+    explicit Reloading(const std::string& more = {}) : one(more) {
+        write(one.config);
+        REQUIRE(one.start());
+        REQUIRE(ground.make(one.node().config()));
+        ConfigReloader::Setup setup;
+        setup.path = path;
+        setup.booted.texts = texts_of(path, one.config);
+        setup.environment = [this] { return environment(); };
+        setup.take_tls = [this](PreparedConfig& fresh) { ground.take_tls(fresh, one.node().metrics()); };
+        reloader = std::make_unique<ConfigReloader>(one.node(), std::move(setup));
+    }
+    ConfigEnvironment environment() {
+        ConfigEnvironment env;
+        env.host_name = "sim";
+        env.now = one.world.now().wall;
+        return env;
+    }
+    void write(const std::string& text) const { one.folder.write("holdfast.toml", text); }
+    ConfigReloader::Report reload(Trigger trigger = Trigger::verb) {
+        return wait([&](auto done) { reloader->reload(trigger, "uid 0", done); });
+    }
+    template <typename Begin>
+    ConfigReloader::Report wait(Begin begin) {
+        std::optional<ConfigReloader::Report> got;
+        begin([&got](const ConfigReloader::Report& report) { got = report; });
+        REQUIRE(one.until([&got] { return got.has_value(); }));
+        return *got;
+    }
+
+    OneNode one;
+    Ground ground;
+    std::string path = one.folder.path() + "/holdfast.toml";
+    std::unique_ptr<ConfigReloader> reloader;
+};
+
+}  // namespace
+
+TEST_CASE("reload: the first endpoint over TLS brings the client that it needs, as the files of TLS stay") {
+    Reloading r;
+    CHECK(r.ground.client_tls == nullptr);
+    std::string text = r.one.config;
+    const std::string url = fmt::format("http://{}:{}", kCentreAddress, kCentrePort);
+    r.write(text.replace(text.find(url), 4, "https"));
+    REQUIRE(r.reload().ok);
+    CHECK(r.ground.client_tls != nullptr);
+}
+
+TEST_CASE("reload: a mirror over TLS beside plain endpoints has its client, from the start or from a reload") {
+    Reloading r;
+    r.write(r.one.config + "[upstream.mirror]\nurl = \"https://127.0.1.9:9443\"\nshare = 0.1\n");
+    REQUIRE(r.reload().ok);
+    CHECK(r.ground.client_tls != nullptr);
+    Ground started;
+    REQUIRE(started.make(r.one.node().config()));
+    CHECK(started.client_tls != nullptr);
+}
