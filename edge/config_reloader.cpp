@@ -148,10 +148,10 @@ void ConfigReloader::prepared(Work& done) {
                     });
 }
 
-// What is held, and whether anything is, is on disk before it is so.
+// What is held, and whether anything is, is on disk before it is so. Also a hold that the start could not load goes
+// with the verb.
 void ConfigReloader::stand(const std::shared_ptr<Work>& work) {
-    const bool back_to_file = work->job.trigger == Trigger::verb && !work->job.rollback && status_.hold;
-    if (!work->job.rollback && !back_to_file) return adopt(*work);
+    if (!work->job.rollback && work->job.trigger != Trigger::verb) return adopt(*work);
     if (work->job.rollback)
         work->new_hold = ConfigHold{work->of, node_.loop().now().wall, work->job.by, work->job.why};
     running_ = node_.offload().run(

@@ -45,6 +45,7 @@ struct Reloading {
         REQUIRE(one.until([&got] { return got.has_value(); }));
         return *got;
     }
+    ConfigHistory history() const { return ConfigHistory(history_folder(one.folder.path() + "/data")); }
 
     OneNode one;
     Ground ground;
@@ -72,4 +73,19 @@ TEST_CASE("reload: a mirror over TLS beside plain endpoints has its client, from
     Ground started;
     REQUIRE(started.make(r.one.node().config()));
     CHECK(started.client_tls != nullptr);
+}
+
+TEST_CASE("reload: a hold that the start could not load is released by the verb, and by nothing else") {
+    Reloading r;
+    REQUIRE(r.history().hold({5, WallTime{}, "uid 0", "its texts do not load"}));
+    CHECK_FALSE(boot_config(r.path, r.environment()).hold);
+    REQUIRE(r.reload(Reloading::Trigger::signal).ok);
+    CHECK(r.history().held());
+    REQUIRE(r.reload().ok);
+    CHECK_FALSE(r.history().held());
+    ConfigVersion back;
+    back.generation = 5;
+    back.texts = texts_of(r.path, r.one.config);
+    REQUIRE(r.history().keep(back));
+    CHECK_FALSE(boot_config(r.path, r.environment()).hold);
 }
