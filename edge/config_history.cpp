@@ -201,6 +201,10 @@ Result<void> ConfigHistory::release() const {
     return {};
 }
 
+Result<void> ConfigHistory::hold_only(const std::optional<ConfigHold>& wanted) const {
+    return wanted ? hold(*wanted) : release();
+}
+
 std::optional<ConfigHold> ConfigHistory::held() const {
     const auto text = whole_file(folder_ + "/hold.json");
     if (!text) return std::nullopt;

@@ -51,6 +51,7 @@ class ConfigHistory {
 
     Result<void> hold(const ConfigHold& hold) const;
     Result<void> release() const;  // also when nothing is held
+    Result<void> hold_only(const std::optional<ConfigHold>& wanted) const;  // one of the two
     std::optional<ConfigHold> held() const;
 
   private:

@@ -21,7 +21,7 @@ struct ConfigReloader::Work {
     PreparedConfig out;
     std::uint64_t of = 0;  // a rollback: whose texts
     bool newer_waits = false;
-    std::optional<ConfigHold> new_hold;
+    std::optional<ConfigHold> new_hold, held_before;  // on disk
     Result<void> held;
     std::string kind;
     bool certificates = false;  // other ones are in force

@@ -151,19 +151,34 @@ void ConfigReloader::prepared(Work& done) {
 // What is held, and whether anything is, is on disk before it is so. Also a hold that the start could not load goes
 // with the verb.
 void ConfigReloader::stand(const std::shared_ptr<Work>& work) {
-    if (!work->job.rollback && work->job.trigger != Trigger::verb) return adopt(*work);
+    if (!work->job.rollback && work->job.trigger != Trigger::verb) return adopt(work);
     if (work->job.rollback)
         work->new_hold = ConfigHold{work->of, node_.loop().now().wall, work->job.by, work->job.why};
     running_ = node_.offload().run(
-        [work] { work->held = work->new_hold ? work->history.hold(*work->new_hold) : work->history.release(); },
+        [work] {
+            work->held_before = work->history.held();
+            work->held = work->history.hold_only(work->new_hold);
+        },
         [this, work] {
-            if (work->held) return adopt(*work);
+            if (work->held) return adopt(work);
             work->message = work->held.error().detail;
-            failed(*work);
+            take_back(work);
         });
 }
 
-void ConfigReloader::adopt(Work& work) {
+// What stays in force is held on disk as it was.
+void ConfigReloader::take_back(const std::shared_ptr<Work>& work) {
+    if (!work->job.rollback && work->job.trigger != Trigger::verb) return failed(*work);
+    running_ = node_.offload().run([work] { work->held = work->history.hold_only(work->held_before); },
+                                   [this, work] {
+                                       if (!work->held)
+                                           work->message += "; the hold of before: " + work->held.error().detail;
+                                       failed(*work);
+                                   });
+}
+
+void ConfigReloader::adopt(const std::shared_ptr<Work>& shared) {
+    Work& work = *shared;
     Config config = std::move(*work.out.outcome.config);
     Report report;
     report.unchanged = config.hash == node_.config().hash && !work.job.rollback;
@@ -177,7 +192,7 @@ void ConfigReloader::adopt(Work& work) {
     const std::uint64_t generation = config.generation;
     if (auto done = node_.adopt(std::move(config), std::move(work.out.sets), other_tls); !done) {
         work.message = done.error().detail;
-        return failed(work);
+        return take_back(shared);
     }
     last_generation_ = generation;
     if ((other_tls || first_tls) && setup_.take_tls) setup_.take_tls(work.out);

@@ -93,7 +93,8 @@ class ConfigReloader {
     static void prepare(Work& work);
     void prepared(Work& work);
     void stand(const std::shared_ptr<Work>& work);
-    void adopt(Work& work);
+    void adopt(const std::shared_ptr<Work>& shared);
+    void take_back(const std::shared_ptr<Work>& work);
     void keep(Work& work);
     void failed(Work& work);
     void finish(Work& work, Report report);

@@ -35,8 +35,17 @@ struct Reloading {
         return env;
     }
     void write(const std::string& text) const { one.folder.write("holdfast.toml", text); }
+    // The configuration with an endpoint of another port.
+    std::string at_port(int port) const {
+        const std::string from = fmt::format("{}:{}", kCentreAddress, kCentrePort);
+        std::string text = one.config;
+        return text.replace(text.find(from), from.size(), fmt::format("{}:{}", kCentreAddress, port));
+    }
     ConfigReloader::Report reload(Trigger trigger = Trigger::verb) {
         return wait([&](auto done) { reloader->reload(trigger, "uid 0", done); });
+    }
+    ConfigReloader::Report rollback(std::uint64_t to) {
+        return wait([&](auto done) { reloader->rollback(to, "uid 0", "drill", done); });
     }
     template <typename Begin>
     ConfigReloader::Report wait(Begin begin) {
@@ -46,6 +55,15 @@ struct Reloading {
         return *got;
     }
     ConfigHistory history() const { return ConfigHistory(history_folder(one.folder.path() + "/data")); }
+    // New endpoints until there is no place for another one: the next of them is refused. Tells the last generation.
+    std::uint64_t fill_endpoints() {
+        for (int port = 20'000; port < 20'100; ++port) {
+            write(at_port(port));
+            if (!reload().ok) return one.node().config().generation;
+        }
+        FAIL("every endpoint found a place");
+        return 0;
+    }
 
     OneNode one;
     Ground ground;
@@ -88,4 +106,25 @@ TEST_CASE("reload: a hold that the start could not load is released by the verb,
     back.texts = texts_of(r.path, r.one.config);
     REQUIRE(r.history().keep(back));
     CHECK_FALSE(boot_config(r.path, r.environment()).hold);
+}
+
+TEST_CASE("reload: a rollback that is not taken holds nothing, a reload that is not taken releases nothing") {
+    Reloading r;
+    const std::uint64_t last = r.fill_endpoints();
+    ConfigVersion other;
+    other.generation = 9999;
+    other.texts = texts_of(r.path, r.at_port(30'000));
+    REQUIRE(r.history().keep(other));
+    const auto refused = r.rollback(9999);
+    CHECK_FALSE(refused.ok);
+    CHECK(refused.message.find("too many endpoints") != std::string::npos);
+    CHECK_FALSE(r.history().held());
+    REQUIRE(r.rollback(last - 1).ok);
+    CHECK(r.history().held()->generation == last - 1);
+    CHECK_FALSE(r.rollback(9999).ok);
+    CHECK(r.history().held()->generation == last - 1);
+    CHECK_FALSE(r.reload().ok);
+    REQUIRE(r.history().held());
+    CHECK(r.history().held()->generation == last - 1);
+    CHECK(r.reloader->status().hold->generation == last - 1);
 }
