@@ -112,6 +112,7 @@ class ConfigReloader {
     std::uint64_t last_generation_ = 0;
     std::optional<std::string> newest_remote_;  // what the source shows, in force or not
     std::uint64_t newest_revision_ = 0;
+    bool remote_gone_ = false;  // the source shows nothing now; newest_remote_ is what it showed last
     std::string told_;  // the errors that were told last, so that a bad file is told once
     Status status_;
     std::deque<Job> jobs_;

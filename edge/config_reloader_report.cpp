@@ -45,7 +45,8 @@ void ConfigReloader::remote(std::string text, std::uint64_t revision) {
     const std::string name = remote_name(node_.config().config_source);
     if (!why.empty()) {
         // An empty one is never wanted; an older one waits for an operator's word.
-        if (text.find_first_not_of(" \t\r\n") != std::string::npos) {
+        remote_gone_ = text.find_first_not_of(" \t\r\n") == std::string::npos;
+        if (!remote_gone_) {
             newest_remote_ = std::move(text);
             newest_revision_ = revision;
         }
@@ -57,18 +58,16 @@ void ConfigReloader::remote(std::string text, std::uint64_t revision) {
         return;
     }
     const bool same = texts_.remote && *texts_.remote == text;
+    remote_gone_ = false;
     newest_remote_ = std::move(text);
     newest_revision_ = revision;
     // The text that was refused has gone again: a reload of what is in force ends the alarm.
     const bool mended = same && !status_.last_ok && status_.failed_by == node_.config().config_source.kind;
-    if (same && (!mended || status_.hold)) {
-        status_.remote_revision = revision;
+    if ((same && !mended) || status_.hold) {
+        if (same) status_.remote_revision = revision;
+        status_.newer_waits = status_.newer_waits || !same;
         status_.remote_problem.clear();
         node_.metrics().config_last_reload_successful().Set(status_.last_ok ? 1 : 0);
-        return;
-    }
-    if (status_.hold) {
-        status_.newer_waits = true;
         return;
     }
     reload(Trigger::source, node_.config().config_source.kind);
@@ -77,7 +76,7 @@ void ConfigReloader::remote(std::string text, std::uint64_t revision) {
 void ConfigReloader::take_remote(Work& work) {
     if (!work.out.texts.remote) return;
     status_.remote_revision = work.remote_revision;
-    status_.remote_problem.clear();
+    if (!remote_gone_ && work.out.texts.remote == newest_remote_) status_.remote_problem.clear();
 }
 
 std::string ConfigReloader::journal_fields(const Work& work, std::string_view action) {
@@ -139,7 +138,7 @@ void ConfigReloader::failed(Work& work) {
 void ConfigReloader::finish(Work& work, Report report) {
     const Done done = std::move(work.job.done);
     if (report.ok) {
-        node_.metrics().config_last_reload_successful().Set(1);
+        node_.metrics().config_last_reload_successful().Set(status_.remote_problem.empty() ? 1 : 0);
         node_.metrics().config_held().Set(status_.hold ? 1 : 0);
         status_.last_ok = true;
         status_.failed_at.reset();

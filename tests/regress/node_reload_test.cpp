@@ -13,6 +13,9 @@ using namespace holdfast::sim;
 
 namespace {
 
+constexpr const char* kRemote =
+    "[config_source]\nkind = \"etcd\"\npath = \"k\"\nendpoints = [\"http://127.0.0.1:1\"]\n";
+
 // A node in simulated time with a reloader over a file of its folder.
 struct Reloading {
     using Trigger = ConfigReloader::Trigger;
@@ -54,6 +57,13 @@ struct Reloading {
         REQUIRE(one.until([&got] { return got.has_value(); }));
         return *got;
     }
+    // What the source shows, and what came of it.
+    void shows(const std::string& text, std::uint64_t revision) {
+        reloader->remote(text, revision);
+        one.run_for(1s);
+    }
+    const std::string& problem() const { return reloader->status().remote_problem; }
+    double successful() { return one.node().metrics().config_last_reload_successful().Value(); }
     ConfigHistory history() const { return ConfigHistory(history_folder(one.folder.path() + "/data")); }
     // New endpoints until there is no place for another one: the next of them is refused. Tells the last generation.
     std::uint64_t fill_endpoints() {
@@ -127,4 +137,37 @@ TEST_CASE("reload: a rollback that is not taken holds nothing, a reload that is 
     REQUIRE(r.history().held());
     CHECK(r.history().held()->generation == last - 1);
     CHECK(r.reloader->status().hold->generation == last - 1);
+}
+
+TEST_CASE("reload: a remote text that is refused stays an alarm until the newest one is in force") {
+    Reloading r(kRemote);
+    const std::string good = "[limits]\nconnections = 77\n", other = "[limits]\nconnections = 78\n";
+    r.shows(good, 5);
+    REQUIRE(r.one.node().config().limits.connections == 77);
+    const auto stays = [&r](const std::string& why) {
+        INFO(why);
+        CHECK(r.problem().find(why) != std::string::npos);
+        CHECK(r.successful() == 0);
+        CHECK(r.reload(Reloading::Trigger::signal).ok);
+        CHECK(r.problem().find(why) != std::string::npos);
+        CHECK(r.successful() == 0);
+    };
+    r.shows("[limits]\nconnections = \"many\"\n", 6);
+    stays("limits.connections");
+    r.shows(good, 7);
+    CHECK(r.problem().empty());
+    CHECK(r.successful() == 1);
+    r.shows("", 8);
+    stays("empty or gone");
+    CHECK(r.reload().ok);  // of what was last there: the source still has nothing
+    stays("empty or gone");
+    r.shows(good, 9);
+    CHECK(r.problem().empty());
+    CHECK(r.successful() == 1);
+    r.shows(other, 3);
+    stays("is older than");
+    CHECK(r.reload().ok);
+    CHECK(r.one.node().config().limits.connections == 78);
+    CHECK(r.problem().empty());
+    CHECK(r.successful() == 1);
 }
