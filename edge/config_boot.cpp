@@ -43,12 +43,14 @@ bool from_hold(BootConfig& out, const ConfigHistory& history, const ConfigHold& 
     return true;
 }
 
-// Its last good text stands in until the source answers.
-void with_last_remote(BootConfig& out, const ConfigVersion& newest, const ConfigEnvironment& env) {
+// Its last good text stands in until the source answers, however many starts had to do without it.
+void with_last_remote(BootConfig& out, const ConfigHistory& history, const ConfigEnvironment& env) {
     const std::string name = remote_name(out.outcome.config->config_source);
-    if (name.empty() || !newest.texts.remote || newest.texts.remote_name != name) return;
+    if (name.empty()) return;
+    const auto last = history.newest_of(name);
+    if (!last) return;
     ConfigTexts texts = out.texts;
-    texts.remote = newest.texts.remote;
+    texts.remote = last->texts.remote;
     texts.remote_name = name;
     ConfigOutcome outcome = parse_config(texts, env);
     if (!outcome.config) {
@@ -60,7 +62,7 @@ void with_last_remote(BootConfig& out, const ConfigVersion& newest, const Config
     outcome.config->kind = out.outcome.config->config_source.kind;
     out.texts = std::move(texts);
     out.outcome = std::move(outcome);
-    out.remote_revision = newest.remote_revision;
+    out.remote_revision = last->remote_revision;
 }
 
 }  // namespace
@@ -88,7 +90,7 @@ BootConfig boot_config(const std::string& path, const ConfigEnvironment& env) {
     if (!hold || !from_hold(out, history, *hold, path, env)) {
         out.outcome = parse_config(out.texts, env);
         if (!out.outcome.config) return out;
-        if (newest) with_last_remote(out, *newest, env);
+        if (newest) with_last_remote(out, history, env);
     }
     Config& config = *out.outcome.config;
     out.known = newest && newest->hash == config.hash;

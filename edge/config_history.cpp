@@ -176,6 +176,14 @@ std::optional<ConfigVersion> ConfigHistory::newest() const {
     return std::nullopt;
 }
 
+std::optional<ConfigVersion> ConfigHistory::newest_of(const std::string& remote_name) const {
+    const auto all = generations();
+    for (auto it = all.rbegin(); it != all.rend(); ++it)
+        if (auto version = read(*it); version && version->texts.remote && version->texts.remote_name == remote_name)
+            return std::move(*version);
+    return std::nullopt;
+}
+
 std::optional<std::uint64_t> ConfigHistory::previous(std::uint64_t now_in_force, const std::string& hash) const {
     for (const ConfigVersion& version : list())
         if (version.generation < now_in_force && version.hash != hash) return version.generation;

@@ -45,6 +45,7 @@ class ConfigHistory {
     // Without their texts, the newest first; what does not read back is left out.
     std::vector<ConfigVersion> list() const;
     std::optional<ConfigVersion> newest() const;  // whole
+    std::optional<ConfigVersion> newest_of(const std::string& remote_name) const;  // whole, with a text of that source
     Result<ConfigVersion> read(std::uint64_t generation) const;
     // What `rollback` without a number means: the newest before `now_in_force` that differs from it.
     std::optional<std::uint64_t> previous(std::uint64_t now_in_force, const std::string& hash) const;

@@ -95,3 +95,33 @@ TEST_CASE("config boot: a hold stands over the file, also a broken one, without 
     CHECK(held.outcome.config->kind == "rollback");
     CHECK(held.outcome.config->generation == 1);
 }
+
+TEST_CASE("config boot: the last good remote text stands in also after starts that had none") {
+    const ConfigFolder folder;
+    std::string text = ConfigFolder::shortest() +
+                       "[config_source]\nkind = \"etcd\"\npath = \"k\"\nendpoints = [\"http://127.0.0.1:1\"]\n";
+    text.replace(text.find("/tmp/holdfast-data"), 18, folder.file("data"));
+    const std::string file = folder.write("holdfast.toml", text);
+    std::filesystem::create_directory(folder.file("data"));
+    const ConfigHistory history(history_folder(folder.file("data")));
+    ConfigVersion older = version(1, "a", text);
+    older.texts.remote = "[limits]\nconnections = 76\n";
+    older.texts.remote_name = "etcd:k";
+    REQUIRE(history.keep(older));
+    ConfigVersion good = older;
+    good.generation = 2;
+    good.remote_revision = 42;
+    good.texts.remote = "[limits]\nconnections = 77\n";
+    REQUIRE(history.keep(good));
+    ConfigVersion another = older;
+    another.generation = 3;
+    another.texts.remote_name = "consul:k";
+    REQUIRE(history.keep(another));
+    REQUIRE(history.keep(version(4, "b", text)));
+    const auto booted = boot_config(file, folder.environment());
+    REQUIRE(booted.outcome.config);
+    CHECK(booted.outcome.config->limits.connections == 77);
+    CHECK(booted.outcome.config->generation == 5);
+    CHECK(booted.remote_revision == 42);
+    CHECK(booted.texts.remote_name == "etcd:k");
+}
