@@ -29,7 +29,19 @@ bool each_line(std::string_view text, Each each) {
     return false;
 }
 
+// The number in the name of a segment.
+std::uint64_t first_of(const std::string& path) {
+    const std::string name = std::filesystem::path(path).filename().string();
+    std::uint64_t out = 1;
+    std::from_chars(name.data() + name.find_first_of("0123456789"), name.data() + name.size(), out);
+    return std::max<std::uint64_t>(out, 1);
+}
+
 } // namespace
+
+std::uint64_t journal_place(const std::optional<JournalLine>& line, std::uint64_t before) {
+    return line ? std::max(line->seq, before) : before + 1;
+}
 
 std::optional<JournalLine> parse_journal_line(std::string_view line) {
     // Fixed ends: ,"prev":"<64>","hash":"<64>"} - so that no JSON parser is asked about bytes that do not verify.
@@ -130,14 +142,17 @@ Result<void> journal_export(const std::string& dir, std::uint64_t after,
     auto segments = journal_segments(dir);
     if (!segments) return tl::unexpected(segments.error());
     bool more = true;
+    std::optional<std::uint64_t> at; // the number of the line that was looked at last
     for (std::size_t i = 0; i < segments->size() && more; ++i) {
         // A segment whose successor begins at or below after + 1 has nothing to give.
         if (i + 1 < segments->size() && (*segments)[i + 1] <= dir + "/" + segment_name(after + 1)) continue;
         auto text = files::read_file((*segments)[i], kSegmentReadMax);
         if (!text) return tl::unexpected(text.error());
+        if (!at) at = first_of((*segments)[i]) - 1;
         each_line(*text, [&](std::string_view line, std::size_t) {
             const auto parsed = parse_journal_line(line);
-            if (parsed && parsed->seq <= after) return true;
+            at = journal_place(parsed, *at);
+            if ((parsed ? parsed->seq : *at) <= after) return true;
             more = each(line);
             return more;
         });

@@ -22,6 +22,8 @@ struct JournalLine {
 
 // The parts of one line whose own hash is right; nothing otherwise.
 std::optional<JournalLine> parse_journal_line(std::string_view line);
+// The place of a line behind the one at `before`, never below that: its number; the next one, when it does not verify.
+std::uint64_t journal_place(const std::optional<JournalLine>& line, std::uint64_t before);
 
 struct JournalVerdict {
     bool intact = false;
@@ -37,7 +39,7 @@ Result<JournalVerdict> journal_verify(const std::string& dir, const std::optiona
 // The last n entries (n at most kJournalTailMax), oldest first.
 inline constexpr std::size_t kJournalTailMax = 10'000;
 Result<std::vector<std::string>> journal_tail(const std::string& dir, std::size_t n);
-// Every entry with seq > `after`, in order, until `each` returns false.
+// Every line with a place above `after`, one that does not verify too, in order, until `each` returns false.
 Result<void> journal_export(const std::string& dir, std::uint64_t after,
                             const std::function<bool(std::string_view line)>& each);
 

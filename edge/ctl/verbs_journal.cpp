@@ -10,18 +10,43 @@ namespace {
 
 using json::Value;
 
-// A page of entries, shown line by line; the number of the last one goes into `last`.
-void show_page(Session& s, std::string_view page, std::uint64_t& last, std::size_t& shown) {
+// Where reading has come to, over all pages.
+struct Reading {
+    std::uint64_t last = 0;
+    bool sure = false;  // a line that verified said so, or whoever asked
+    std::size_t lines = 0, damaged = 0;
+
+    // Takes the next line; whether it verifies. What a damaged one says of its number counts only where nothing else is
+    // known.
+    bool take(std::string_view line, const Result<Value>& root) {
+        const auto parsed = parse_journal_line(line);
+        ++lines;
+        if (!parsed) ++damaged;
+        if (sure)
+            last = journal_place(parsed, last);
+        else
+            last = parsed ? parsed->seq : root ? (*root)["seq"].unsigned_integer().value_or(last + 1) : last + 1;
+        sure = sure || parsed;
+        return parsed.has_value();
+    }
+};
+
+void complain_of_line(Session& s, const Reading& reading) {
+    s.console.complain(fmt::format("holdfastctl: the line of entry {} does not verify", reading.last));
+}
+
+// A page of entries, line by line. A line that is no JSON any more is data for an export alone.
+void show_page(Session& s, std::string_view page, Reading& reading) {
     while (!page.empty()) {
         const auto end = std::min(page.find('\n'), page.size());
         const std::string_view line = page.substr(0, end);
         page.remove_prefix(std::min(end + 1, page.size()));
         if (line.empty()) continue;
         const auto root = s.document.parse(line);
-        if (!root) continue;
-        last = (*root)["seq"].unsigned_integer().value_or(last);
-        ++shown;
-        if (s.command.json || s.command.verb == Verb::journal_export) {
+        if (!reading.take(line, root)) complain_of_line(s, reading);
+        const bool exports = s.command.verb == Verb::journal_export;
+        if (!root && !exports) continue;
+        if (s.command.json || exports) {
             s.console.data(line);
             s.console.data("\n");
             continue;
@@ -38,12 +63,14 @@ void show_page(Session& s, std::string_view page, std::uint64_t& last, std::size
 }
 
 int export_files(Session& s) {
-    const auto done = journal_export(s.command.folder, s.command.after, [&s](std::string_view line) {
+    Reading reading{s.command.after, true};
+    const auto done = journal_export(s.command.folder, s.command.after, [&](std::string_view line) {
+        if (!reading.take(line, s.document.parse(line))) complain_of_line(s, reading);
         s.console.data(line);
         s.console.data("\n");
         return true;
     });
-    if (done) return kDone;
+    if (done) return reading.damaged == 0 ? kDone : kRefused;
     s.console.complain(fmt::format("holdfastctl: {}", done.error().detail));
     return kRefused;
 }
@@ -77,17 +104,16 @@ int verify_files(Session& s) {
 }  // namespace
 
 int run_journal_tail(Session& s) {
-    std::uint64_t last = 0;
+    Reading reading;
     std::string target = fmt::format("{}?n={}", admin::kJournal, s.command.entries);
     for (;;) {
         int code = kDone;
         const auto body = s.body_of(s.node.get(target), code);
         if (!body) return code;
-        std::size_t shown = 0;
-        show_page(s, *body, last, shown);
+        show_page(s, *body, reading);
         s.console.flush();
-        if (!s.command.follow) return kDone;
-        target = fmt::format("{}?n={}&after={}", admin::kJournal, admin::kJournalPageMax, last);
+        if (!s.command.follow) return reading.damaged == 0 ? kDone : kRefused;
+        target = fmt::format("{}?n={}&after={}", admin::kJournal, admin::kJournalPageMax, reading.last);
         ::poll(nullptr, 0, 1000);
     }
 }
@@ -114,16 +140,16 @@ int run_journal_verify(Session& s) {
 
 int run_journal_export(Session& s) {
     if (!s.command.folder.empty()) return export_files(s);
-    for (std::uint64_t last = s.command.after;;) {
+    for (Reading reading{s.command.after, true};;) {
         int code = kDone;
-        const auto body =
-            s.body_of(s.node.get(fmt::format("{}?n={}&after={}", admin::kJournal, admin::kJournalPageMax, last)), code);
+        const auto body = s.body_of(
+            s.node.get(fmt::format("{}?n={}&after={}", admin::kJournal, admin::kJournalPageMax, reading.last)), code);
         if (!body) return code;
-        std::size_t shown = 0;
-        const auto before = last;
-        show_page(s, *body, last, shown);
+        const Reading before = reading;
+        show_page(s, *body, reading);
         // A node that writes while we read is followed to where it is now, not for ever.
-        if (shown < admin::kJournalPageMax || last <= before) return kDone;
+        if (reading.lines - before.lines < admin::kJournalPageMax || reading.last <= before.last)
+            return reading.damaged == 0 ? kDone : kRefused;
     }
 }
 

@@ -1,7 +1,6 @@
 // What holdfastctl does without a node, and how answers look.
 #include <catch2/catch.hpp>
 
-#include "edge/base/crypto.h"
 #include "edge/ctl/exit_code.h"
 #include "tests/support/config_folder.h"
 #include "tests/support/ctl_run.h"
@@ -12,23 +11,6 @@ using namespace holdfast::ctl;
 using holdfast::support::ConfigFolder;
 using holdfast::support::run_ctl;
 using holdfast::support::ScriptedAdmin;
-
-namespace {
-
-// A journal of `entries` in one segment, chained as its format says.
-std::string journal_lines(std::size_t entries) {
-    std::string prev(64, '0'), out;
-    for (std::size_t i = 1; i <= entries; ++i) {
-        const std::string line = "{\"seq\":" + std::to_string(i) +
-                                 ",\"time\":\"2026-01-02T03:04:05.678Z\",\"kind\":\"start\",\"fields\":{},\"prev\":\"" +
-                                 prev + "\"";
-        prev = to_hex(Sha256::of(line));
-        out += line + ",\"hash\":\"" + prev + "\"}\n";
-    }
-    return out;
-}
-
-}  // namespace
 
 TEST_CASE("ctl: config check needs no node, and its exit code is the answer") {
     const ConfigFolder folder;
@@ -52,28 +34,6 @@ TEST_CASE("ctl: config check needs no node, and its exit code is the answer") {
     CHECK((*root)["errors"].size() == 2);
     CHECK((*root)["errors"].first()["line"].integer() == 15);
     CHECK(run_ctl({"config", "check", folder.file("none.toml")}).code == kConfigInvalid);
-}
-
-TEST_CASE("ctl: the journal's files are verified and exported without a node") {
-    const ConfigFolder folder;
-    const std::string dir = folder.file("journal");
-    std::filesystem::create_directory(dir);
-    const std::string name = "journal/journal-00000000000000000001.jsonl";
-    folder.write(name, journal_lines(3));
-    const auto verified = run_ctl({"journal", "verify", "--dir", dir});
-    INFO(verified.err << verified.out);
-    CHECK(verified.code == kDone);
-    CHECK(run_ctl({"journal", "export", "--dir", dir}).out == journal_lines(3));
-    const auto rest = run_ctl({"journal", "export", "--dir", dir, "--after", "2"}).out;
-    CHECK(rest.rfind("{\"seq\":3,", 0) == 0);
-    std::string edited = journal_lines(3);
-    edited.replace(edited.find("\"start\"", 150), 7, "\"other\"");
-    folder.write(name, edited);
-    const auto broken = run_ctl({"journal", "verify", "--dir", dir});
-    CHECK(broken.code == kRefused);
-    CHECK(broken.err.rfind("NOT intact after 1 entries: ", 0) == 0);
-    CHECK(run_ctl({"journal", "verify", "--dir", dir, "--json"}).out.find("\"ok\":false") != std::string::npos);
-    CHECK(run_ctl({"journal", "verify", "--dir", folder.file("none")}).code == kRefused);
 }
 
 TEST_CASE("ctl: a policy test takes a whole file, or a body and who asks") {
