@@ -1,6 +1,6 @@
 // holdfast: the node's process. Reads the arguments and the configuration; what follows is Process's. A second SIGTERM
-// or SIGINT hurries the end. Exit status: 0 done, 1 could not start or the disk hung at the end, 2 wrong usage, 78
-// configuration invalid.
+// or SIGINT hurries the end. Exit status: 0 done, 1 could not start, could not print what was asked for, or the disk
+// hung at the end, 2 wrong usage, 78 configuration invalid.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -37,17 +37,21 @@ std::string first_error(const ConfigOutcome& outcome) {
     return problem.file + ":" + std::to_string(problem.line) + ": " + problem.message;
 }
 
+// What was asked for, on standard output; the exit status.
+int print(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    std::fputs("holdfast: the output could not be written\n", stderr);
+    return 1;
+}
+
 int run(const Arguments& arguments, std::vector<std::string> words) {
-    if (arguments.version) {
-        std::printf("holdfast %s\n", HOLDFAST_VERSION);
-        return 0;
-    }
+    if (arguments.version) return print("holdfast " HOLDFAST_VERSION "\n");
     if (arguments.options || arguments.schema || arguments.reference) {
         const std::string text = arguments.options  ? dump_options()
                                  : arguments.schema ? dump_schema()
                                                     : dump_reference();
-        std::fputs(text.c_str(), stdout);
-        return 0;
+        return print(text);
     }
     const bool serves = !arguments.dump && !arguments.check;
     std::unique_ptr<Predecessor> predecessor = serves ? Predecessor::of_environment() : nullptr;
@@ -64,10 +68,7 @@ int run(const Arguments& arguments, std::vector<std::string> words) {
             predecessor->failed(first_error(outcome));
         return kExitConfig;
     }
-    if (arguments.dump) {
-        std::fputs(dump_config(*outcome.config).c_str(), stdout);
-        return 0;
-    }
+    if (arguments.dump) return print(dump_config(*outcome.config));
     if (arguments.check) {
         std::fprintf(stderr, "%s: valid\n", arguments.config.c_str());
         return 0;

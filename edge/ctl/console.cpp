@@ -82,8 +82,8 @@ void Console::complain(std::string_view text) {
 void Console::clear() {
     if (options_.terminal) data("\x1b[H\x1b[2J");
 }
-void Console::flush() {
-    std::fflush(out_);
+bool Console::flush() {
+    return std::fflush(out_) == 0 && std::ferror(out_) == 0;
 }
 
 void Console::table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows) {

@@ -28,7 +28,8 @@ class Console {
     // Columns as wide as they need; the last one is cut to the terminal.
     void table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows);
     void clear();  // of the screen; nothing when it is no terminal
-    void flush();
+    bool flush();  // whether all that was written got out
+    bool works() const { return std::ferror(out_) == 0; }  // so far, without a flush
     bool terminal() const { return options_.terminal; }
 
   private:

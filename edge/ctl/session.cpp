@@ -151,17 +151,18 @@ std::string bytes_text(json::Value value) {
 
 int run(const std::vector<std::string>& args, Console& console) {
     const auto parsed = parse_command_line(args);
-    if (!parsed.command) {
-        if (parsed.exit_code == kDone)
-            console.data(parsed.text);
-        else
-            console.complain(parsed.text);
-        return parsed.exit_code;
+    int code = parsed.exit_code;
+    if (parsed.command) {
+        Session session(*parsed.command, console);
+        code = kVerbs[static_cast<std::size_t>(parsed.command->verb)](session);
+    } else if (code == kDone) {
+        console.data(parsed.text);
+    } else {
+        console.complain(parsed.text);
     }
-    Session session(*parsed.command, console);
-    const int code = kVerbs[static_cast<std::size_t>(parsed.command->verb)](session);
-    console.flush();
-    return code;
+    if (console.flush()) return code;
+    console.complain("holdfastctl: the output could not be written");
+    return code == kDone ? kRefused : code;
 }
 
 }  // namespace holdfast::ctl

@@ -68,7 +68,7 @@ int export_files(Session& s) {
         if (!reading.take(line, s.document.parse(line))) complain_of_line(s, reading);
         s.console.data(line);
         s.console.data("\n");
-        return true;
+        return s.console.works();
     });
     if (done) return reading.damaged == 0 ? kDone : kRefused;
     s.console.complain(fmt::format("holdfastctl: {}", done.error().detail));
@@ -111,7 +111,7 @@ int run_journal_tail(Session& s) {
         const auto body = s.body_of(s.node.get(target), code);
         if (!body) return code;
         show_page(s, *body, reading);
-        s.console.flush();
+        if (!s.console.flush()) return kRefused;
         if (!s.command.follow) return reading.damaged == 0 ? kDone : kRefused;
         target = fmt::format("{}?n={}&after={}", admin::kJournal, admin::kJournalPageMax, reading.last);
         ::poll(nullptr, 0, 1000);
@@ -147,6 +147,7 @@ int run_journal_export(Session& s) {
         if (!body) return code;
         const Reading before = reading;
         show_page(s, *body, reading);
+        if (!s.console.works()) return kRefused;
         // A node that writes while we read is followed to where it is now, not for ever.
         if (reading.lines - before.lines < admin::kJournalPageMax || reading.last <= before.last)
             return reading.damaged == 0 ? kDone : kRefused;

@@ -157,8 +157,7 @@ int run_status(Session& s) {
     };
     for (;;) {
         const int code = s.get(admin::kStatus, show);
-        s.console.flush();
-        if (!s.command.watch || code != kDone) return code;
+        if (!s.console.flush() || !s.command.watch || code != kDone) return code;
         ::poll(nullptr, 0, 1000);
     }
 }

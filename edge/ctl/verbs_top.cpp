@@ -49,7 +49,7 @@ int run_batch(Session& s) {
         if (!lines) return code;
         for (const TopLine& line : *lines) s.console.line(line.text);
         s.console.line("");
-        s.console.flush();
+        if (!s.console.flush()) break;
     }
     return code;
 }

@@ -246,6 +246,9 @@ TEST_CASE("e2e: the configuration is checked, dumped without secrets, and refuse
     CHECK(dump.status == 0);
     CHECK(dump.out.find("keepalive_timeout") != std::string::npos);
     CHECK(dump.out.find("secret-of-app") == std::string::npos);
+    for (const std::string& what :
+         {std::string("--dump-options"), std::string("--version"), "--dump-config --config " + site.config_file()})
+        CHECK(run({"sh", "-c", fmt::format("{} {} > /dev/full", program("holdfast"), what)}).status == 1);
     write_file(site.dir() + "/bad.toml",
                read_file(site.config_file()) + "[limits2]\nx = 1\n[clock]\nrequire_sync = 3\n");
     const Finished bad = run({program("holdfast"), "--config", site.dir() + "/bad.toml", "--check"});

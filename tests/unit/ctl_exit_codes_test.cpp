@@ -100,6 +100,31 @@ TEST_CASE("ctl: an answer above the limit is refused, not swallowed") {
     CHECK(ran.err == "holdfastctl: the answer is too large\n");
 }
 
+TEST_CASE("ctl: what could not be written is 1 and said, and what would go on for ever ends") {
+    const std::string line(10'000, 'x');
+    for (const std::vector<std::string>& args :
+         {std::vector<std::string>{"status"}, {"status", "--watch"}, {"status", "--json"}, {"top", "-b"},
+          {"completion", "bash"}, {"journal", "tail", "--follow"}, {"journal", "export"}, {"--help"}}) {
+        const std::string answer = "{\"seq\":1,\"summary\":\"" + line + "\"}";  // as a line of the journal as well
+        ScriptedAdmin node({ScriptedAdmin::answer(200, answer + (args[0] == "journal" ? "\n" : ""))});
+        std::vector<std::string> all = args;
+        if (args[0] != "completion" && args[0] != "--help") all.insert(all.end(), {"--socket", node.path()});
+        std::FILE* full = std::fopen("/dev/full", "w");
+        char* text = nullptr;
+        std::size_t size = 0;
+        std::FILE* err = ::open_memstream(&text, &size);
+        REQUIRE((full != nullptr && err != nullptr));
+        Console console(full, err, {});
+        INFO(args[0] << " " << (args.size() > 1 ? args[1] : ""));
+        CHECK(ctl::run(all, console) == kRefused);
+        std::fclose(err);
+        const std::string said(text, size);
+        std::free(text);
+        CHECK(said.find("holdfastctl: the output could not be written\n") != std::string::npos);
+        std::fclose(full);
+    }
+}
+
 TEST_CASE("ctl: a chunked answer is one answer") {
     ScriptedAdmin node(
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n{\"purge\r\n5\r\nd\":4}\r\n0\r\n\r\n"});
