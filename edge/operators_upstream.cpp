@@ -52,7 +52,7 @@ void Operators::upstream(const UpstreamOrder& order, Done done) {
             return done(stood);
         }
         log::warn("operator: upstream {} by {}: {}", text, copy.who_, order.reason);
-        node.events().add(now, "upstream", text + " by " + copy.who_ + ": " + order.reason);
+        node.events().add(now, "override", "upstream " + text + " by " + copy.who_ + ": " + order.reason);
         done({});
     };
     journal_then("upstream", fields({{"order", text}, {"reason", order.reason}}), std::move(stand));

@@ -29,6 +29,8 @@ TEST_CASE("e2e: doctor, top and the support bundle of a node that has served and
     Site site(std::move(terms));
     REQUIRE(site.ask(verify_ask("order-SEEN", "LOGIN", "subject-SEEN", R"(,"device":"device-SEEN")")).status == 200);
     REQUIRE(site.ctl({"degrade", "on", "--scene", "LOGIN", "--reason", "because of subject-SEEN"}).status == 0);
+    const std::string endpoint(site.admin_get("/v1/upstream")["endpoints"].first()["endpoint"].text().value_or(""));
+    REQUIRE(site.ctl({"upstream", "weight", endpoint, "50", "--reason", "after order-SEEN"}).status == 0);
     REQUIRE(site.ctl({"cache", "revoke", "--subject", "subject-SEEN"}).status == 0);
 
     const Finished doctor = site.ctl({"doctor", "--config", site.config_file()});

@@ -30,6 +30,9 @@ TEST_CASE("ctl redaction: events are shown where no operator's words can be in t
     CHECK_FALSE(of("fleet", "override degraded by a: for Ms Doe"));
     CHECK_FALSE(of("override", "degrade LOGIN: for Ms Doe"));
     CHECK_FALSE(of("config", "rollback: for Ms Doe"));
+    CHECK_FALSE(of("override", "upstream https://a weight 5 by uid 0: for Ms Doe"));
+    CHECK_FALSE(of("upstream", "https://a weight 5 by uid 0: for Ms Doe"));
+    CHECK_FALSE(of("upgrade", "failed: f:3:1: unknown key Ms Doe"));
 }
 
 TEST_CASE("ctl redaction: settings are shown but for the values that prechecks list") {
