@@ -24,26 +24,28 @@ Reply json_error(int status, std::string_view code, std::string_view message) {
     return reply;
 }
 
-int status_of(Code code) {
-    switch (code) {
+}  // namespace
+
+int status_of(const Error& error) {
+    const bool store = error.origin == Origin::store;
+    switch (error.code) {
         case Code::invalid:
         case Code::unsupported:
             return 400;
         case Code::denied:
-            return 403;
+            return store ? 503 : 403;  // it is the node's permission then, not that of who asks
         case Code::not_found:
             return 404;
         case Code::exists:
-        case Code::full:
             return 409;
+        case Code::full:
+            return store ? 503 : 409;
         case Code::timeout:
             return 504;
         default:
             return 503;
     }
 }
-
-}  // namespace
 
 AdminService::~AdminService() {
     *alive_ = false;
@@ -188,7 +190,7 @@ void AdminRequest::answer_error(int status, std::string_view code, std::string_v
 }
 
 void AdminRequest::answer_error(const Error& error) {
-    answer_error(status_of(error.code), name(error.code), error.detail);
+    answer_error(status_of(error), name(error.code), error.detail);
 }
 
 void AdminRequest::finish(Reply reply) {

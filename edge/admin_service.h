@@ -17,6 +17,9 @@ namespace holdfast {
 
 class AdminRequest;
 
+// Of the answer to a request that has failed so.
+int status_of(const Error& error);
+
 class AdminService final : public Service {
   public:
     enum class Access { full, read_only };

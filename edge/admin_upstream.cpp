@@ -87,7 +87,8 @@ void AdminRequest::upstream(Body body) {
     operators_.upstream(order, [this, alive = alive_](Result<void> done) {
         if (!*alive) return;
         if (done) return answer(upstream_json(node_));
-        if (done.error().code == Code::denied) return answer_error(409, "refused", done.error().detail);
+        if (done.error().code == Code::denied && done.error().origin == Origin::client)
+            return answer_error(409, "refused", done.error().detail);
         answer_error(done.error());
     });
 }
