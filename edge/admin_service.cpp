@@ -158,7 +158,7 @@ bool AdminRequest::dispatch_post(Body body) {
     if (path_ == admin::kConfigRollback) return config_rollback(body), true;
     if (path_ == admin::kReconcile)
         return operators_.reconcile(then([this] { return reconcile_json(node_); })), true;
-    if (path_ == admin::kUndrain) return operators_.undrain(), answer(drain_json(node_)), true;
+    if (path_ == admin::kUndrain) return then([this] { return drain_json(node_); })(operators_.undrain()), true;
     return false;
 }
 

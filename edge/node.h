@@ -65,7 +65,7 @@ class Node {
     void hand_over(std::function<void(Result<void>)> done);
     // The operator's drain: as above without an end, and reversible. `by`: who, for the journal.
     void drain(const std::string& by);
-    void undrain(const std::string& by);
+    Result<void> undrain(const std::string& by);  // Code::exists: the node is ending
     bool draining() const { return draining_ || (finishing_ && !handing_over_); }
     bool ending() const { return finishing_; }
     bool drained() const { return parts_->refusing && exchanges_->size() == 0; }

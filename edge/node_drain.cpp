@@ -22,8 +22,9 @@ void Node::journal_drain(std::string_view action, const std::string& by) {
     journal("drain", fields);
 }
 
-void Node::undrain(const std::string& by) {
-    if (!draining_ || finishing_) return;
+Result<void> Node::undrain(const std::string& by) {
+    if (finishing_) return fail(Code::exists, Origin::local, "the node is ending");
+    if (!draining_) return {};
     draining_ = false;
     parts_->draining = false;
     parts_->refusing = false;
@@ -32,6 +33,7 @@ void Node::undrain(const std::string& by) {
     log::info("drain: ended");
     events_.add(seams_.loop.now().wall, "drain", "ended");
     journal_drain("undrain", by);
+    return {};
 }
 
 void Node::shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done) {

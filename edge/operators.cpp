@@ -163,9 +163,10 @@ void Operators::reconcile(Done done) {
     done(node_.reconciler().run());
 }
 
-void Operators::undrain() {
-    log::warn("operator: undrain by {}", who_);
-    node_.undrain(who_);
+Result<void> Operators::undrain() {
+    auto done = node_.undrain(who_);
+    if (done) log::warn("operator: undrain by {}", who_);
+    return done;
 }
 
 void Operators::upgraded() {

@@ -44,7 +44,7 @@ class Operators {
     // What waits for reconciliation is asked now. Refused (Code::exists) while it is held back.
     void reconcile(Done done);
     void drain();
-    void undrain();
+    Result<void> undrain();  // refused (Code::exists) when the node is ending
     void upgraded();  // an upgrade has begun
     // Somebody looks at what is known of one subject or request. The entry is not waited for, and looking is allowed
     // without a journal: a node whose disk is ill must be looked at. `what` is "cache get", "policy test" or "explain".

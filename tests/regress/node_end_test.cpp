@@ -1,6 +1,7 @@
 // The end of a node used to wait for its disk for ever, and for what was in flight however often it was asked to end.
 #include <catch2/catch.hpp>
 
+#include "edge/operators.h"
 #include "tests/sim/one_node.h"
 
 using namespace holdfast;
@@ -60,6 +61,26 @@ TEST_CASE("node: an end with a healthy disk loses nothing and says so") {
     one.run_for(2s);
     REQUIRE(end.ended);
     CHECK(end.how);
+}
+
+TEST_CASE("node: an undrain is refused by a node that is ending, and takes back a drain before that") {
+    OneNode one;
+    REQUIRE(one.start());
+    Operators operators(one.node(), "test");
+    CHECK(operators.undrain());  // of what does not drain: nothing to do
+    operators.drain();
+    REQUIRE(one.node().draining());
+    REQUIRE(operators.undrain());
+    CHECK_FALSE(one.node().draining());
+    End end;
+    end.ask(one, false);
+    const auto refused = operators.undrain();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::exists);
+    CHECK(refused.error().detail == "the node is ending");
+    CHECK(one.node().draining());
+    one.run_for(20s);
+    CHECK(end.ended);
 }
 
 TEST_CASE("node: asked again to end it waits for nothing in flight, and for the disk only shortly") {

@@ -55,7 +55,7 @@ TEST_CASE("reconcile: while the circuit is not closed or the node drains nobody 
     b.one.run_for(5s);
     CHECK(b.why_refused().find("draining") != std::string::npos);
     CHECK(b.one.central.calls().empty());
-    b.one.node().undrain("test");
+    REQUIRE(b.one.node().undrain("test"));
     CHECK(b.why_refused().empty());
     CHECK(b.settled(2s));
 }
