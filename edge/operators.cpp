@@ -159,8 +159,18 @@ void Operators::drain() {
 }
 
 void Operators::reconcile(Done done) {
-    log::info("operator: reconcile run by {}", who_);
-    done(node_.reconciler().run());
+    auto run = [copy = *this, done](Result<void> written) {
+        if (!written) return done(written);
+        auto begun = copy.node_.reconciler().run();
+        if (begun)
+            log::info("operator: reconcile run by {}", copy.who_);
+        else
+            copy.node_.journal("override", copy.fields({{"order", "reconcile run"},
+                                                        {"action", "refused"},
+                                                        {"why", begun.error().detail}}));
+        done(begun);
+    };
+    journal_then("override", fields({{"order", "reconcile run"}}), std::move(run));
 }
 
 Result<void> Operators::undrain() {

@@ -60,6 +60,29 @@ TEST_CASE("reconcile: while the circuit is not closed or the node drains nobody 
     CHECK(b.settled(2s));
 }
 
+TEST_CASE("reconcile: that an operator asked for it is in the journal, and that it was refused") {
+    Bench b;
+    b.outage();
+    b.provisional("o-1", "user-1");
+    b.one.run_for(15s);
+    const auto run = [&b] {
+        std::optional<Result<void>> told;
+        Operators(b.one.node(), "uid 7").reconcile([&told](Result<void> done) { told = std::move(done); });
+        REQUIRE(b.one.until([&told] { return told.has_value(); }));
+        return told->has_value();
+    };
+    const std::string asked = R"("fields":{"by":"uid 7","order":"reconcile run"})";
+    const std::string refused = R"("fields":{"by":"uid 7","order":"reconcile run","action":"refused","why":")";
+    CHECK_FALSE(run());
+    CHECK(b.entries(asked) == 1);
+    CHECK(b.entries(refused) == 1);
+    b.order(Mode::automatic);
+    CHECK(run());
+    CHECK(b.entries(asked) == 2);
+    CHECK(b.entries(refused) == 1);
+    CHECK(b.settled(2s));
+}
+
 TEST_CASE("reconcile: what the centre does not decide is asked again, later and later, and by an operator at once") {
     Bench b;
     b.outage();
