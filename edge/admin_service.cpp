@@ -152,7 +152,7 @@ bool AdminRequest::dispatch_post(Body body) {
         operators_.accept_store(text("reason"), then([this] { return peers_json(node_); }));
         return true;
     }
-    if (path_ == admin::kDrain) return operators_.drain(), answer(drain_json(node_)), true;
+    if (path_ == admin::kDrain) return drain(), true;
     if (path_ == admin::kUpgrade) return upgrade(), true;
     if (path_ == admin::kConfigReload) return config_reload(), true;
     if (path_ == admin::kConfigRollback) return config_rollback(body), true;
@@ -168,6 +168,13 @@ Operators::Done AdminRequest::then(std::function<std::string()> view) {
         if (!done) return answer_error(done.error());
         answer(view());
     };
+}
+
+void AdminRequest::drain() {
+    if (node_.ending() && !node_.draining())
+        return answer_error(409, "exists", "the node hands over to a new process: drain that one");
+    operators_.drain();
+    answer(drain_json(node_));
 }
 
 void AdminRequest::explain() {

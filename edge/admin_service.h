@@ -67,6 +67,7 @@ class AdminRequest final : public RequestHandler {
     void config_rollback(Body body);
     void config_history();
     void explain();
+    void drain();
     void answer(std::string json, std::string_view type = "application/json");
     void answer_error(int status, std::string_view code, std::string_view message);
     void answer_error(const Error& error);

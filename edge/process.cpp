@@ -144,6 +144,7 @@ Result<void> Process::upgrade() {
     auto started = Successor::start(
         ground_.loop, ground_.network, command_, ground_.doors, {},
         {[this] {
+             if (node_->draining()) return successor_failed("the node was drained meanwhile");
              handing_ = Handing::handing_over;
              manager_.status("handing over to a new process");
              node_->hand_over([this](const Result<void>& synced) {

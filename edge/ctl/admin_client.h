@@ -93,6 +93,7 @@
 //    "outcome","status":N,"code","durationUs":N}
 // POST /v1/drain {}                      {"draining":true,"inFlight":N,"connections":N,"done":bool}; GET answers the
 //                                        same and changes nothing: `drain --wait` asks until done is true
+//                                        409 while it hands over
 // POST /v1/undrain {}                    {"draining":false,"inFlight":N,"connections":N,"done":bool}; 409: it is ending
 // POST /v1/upgrade {}                    begins; GET tells how it stands: whoever serves the socket by then answers
 //   {"state":"none|preparing|handing-over|done|failed","pid":N,"successor"?:N,"error"?:"…"}

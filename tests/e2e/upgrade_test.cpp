@@ -147,6 +147,30 @@ TEST_CASE("e2e: a new process that fails at any moment is killed, and the node s
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
+TEST_CASE("e2e: a drain that is given while a new process prepares itself stands, and the upgrade fails") {
+    const Folder folder;
+    const std::string path = folder.path + "/holdfast", may = folder.path + "/may";
+    Site site(own_program(path));
+    const std::string before = pid_text(site);
+    install(path, fmt::format("while [ ! -e {} ]; do sleep 0.01; done\nprintf 'prepared\\n' >&$fd\nread -r go <&$fd\n",
+                              may));
+    Finished done;
+    std::thread upgrading([&] { done = site.ctl({"upgrade"}); });
+    const bool prepares = eventually(5s, [&] { return site.admin_get("/v1/upgrade").text("state") == "preparing"; });
+    const int drained = site.ctl({"drain"}).status;
+    write_file(may, "");
+    upgrading.join();
+    INFO(done.err);
+    CHECK(prepares);
+    CHECK(drained == 0);
+    CHECK(done.status == 1);
+    CHECK(done.err.find("the node was drained meanwhile") != std::string::npos);
+    CHECK(pid_text(site) == before);
+    CHECK(site.monitor("/readyz").status == 503);
+    REQUIRE(site.ctl({"undrain"}).status == 0);
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
+}
+
 TEST_CASE("e2e: a new process that hangs is ended, the node serves on meanwhile, and the next upgrade works") {
     const Folder folder;
     const std::string path = folder.path + "/holdfast", pid_file = folder.path + "/pid";
