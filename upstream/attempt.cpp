@@ -77,7 +77,7 @@ void Attempt::go(PooledConnection connection) {
     if (head.empty()) {
         pool_.give_back(std::move(connection));
         soon_ = loop_.after(Nanos{0}, [this] {
-            Error error{Code::cancelled, Origin::local, false, "the lease of this probe could have run out"};
+            Error error{Code::cancelled, Origin::local, false, "it may not be sent any more"};
             finish(without_answer(CallKind::ignored, FailureKind::local, std::move(error)));
         });
         return;

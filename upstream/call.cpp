@@ -101,9 +101,24 @@ void Call::arm(Nanos delay) {
         timer_ = upstream_.loop_.after(delay, [this] { timer_fired(); });
 }
 
+// Why the request may not leave any more: place, connection and signature take their time, and what allowed the try may
+// be over meanwhile. A permit of another state of the circuit needs a new one.
+std::optional<CallStop> Call::refusal(Now now) {
+    if (spec_.may_retry && !spec_.may_retry()) return CallStop::forbidden;
+    Circuit& circuit = upstream_.circuit_;
+    if (spec_.always || spec_.permit.generation() == circuit.generation()) return std::nullopt;
+    Admission again = circuit.admit(spec_.caller, now, upstream_.rng_);
+    upstream_.circuit_touched();
+    if (!again.admitted()) return CallStop::circuit;
+    spec_.permit = std::move(again.permit);
+    return std::nullopt;
+}
+
 std::string_view Call::write_head() {
     std::string& head = upstream_.head_;
     head.clear();
+    refused_ = refusal(upstream_.loop_.now());
+    if (refused_) return {};
     CentralRequest request;
     request.probe_epoch = spec_.permit.epoch();
     if (request.probe_epoch != 0) {
@@ -149,6 +164,7 @@ void Call::no_place() {
 }
 
 void Call::timed_out() {
+    if (refused_) return;  // attempt_done comes
     const Now now = upstream_.loop_.now();
     const Pool& pool = *upstream_.endpoints_[endpoint_].pool;
     AttemptResult result;
@@ -172,10 +188,10 @@ void Call::timed_out() {
 
 void Call::attempt_done(AttemptResult&& result) {
     const Now now = upstream_.loop_.now();
-    if (result.failure == FailureKind::overloaded_local) {  // the queue was full: no try has begun
+    if (refused_ || result.failure == FailureKind::overloaded_local) {  // or the queue was full: it was no try
         spec_.permit.drop();
         if (records_.empty()) last_ = std::move(result);
-        return finish(CallStop::nothing_to_call);
+        return finish(refused_.value_or(CallStop::nothing_to_call));
     }
     settle(std::move(result), now);
     next_or_finish();

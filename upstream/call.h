@@ -40,8 +40,8 @@ struct CallSpec {
     std::shared_ptr<const std::string> body;  // owners: the exchange and its call, whichever lives longer
     std::shared_ptr<const Forward> forward{};  // goes out instead of `body`; owners: the same
     MonoTime deadline;                        // the whole call's
-    // Asked before each retry: false ends the call with what it has (the operator has ordered `degraded` meanwhile).
-    // Empty: always. May be called as long as the call lives.
+    // Asked before each retry, and before a request leaves: false ends the call with what it has (the operator has
+    // ordered `degraded` meanwhile). Empty: always. May be called as long as the call lives.
     std::function<bool()> may_retry;
     // Asked, before `done`, by a call whose last try timed out and goes on: who takes its late answer, at most once, at
     // any time while the Upstream lives. Empty: the try ends with the call.
@@ -128,6 +128,7 @@ class Call {
     std::optional<CallStop> plan_retry(Nanos& wait, Now now);
     void next_or_finish();
     void finish(CallStop stop);
+    std::optional<CallStop> refusal(Now now);
     std::string_view write_head();
     bool over() const { return step_ == Step::over; }
 
@@ -143,6 +144,7 @@ class Call {
     std::optional<std::string> taken_; // some try said that the order is pending: the centre's number of it
     std::uint64_t tried_ = 0; // a bit for each endpoint that failed, for the choice of the next
     bool fresh_ = false;      // the next try takes a fresh connection
+    std::optional<CallStop> refused_;  // why the try, which has its connection, is not sent
     MonoTime started_{};      // of the try
     Nanos limit_{0};          // of the try
     AttemptResult last_;      // of the last try that has ended

@@ -1,0 +1,61 @@
+// Calls that wait: for a place, for a connection, for the loop. What they may still do when their turn comes.
+#include "tests/unit/upstream_doubles.h"
+#include "upstream/call.h"
+
+using namespace holdfast;
+using namespace holdfast::testing;
+
+TEST_CASE("call: what waits for a place is not sent once an order or the circuit forbids it") {
+    for (const bool by_order : {true, false}) {
+        UpstreamBench b;
+        b.options.pool.connections = 1;
+        b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, kPass), 500ms); };
+        b.begin();
+        bool allowed = true;
+        UpstreamBench::One runs, waits, live;
+        b.start(runs, b.spec(1));
+        auto s = b.spec(2);
+        s.may_retry = [&allowed] { return allowed; };
+        b.start(waits, std::move(s));
+        b.loop.run_for(100ms);
+        if (by_order)
+            allowed = false;
+        else
+            b.upstream->circuit().force(Forced::open, b.loop.now().mono + 1min, b.loop.now());
+        b.upstream->circuit_touched();
+        b.loop.run_for(401ms);
+        REQUIRE(runs.result);
+        REQUIRE(waits.result);  // at once, without the wait before a retry
+        CHECK(waits.result->stop == (by_order ? CallStop::forbidden : CallStop::circuit));
+        CHECK(waits.result->failure == FailureKind::local);
+        CHECK(waits.result->ladder_may_follow());
+        CHECK(waits.result->attempts.empty());
+        CHECK(b.net.requests.size() == 1);
+        CHECK(b.upstream->status().endpoints[0].busy == 0);
+        auto always = b.spec(3);
+        always.always = true;
+        b.start(live, std::move(always));
+        b.loop.run_for(1s);
+        REQUIRE(live.result);
+        CHECK(live.result->ok());
+    }
+}
+
+TEST_CASE("call: a circuit that opens while it connects stops the call, one that has closed again does not") {
+    UpstreamBench b;
+    b.options.pool.idle = 0;
+    b.begin();
+    for (const bool closed_again : {false, true}) {
+        UpstreamBench::One one;
+        b.start(one, b.spec(1));
+        b.upstream->circuit().force(Forced::open, b.loop.now().mono + 1min, b.loop.now());
+        if (closed_again) b.upstream->circuit().force(Forced::closed, b.loop.now().mono + 1min, b.loop.now());
+        b.upstream->circuit_touched();
+        b.loop.run_for(1s);
+        REQUIRE(one.result);
+        CHECK(one.result->ok() == closed_again);
+        CHECK(b.net.requests.size() == (closed_again ? 1 : 0));
+        CHECK(b.window().calls() == (closed_again ? 1 : 0));
+        b.upstream->circuit().force(Forced::closed, b.loop.now().mono + 1min, b.loop.now());
+    }
+}
