@@ -19,7 +19,7 @@ AttemptResult without_answer(CallKind kind, FailureKind failure, Error error) {
 } // namespace
 
 Attempt::Attempt(Loop& loop, Pool& pool, json::Document& doc, Spec spec, WriteHead write_head,
-                 std::function<void()> started, Done done)
+                 std::function<bool()> started, Done done)
     : loop_(loop),
       pool_(pool),
       doc_(doc),
@@ -32,8 +32,7 @@ Attempt::Attempt(Loop& loop, Pool& pool, json::Document& doc, Spec spec, WriteHe
         return;
     }
     auto waiting = pool_.wait([this](Place place) {
-        begin(std::move(place));
-        if (on_started_) on_started_();
+        if (!on_started_ || on_started_()) begin(std::move(place));
     });
     if (waiting) {
         pending_ = std::move(*waiting);

@@ -47,9 +47,9 @@ class Attempt {
         std::shared_ptr<const Forward> forward;  // what was passed on; owners: as of `body`
     };
     // `done` is called once, never inside the constructor and never after destruction; the Attempt may be destroyed in
-    // it. `started` is called when the place comes later than the constructor: see started(). Requires: pool and doc
-    // outlive it.
-    Attempt(Loop& loop, Pool& pool, json::Document& doc, Spec spec, WriteHead write_head, std::function<void()> started,
+    // it. `started` is called when the place comes later than the constructor: see started(). False: the place is not
+    // taken, nothing begins and `done` is not called. Requires: pool and doc outlive it.
+    Attempt(Loop& loop, Pool& pool, json::Document& doc, Spec spec, WriteHead write_head, std::function<bool()> started,
             Done done);
     ~Attempt();
     Attempt(const Attempt&) = delete;
@@ -75,7 +75,7 @@ class Attempt {
     json::Document& doc_;
     Spec spec_;
     WriteHead write_head_;
-    std::function<void()> on_started_;
+    std::function<bool()> on_started_;
     Done done_;
     Place place_;
     PooledConnection connection_;

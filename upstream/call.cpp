@@ -81,7 +81,7 @@ void Call::send_attempt(std::shared_ptr<const std::string> body) {
     }
     attempt_ = std::make_unique<Attempt>(
         upstream_.loop_, *upstream_.endpoints_[endpoint_].pool, upstream_.doc_, std::move(spec),
-        [this] { return write_head(); }, [this] { attempt_started(); },
+        [this] { return write_head(); }, [this] { return place_came(); },
         [this](AttemptResult&& r) { attempt_done(std::move(r)); });
     if (attempt_->started()) return attempt_started();
     arm(spec_.deadline - now.mono);  // a place may never come
@@ -92,6 +92,14 @@ void Call::attempt_started() {
     started_ = upstream_.loop_.now().mono;
     limit_ = std::min(upstream_.estimator_.timeout(started_), Nanos(spec_.deadline - started_));
     arm(limit_);
+}
+
+// From the queue; whether the try may begin: one that cannot finish in what is left of the deadline does not.
+bool Call::place_came() {
+    const MonoTime now = upstream_.loop_.now().mono;
+    const bool fits = now + upstream_.time_needed(now) <= spec_.deadline;
+    fits ? attempt_started() : arm(Nanos{0});  // which ends it as if no place had come
+    return fits;
 }
 
 void Call::arm(Nanos delay) {

@@ -118,6 +118,7 @@ class Call {
     void prepared(Result<AlipayWire::Made> made);
     void send_attempt(std::shared_ptr<const std::string> body);
     void attempt_started();
+    bool place_came();
     void attempt_done(AttemptResult&& result);
     void arm(Nanos delay);
     void timer_fired();

@@ -59,3 +59,27 @@ TEST_CASE("call: a circuit that opens while it connects stops the call, one that
         b.upstream->circuit().force(Forced::closed, b.loop.now().mono + 1min, b.loop.now());
     }
 }
+
+TEST_CASE("call: a try whose place comes too late to finish is not begun, and its place serves the next") {
+    UpstreamBench b;
+    b.options.pool.connections = 1;
+    b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, kPass), 1950ms); };
+    b.begin();
+    UpstreamBench::One runs, waits, next;
+    b.start(runs, b.spec(1));
+    b.start(waits, b.spec(2, 2s));
+    b.start(next, b.spec(3, 10s));
+    b.loop.run_for(1980ms);
+    REQUIRE(runs.result);
+    CHECK(runs.result->ok());
+    REQUIRE(waits.result);
+    CHECK(waits.result->failure == FailureKind::overloaded_local);
+    CHECK(waits.result->stop == CallStop::nothing_to_call);
+    CHECK(waits.result->attempts.empty());
+    b.loop.run_for(5s);
+    REQUIRE(next.result);
+    CHECK(next.result->ok());
+    CHECK(b.net.requests.size() == 2);
+    CHECK(b.window().calls() == 2);
+    CHECK(b.upstream->status().endpoints[0].busy == 0);
+}
