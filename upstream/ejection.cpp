@@ -122,6 +122,15 @@ void Ejection::restore(std::size_t endpoint, MonoTime now) {
     one = std::move(fresh);
 }
 
+void Ejection::end_probes(MonoTime now) {
+    for (One& one : endpoints_) {
+        if (one.down) one.back = now;
+        one.down = false;
+        one.good_probes = one.bad_probes = 0;
+        one.probed.reset();
+    }
+}
+
 void Ejection::keep_half(MonoTime now) {
     while (!half_serves(std::nullopt, now)) {
         std::optional<std::size_t> next;

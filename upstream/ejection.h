@@ -57,7 +57,9 @@ class Ejection {
     void set_weighs(std::size_t endpoint, bool weighs) { endpoints_[endpoint].weighs = weighs; }
     // A reload: what is ejected stays so; endpoints that are not `present` count no more, new ones begin well.
     void reconfigure(EjectionOptions options, const std::vector<bool>& present);
-    // After either of the two: brings back as many as half of those that count now asks for. First those that their
+    // There are no active probes any more: what they said is forgotten, and who was out by their word alone is back.
+    void end_probes(MonoTime now);
+    // After any of the three: brings back as many as half of those that count now asks for. First those that their
     // tries took out, the soonest end before others, then those that probes find bad, and an operator's last.
     void keep_half(MonoTime now);
 

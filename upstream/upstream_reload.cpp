@@ -98,6 +98,7 @@ Result<void> Upstream::reconfigure(UpstreamOptions options, bool fresh_connectio
     count_present();
     ejection_.reconfigure(options_.ejection, present);
     for (std::size_t i = 0; i < endpoints_.size(); ++i) ejection_.set_weighs(i, endpoints_[i].weight > 0);
+    if (options_.health.path.empty()) ejection_.end_probes(now.mono);
     keep_half();
     if (options_.mirror != before.mirror || fresh_connections) make_mirror();
     estimator_.reconfigure(options_.timeout);

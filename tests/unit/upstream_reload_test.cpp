@@ -92,6 +92,37 @@ TEST_CASE("upstream reload: those that are out come back until half of what is l
     CHECK(told.back() == "in " + url(1));
 }
 
+TEST_CASE("upstream reload: without probes, what only they kept out serves again, an operator's stays out") {
+    UpstreamBench b;
+    b.options = with(b.options, {{"https://192.0.2.1", 1}, {"https://192.0.2.2", 1}, {"https://192.0.2.3", 1},
+                                 {"https://192.0.2.4", 1}});
+    b.options.health = {.path = "/healthz", .interval = 1s, .timeout = 100ms};
+    std::vector<std::string> told;
+    b.observers.on_ejection = [&](std::size_t i, bool is_out) {
+        told.push_back((is_out ? "out " : "in ") + b.upstream->endpoint_url(i));
+    };
+    b.net.serve = [](const std::string& host, FakeStream& s) { s.send(reply(host == "192.0.2.2" ? 503 : 200, kPass)); };
+    b.begin();
+    b.loop.run_for(5s);
+    const auto status = [&b](std::size_t i) { return b.upstream->status().endpoints[i]; };
+    REQUIRE(status(1).out == Out::probes);
+    REQUIRE(b.upstream->eject("https://192.0.2.1", 1h));
+    told.clear();
+    auto other = b.options;
+    other.health.path = "/ready";
+    REQUIRE(b.upstream->reconfigure(other, false));
+    CHECK(status(1).out == Out::probes);  // there are probes still, to bring it back
+    other.health.path.clear();
+    REQUIRE(b.upstream->reconfigure(other, false));
+    CHECK(status(1).out == Out::no);
+    CHECK(status(1).slow_start);
+    CHECK_FALSE(status(1).probed);
+    CHECK_FALSE(status(2).probed);
+    CHECK_FALSE(status(2).slow_start);
+    CHECK(status(0).out == Out::by_hand);
+    CHECK(told == std::vector<std::string>{"in https://192.0.2.2"});
+}
+
 TEST_CASE("upstream reload: a weight that goes brings back what may not stay out") {
     UpstreamBench b;
     b.options = with(b.options, {{"https://192.0.2.1", 1}, {"https://192.0.2.2", 1}, {"https://192.0.2.3", 1},
