@@ -25,13 +25,14 @@ std::uint64_t sequence_of(std::string_view key) {
 } // namespace
 
 void NonceLog::State::close() {
-    while (!waiting.empty()) {
-        const std::size_t n = std::min(waiting.size(), kNoncesPerValue);
+    std::size_t done = 0;
+    while (done < waiting.size()) {
+        const std::size_t n = std::min(waiting.size() - done, kNoncesPerValue);
         std::string plain;
         plain.reserve(n * 24);
         wire::Writer w(plain);
         WallTime last{};
-        for (std::size_t i = 0; i < n; ++i) {
+        for (std::size_t i = done; i < done + n; ++i) {
             w.raw(waiting[i].first.data(), waiting[i].first.size());
             w.i64(waiting[i].second.time_since_epoch().count());
             last = std::max(last, waiting[i].second);
@@ -44,10 +45,11 @@ void NonceLog::State::close() {
             std::clamp<std::int64_t>(unix_seconds(last + kNonceKeepBeyond), 0, UINT32_MAX - 1));
         std::string bound(1, static_cast<char>(kNonces));
         env.codec().seal(bound + op.key, {RecordKind::value, 0, keep_until, 0}, plain, op.value);
-        if (!env.batch().add(std::move(op))) return;
+        if (!env.batch().add(std::move(op))) break;
         ++next;
-        waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(n));
+        done += n;
     }
+    waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
 void NonceLog::State::release_doubt(Now now) {

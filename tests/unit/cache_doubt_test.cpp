@@ -1,5 +1,8 @@
 #include <cerrno>
 
+#include "cache/nonce_state.h"
+#include "cache/state_store.h"
+#include "tests/unit/cache_state_bench.h"
 #include "tests/unit/cache_storage_bench.h"
 
 using namespace holdfast;
@@ -134,4 +137,31 @@ TEST_CASE("storage: whichever read of state/ fails at the start, it is never tak
         nonces_there = replayed(b);
     }
     CHECK(told >= 6);
+}
+
+TEST_CASE("storage: nonces that waited for an ill disk are all written once it is well, in order and none twice") {
+    struct Nothing {
+        explicit Nothing(StateStore&) {}
+    };
+    StateBench<Nothing> b;
+    NonceLog log(*b.env);
+    std::size_t next = 0;
+    const WallTime first = b.loop.now().wall + 300s;
+    const auto append = [&] { log.append(NonceFingerprint{}, first + Seconds(next++)); };
+    b.fault = EIO;
+    append();
+    b.loop.advance(50ms);
+    REQUIRE_FALSE(b.env->health().ok);
+    for (std::size_t i = 0; i < 5 * kNoncesPerValue + 7; ++i) append();  // while the first one is committed again
+    b.fault = 0;
+    b.loop.advance(10s, 10ms);
+    append();
+    b.loop.advance(50ms);
+    std::size_t got = 0;
+    log.replay(WallTime(), [&](const NonceFingerprint&, WallTime expires) {
+        CHECK(expires == first + Seconds(got));
+        ++got;
+    });
+    CHECK(got == next);
+    CHECK(log.lost() == 0);
 }
