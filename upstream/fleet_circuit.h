@@ -27,6 +27,7 @@ inline constexpr Nanos kNodeRefresh = 30s;       // of a node's record
 inline constexpr Nanos kOpenJitter = 100ms;      // so that not every node opens at once
 inline constexpr Nanos kElectionJitter = 500ms;  // of nodes that may probe
 inline constexpr Nanos kVolunteerWait = 2s;      // for votes of the new epoch, before a node without one offers
+inline constexpr Nanos kOrderSlack = 60s;        // for wall clocks that differ; more than kNodeRefresh shows how much
 inline constexpr Nanos kReadEvery = 5s;          // linearizable reads, as proof of freshness; D/3 when shorter
 
 struct FleetOptions {
@@ -160,6 +161,7 @@ class FleetCircuit {
     NodeRecord node_record(Now now) const;
     VoteRecord vote_record(std::uint64_t epoch) const;
     std::optional<FleetWrite> plan_enroll(Now now) const;
+    bool order_over(Now now) const;
     std::optional<FleetWrite> plan_end_order(Now now) const;
     std::optional<FleetWrite> plan_verdict(Now now) const;
     std::optional<FleetWrite> plan_open(Now now);

@@ -47,8 +47,18 @@ std::optional<FleetWrite> FleetCircuit::plan_enroll(Now now) const {
     return w;
 }
 
+// Whether the override may be taken from the store, for all. Who saw it come counts its span. Who only read it would
+// begin anew with every restart, so its author's deadline counts too, with slack: a wall clock that is ahead must not
+// end it early. By how much ours is, the records show that other nodes write meanwhile.
+bool FleetCircuit::order_over(Now now) const {
+    if (now.mono >= order_clear_) return true;
+    Nanos ahead{0};
+    for (const auto& [node, skew] : skews_) ahead = std::max(ahead, -skew);
+    return now.mono >= order_until_ + kOrderSlack && now.wall >= order_.deadline + kOrderSlack + ahead;
+}
+
 std::optional<FleetWrite> FleetCircuit::plan_end_order(Now now) const {
-    if (now.mono < order_clear_ || view_.order()->mod != order_mod_) return std::nullopt;
+    if (!order_over(now) || view_.order()->mod != order_mod_) return std::nullopt;
     FleetWrite w = write(Kind::end_order);
     guard_state(w.txn);
     put_state(w.txn, CircuitState::half_open, "override_ended", 0, 0);

@@ -184,6 +184,36 @@ TEST_CASE("fleet: schedule 23, two operators at once: both are answered, the lat
     f.recovers();
 }
 
+TEST_CASE("fleet: an override ends by itself although every node that saw it come has restarted") {
+    Fleet3 f;
+    REQUIRE(f.order(0, FleetOrder::open, 10min));
+    const MonoTime ordered = f.loop.now().mono;
+    const std::uint64_t epoch = f.state()->epoch;
+    f.run(9min + 50s);
+    for (auto& n : f.nodes) n->crash();
+    f.run(1s);
+    for (auto& n : f.nodes) n->start();
+    CHECK(f.run_until([&] { return f.state()->epoch > epoch; }, 10min));
+    const Nanos took = f.loop.now().mono - ordered;
+    CHECK(took >= 10min);
+    CHECK(took <= 10min + kOrderSlack + 10s);
+    CHECK(f.state()->cause != "override");
+    f.recovers();
+}
+
+TEST_CASE("fleet: a node whose clock is ahead and that did not see an override come does not end it early") {
+    Fleet3 f;
+    REQUIRE(f.order(0, FleetOrder::open, 10min));
+    const std::uint64_t epoch = f.state()->epoch;
+    f.node(1).crash();
+    f.node(1).view.jump_wall(1h);
+    f.node(1).start();
+    f.run(9min);
+    CHECK(f.state()->epoch == epoch);
+    CHECK(f.run_until([&] { return f.state()->epoch > epoch; }, 2min));
+    f.recovers();
+}
+
 TEST_CASE("fleet: schedule 24, a node restarts with a lost epoch, an old one, and one ahead of the store") {
     for (int kind = 0; kind < 3; ++kind) {
         Fleet3 f;
