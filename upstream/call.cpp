@@ -91,6 +91,7 @@ void Call::attempt_started() {
     step_ = Step::trying;
     started_ = upstream_.loop_.now().mono;
     limit_ = std::min(upstream_.estimator_.timeout(started_), Nanos(spec_.deadline - started_));
+    stalled_ = false;
     arm(limit_);
 }
 
@@ -174,6 +175,7 @@ void Call::no_place() {
 void Call::timed_out() {
     if (refused_) return;  // attempt_done comes
     const Now now = upstream_.loop_.now();
+    if (now.mono - started_ > limit_ + kStallSeen && !std::exchange(stalled_, true)) return arm(Nanos{0});
     const Pool& pool = *upstream_.endpoints_[endpoint_].pool;
     AttemptResult result;
     result.was_sent = attempt_->sent();

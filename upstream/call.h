@@ -148,6 +148,7 @@ class Call {
     std::optional<CallStop> refused_;  // why the try, which has its connection, is not sent
     MonoTime started_{};      // of the try
     Nanos limit_{0};          // of the try
+    bool stalled_ = false;    // the limit was found late, and the loop has had its turn since
     AttemptResult last_;      // of the last try that has ended
     std::vector<AttemptRecord> records_;
 };

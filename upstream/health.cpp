@@ -13,11 +13,17 @@ HealthProbe::HealthProbe(Loop& loop, Pool& pool, HealthOptions options, std::fun
 }
 
 void HealthProbe::woken() {
-    if (probing_) return answered(false); // its limit has passed
+    const MonoTime now = loop_.now().mono;
+    if (probing_) { // its limit has passed
+        if (now > limit_ + kStallSeen && !std::exchange(stalled_, true)) return timer_->restart(Nanos{0});
+        return answered(false);
+    }
     probing_ = true;
+    stalled_ = false;
+    limit_ = now + options_.timeout;
     timer_->restart(options_.timeout);
     if (connection_.client && connection_.client->usable()) return ask();
-    connecting_ = pool_.connect(loop_.now().mono + options_.timeout, [this](Result<PooledConnection> c) {
+    connecting_ = pool_.connect(limit_, [this](Result<PooledConnection> c) {
         // Our own trouble (names, descriptors) says nothing about the endpoint.
         if (!c) return c.error().origin == Origin::local ? rest() : answered(false);
         connection_ = std::move(*c);

@@ -34,6 +34,8 @@ class HealthProbe {
     std::function<void(bool)> verdict_;
     std::string head_;
     bool probing_ = false;
+    bool stalled_ = false; // the limit was found late, and the loop has had its turn since
+    MonoTime limit_{};     // of the probe
     PooledConnection connection_;
     std::unique_ptr<Pending> connecting_;
     std::unique_ptr<Timer> timer_; // the probe's limit, or the time of the next one

@@ -17,6 +17,10 @@
 
 namespace holdfast {
 
+// A timer that fires so late tells of a stall of our own: answers may lie unread. Who judges a peer by it arms it once
+// more for now, so that the loop reads them first.
+inline constexpr Nanos kStallSeen = 5ms;
+
 struct PoolOptions {
     std::uint32_t connections = 256; // tries at a time
     std::uint32_t queue = 1024;      // calls that wait for a place

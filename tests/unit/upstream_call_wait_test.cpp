@@ -83,3 +83,28 @@ TEST_CASE("call: a try whose place comes too late to finish is not begun, and it
     CHECK(b.window().calls() == 2);
     CHECK(b.upstream->status().endpoints[0].busy == 0);
 }
+
+TEST_CASE("call: after a stall of our own an answer that lay there is read before the try is judged") {
+    UpstreamBench b;
+    bool answers = true;
+    b.net.serve = [&answers](const std::string&, FakeStream& s) {
+        if (answers) s.send(reply(200, kPass), 3100ms);  // behind the limit, as an event of the loop
+    };
+    b.begin();
+    UpstreamBench::One answered, silent;
+    b.start(answered, b.spec(1, 3s));
+    b.loop.run_for(100ms);
+    b.loop.stall(4s);
+    b.loop.run_for(10ms);
+    REQUIRE(answered.result);
+    CHECK(answered.result->ok());
+    CHECK(b.window().failures == 0);
+    answers = false;
+    b.start(silent, b.spec(2, 3s));
+    b.loop.run_for(100ms);
+    b.loop.stall(4s);
+    b.loop.run_for(10ms);
+    REQUIRE(silent.result);
+    CHECK(silent.result->failure == FailureKind::timeout);
+    CHECK(b.window().failures == 1);
+}

@@ -42,6 +42,8 @@ class ManualLoop : public Loop {
         move_to(end);
     }
     void settle() { run_for(Nanos{0}); }
+    // A callback that takes so long: what was due meanwhile runs afterwards, in its order.
+    void stall(Nanos span) { move_to(now_.mono + span); }
 
   private:
     struct ManualTimer : Timer {

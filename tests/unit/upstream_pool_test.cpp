@@ -159,3 +159,19 @@ TEST_CASE(
     b.loop.run_for(60s);
     CHECK(ejected.size() <= 2);
 }
+
+TEST_CASE("health: after a stall of our own an answer that lay there is read before the probe is judged") {
+    UpstreamBench b;
+    b.options.endpoints = {*parse_endpoint("https://192.0.2.1"), *parse_endpoint("https://192.0.2.2")};
+    b.options.health = {.path = "/healthz", .interval = 1s, .timeout = 100ms};
+    b.options.ejection.probe_failures = 1;
+    b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, ""), 110ms); };
+    b.begin();
+    b.loop.run_for(1050ms);
+    REQUIRE(b.net.requests.size() == 2);
+    b.loop.stall(500ms);
+    b.loop.run_for(10ms);
+    for (const EndpointStatus& one : b.upstream->status().endpoints) CHECK(one.probed == true);
+    b.loop.run_for(2s);  // nothing stalls, and the answers come too late
+    CHECK(b.upstream->status().endpoints[0].probed == false);
+}
