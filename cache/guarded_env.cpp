@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "cache/record.h"
 #include "edge/base/log.h"
@@ -174,21 +175,59 @@ Result<void> GuardedEnv::write_guard() {
     return files::sync_dir(files::parent_of(guard_path_));
 }
 
-void GuardedEnv::after_commit(bool ok) {
-    const bool want = !ok || held_;
-    if (want != doubting_) write_doubt(want);
+void GuardedEnv::begins() {
+    const std::lock_guard lock(mutex_);
+    running_ = true;
 }
 
-void GuardedEnv::write_doubt(bool set) {
+void GuardedEnv::hangs() {
+    const std::lock_guard lock(mutex_);
+    if (running_) put_doubt(true);
+}
+
+void GuardedEnv::ends(bool ok) {
+    {
+        const std::lock_guard lock(mutex_);
+        running_ = false;
+        put_doubt(!ok || held_);
+        if (std::exchange(synced_, true)) return;
+    }
+    sync_doubt();
+}
+
+void GuardedEnv::hold_doubt(bool hold) {
+    const std::lock_guard lock(mutex_);
+    held_ = hold;
+    if (hold) put_doubt(true);
+}
+
+void GuardedEnv::put_doubt(bool set) {
+    if (set == doubting_) return;
     doubting_ = set;
+    synced_ = false;
     const char flag = set ? '1' : '0';
-    if (::pwrite(guard_.get(), &flag, 1, kDoubtAt) == 1 && ::fdatasync(guard_.get()) == 0) return;
+    if (::pwrite(guard_.get(), &flag, 1, kDoubtAt) == 1) return;
     // A guard that is not as it should be is doubted too.
     if (set && ::ftruncate(guard_.get(), 0) != 0) log::error("{} cannot be written", guard_path_);
 }
 
+// A flag that is set while this waits is not missed: it has made synced_ false again.
+void GuardedEnv::sync_doubt() {
+    if (::fdatasync(guard_.get()) == 0) return;
+    const std::lock_guard lock(mutex_);
+    if (doubting_ && ::ftruncate(guard_.get(), 0) != 0) log::error("{} cannot be written", guard_path_);
+}
+
 Result<void> GuardedEnv::mark_clean() {
-    if (held_ || doubting_) return {}; // the next start must know
+    {
+        const std::lock_guard lock(mutex_);
+        if (held_) put_doubt(true);
+        if (doubting_) {  // the next start must know
+            if (!std::exchange(synced_, true) && ::fdatasync(guard_.get()) != 0)
+                return tl::unexpected(files::error_of(errno, "sync", guard_path_));
+            return {};
+        }
+    }
     if (::unlink(guard_path_.c_str()) != 0 && errno != ENOENT)
         return tl::unexpected(files::error_of(errno, "remove", guard_path_));
     return files::sync_dir(files::parent_of(guard_path_));

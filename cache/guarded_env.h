@@ -7,10 +7,10 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +18,7 @@
 #include "cache/env_scan.h"
 #include "cache/files.h"
 #include "cache/lmdb.h"
+#include "cache/write_job.h"
 #include "edge/base/result.h"
 
 namespace holdfast {
@@ -39,12 +40,12 @@ struct GuardOptions {
     std::function<int()> fault, read_fault; // see lmdb::EnvOptions
 };
 
-class GuardedEnv {
+class GuardedEnv final : public CommitWatch {
   public:
     // exists: another process has it. Other errors: the folder cannot be made or moved.
     static Result<std::unique_ptr<GuardedEnv>> open(GuardOptions options, WallTime now);
     // The guard stays unless mark_clean() came before.
-    ~GuardedEnv();
+    ~GuardedEnv() override;
 
     const std::shared_ptr<lmdb::Env>& env() const { return env_; }
     std::uint64_t generation() const { return generation_; }
@@ -57,11 +58,14 @@ class GuardedEnv {
     bool behind() const { return doubted_ && !fresh_; }
     const std::string& note() const { return note_; } // one sentence for the log when something was done; else empty
 
-    // After a commit that failed the guard says, rewritten in place (which works on a full disk), that writes may be
-    // missing; after one that worked, while nothing holds the doubt, that none are. On any thread.
-    void after_commit(bool ok);
-    // Holds the doubt although commits work again: something is lost for good.
-    void hold_doubt(bool hold) { held_ = hold; }
+    // After a commit that failed, and while one hangs, the guard says, rewritten in place (which works on a full disk),
+    // that writes may be missing; after one that worked, while nothing holds the doubt, that none are. What is said on
+    // the loop reaches the file and so outlives the process; it is synced by the thread of the next commit.
+    void begins() override;
+    void hangs() override;
+    void ends(bool ok) override;
+    // Holds the doubt although commits work again: something is lost for good. On the loop.
+    void hold_doubt(bool hold);
     // Everything is synced and nothing will be written: the next start need not scan.
     Result<void> mark_clean();
 
@@ -72,7 +76,8 @@ class GuardedEnv {
     Result<void> move_aside(const GuardOptions& options, const std::string& why, WallTime now);
     Result<void> open_env(const GuardOptions& options);
     Result<void> write_guard();
-    void write_doubt(bool set);
+    void put_doubt(bool set); // under mutex_
+    void sync_doubt();
 
     std::shared_ptr<lmdb::Env> env_; // owners: this, the batch that writes it, and a commit under way
     files::Fd lock_, guard_;
@@ -80,8 +85,11 @@ class GuardedEnv {
     std::uint64_t generation_ = 0;
     bool fresh_ = false, moved_aside_ = false, crashed_ = false, rebooted_ = false, doubted_ = false;
     std::string note_, why_aside_;
-    std::atomic<bool> held_ = false;
-    std::atomic<bool> doubting_ = false; // what the guard says
+    std::mutex mutex_; // of what follows; never held over a sync
+    bool held_ = false;
+    bool running_ = false;  // a commit is: one that ends as the loop says that it hangs must not leave a doubt behind
+    bool doubting_ = false; // what the guard says
+    bool synced_ = true;    // ... and whether a crash of the machine leaves it
 };
 
 } // namespace holdfast

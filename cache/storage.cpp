@@ -248,6 +248,11 @@ bool Storage::can_answer_provisional() const {
     return s.values.sound() && s.journal && s.journal->health().ok && s.evidence;
 }
 
+void Storage::abandon() {
+    for (StoreEnv* env : {static_cast<StoreEnv*>(&state_->state_env), static_cast<StoreEnv*>(&state_->cache_env)})
+        if (env->open() && env->batch().owes()) env->guarded().hold_doubt(true);
+}
+
 void Storage::drain(std::function<void(Result<void>)> done) {
     State* s = state_.get();
     // A journal that cannot be written must not keep the stores from ending cleanly.

@@ -68,6 +68,8 @@ class Storage {
     bool can_answer_provisional() const;
     // Commits and syncs all that is queued, marks a clean end; `done` on the loop. For the end of a drain.
     void drain(std::function<void(Result<void>)> done);
+    // The process ends over a drain() that goes on: the next start is to know that what is left was not written.
+    void abandon();
 
   private:
     struct State;

@@ -65,7 +65,7 @@ StoreEnv::StoreEnv(StoreEnvOptions o, Loop& loop, Offload& offload, const Storag
     batch.bytes_max = o.bytes;
     batch.part = o.part;
     batch.linger = o.linger;
-    batch.after_commit = [guard = guarded_](bool ok) { guard->after_commit(ok); };
+    batch.watch = guarded_;
     batch_ = std::make_unique<WriteBatch>(guarded_->env(), loop, offload, batch, observer);
 }
 

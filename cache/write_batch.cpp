@@ -15,6 +15,8 @@ WriteBatch::WriteBatch(std::shared_ptr<lmdb::Env> env, Loop& loop, Offload& offl
     pending_.resize(env_->options().dbs.size());
     timer_ = loop_.after(options_.linger, [this] { close_batch(); });
     timer_->stop();
+    hang_timer_ = loop_.after(kHangsAfter, [this] { options_.watch->hangs(); });
+    hang_timer_->stop();
     if (auto txn = env_->read()) pages_used_ = txn->pages();
 }
 
@@ -119,12 +121,17 @@ void WriteBatch::start(Ops ops, bool room) {
     job_->ops = std::move(ops);
     job_->spent = std::exchange(written_, {});
     job_->bytes_max = options_.bytes_max;
-    job_->after_commit = room ? nullptr : options_.after_commit;
+    job_->watch = room ? nullptr : options_.watch;
     job_->room = room;
+    if (options_.watch) {
+        options_.watch->begins();
+        hang_timer_->restart(kHangsAfter);
+    }
     handle_ = offload_.run([job = job_] { job->run(); }, [this] { finished(); });
 }
 
 void WriteBatch::finished() {
+    hang_timer_->stop();
     spent_ = std::move(handle_);
     const std::shared_ptr<WriteJob> job = std::exchange(job_, nullptr);
     slowest_ = std::max(slowest_ * 15 / 16, loop_.now().mono - begun_);

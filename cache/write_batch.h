@@ -32,13 +32,14 @@ inline constexpr std::size_t kBatchFull = 1'024;      // closes a batch at once
 inline constexpr Nanos kBatchLinger = 20ms, kLingerMin = 2ms;
 inline constexpr Nanos kDurableWithin = 90ms; // with 10 ms for the loop's own turns
 inline constexpr int kRoomTriesMax = 16;              // calls of make_room for one batch
+inline constexpr Nanos kHangsAfter = 1s; // a commit that takes longer: what waits for it may be lost with the process
 inline constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;
 
 struct BatchOptions {
     std::uint64_t bytes_max = 0; // pages in use beyond this count as a full map, so that eviction itself has room
     std::string part;            // "cache" or "state", for health
     Nanos linger = kBatchLinger;
-    std::function<void(bool ok)> after_commit; // after each, on the thread that made it: values only
+    std::shared_ptr<CommitWatch> watch; // is told of each commit; may be nothing
 };
 
 class WriteBatch {
@@ -71,6 +72,8 @@ class WriteBatch {
     // Refuses writes from now on.
     void stop();
 
+    // Something that was handed over is not on disk yet.
+    bool owes() const { return job_ != nullptr || !stalled_.empty() || first_.has_value(); }
     PartHealth health() const;
     std::uint64_t pages_used() const; // of the environment, after the last commit
     std::uint64_t bytes_used() const { return pages_used() * env_->page_bytes(); }
@@ -107,6 +110,7 @@ class WriteBatch {
     std::unique_ptr<OffloadHandle> spent_; // of the last job: not destroyed inside its own callback
     Ops stalled_;                          // failed, to be committed again before the queue
     std::unique_ptr<Timer> timer_;
+    std::unique_ptr<Timer> hang_timer_; // runs beside a job
     std::vector<std::function<void()>> sources_;
     std::function<std::vector<WriteOp>(int)> make_room_;
     std::vector<std::function<void(const Result<void>&)>> told_;

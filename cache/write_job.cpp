@@ -51,7 +51,7 @@ void WriteJob::run() {
             return fail(Code::too_large, Origin::store, "write: more than the configured size is in use");
         return txn->commit();
     }();
-    if (after_commit) after_commit(result.has_value());
+    if (watch) watch->ends(result.has_value());
     took = MonoClock::read() - begun;
     spent.clear();
 }

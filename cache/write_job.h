@@ -32,13 +32,23 @@ inline bool keeps_place(const WriteOp& op) {
     return op.kind == WriteOp::Kind::clear || op.kind == WriteOp::Kind::task;
 }
 
+// What a batch tells of its commits to whoever keeps the word on what may be missing. begins() and hangs() on the loop,
+// ends() on the thread that made the commit.
+class CommitWatch {
+  public:
+    virtual ~CommitWatch() = default;
+    virtual void begins() = 0;
+    virtual void hangs() = 0;  // under way for longer than kHangsAfter: must not wait for a disk
+    virtual void ends(bool ok) = 0;
+};
+
 struct WriteJob {
     using Ops = std::vector<std::unique_ptr<WriteOp>>;
     std::shared_ptr<lmdb::Env> env;
     Ops ops;
     Ops spent;  // of the commit before: destroyed here, where it keeps nobody waiting
     std::uint64_t bytes_max = 0;
-    std::function<void(bool)> after_commit;
+    std::shared_ptr<CommitWatch> watch;  // owners: whose it is, the batch, and this; nothing: it is not watched
     bool room = false;  // frees space for a batch that did not fit: its own limit does not apply
     Result<void> result;
     std::uint64_t pages = 0;

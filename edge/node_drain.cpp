@@ -110,6 +110,7 @@ void Node::finish_shut_down() {
     journal("stop", fmt::format("{{\"inFlight\":{}}}", exchanges_->size()));
     save_circuit();
     drain_timer_ = seams_.loop.after(hurried_ ? kHurriedSyncMax : kSyncMax, [this] {
+        storage_->abandon();
         shut_down_over(fail(Code::timeout, Origin::store, "the disk did not take what was left in time"));
     });
     leave_fleet();

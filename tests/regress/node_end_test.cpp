@@ -48,7 +48,8 @@ TEST_CASE("node: an end over a disk that hangs takes drain.timeout and a bound, 
     CHECK(end.how.error().code == Code::timeout);
     one.crash();
     one.offload.set_plan({});
-    REQUIRE(one.start());  // and what was on disk before is there
+    REQUIRE(one.start());  // it knows that something was lost: nonces of before are refused, orders asked again
+    one.run_for(2s);
     CHECK(one.ask("o-1", "LOGIN", "user-1").text("source") == "live");
 }
 

@@ -116,6 +116,40 @@ TEST_CASE("node: a refusal that could not be written down hides the older pass o
     }
 }
 
+TEST_CASE("node: a refusal behind a commit that hangs hides the older pass over a kill and over an end, too") {
+    enum class How { queue_full, one_hangs, ended };
+    for (const How how : {How::queue_full, How::one_hangs, How::ended}) {
+        INFO(static_cast<int>(how));
+        OneNode one;
+        REQUIRE(one.start());
+        plan(one, [](CentrePlan&) {});
+        REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+        one.run_for(1s);
+        if (how == How::queue_full) {
+            fill_queue(one, 24h);
+        } else {
+            OffloadPlan hangs;
+            hangs.work_min = hangs.work_max = 24h;
+            one.offload.set_plan(hangs);
+            REQUIRE(one.ask("o-2", "LOGIN", "user-2").text("outcome") == "pass");
+            one.run_for(100ms);
+        }
+        one.offload.set_plan({});
+        plan(one, [](CentrePlan& p) { p.outcomes["user-1"] = Verdict::fail; });
+        REQUIRE(one.ask("o-3", "LOGIN", "user-1").text("outcome") == "fail");
+        bool ended = false;
+        if (how == How::one_hangs) one.run_for(1500ms);
+        if (how == How::ended) {
+            one.node().shut_down(true, [&ended](const Result<void>& synced) { ended = !synced; });
+            REQUIRE(one.until([&ended] { return ended; }));
+        }
+        one.crash();
+        REQUIRE(one.start());
+        degrade(one);
+        CHECK(one.ask("o-5", "LOGIN", "user-1").text("outcome") != "pass");
+    }
+}
+
 TEST_CASE("node: an order's pass from memory is not given again once the centre has said otherwise of its subject") {
     OneNode one;
     REQUIRE(one.start());

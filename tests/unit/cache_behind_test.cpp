@@ -139,3 +139,40 @@ TEST_CASE("storage: a cache/ that was ill and has been written since is believed
         CHECK(b.answer("degraded") == "final fail");
     }
 }
+
+TEST_CASE("storage: a commit that hangs leaves a doubt to the start after a kill, and none once it has ended") {
+    for (const bool ends : {false, true}) {
+        Bench b;
+        b.offload.hold = true;
+        b.put(kAlice, b.record(Verdict::fail));
+        b.loop.advance(kHangsAfter + 100ms);
+        REQUIRE(b.offload.held() >= 1);
+        b.offload.hold = false;
+        if (ends) b.offload.release();
+        b.loop.settle();
+        b.storage.reset();
+        b.offload.drop();
+        b.open();
+        CHECK(b.noted() == !ends);
+        CHECK(b.alice() == (ends ? "fail" : "none"));
+        CHECK(b.answer("final") == (ends ? "final pass" : ""));
+    }
+}
+
+TEST_CASE("storage: giving up on the disk leaves a doubt of what is not written, and of nothing else") {
+    for (const bool owes : {true, false}) {
+        Bench b;
+        b.offload.hold = true;
+        if (owes) b.put(kAlice, b.record(Verdict::fail));
+        b.storage->state().put_soon("override/node", "degraded");
+        b.loop.advance(100ms);
+        b.storage->abandon();
+        b.storage.reset();
+        b.offload.drop();
+        b.offload.hold = false;
+        b.open();
+        CHECK(b.noted() == owes);
+        CHECK(b.storage->nonces().replay_floor());
+        CHECK(b.alice() == (owes ? "none" : "pass"));
+    }
+}

@@ -252,16 +252,36 @@ TEST_CASE("guard: a doubt outlives a crash and a clean end") {
             auto env = GuardedEnv::open(options_for(dir), WallClock::read());
             REQUIRE(env);
             CHECK_FALSE((*env)->doubted());
-            (*env)->after_commit(false);
+            (*env)->ends(false);
             if (clean) REQUIRE((*env)->mark_clean());
         }
         auto env = GuardedEnv::open(options_for(dir), WallClock::read());
         REQUIRE(env);
         CHECK((*env)->doubted());
-        (*env)->after_commit(true);
+        (*env)->ends(true);
         REQUIRE((*env)->mark_clean());
         env->reset();
         env = GuardedEnv::open(options_for(dir), WallClock::read());
         CHECK_FALSE((*env)->doubted());
+    }
+}
+
+TEST_CASE("guard: a doubt that hangs or is held is told before a commit ends, and not of one that has ended") {
+    enum class Told { hangs, ended, held, held_clean };
+    for (const Told told : {Told::hangs, Told::ended, Told::held, Told::held_clean}) {
+        Folder folder;
+        const std::string dir = made(folder, true);
+        {
+            auto env = GuardedEnv::open(options_for(dir), WallClock::read());
+            REQUIRE(env);
+            (*env)->begins();
+            if (told == Told::ended) (*env)->ends(true);
+            if (told == Told::hangs || told == Told::ended) (*env)->hangs();
+            if (told == Told::held || told == Told::held_clean) (*env)->hold_doubt(true);
+            if (told == Told::held_clean) REQUIRE((*env)->mark_clean());
+        }
+        auto env = GuardedEnv::open(options_for(dir), WallClock::read());
+        REQUIRE(env);
+        CHECK((*env)->doubted() == (told != Told::ended));
     }
 }
