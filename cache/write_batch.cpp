@@ -189,6 +189,7 @@ void WriteBatch::succeeded() {
 }
 
 void WriteBatch::failed(const Error& error) {
+    if (options_.watch && error.code == Code::too_large) options_.watch->hangs();
     ++health_.failures;
     set_health(false, error.detail);
     wait_ = wait_ == Nanos(0) ? Nanos(kRetryFirst) : std::min<Nanos>(wait_ * 2, kRetryMax);

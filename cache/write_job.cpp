@@ -51,7 +51,8 @@ void WriteJob::run() {
             return fail(Code::too_large, Origin::store, "write: more than the configured size is in use");
         return txn->commit();
     }();
-    if (watch) watch->ends(result.has_value());
+    // One that was too large has not ended: room may be made for it, and if not, the batch says so.
+    if (watch && (result || result.error().code != Code::too_large)) watch->ends(result.has_value());
     took = MonoClock::read() - begun;
     spent.clear();
 }

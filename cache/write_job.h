@@ -38,7 +38,7 @@ class CommitWatch {
   public:
     virtual ~CommitWatch() = default;
     virtual void begins() = 0;
-    virtual void hangs() = 0;  // under way for longer than kHangsAfter: must not wait for a disk
+    virtual void hangs() = 0;  // so, for longer than kHangsAfter, or given up as too large: waits for no disk
     virtual void ends(bool ok) = 0;
 };
 
