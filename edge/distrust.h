@@ -14,11 +14,12 @@ namespace holdfast {
 class Distrust {
   public:
     static constexpr std::size_t kKeysMax = 65'536;  // beyond it every key is distrusted until the last one ends
+    static constexpr Nanos kExpireEvery = 100ms;     // at most so often room is looked for when it is full
 
     explicit Distrust(const SipKey& key) : key_(key) {}
 
     void add(const SubjectKey& subject, MonoTime until, MonoTime now) {
-        if (full()) expire(now);
+        if (full() && now - expired_ >= kExpireEvery) expire(now);
         if (until > all_until_) all_until_ = full() ? until : all_until_;
         if (!full()) keys_[hash(subject)] = until;
     }
@@ -32,6 +33,7 @@ class Distrust {
     }
     // Forgets what is over, at each call of the tick in some of the buckets: all of them at once may be 65,536 keys.
     void expire(MonoTime now) {
+        expired_ = now;
         for (std::size_t i = 0; i < kBucketsAStep && !keys_.empty(); ++i) {
             next_ = next_ + 1 < keys_.bucket_count() ? next_ + 1 : 0;
             for (auto at = keys_.begin(next_); at != keys_.end(next_);) {
@@ -53,7 +55,7 @@ class Distrust {
     SipKey key_;
     std::unordered_map<std::uint64_t, MonoTime> keys_;
     std::size_t next_ = 0;  // the bucket looked at last
-    MonoTime all_until_{};
+    MonoTime all_until_{}, expired_{};
 };
 
 }  // namespace holdfast

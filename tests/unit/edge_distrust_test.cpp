@@ -58,3 +58,15 @@ TEST_CASE("distrust: keys whose time is over make room for a new one") {
     CHECK(d.holds(Key(-2), t0 + 3s));
     CHECK_FALSE(d.holds(Key(-1), t0 + 3s));
 }
+
+TEST_CASE("distrust: a full one looks for room at most every 100 ms") {
+    Distrust d(SipKey{});
+    const MonoTime t0{1h}, looked = t0 + 950ms;
+    for (std::size_t i = 0; i < Distrust::kKeysMax; ++i) d.add(Key(int(i)), t0 + 1s, t0);
+    d.add(Key(-1), t0 + 60s, looked);
+    d.add(Key(-2), t0 + 60s, looked + Distrust::kExpireEvery - 1ms);
+    CHECK(d.full());
+    CHECK(d.holds(Key(-2), t0 + 59s));  // as everybody is
+    d.add(Key(-3), t0 + 60s, looked + Distrust::kExpireEvery);
+    CHECK_FALSE(d.full());
+}
