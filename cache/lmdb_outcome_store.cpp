@@ -48,19 +48,56 @@ LmdbOutcomeStore::LmdbOutcomeStore(CacheEnv& env, Revocations& revocations) : en
     });
     env_.batch().on_commit([this](const Result<void>& result) {
         if (!result) return forget_recent();
-        if (env_.loop().now().mono >= lost_until_) env_.guarded().hold_doubt(false);
+        erase_lost();
+        release_doubt();
         if (auto txn = env_.env().read()) stats_.entries = txn->entries(kOutcomes);
     });
     if (env_.guarded().behind()) forget_disk();
 }
 
-// A pass that is lost is asked again. Whatever else is lost leaves an older pass on disk: until nothing could answer
-// that one any more a start is to forget what it finds.
-void LmdbOutcomeStore::note_lost(const CentreOutcome& outcome, Nanos max_age, Now now) {
+// A pass that is lost is asked again. Whatever else is lost leaves an older pass on disk: until that one is erased, or
+// where there are too many of them until nothing could answer it any more, a start is to forget what it finds.
+void LmdbOutcomeStore::note_lost(const OutcomeKey& key, const CentreOutcome& outcome, Nanos max_age, Now now) {
     const bool forbidden = outcome.max_age && *outcome.max_age <= Seconds(0);
     if (outcome.verdict == Verdict::pass && !forbidden) return;
-    lost_until_ = std::max(lost_until_, now.mono + max_age);
+    if (lost_.size() < kLostKeysMax || lost_.contains(key))
+        lost_[key] = 0;
+    else
+        lost_until_ = std::max(lost_until_, now.mono + max_age);
+    holding_ = true;
     env_.guarded().hold_doubt(true);
+}
+
+void LmdbOutcomeStore::erase_lost() {
+    for (auto lost = lost_.begin(); lost != lost_.end(); ++lost) {
+        if (lost->second != 0) continue;
+        WriteOp op;
+        op.kind = WriteOp::Kind::erase;
+        op.db = kOutcomes;
+        op.key = view_of(lost->first);
+        if (!add_lost(lost, std::move(op))) return;  // the next commit makes room
+    }
+}
+
+bool LmdbOutcomeStore::add_lost(std::map<OutcomeKey, std::uint64_t>::iterator lost, WriteOp op) {
+    op.written = [this, key = lost->first, write = lost_writes_ + 1] {
+        const auto at = lost_.find(key);
+        if (at == lost_.end() || at->second != write) return;  // refused again since
+        lost_.erase(at);
+        release_doubt();
+    };
+    if (!env_.batch().add(std::move(op))) return false;
+    lost->second = ++lost_writes_;
+    return true;
+}
+
+// One more commit takes the doubt out of the guard.
+void LmdbOutcomeStore::release_doubt() {
+    if (!holding_ || !lost_.empty() || env_.loop().now().mono < lost_until_) return;
+    holding_ = false;
+    env_.guarded().hold_doubt(false);
+    wall_changed_ = true;
+    env_.batch().wake();
 }
 
 // Before whatever else is written.
@@ -140,8 +177,9 @@ PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Na
     op.db = kOutcomes;
     op.key = view_of(stored);
     env_.codec().seal_outcome(stored, record, drop_after(record.decided.wall, keep), op.value);
-    if (!env_.batch().add(std::move(op))) {
-        note_lost(record.outcome, max_age, now);
+    const auto lost = lost_.find(stored);
+    if (!(lost == lost_.end() ? env_.batch().add(std::move(op)) : add_lost(lost, std::move(op)))) {
+        note_lost(stored, record.outcome, max_age, now);
         return PutOutcome::refused;
     }
     note(stored, record, print);

@@ -6,6 +6,8 @@
 // no state/ and, for the hiding, no disk that is well. Until that commit the guard's doubt stays for the next start.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "cache/outcome_store.h"
@@ -14,6 +16,8 @@
 #include "cache/store_env.h"
 
 namespace holdfast {
+
+inline constexpr std::size_t kLostKeysMax = 1024;  // refused outcomes that are known one by one
 
 class LmdbOutcomeStore final : public OutcomeStore {
   public:
@@ -42,7 +46,10 @@ class LmdbOutcomeStore final : public OutcomeStore {
     std::uint64_t print_of(const OutcomeRecord& record) const;
     void erase_revoked(const SubjectHash& subject, std::uint64_t epoch);
     void forget_disk();
-    void note_lost(const CentreOutcome& outcome, Nanos max_age, Now now);
+    void note_lost(const OutcomeKey& key, const CentreOutcome& outcome, Nanos max_age, Now now);
+    void erase_lost();
+    bool add_lost(std::map<OutcomeKey, std::uint64_t>::iterator lost, WriteOp op);
+    void release_doubt();
 
     CacheEnv& env_;
     Revocations& revocations_;
@@ -53,7 +60,12 @@ class LmdbOutcomeStore final : public OutcomeStore {
     WallTime wall_high_{};
     bool wall_changed_ = false;
     bool behind_ = false;  // what is on disk is of before a loss, and not erased yet
-    MonoTime lost_until_{};  // so long it matters that a write was refused
+    // Whose newest outcome was refused: what is on disk is to be erased. The number of the write under way that does it
+    // or takes its place, or 0.
+    std::map<OutcomeKey, std::uint64_t> lost_;
+    std::uint64_t lost_writes_ = 0;
+    MonoTime lost_until_{};  // so long it matters that a write was refused for which lost_ had no room
+    bool holding_ = false;   // the guard's doubt
 };
 
 // Erases what the header alone condemns: expired, or hidden by a purge. Walks from `from` over at most `visit`

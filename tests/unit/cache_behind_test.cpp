@@ -206,3 +206,30 @@ TEST_CASE("storage: a cache/ that is merely full leaves no doubt while room is m
     CHECK_FALSE(b.noted());
     CHECK(b.alice() == "pass");
 }
+
+TEST_CASE("storage: a refused outcome costs its own subject the memory, and nobody else, over a later start") {
+    for (const bool clean : {true, false}) {
+        Bench b;
+        b.storage.reset();
+        b.options.cache_bytes = 256u << 20;
+        b.open();
+        b.put(kBob, b.record());
+        b.loop.advance(100ms);
+        b.offload.hold = true;
+        std::deque<std::string> names;  // owners of what the keys view
+        for (PutOutcome put = PutOutcome::queued; put != PutOutcome::refused && names.size() < 200'000;) {
+            names.push_back("filler-" + std::to_string(names.size()));
+            put = b.put({"app", names.back(), "LOGIN", ""}, b.record());
+            if (names.size() == 1) b.loop.advance(100ms);
+        }
+        REQUIRE(b.put(kAlice, b.record(Verdict::fail)) == PutOutcome::refused);
+        b.offload.hold = false;
+        b.offload.release();
+        b.loop.advance(3s, 10ms);
+        b.reopen(clean);
+        CHECK_FALSE(b.noted());
+        CHECK(b.alice() == "none");
+        CHECK(b.find(kBob));
+        CHECK(b.answer("final") == "final pass");
+    }
+}
