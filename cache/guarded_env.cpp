@@ -23,6 +23,7 @@ std::string guard_line(bool doubted) {
 }
 constexpr std::size_t kGuardBytes = 8 + 5 + 16 + 7 + 2;
 constexpr off_t kDoubtAt = kGuardBytes - 2;
+constexpr Nanos kSpeakMax = 200ms; // of the process that ends over a disk that hangs
 
 Result<files::Fd> take_lock(const std::string& path, const std::string& dir) {
     files::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -175,30 +176,38 @@ Result<void> GuardedEnv::write_guard() {
     return files::sync_dir(files::parent_of(guard_path_));
 }
 
-void GuardedEnv::begins() {
-    const std::lock_guard lock(mutex_);
-    running_ = true;
+void GuardedEnv::hangs() {
+    if (doubting_ || !spoken_.exchange(false)) return; // it is said, or being said
+    if (speaker_.joinable()) speaker_.join();
+    try {
+        speaker_ = std::thread([this, commit = running_.load()] {
+            {
+                const std::lock_guard lock(mutex_);
+                if (held_ || (commit != 0 && running_ == commit)) put_doubt(true);
+            }
+            spoken_ = true;
+        });
+    } catch (const std::system_error& error) {
+        spoken_ = true;
+        log::error("{}: no thread to say that a commit hangs: {}", guard_path_, error.what());
+    }
 }
 
-void GuardedEnv::hangs() {
-    const std::lock_guard lock(mutex_);
-    if (running_) put_doubt(true);
+void GuardedEnv::abandon() {
+    held_ = true;
+    hangs();
+    const MonoTime until = MonoClock::read() + kSpeakMax;
+    while (!spoken_ && MonoClock::read() < until) std::this_thread::yield();
 }
 
 void GuardedEnv::ends(bool ok) {
     {
         const std::lock_guard lock(mutex_);
-        running_ = false;
+        running_ = 0;
         put_doubt(!ok || held_);
         if (std::exchange(synced_, true)) return;
     }
     sync_doubt();
-}
-
-void GuardedEnv::hold_doubt(bool hold) {
-    const std::lock_guard lock(mutex_);
-    held_ = hold;
-    if (hold) put_doubt(true);
 }
 
 void GuardedEnv::put_doubt(bool set) {
@@ -233,6 +242,8 @@ Result<void> GuardedEnv::mark_clean() {
     return files::sync_dir(files::parent_of(guard_path_));
 }
 
-GuardedEnv::~GuardedEnv() = default;
+GuardedEnv::~GuardedEnv() {
+    if (speaker_.joinable()) speaker_.join();
+}
 
 } // namespace holdfast

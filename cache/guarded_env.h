@@ -7,12 +7,14 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cache/env_scan.h"
@@ -59,13 +61,17 @@ class GuardedEnv final : public CommitWatch {
     const std::string& note() const { return note_; } // one sentence for the log when something was done; else empty
 
     // After a commit that failed, and while one hangs, the guard says, rewritten in place (which works on a full disk),
-    // that writes may be missing; after one that worked, while nothing holds the doubt, that none are. What is said on
-    // the loop reaches the file and so outlives the process; it is synced by the thread of the next commit.
-    void begins() override;
+    // that writes may be missing; after one that worked, while nothing holds the doubt, that none are. The loop waits
+    // for no write of it: hangs() has a thread for that, whose word outlives the process and is synced by the next
+    // commit's.
+    void begins() override { running_ = ++commits_; }
     void hangs() override;
     void ends(bool ok) override;
-    // Holds the doubt although commits work again: something is lost for good. On the loop.
-    void hold_doubt(bool hold);
+    // Holds the doubt although commits work again: something is lost for good. In the file from the next commit's end,
+    // or from hangs(), which also says that it is held.
+    void hold_doubt(bool hold) { held_ = hold; }
+    // The process ends over a commit that hangs: says so, and waits a moment for that.
+    void abandon();
     // Everything is synced and nothing will be written: the next start need not scan.
     Result<void> mark_clean();
 
@@ -85,11 +91,14 @@ class GuardedEnv final : public CommitWatch {
     std::uint64_t generation_ = 0;
     bool fresh_ = false, moved_aside_ = false, crashed_ = false, rebooted_ = false, doubted_ = false;
     std::string note_, why_aside_;
-    std::mutex mutex_; // of what follows; never held over a sync
-    bool held_ = false;
-    bool running_ = false;  // a commit is: one that ends as the loop says that it hangs must not leave a doubt behind
-    bool doubting_ = false; // what the guard says
+    std::atomic<bool> held_ = false;
+    std::uint64_t commits_ = 0;              // begun
+    std::atomic<std::uint64_t> running_ = 0; // which of them; 0: none. One that has ended meanwhile hangs no more
+    std::mutex mutex_; // of what follows: the loop never takes it while anything is written; never held over a sync
+    std::atomic<bool> doubting_ = false; // what the guard says
     bool synced_ = true;    // ... and whether a crash of the machine leaves it
+    std::thread speaker_;   // writes it while a commit hangs
+    std::atomic<bool> spoken_ = true;
 };
 
 } // namespace holdfast

@@ -66,6 +66,7 @@ void LmdbOutcomeStore::note_lost(const OutcomeKey& key, const CentreOutcome& out
         lost_until_ = std::max(lost_until_, now.mono + max_age);
     holding_ = true;
     env_.guarded().hold_doubt(true);
+    env_.guarded().hangs(); // at once: the commit under way may be one that does
 }
 
 void LmdbOutcomeStore::erase_lost() {

@@ -250,7 +250,7 @@ bool Storage::can_answer_provisional() const {
 
 void Storage::abandon() {
     for (StoreEnv* env : {static_cast<StoreEnv*>(&state_->state_env), static_cast<StoreEnv*>(&state_->cache_env)})
-        if (env->open() && env->batch().owes()) env->guarded().hold_doubt(true);
+        if (env->open() && env->batch().owes()) env->guarded().abandon();
 }
 
 void Storage::drain(std::function<void(Result<void>)> done) {

@@ -143,8 +143,7 @@ Exchange::Next Exchange::recall() {
     const Exchange* leader = owner_.find(order_name());
     hear_numbered(parts_, credential_->id, request_.order_no, now());
     const auto found = find_order(now());
-    std::optional<RecordedAnswer> recorded;
-    if (found && !found->replaced) recorded = decode_recorded(found->answer);
+    auto recorded = found && !found->replaced ? decode_recorded(found->answer) : std::nullopt;
     const auto pending = [&found] {
         const auto order = found ? decode_order(found->answer) : std::nullopt;
         return order && order->pending;
@@ -255,7 +254,9 @@ Exchange::Next Exchange::join_recorded() {
         return refuse(ApiCode::order_conflict, "this order was asked with another body");
     order_known_ = found.has_value();
     if (!found || found->replaced) {
-        auto told = notified_before(parts_, *snapshot_, live_record(), {}, t);
+        LiveRecord record = live_record();
+        record.remember_pass = !found;  // what the centre has said of the subject since may be lost
+        auto told = notified_before(parts_, *snapshot_, record, {}, t);
         repeated_ = told.has_value();
         return told ? answer_with(std::move(told->answer)) : go(Step::decide);
     }
@@ -275,8 +276,7 @@ Exchange::Next Exchange::join_recorded() {
 }
 
 void Exchange::finish_followers() {
-    std::vector<Exchange*> followers;
-    followers.swap(followers_);
+    const std::vector<Exchange*> followers = std::exchange(followers_, {});
     for (Exchange* one : followers) one->leader_done(*this);
 }
 

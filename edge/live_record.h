@@ -31,15 +31,17 @@ class KeptLiveRecord {
           device_(r.device),
           order_no_(r.order_no),
           body_(r.body),
-          asked_epoch_(r.asked_epoch) {}
+          asked_epoch_(r.asked_epoch),
+          remember_pass_(r.remember_pass) {}
     LiveRecord view() const {
-        return {credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_};
+        return {credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_, nullptr, remember_pass_};
     }
 
   private:
     std::string credential_, subject_, scene_, device_, order_no_;
     Digest body_;
     std::uint64_t asked_epoch_;
+    bool remember_pass_;
 };
 
 inline SubjectKey memory_key(const LiveRecord& r) {

@@ -16,8 +16,9 @@ std::optional<FoundOrder> find_recorded(Parts& parts, const std::string& credent
     const auto order = parts.storage.orders().find(credential, order_no, now);
     auto recorded = order ? decode_order(order->answer) : std::nullopt;
     if (!recorded || recorded->subject.empty()) return std::nullopt;
-    const LiveRecord record{credential, recorded->subject, recorded->scene, recorded->device,
-                            order_no,   order->body,       order->epoch};
+    LiveRecord record{credential, recorded->subject, recorded->scene, recorded->device,
+                      order_no,   order->body,       order->epoch};
+    record.remember_pass = !order->replaced;  // what the centre has said of the subject since may be lost too
     FoundOrder out{KeptLiveRecord(record), std::nullopt, std::move(recorded->verification_id)};
     // A degraded answer from memory has the number of the verification that it remembers.
     if (recorded->answer && recorded->answer->source != Source::live) out.verification_id.clear();

@@ -111,6 +111,7 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
                       credential = std::string(record.credential)](const Result<void>& written) {
                          if (written) {
                              for (const UnplacedNotice& one : placed) {
+                                 if (!parts.unplaced.find(one)) continue;  // another put of it has said so
                                  journal_notice(parts, notification_of(one), credential, Noticed::taken);
                                  parts.unplaced.drop(one);
                              }

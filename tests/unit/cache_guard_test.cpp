@@ -266,9 +266,9 @@ TEST_CASE("guard: a doubt outlives a crash and a clean end") {
     }
 }
 
-TEST_CASE("guard: a doubt that hangs or is held is told before a commit ends, and not of one that has ended") {
-    enum class Told { hangs, ended, held, held_clean };
-    for (const Told told : {Told::hangs, Told::ended, Told::held, Told::held_clean}) {
+TEST_CASE("guard: a doubt is told of a commit that hangs, and while it is held, and not of one that has ended") {
+    enum class Told { hangs, ended, held, held_clean, abandoned };
+    for (const Told told : {Told::hangs, Told::ended, Told::held, Told::held_clean, Told::abandoned}) {
         Folder folder;
         const std::string dir = made(folder, true);
         {
@@ -278,6 +278,8 @@ TEST_CASE("guard: a doubt that hangs or is held is told before a commit ends, an
             if (told == Told::ended) (*env)->ends(true);
             if (told == Told::hangs || told == Told::ended) (*env)->hangs();
             if (told == Told::held || told == Told::held_clean) (*env)->hold_doubt(true);
+            if (told == Told::held) (*env)->ends(true);
+            if (told == Told::abandoned) (*env)->abandon();
             if (told == Told::held_clean) REQUIRE((*env)->mark_clean());
         }
         auto env = GuardedEnv::open(options_for(dir), WallClock::read());
