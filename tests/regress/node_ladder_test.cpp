@@ -1,6 +1,5 @@
 // What once let somebody in, or left something lying, when it should not have: each through one whole node.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -237,25 +236,6 @@ TEST_CASE("node: an answer by comparison holds no longer than its caller's terms
     const auto got = one.ask("o-2", "LOGIN", "user-1", with_feature_of("user-1") + R"(,"terms":{"maxAgeSeconds":20})");
     REQUIRE(got.text("source") == "feature");
     CHECK(*parse_rfc3339(got.text("expiresAt")) - *parse_rfc3339(got.text("decidedAt")) <= 7s);
-}
-
-TEST_CASE("node: a set file that could not be read is read again") {
-    OneNode folder;
-    folder.folder.write("denied.txt", "bad-user\n");
-    OneNode one("[[precheck]]\nname = \"denied\"\nkind = \"subject\"\ndeny_file = \"" + folder.folder.path() +
-                "/denied.txt\"\n");
-    REQUIRE(one.start());
-    folder.folder.write("denied.txt", "bad-user\nworse-user\n");
-    rlimit before{};
-    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
-    const rlimit none{3, before.rlim_max};
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);  // no file can be opened
-    one.run_for(3 * SetFiles::kCheckEvery);
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
-    REQUIRE(one.ask("o-1", "LOGIN", "bad-user").status == 403);
-    REQUIRE(one.ask("o-2", "LOGIN", "worse-user").status != 403);
-    one.run_for(2 * SetFiles::kCheckEvery);
-    CHECK(one.ask("o-3", "LOGIN", "worse-user").status == 403);
 }
 
 TEST_CASE("node: evidence of a provisional answer that was withheld is erased, and the budget given back") {
