@@ -4,11 +4,6 @@
 
 namespace holdfast {
 
-void DiskValues::answer(Durable done, Result<void> result) {
-    if (!done) return;
-    env_.loop().defer([done = std::move(done), result = std::move(result)] { done(result); });
-}
-
 // What is not found for this reason must not pass for what is not there.
 void DiskValues::unreadable(const Error& error) {
     if (!std::exchange(told_, true)) env_.load_failed(error);
@@ -22,7 +17,7 @@ std::optional<std::string> DiskValues::opened(std::string_view name, std::string
 
 void DiskValues::write(std::string_view name, std::optional<std::string_view> bytes, Durable done) {
     if (bytes && env_.batch().bytes_used() >= env_.bytes_max() / kShare && !get(name))
-        return answer(std::move(done), fail(Code::full, Origin::store, "state/ has no more room for such values"));
+        return env_.tell(std::move(done), fail(Code::full, Origin::store, "state/ has no more room for such values"));
     const bool urgent = done != nullptr;
     const std::uint64_t mine = ++serial_;
     WriteOp op;
@@ -36,7 +31,7 @@ void DiskValues::write(std::string_view name, std::optional<std::string_view> by
         if (done) done(std::move(result));
     };
     if (!env_.batch().add(std::move(op), urgent))
-        return answer(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
+        return env_.tell(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
     Fresh& fresh = fresh_[std::string(name)];
     fresh.value.reset();
     if (bytes) fresh.value.emplace(*bytes);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,7 +47,6 @@ class DiskValues {
     void walk(std::string_view prefix, std::string_view from, const Each& each);
     std::optional<std::string> opened(std::string_view name, std::string_view sealed);
     void unreadable(const Error& error);
-    void answer(Durable done, Result<void> result);
 
     StateEnv& env_;
     std::map<std::string, Fresh, std::less<>> fresh_; // not yet on disk

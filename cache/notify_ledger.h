@@ -33,8 +33,9 @@ struct NotifyEntry {
 
 class NotifyLedger {
   public:
-    // Some 470 bytes of the file each (DiskValues::kShare ends it sooner where they are larger); all are gone through
-    // at a start. Full: a notification is refused, and the centre repeats it.
+    // 2.9 a second for kKeep. At some 470 bytes of the file each they fit into the half of state/ that they may fill
+    // (DiskValues::kShare ends it sooner where they are larger, or others fill it too); all are gone through at a
+    // start. Full: a notification is refused, and the centre repeats it.
     static constexpr std::size_t kOrdersMax = 500'000;
     static constexpr std::size_t kIdsMax = 16;         // of an order; the oldest leaves
     static constexpr Nanos kKeep = 48h;                // the centre repeats for about 25 h

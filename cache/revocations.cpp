@@ -65,8 +65,7 @@ void Revocations::write(std::string key, std::uint64_t epoch, WallTime at, Durab
     if (!env_.open()) {
         // In memory it holds; the caller must know that a restart forgets it. Its epoch is in a range of this run only.
         durable_ = epoch_;
-        if (done) env_.loop().defer([done = std::move(done), error = env_.error()] { done(tl::unexpected(error)); });
-        return;
+        return env_.tell(std::move(done), tl::unexpected(env_.error()));
     }
     std::string plain;
     wire::Writer w(plain);
@@ -85,10 +84,8 @@ void Revocations::write(std::string key, std::uint64_t epoch, WallTime at, Durab
             done(std::move(result));
         };
     }
-    if (!env_.batch().add(std::move(op), urgent) && refused)
-        env_.loop().defer([refused = std::move(refused)] {
-            refused(fail(Code::full, Origin::store, "state/ takes no more writes"));
-        });
+    if (!env_.batch().add(std::move(op), urgent))
+        env_.tell(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
 }
 
 bool Revocations::is_current(std::string_view key, std::uint64_t epoch) const {

@@ -26,7 +26,6 @@ struct StateStore::State {
     Result<void> load_mark();
     Result<void> check(std::string_view name, const std::optional<std::string_view>& bytes) const;
     void write(std::string_view name, std::optional<std::string_view> bytes, Durable done);
-    void answer(Durable done, Result<void> result);
 };
 
 namespace {
@@ -84,13 +83,8 @@ Result<void> StateStore::State::check(std::string_view name, const std::optional
     return {};
 }
 
-void StateStore::State::answer(Durable done, Result<void> result) {
-    if (!done) return;
-    env.loop().defer([done = std::move(done), result = std::move(result)] { done(result); });
-}
-
 void StateStore::State::write(std::string_view name, std::optional<std::string_view> bytes, Durable done) {
-    if (auto good = check(name, bytes); !good) return answer(std::move(done), std::move(good));
+    if (auto good = check(name, bytes); !good) return env.tell(std::move(done), std::move(good));
     if (is_on_disk(name)) return on_disk.write(name, bytes, std::move(done));
     std::string key(name);
     WriteOp op;
@@ -112,7 +106,7 @@ void StateStore::State::write(std::string_view name, std::optional<std::string_v
         };
     }
     if (!env.batch().add(std::move(op), urgent))
-        return answer(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
+        return env.tell(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
     if (!bytes && !urgent) {
         values.erase(key);
         return;
@@ -193,7 +187,7 @@ void StateStore::declare_unsound(std::string_view reason) {
 
 void StateStore::reset_sound(std::string_view reason, Durable done) {
     State& s = *state_;
-    if (!s.env.open()) return s.answer(std::move(done), tl::unexpected(s.env.error()));
+    if (!s.env.open()) return s.env.tell(std::move(done), tl::unexpected(s.env.error()));
     log::warn("state/ is declared sound again: {}", log::escape(reason));
     WriteOp op;
     op.kind = WriteOp::Kind::erase;
@@ -209,7 +203,7 @@ void StateStore::reset_sound(std::string_view reason, Durable done) {
         if (done) done(result);
     };
     if (!s.env.batch().add(std::move(op), true))
-        s.answer(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
+        s.env.tell(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
 }
 
 } // namespace holdfast

@@ -77,6 +77,11 @@ PartHealth StoreEnv::health() const {
     return out;
 }
 
+void StoreEnv::tell(Durable done, Result<void> result) {
+    if (!done) return;
+    loop_.defer([done = std::move(done), result = std::move(result)] { done(result); });
+}
+
 std::shared_ptr<Codec> StoreEnv::new_codec() const {
     return std::make_shared<Codec>(key_, codec_.generation());
 }

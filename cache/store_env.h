@@ -49,6 +49,8 @@ class StoreEnv {
     Loop& loop() { return loop_; }
     const StorageObserver& observer() const { return observer_; }
     PartHealth health() const;
+    // Tells `done`, if there is one, in a later turn: of a write that was not begun.
+    void tell(Durable done, Result<void> result);
 
     // A value that is sealed as it is: for everything but outcomes and orders.
     std::string seal_value(lmdb::Db db, std::string_view key, std::string_view plain);

@@ -32,7 +32,8 @@ inline constexpr std::size_t kBatchFull = 1'024;      // closes a batch at once
 inline constexpr Nanos kBatchLinger = 20ms, kLingerMin = 2ms;
 inline constexpr Nanos kDurableWithin = 90ms; // with 10 ms for the loop's own turns
 inline constexpr int kRoomTriesMax = 16;              // calls of make_room for one batch
-inline constexpr Nanos kHangsAfter = 1s; // a commit that takes longer: what waits for it may be lost with the process
+// A commit that takes longer, ten times what a write may take: what waits for it may be lost with the process.
+inline constexpr Nanos kHangsAfter = 1s;
 inline constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;
 
 struct BatchOptions {

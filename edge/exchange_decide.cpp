@@ -101,11 +101,9 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
 }
 
 void Exchange::look_at_memory(Now now) {
-    disbelieved_ = parts_.distrust.holds(subject_key(), now.mono);
-    cached_ = disbelieved_ ? std::nullopt : parts_.storage.outcomes().find(subject_key(), now);
-    if (!cached_ || parts_.unplaced.size() == 0 || !spoken_against(parts_, live_record(), cached_->outcome)) return;
-    disbelieved_ = true;
-    cached_.reset();
+    Believed believed = believed_of(parts_, subject_key(), now);
+    disbelieved_ = believed.disbelieved;
+    cached_ = std::move(believed.outcome);
 }
 
 // Whether the centre has said otherwise of the subject, of another order, than this answer from memory does.

@@ -60,6 +60,16 @@ std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const No
     return out;
 }
 
+// What the node has already of what a word is about.
+struct Recalled {
+    std::optional<FoundOrder> order;
+    std::optional<OutcomeRecord> memory;  // of the subject
+};
+Recalled recalled(Parts& parts, const LiveRecord& record, Now now) {
+    return {find_recorded(parts, std::string(record.credential), record.order_no, now),
+            parts.storage.outcomes().find(memory_key(record), now)};
+}
+
 // Whether the order has just this answer of the centre already.
 bool confirms(const FoundOrder& order, const NotifyEntry& word) {
     return order.record.view().body == word.body && order.final_answer && order.final_answer->source == Source::live &&
@@ -67,9 +77,9 @@ bool confirms(const FoundOrder& order, const NotifyEntry& word) {
 }
 
 // A pass does not undo a less permissive live answer that came after it, also one that came while it was being written.
-bool outdone(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
+bool outdone(const Recalled& known, const NotifyEntry& word) {
+    const auto& found = known.order;
     if (word.verdict == Verdict::fail) return false;
-    const auto found = find_recorded(parts, std::string(record.credential), record.order_no, now);
     if (!found || !found->final_answer || found->final_answer->source != Source::live) return false;
     const Answer& live = *found->final_answer;
     return permits(static_cast<Verdict>(live.outcome)) < permits(word.verdict) && live.decided_at >= word.received;
@@ -82,20 +92,20 @@ bool outlived(const OutcomeRecord& memory, const NotifyEntry& word) {
 
 // As of the call that the word is about: the order may have been asked again since, after a revocation. Where it
 // confirms what the centre has said of this verification before, what it does not say again holds on.
-Recorded write_down(Parts& parts, const Snapshot& snapshot, LiveRecord record, const NotifyEntry& word, Now now) {
+Recorded write_down(Parts& parts, const Snapshot& snapshot, LiveRecord record, const NotifyEntry& word,
+                    const Recalled& known, Now now) {
+    const auto& [order, memory] = known;
     record.asked_epoch = word.epoch;
     CentreOutcome outcome;
     outcome.verdict = word.verdict;
     outcome.verification_id = word.verification_id;
     outcome.score = word.score;
     outcome.max_age = word.max_age;
-    const auto order = find_recorded(parts, std::string(record.credential), record.order_no, now);
     if (order && confirms(*order, word)) {
         if (!outcome.score) outcome.score = order->final_answer->score;
         if (outcome.verification_id.empty()) outcome.verification_id = order->verification_id;
         if (!order->raw.body.empty()) record.raw = &order->raw;
     }
-    const auto memory = parts.storage.outcomes().find(memory_key(record), now);
     record.remember = !memory || !outlived(*memory, word);
     if (memory && memory->evidence == word.body && memory->outcome.verdict == word.verdict) {
         if (!outcome.max_age) outcome.max_age = memory->outcome.max_age;
@@ -107,11 +117,10 @@ Recorded write_down(Parts& parts, const Snapshot& snapshot, LiveRecord record, c
 }
 
 // Whether everything that the word changes is as it says.
-bool applied(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
-    const auto order = find_recorded(parts, std::string(record.credential), record.order_no, now);
+bool applied(const Parts& parts, const LiveRecord& record, const NotifyEntry& word, const Recalled& known, Now now) {
+    const auto& [order, memory] = known;
     if (!order || !confirms(*order, word)) return false;
     if (word.score && word.score != order->final_answer->score) return false;
-    const auto memory = parts.storage.outcomes().find(memory_key(record), now);
     if (memory && outlived(*memory, word)) return true;
     const SceneRuntime* scene = parts.snapshot->scene(record.scene);
     if (!memory && (scene == nullptr || now.wall - word.sent > scene->max_age)) return true;  // no rung would answer it
@@ -122,8 +131,10 @@ bool applied(Parts& parts, const LiveRecord& record, const NotifyEntry& word, No
 }
 
 void apply(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now now) {
-    if (hidden(parts, record, word.epoch) || outdone(parts, record, word, now)) return;
-    if (!applied(parts, record, word, now)) write_down(parts, *parts.snapshot, record, word, now);
+    if (hidden(parts, record, word.epoch)) return;
+    const Recalled known = recalled(parts, record, now);
+    if (outdone(known, word) || applied(parts, record, word, known, now)) return;
+    write_down(parts, *parts.snapshot, record, word, known, now);
 }
 
 // Confirms what was heard before. It is written again, since the first write may still be under way.
@@ -213,7 +224,7 @@ std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, 
     if (!word || word->body != record.body || now.wall - word->received >= snapshot.config.orders.retain)
         return std::nullopt;
     if (hidden(parts, record, word->epoch)) return std::nullopt;
-    return write_down(parts, snapshot, record, *word, now);
+    return write_down(parts, snapshot, record, *word, recalled(parts, record, now), now);
 }
 
 void hear_numbered(Parts& parts, const std::string& credential, std::string_view order_no, Now now) {

@@ -46,9 +46,7 @@ Facts degraded_facts(Node& node, const Credential& credential, const VerifyReque
     facts.state_sound = parts.storage.state().sound();
     facts.terms = request.terms;
     const SubjectKey key{credential.id, request.subject, request.scene, request.device};
-    const auto found = parts.storage.outcomes().find(key, now);
-    const LiveRecord record{key.credential, key.subject, key.scene, key.device, {}};
-    if (found && !parts.distrust.holds(key, now.mono) && !spoken_against(parts, record, found->outcome)) {
+    if (const auto found = believed_of(parts, key, now).outcome) {
         facts.cached = {true, found->outcome.verdict, found->age, found->has_device, found->outcome.max_age, false};
         const bool comparable =
             similarity(request.feature, request.feature_model, found->outcome.feature, found->outcome.feature_model)

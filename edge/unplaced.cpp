@@ -123,13 +123,19 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
     return word;  // it stands, also where it could not be put
 }
 
-bool spoken_against(Parts& parts, const LiveRecord& record, const CentreOutcome& outcome) {
-    if (outcome.verification_id.empty()) return false;
+Believed believed_of(Parts& parts, const SubjectKey& key, Now now) {
+    Believed out;
+    out.disbelieved = parts.distrust.holds(key, now.mono);
+    if (!out.disbelieved) out.outcome = parts.storage.outcomes().find(key, now);
+    if (!out.outcome || parts.unplaced.size() == 0 || out.outcome->outcome.verification_id.empty()) return out;
+    const CentreOutcome& outcome = out.outcome->outcome;
+    const LiveRecord record{key.credential, key.subject, key.scene, key.device, {}};
     const auto kept = parts.unplaced.of({}, outcome.verification_id);
-    return std::any_of(kept.begin(), kept.end(), [&](const UnplacedNotice& one) {
-        return counts(parts, one, record, outcome.verification_id) &&
-               permits(*one.verdict) < permits(outcome.verdict);
+    out.disbelieved = std::any_of(kept.begin(), kept.end(), [&](const UnplacedNotice& one) {
+        return counts(parts, one, record, outcome.verification_id) && permits(*one.verdict) < permits(outcome.verdict);
     });
+    if (out.disbelieved) out.outcome.reset();
+    return out;
 }
 
 void drop_unplaced(Parts& parts, const Notification& n) {

@@ -21,8 +21,13 @@ void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_
 // word that stands, kept or heard before; or nothing.
 std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
                                  std::string_view number, Now now, const Answer* answered = nullptr);
-// Whether one that names no order lets through less than this outcome of the verification with its number.
-bool spoken_against(Parts& parts, const LiveRecord& record, const CentreOutcome& outcome);
+// What the memory has of a subject, if it is believed: not where a later refusal could not be written down, nor where a
+// notification that names no order lets through less than the verification that it remembers.
+struct Believed {
+    std::optional<OutcomeRecord> outcome;
+    bool disbelieved = false;
+};
+Believed believed_of(Parts& parts, const SubjectKey& key, Now now);
 // It is the word about an order now.
 void drop_unplaced(Parts& parts, const Notification& n);
 
