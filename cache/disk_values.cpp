@@ -11,7 +11,7 @@ void DiskValues::unreadable(const Error& error) {
 
 std::optional<std::string> DiskValues::opened(std::string_view name, std::string_view sealed) {
     auto plain = env_.open_value(kValues, name, sealed);
-    if (!plain) unreadable(Error{Code::corrupt, Origin::store, "a value does not verify"});
+    if (!plain) unreadable(Error{Code::corrupt, Origin::store, false, "a value does not verify"});
     return plain;
 }
 

@@ -57,13 +57,13 @@ LmdbOutcomeStore::LmdbOutcomeStore(CacheEnv& env, Revocations& revocations) : en
 
 // A pass that is lost is asked again. Whatever else is lost leaves an older pass on disk: until that one is erased, or
 // where there are too many of them until nothing could answer it any more, a start is to forget what it finds.
-void LmdbOutcomeStore::note_lost(const OutcomeKey& key, const CentreOutcome& outcome, Nanos max_age, Now now) {
+void LmdbOutcomeStore::note_lost(const OutcomeKey& key, const CentreOutcome& outcome, Nanos keep, Now now) {
     const bool forbidden = outcome.max_age && *outcome.max_age <= Seconds(0);
     if (outcome.verdict == Verdict::pass && !forbidden) return;
     if (lost_.size() < kLostKeysMax || lost_.contains(key))
         lost_[key] = 0;
     else
-        lost_until_ = std::max(lost_until_, now.mono + max_age);
+        lost_until_ = std::max(lost_until_, now.mono + keep);
     holding_ = true;
     env_.guarded().hold_doubt(true);
     env_.guarded().hangs(); // at once: the commit under way may be one that does
@@ -141,10 +141,7 @@ std::optional<OutcomeRecord> LmdbOutcomeStore::find(const SubjectKey& key, Now n
     switch (look(stored, tag_of(key.scene), now, *out)) {
         case Found::record:
             // Bound by the key already; a difference would be a broken codec, and nothing to answer from.
-            if (out->scene == key.scene && out->has_device == !key.device.empty()) {
-                ++stats_.hits;
-                return out;
-            }
+            if (out->scene == key.scene && out->has_device == !key.device.empty()) return out;
             ++stats_.damaged;
             break;
         case Found::hidden:
@@ -157,11 +154,10 @@ std::optional<OutcomeRecord> LmdbOutcomeStore::find(const SubjectKey& key, Now n
             recent_.forget(stored);  // the next equal answer is written
             break;
     }
-    ++stats_.misses;
     return std::nullopt;
 }
 
-PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Nanos max_age, Nanos keep, Now now) {
+PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Nanos fresh, Nanos keep, Now now) {
     if (!env_.open() || key.scene.size() > kRecordTextMax || record.outcome.verification_id.size() > kRecordTextMax ||
         record.outcome.feature_model.size() > kRecordTextMax || record.outcome.feature.size() > kRecordFeatureMax)
         return PutOutcome::refused;
@@ -172,7 +168,7 @@ PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Na
     const std::uint32_t scene_tag = tag_of(key.scene);
     if (revocations_.hidden(view_of(stored).substr(0, 16), scene_tag, record.asked_epoch)) return PutOutcome::hidden;
     const std::uint64_t print = print_of(record);
-    if (max_age > Nanos(0) && unchanged(stored, scene_tag, record, print, max_age, now)) return PutOutcome::unchanged;
+    if (fresh > Nanos(0) && unchanged(stored, scene_tag, record, print, fresh, now)) return PutOutcome::unchanged;
     recent_.forget(stored);
     WriteOp op;
     op.db = kOutcomes;
@@ -180,7 +176,7 @@ PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Na
     env_.codec().seal_outcome(stored, record, drop_after(record.decided.wall, keep), op.value);
     const auto lost = lost_.find(stored);
     if (!(lost == lost_.end() ? env_.batch().add(std::move(op)) : add_lost(lost, std::move(op)))) {
-        note_lost(stored, record.outcome, max_age, now);
+        note_lost(stored, record.outcome, keep, now);
         return PutOutcome::refused;
     }
     note(stored, record, print);
@@ -203,17 +199,17 @@ std::uint64_t LmdbOutcomeStore::print_of(const OutcomeRecord& record) const {
                                   bytes(o.feature.data(), o.feature.size() * sizeof(float))});
 }
 
-// Whether an equal outcome, younger than a tenth of its time, is there: by what was seen lately, else by looking.
+// Whether an equal outcome, younger than a tenth of `fresh`, is there: by what was seen lately, else by looking.
 bool LmdbOutcomeStore::unchanged(const OutcomeKey& key, std::uint32_t scene_tag, const OutcomeRecord& record,
-                                 std::uint64_t print, Nanos max_age, Now now) {
+                                 std::uint64_t print, Nanos fresh, Now now) {
     if (const RecentAnswers::Seen* seen = recent_.find(key)) {
         const Nanos by_mono = now.mono - seen->decided.mono, by_wall = now.wall - seen->decided.wall;
-        const bool young = by_mono >= Nanos(0) && by_wall >= Nanos(0) && std::max(by_mono, by_wall) < max_age / 10;
+        const bool young = by_mono >= Nanos(0) && by_wall >= Nanos(0) && std::max(by_mono, by_wall) < fresh / 10;
         if (young && seen->print == print &&
             !revocations_.hidden(view_of(key).substr(0, 16), scene_tag, seen->asked_epoch))
             return true;
     }
-    if (look(key, scene_tag, now, scratch_) != Found::record || scratch_.age >= max_age / 10 ||
+    if (look(key, scene_tag, now, scratch_) != Found::record || scratch_.age >= fresh / 10 ||
         !same_answer(scratch_, record))
         return false;
     note(key, scratch_, print);

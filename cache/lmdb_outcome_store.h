@@ -25,7 +25,7 @@ class LmdbOutcomeStore final : public OutcomeStore {
 
     std::uint64_t epoch() const override { return revocations_.epoch(); }
     std::optional<OutcomeRecord> find(const SubjectKey& key, Now now) override;
-    PutOutcome put(const SubjectKey& key, OutcomeRecord record, Nanos max_age, Nanos keep, Now now) override;
+    PutOutcome put(const SubjectKey& key, OutcomeRecord record, Nanos fresh, Nanos keep, Now now) override;
     void purge(std::string_view scene, Now now, Durable done) override;
     void revoke(std::string_view subject, Now now, Durable done) override;
     bool hidden(std::string_view subject, std::string_view scene, std::uint64_t at_epoch) const override;
@@ -41,12 +41,12 @@ class LmdbOutcomeStore final : public OutcomeStore {
     Found look(const OutcomeKey& key, std::uint32_t scene_tag, Now now, OutcomeRecord& out);
     std::uint32_t tag_of(std::string_view scene) const;
     bool unchanged(const OutcomeKey& key, std::uint32_t scene_tag, const OutcomeRecord& record, std::uint64_t print,
-                   Nanos max_age, Now now);
+                   Nanos fresh, Now now);
     void note(const OutcomeKey& key, const OutcomeRecord& record, std::uint64_t print);
     std::uint64_t print_of(const OutcomeRecord& record) const;
     void erase_revoked(const SubjectHash& subject, std::uint64_t epoch);
     void forget_disk();
-    void note_lost(const OutcomeKey& key, const CentreOutcome& outcome, Nanos max_age, Now now);
+    void note_lost(const OutcomeKey& key, const CentreOutcome& outcome, Nanos keep, Now now);
     void erase_lost();
     bool add_lost(std::map<OutcomeKey, std::uint64_t>::iterator lost, WriteOp op);
     void release_doubt();

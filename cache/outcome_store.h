@@ -35,7 +35,7 @@ struct OutcomeRecord {
 
 enum class PutOutcome {
     queued,
-    unchanged, // an equal outcome younger than a tenth of its max_age is there; nothing is written
+    unchanged, // an equal outcome younger than a tenth of `fresh` is there; nothing is written
     hidden,    // revoked or purged since it was asked: nothing is written
     refused,   // the queue is full, or there is no cache
 };
@@ -43,7 +43,6 @@ enum class PutOutcome {
 struct OutcomeStats {
     std::uint64_t entries = 0; // outcomes on disk
     std::uint64_t bytes = 0;   // pages of the environment in use, orders included
-    std::uint64_t hits = 0, misses = 0;
     std::uint64_t hidden = 0;  // found, but revoked, purged or from the future
     std::uint64_t damaged = 0; // found, but did not verify
 };
@@ -55,9 +54,9 @@ class OutcomeStore {
     virtual std::uint64_t epoch() const = 0;
     // The newest record of exactly this credential, subject, scene and device.
     virtual std::optional<OutcomeRecord> find(const SubjectKey& key, Now now) = 0;
-    // `max_age`: the longest that any rung may answer it (0: never skipped as unchanged); `keep`: erased afterwards, at
-    // most kOutcomeKeepMax.
-    virtual PutOutcome put(const SubjectKey& key, OutcomeRecord record, Nanos max_age, Nanos keep, Now now) = 0;
+    // `fresh`: an equal one younger than a tenth of it is as good (0: none is); `keep`: the longest that any rung may
+    // answer it, erased afterwards, at most kOutcomeKeepMax.
+    virtual PutOutcome put(const SubjectKey& key, OutcomeRecord record, Nanos fresh, Nanos keep, Now now) = 0;
     // Hides at once, erases the records in steps; `done` when the hiding is durable. An empty scene means all.
     virtual void purge(std::string_view scene, Now now, Durable done) = 0;
     // Hides at once every record of the subject, of all credentials, also one whose call is still under way; `done`

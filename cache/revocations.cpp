@@ -79,24 +79,33 @@ void Revocations::write(std::string key, std::uint64_t epoch, WallTime at, Durab
     const bool urgent = done != nullptr;
     Durable refused = done;
     if (done) {
-        op.done = [this, key = std::move(key), epoch, at, done = std::move(done)](Result<void> result) {
-            if (!result && is_current(key, epoch)) write(key, epoch, at, {});
+        op.done = [this, key, done = std::move(done)](Result<void> result) {
+            if (!result) write_again(key);
             done(std::move(result));
         };
     }
-    if (!env_.batch().add(std::move(op), urgent))
-        env_.tell(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
+    if (env_.batch().add(std::move(op), urgent)) return;
+    unwritten_.insert(std::move(key));
+    env_.tell(std::move(refused), fail(Code::full, Origin::store, "state/ takes no more writes"));
 }
 
-bool Revocations::is_current(std::string_view key, std::uint64_t epoch) const {
-    if (key == kFloorKey) return epoch == floor_;
+std::optional<Revocations::Entry> Revocations::entry(std::string_view key) const {
+    if (key == kFloorKey) return Entry{floor_, WallTime{}};
     if (key.size() == 4) {
         std::uint32_t tag;
         std::memcpy(&tag, key.data(), sizeof tag);
         const auto it = scenes_.find(tag);
-        return it != scenes_.end() && it->second.epoch == epoch;
+        return it == scenes_.end() ? std::nullopt : std::optional(it->second);
     }
-    return by_epoch_.contains(epoch);
+    SubjectHash subject;
+    std::memcpy(subject.data(), key.data(), subject.size());
+    const auto it = subjects_.find(subject);
+    return it == subjects_.end() ? std::nullopt : std::optional(it->second);
+}
+
+// What was told to have failed: it holds, and so it is written when that can be.
+void Revocations::write_again(const std::string& key) {
+    if (const auto is = entry(key)) write(key, is->epoch, is->at, {});
 }
 
 std::uint64_t Revocations::revoke(const SubjectHash& subject, Now now, Durable done) {
@@ -164,6 +173,10 @@ void Revocations::drop_oldest() {
 }
 
 void Revocations::sweep(WallTime now) {
+    std::set<std::string> again;
+    while (!unwritten_.empty() && again.size() < kDropPerSweep)
+        again.insert(unwritten_.extract(unwritten_.begin()));
+    for (const std::string& key : again) write_again(key);
     for (std::size_t i = 0; i < kDropPerSweep && !by_epoch_.empty(); ++i) {
         const Entry& oldest = subjects_[by_epoch_.begin()->second];
         if (now - oldest.at <= kOutcomeKeepMax) return;

@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -47,7 +48,8 @@ class Revocations {
     PurgeView purges() const;
     std::uint64_t purged() const; // the epoch of the newest purge; rises with each
     std::size_t size() const { return subjects_.size(); }
-    // Entries older than kOutcomeKeepMax give way; at most kDropPerSweep a call.
+    // What the queue had no room for is handed to it again, and entries older than kOutcomeKeepMax give way; at most
+    // kDropPerSweep of either a call.
     static constexpr std::size_t kDropPerSweep = 256;
     void sweep(WallTime now);
     // state/ could not be opened or read whole: every record of before is hidden while this process lives.
@@ -63,13 +65,15 @@ class Revocations {
     };
     bool load(std::string_view key, std::string_view plain);
     void write(std::string key, std::uint64_t epoch, WallTime at, Durable done);
-    bool is_current(std::string_view key, std::uint64_t epoch) const;
+    std::optional<Entry> entry(std::string_view key) const; // as it is now
+    void write_again(const std::string& key);
     void drop_oldest();
 
     StateEnv& env_;
     std::unordered_map<SubjectHash, Entry, Hash> subjects_;
     std::map<std::uint64_t, SubjectHash> by_epoch_; // of subjects_, oldest first
     std::map<std::uint32_t, Entry> scenes_;
+    std::set<std::string> unwritten_; // keys that the queue had no room for
     std::uint64_t epoch_ = 1;   // counted to
     std::uint64_t durable_ = 1; // on disk; without a disk all are
     std::uint64_t floor_ = 0;

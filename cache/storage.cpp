@@ -103,6 +103,7 @@ void Storage::State::open_journal() {
     });
     if (!opened) {
         journal_missing = {false, opened.error().detail};
+        evidence_missing = {false, "evidence cannot be kept without a journal"};
         log::error("journal/ could not be opened: {}", opened.error().detail);
         return;
     }
@@ -117,10 +118,12 @@ void Storage::State::open_journal() {
     vault.retain = options.reconcile_retain;
     vault.key = derive_key(options.key, "evidence vault");
     auto kept = EvidenceVault::open(std::move(vault), loop, offload);
-    if (kept)
+    if (kept) {
         evidence = std::move(*kept);
-    else
-        evidence_missing = {false, kept.error().detail};
+        return;
+    }
+    evidence_missing = {false, kept.error().detail};
+    log::error("journal/evidence/ could not be opened, there is no provisional answer: {}", kept.error().detail);
 }
 
 void Storage::State::check_journal_head(const std::optional<JournalHead>& remembered) {

@@ -59,7 +59,6 @@ void AdminRequest::config_rollback(Body body) {
         if (!to) return answer_error(400, "InvalidRequest", "generation must be a whole number");
     }
     const std::string why(body["reason"].text().value_or(""));
-    if (why.size() > admin::kReasonBytesMax) return answer_error(400, "InvalidRequest", "the reason is too long");
     node_.reloader->rollback(to, operators_.who(), why, config_done());
 }
 

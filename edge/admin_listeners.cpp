@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "edge/base/log.h"
+#include "edge/descriptors.h"
 
 namespace holdfast {
 namespace {
@@ -29,9 +30,10 @@ void AdminListeners::close() {
 Result<void> AdminListeners::open(Doors& doors, Node& node) {
     const AdminConfig& admin = node.config().admin;
     ServerOptions options;
-    options.connections_max = 64;
+    options.connections_max = kAdminConnectionsMax;
+    options.shed_reserve = kAdminShedReserve;
     options.request_limits.body_bytes = admin::kRequestBytesMax;
-    const auto ignore = [](std::string_view, const PeerInfo&, std::optional<ApiCode>) {};
+    const auto ignore = [](std::string_view, const PeerInfo&, std::optional<ApiCode>, std::optional<std::uint64_t>) {};
     if (!admin.socket.empty()) {
         full_ = std::make_unique<AdminService>(node, AdminService::Access::full);
         socket_ = std::make_unique<Server>(node.loop(), *full_, options, Server::Wrap(), ignore);

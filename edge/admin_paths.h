@@ -32,7 +32,6 @@ inline constexpr std::string_view kFleetAccept = "/v1/fleet/accept";     // POST
 
 inline constexpr std::size_t kRequestBytesMax = 8u << 20; // of a body that the node accepts on the admin socket
 inline constexpr std::size_t kAnswerBytesMax = 32u << 20; // of an answer that holdfastctl accepts
-inline constexpr std::size_t kReasonBytesMax = 256;       // of a reason text
 inline constexpr std::size_t kJournalPageMax = 1000;      // entries in one answer
 
 } // namespace holdfast::admin

@@ -130,8 +130,13 @@ void AdminRequest::cache_purge(Body body) {
 }
 
 void AdminRequest::policy_test(Body body) {
-    const std::string_view id = body["credential"].text().value_or("");
+    const std::vector<std::string> known = node_.parts().snapshot->credentials.ids();
+    const std::string id(body["credential"].text().value_or(known.size() == 1 ? known.front() : ""));
     const Credential* credential = node_.parts().snapshot->credentials.find(id);
+    if (credential == nullptr && !body["credential"])
+        return answer_error(400, "InvalidRequest",
+                            fmt::format("who asks? --credential, or \"credential\" beside \"request\", is one of: {}",
+                                        fmt::join(known, ", ")));
     if (credential == nullptr) return answer_error(400, "InvalidRequest", "credential is not configured");
     const json::Value request = body["request"];
     if (!request.is(json::Kind::object)) return answer_error(400, "InvalidRequest", "request must be a JSON object");

@@ -132,6 +132,9 @@ bool AdminRequest::dispatch_get() {
 
 bool AdminRequest::dispatch_post(Body body) {
     const auto text = [&body](std::string_view key) { return std::string(body[key].text().value_or("")); };
+    // Of every order, here: it goes into the journal and into lines of the log. Whether one is needed each says itself.
+    if (const std::string reason = text("reason"); !reason.empty() && !is_reason(reason))
+        return answer_error(400, "InvalidRequest", "reason: must be one line of 1 to 256 bytes"), true;
     if (path_ == admin::kDegrade) return degrade(body), true;
     if (path_ == admin::kCircuit) return circuit(body), true;
     if (path_ == admin::kUpstream) return upstream(body), true;

@@ -74,8 +74,7 @@ void AdminRequest::upstream(Body body) {
     order.endpoint = std::string(body["endpoint"].text().value_or(""));
     order.reason = std::string(body["reason"].text().value_or(""));
     if (order.endpoint.empty()) return answer_error(400, "InvalidRequest", "endpoint, its URL, is needed");
-    if (order.reason.empty() || order.reason.size() > admin::kReasonBytesMax)
-        return answer_error(400, "InvalidRequest", "a reason of at most 256 bytes is needed");
+    if (order.reason.empty()) return answer_error(400, "InvalidRequest", "a reason of at most 256 bytes is needed");
     const auto weight = body["weight"].number();
     const bool sets_weight = order.kind == UpstreamOrder::Kind::weight;
     if (sets_weight != bool(body["weight"]) || (sets_weight && (!weight || *weight < 0 || *weight > 100)))

@@ -4,59 +4,13 @@
 #include "edge/admin_service.h"
 #include "edge/config_reloader.h"
 #include "edge/fleet_views.h"
+#include "edge/verdict.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kScenesNamed = 8;  // in the verdict's line; the others are in the list of overrides
-
 double seconds(Nanos d) {
     return std::chrono::duration<double>(d).count();
-}
-
-// The orders of operators that say how requests are answered; empty: none. The circuit's are seen in its state.
-std::string standing_orders(Node& node, Now now) {
-    std::string scenes;
-    std::size_t n = 0;
-    for (const Override& one : node.parts().overrides.all(now)) {
-        if (one.scope.kind != Scope::Kind::scene || one.mode == Mode::automatic || ++n > kScenesNamed) continue;
-        scenes += fmt::format("{}{} ({})", scenes.empty() ? "" : ", ", one.scope.scene, name(one.mode));
-    }
-    if (n > kScenesNamed) scenes += fmt::format(" and {} more", n - kScenesNamed);
-    const Override* whole = node.parts().overrides.mode_order("", now);
-    if (whole == nullptr && n == 0) return {};
-    std::string out = "an operator's order stands";
-    if (whole != nullptr) out += fmt::format(": {}", name(whole->mode));
-    if (n > 0) out += fmt::format("{} for {} {}", whole != nullptr ? ";" : "", n > 1 ? "scenes" : "scene", scenes);
-    return out;
-}
-
-std::string local_summary(Node& node, std::string_view& verdict) {
-    const Now now = node.loop().now();
-    const CircuitState state = node.parts().upstream.circuit().state();
-    const StorageHealth health = node.parts().storage.health();
-    const std::string orders = standing_orders(node, now);
-    if (node.draining()) return verdict = "draining", "draining: no new requests";
-    if (!health.sound)
-        return verdict = "impaired",
-               "state/ is not sound (" + health.unsound_reason + "): no cached pass, no provisional";
-    for (const PartHealth* part : {&health.cache, &health.state, &health.journal, &health.evidence})
-        if (!part->ok) return verdict = "impaired", "storage: " + part->reason;
-    std::string_view circuit;
-    if (state == CircuitState::open) circuit = "circuit open: answers come from the ladder";
-    if (state == CircuitState::half_open) circuit = "circuit half-open: probing the centre";
-    if (node.parts().overrides.mode_order("", now) != nullptr) circuit = {};  // it decides for no scene
-    if (orders.empty() && circuit.empty()) return verdict = "ok", "live";
-    verdict = "degraded";
-    return fmt::format("{}{}{}", orders, orders.empty() || circuit.empty() ? "" : "; ", circuit);
-}
-
-// A node that has lost its fleet serves on its own; somebody should look, and it is never said without the reason.
-std::string verdict_summary(Node& node, std::string_view& verdict) {
-    const std::string own = local_summary(node, verdict), alone = autonomy(node);
-    if (alone.empty()) return own;
-    if (verdict == "ok") verdict = "impaired";
-    return own + "; " + alone;
 }
 
 void write_overrides(json::Writer& w, Node& node, Now now) {
@@ -161,6 +115,9 @@ void write_storage(json::Writer& w, Node& node) {
     w.end_object();
     write_part(w, "journal", health.journal);
     w.member("entries", storage.journal() == nullptr ? std::uint64_t(0) : storage.journal()->head().seq).end_object();
+    const EvidenceVault* vault = storage.evidence();
+    write_part(w, "evidence", health.evidence);
+    w.member("entries", vault == nullptr ? std::uint64_t(0) : std::uint64_t(vault->count())).end_object();
 }
 
 }  // namespace
@@ -168,11 +125,10 @@ void write_storage(json::Writer& w, Node& node) {
 std::string status_json(Node& node) {
     const Now now = node.loop().now();
     const Config& config = node.config();
-    std::string_view verdict;
-    const std::string summary = verdict_summary(node, verdict);
+    const NodeVerdict verdict = verdict_of(node);
     std::string out;
     json::Writer w(out);
-    w.begin_object().member("verdict", verdict).member("summary", summary);
+    w.begin_object().member("verdict", verdict.word).member("summary", verdict.summary);
     w.key("node").begin_object();
     w.member("name", config.node.name)
         .member("region", config.node.region)
@@ -241,8 +197,8 @@ std::string cache_stats_json(Node& node) {
         .member("bytes", storage.cache_bytes_used())
         .member("sizeBytes", node.config().cache.size)
         .member("orders", storage.orders().entries())
-        .member("hits", stats.hits)
-        .member("misses", stats.misses)
+        .member("hits", std::uint64_t(node.metrics().cache_hits().Value()))
+        .member("misses", std::uint64_t(node.metrics().cache_misses().Value()))
         .member("hidden", stats.hidden)
         .member("damaged", stats.damaged)
         .member("healthy", health.ok);

@@ -16,17 +16,12 @@ constexpr std::string_view kNotifications = "/v1/notifications/";
 constexpr std::string_view kGateway = "/gateway.do";
 constexpr std::string_view kAlipayV3 = "/v3/";  // who calls there reads code and message of a refusal
 
-// The fields that matter here, found in one walk: every request pays for it.
-struct Fields {
-    HeaderSeen authorization, timestamp, nonce, content_sha256, content_type, traceparent;
-};
-
 void note(HeaderSeen& seen, std::string_view value) {
     if (++seen.count == 1) seen.value = value;
 }
 
-Fields fields_of(const HeaderList& headers) {
-    Fields out;
+HeadFields fields_of(const HeaderList& headers) {
+    HeadFields out;
     const auto take = [](HeaderList::Field field, std::string_view name, HeaderSeen& seen) {
         if (equal_ignoring_case(field.name, name)) note(seen, field.value);
     };
@@ -48,6 +43,7 @@ Fields fields_of(const HeaderList& headers) {
                 break;
             case 16:
                 take(field, "X-Content-SHA256", out.content_sha256);
+                take(field, "Content-Encoding", out.content_encoding);
                 break;
             default:
                 break;
@@ -82,6 +78,7 @@ std::string_view reason_of(ApiCode code) {
         case ApiCode::not_found:
             return "not_found";
         case ApiCode::invalid_request:  // without a reason of its own: Content-Type twice
+        case ApiCode::unsupported_media_type:
             return "content_type";
         case ApiCode::body_too_large:
             return "body_too_large";
@@ -90,7 +87,23 @@ std::string_view reason_of(ApiCode code) {
     }
 }
 
+// The order of a path below kVerifications; empty: it is no such path.
+std::string_view order_in(std::string_view path) {
+    if (path.size() <= kVerifications.size() + 1 || !path.starts_with(kVerifications)) return {};
+    if (path[kVerifications.size()] != '/') return {};
+    const std::string_view order_no = path.substr(kVerifications.size() + 1);
+    return is_order_no(order_no) ? order_no : std::string_view();
+}
+
 }  // namespace
+
+// A verification, or a look at the order of one: what requests_total counts. Anything else that is refused is counted
+// by its reason alone, so that strangers weigh nothing in what alerts compare.
+bool ClientService::asks_for_verification(const RequestHead& head) const {
+    if (head.method == "GET") return !order_in(head.raw_path).empty();
+    const bool gateway = head.raw_path == kGateway && serves_gateway();
+    return head.method == "POST" && (gateway || head.raw_path == kVerifications);
+}
 
 HeadDecision ClientService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer,
                                     bool shedding) {
@@ -122,10 +135,7 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
             return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");
         return begin(connection, head, peer, Exchange::Kind::verify, {});
     }
-    if (path.size() > kVerifications.size() + 1 && path.starts_with(kVerifications) &&
-        path[kVerifications.size()] == '/') {
-        const std::string_view order_no = path.substr(kVerifications.size() + 1);
-        if (!is_order_no(order_no)) return refuse(head, peer, ApiCode::not_found, "no such resource");
+    if (const std::string_view order_no = order_in(path); !order_no.empty()) {
         if (head.method != "GET")
             return refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET\r\n");
         return begin(connection, head, peer, Exchange::Kind::lookup, order_no);
@@ -135,13 +145,13 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
 
 HeadDecision ClientService::begin(Connection& connection, const RequestHead& head, const PeerInfo& peer,
                                   Exchange::Kind kind, std::string_view order_no) {
-    const Fields fields = fields_of(head.headers);
-    if (fields.content_type.count > 1)
-        return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
+    const HeadFields fields = fields_of(head.headers);
+    if (auto refused = refuse_content(head, peer, fields)) return std::move(*refused);
     auto claimed = claim({head.method, head.raw_path, head.query, head.host, fields.authorization, fields.timestamp,
                           fields.nonce, fields.content_sha256},
                          parts_.loop.now().wall, parts_.auth);
     if (!claimed) return refuse_caller(head, peer, claimed.error());
+    const bool hash_only = is_forged(head, *claimed);
     Exchange::Begin begin;
     begin.kind = kind;
     begin.claim = std::move(*claimed);
@@ -149,14 +159,32 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
     begin.traceparent = fields.traceparent.value.substr(0, 256);
     begin.client = peer.address;
     begin.json_body = kind == Exchange::Kind::lookup || is_json(fields.content_type);
-    return {&exchanges_.begin(connection, std::move(begin)), std::nullopt};
+    return {&exchanges_.begin(connection, std::move(begin)), std::nullopt, hash_only};
+}
+
+// What says of a body that it is not read as it stands.
+std::optional<HeadDecision> ClientService::refuse_content(const RequestHead& head, const PeerInfo& peer,
+                                                          const HeadFields& fields) {
+    if (fields.content_type.count > 1)
+        return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
+    const HeaderSeen& coding = fields.content_encoding;
+    if (coding.count > 1 || (coding.count == 1 && !equal_ignoring_case(coding.value, "identity")))
+        return refuse(head, peer, ApiCode::unsupported_media_type, "a Content-Encoding other than identity");
+    return std::nullopt;
+}
+
+// Whether the request cannot be authenticated whatever its body is. The head says so: what is signed is the body's
+// claimed hash. An unknown caller and a wrong signature are told apart neither by the answer, which comes when the body
+// has, nor by the work. Small bodies are not worth it.
+bool ClientService::is_forged(const RequestHead& head, const Claim& claim) const {
+    if (!head.chunked && head.content_length.value_or(0) <= kUntrustedBodyMax) return false;
+    return !verify(claim, claim.content_sha256(), parts_.snapshot->credentials).has_value();
 }
 
 // It is signed in query and body; the head says nothing of who calls.
 HeadDecision ClientService::drop_in(Connection& connection, const RequestHead& head, const PeerInfo& peer) {
-    const Fields fields = fields_of(head.headers);
-    if (fields.content_type.count > 1)
-        return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
+    const HeadFields fields = fields_of(head.headers);
+    if (auto refused = refuse_content(head, peer, fields)) return std::move(*refused);
     Exchange::Begin begin;
     begin.kind = Exchange::Kind::drop_in;
     begin.traceparent = fields.traceparent.value.substr(0, 256);
@@ -172,9 +200,8 @@ HeadDecision ClientService::notification(Connection& connection, const RequestHe
     if (!notices_.takes(kind)) return refuse(head, peer, ApiCode::not_found, "no such resource");
     if (head.method != "POST")
         return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");
-    const Fields fields = fields_of(head.headers);
-    if (fields.content_type.count > 1)
-        return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
+    const HeadFields fields = fields_of(head.headers);
+    if (auto refused = refuse_content(head, peer, fields)) return std::move(*refused);
     std::optional<Claim> claimed;
     if (kind == "central") {
         auto made = claim({head.method, head.raw_path, head.query, head.host, fields.authorization, fields.timestamp,
@@ -210,7 +237,7 @@ HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer
     }
     if (code == ApiCode::request_expired)
         reply.headers += "X-Server-Time: " + std::to_string(unix_seconds(now.wall)) + "\r\n";
-    parts_.metrics.refused(kSceneOther, code, Nanos(0));
+    if (asks_for_verification(head)) parts_.metrics.refused(kSceneOther, code, Nanos(0));
     RequestTrace trace;
     trace.request_id = request_id;
     trace.began = now.wall;

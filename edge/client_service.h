@@ -2,6 +2,7 @@
 // does with its body is an Exchange's affair.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,11 @@ struct WhyRefused {
     bool auth = false;
 };
 
+// The fields that matter there, found in one walk: every request pays for it.
+struct HeadFields {
+    HeaderSeen authorization, timestamp, nonce, content_sha256, content_type, content_encoding, traceparent;
+};
+
 class ClientService final : public Service {
   public:
     // Requires: both outlive it.
@@ -25,6 +31,12 @@ class ClientService final : public Service {
     HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, bool shedding) override;
 
   private:
+    // Bytes of a body above which it is kept only for a caller whose signature of the head stands.
+    static constexpr std::size_t kUntrustedBodyMax = 8u << 10;
+
+    std::optional<HeadDecision> refuse_content(const RequestHead& head, const PeerInfo& peer, const HeadFields& fields);
+    bool is_forged(const RequestHead& head, const Claim& claim) const;
+    bool asks_for_verification(const RequestHead& head) const;
     HeadDecision begin(Connection& connection, const RequestHead& head, const PeerInfo& peer, Exchange::Kind kind,
                        std::string_view order_no);
     HeadDecision refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code, std::string_view message,

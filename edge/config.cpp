@@ -1,7 +1,6 @@
 #include "edge/config.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "edge/base/crypto.h"
 #include "edge/config_check.h"
 #include "edge/config_layers.h"
+#include "edge/descriptors.h"
 
 namespace holdfast {
 namespace {
@@ -124,9 +124,7 @@ ConfigEnvironment ConfigEnvironment::of_process() {
     if (const char* dir = std::getenv("CREDENTIALS_DIRECTORY")) env.credentials_dir = dir;
     char name[256] = {};
     if (::gethostname(name, sizeof name - 1) == 0) env.host_name = name;
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-        env.descriptors_max = limit.rlim_cur;
+    env.descriptors_max = holdfast::descriptors_max();
     env.now = WallClock::read();
     return env;
 }

@@ -5,18 +5,30 @@
 #include <charconv>
 
 #include "edge/base/bytes.h"
+#include "edge/descriptors.h"
 #include "edge/host_list.h"
+#include "edge/net/ip_match.h"
 
 namespace holdfast {
 namespace {
-
-// Descriptors that a node needs besides connections: listeners, logs, stores, admin, probes.
-constexpr std::uint64_t kDescriptorReserve = 64;
 
 void check_address(ConfigCheck& c, const std::string& key, const std::string& text) {
     if (!parse_listen_address(text))
         c.problems.error(c.at(key), fmt::format("{} cannot be {}", key, toml_string(text.substr(0, 64))),
                          "IP:port or [IPv6]:port, such as \"0.0.0.0:8443\"");
+}
+
+// The node binds IPv6 addresses for IPv6 alone, so only listeners of one family can be in each other's way.
+void check_overlap(ConfigCheck& c) {
+    const auto& config = c.draft.config;
+    const auto clients = parse_listen_address(config.listen.address),
+               metrics = parse_listen_address(config.admin.listen);
+    if (!clients || !metrics || clients->port != metrics->port || clients->port == 0) return;
+    if (!hosts_overlap(clients->host, metrics->host)) return;
+    c.problems.error(c.at(c.is_given("admin.listen") ? "admin.listen" : "listen.address"),
+                     fmt::format("admin.listen {} and listen.address {} overlap", toml_string(config.admin.listen),
+                                 toml_string(config.listen.address)),
+                     "two ports, or two addresses of which none is 0.0.0.0 or [::]");
 }
 
 void check_tls(ConfigCheck& c) {
@@ -48,16 +60,15 @@ void check_limits(ConfigCheck& c) {
     if (config.limits.memory < config.limits.body_bytes)
         c.problems.error(c.at("limits.memory"), "limits.memory is less than one request body",
                          fmt::format("at least limits.body_bytes, {}", format_size(config.limits.body_bytes)));
-    const auto& upstream = config.upstream.options;
-    const auto wanted =
-        config.limits.connections + upstream.endpoints.size() * upstream.pool.connections +
-                        LateCalls::kLateCallsMax + kDescriptorReserve;
+    const auto wanted = config.limits.connections + descriptors_beside_clients(config);
     if (c.env.descriptors_max != 0 && wanted > c.env.descriptors_max)
         c.problems.warn(
             c.at("limits.connections"),
             fmt::format("limits.connections and upstream.connections need {} descriptors, the process may open {}",
                         wanted, c.env.descriptors_max),
-            fmt::format("raise LimitNOFILE (ulimit -n) to {} or more, or lower limits.connections", wanted));
+            fmt::format("a node here takes {} client connections at once: raise LimitNOFILE (ulimit -Hn) to {} or "
+                        "more, or lower limits.connections",
+                        connections_within(config, c.env.descriptors_max), wanted));
 }
 
 }  // namespace
@@ -82,6 +93,7 @@ void check_node(ConfigCheck& c) {
     if (config.node.name.empty()) config.node.name = c.env.host_name;
     if (!config.listen.address.empty()) check_address(c, "listen.address", config.listen.address);
     if (!config.admin.listen.empty()) check_address(c, "admin.listen", config.admin.listen);
+    check_overlap(c);
     check_tls(c);
     check_hosts(c);
     check_limits(c);

@@ -87,14 +87,37 @@ void read_notify_secret(ConfigCheck& c) {
             fmt::format("{} to {} bytes, one final newline not counted", kSecretBytesMin, kSecretBytesMax));
 }
 
+// As one word of a command that is suggested.
+std::string shell_word(const std::string& text) {
+    constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-+:@%";
+    if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+    std::string out = "'";
+    for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
+// The file that is there may hold the key that the memory is sealed under, or another secret: what is suggested is run
+// as it stands, so it writes to no file that exists (set -C).
+std::string other_key(const std::string& path) {
+    std::string fresh = path + ".new";
+    for (int i = 2; ::access(fresh.c_str(), F_OK) == 0 && i < 100; ++i) fresh = fmt::format("{}.new-{}", path, i);
+    return fmt::format(
+        "the right file, or a new key: (set -C; umask 077; head -c 32 /dev/urandom > {}); under a new one all that was "
+        "remembered, and the evidence that waits for reconciliation, is lost",
+        shell_word(fresh));
+}
+
 void read_cache_key(ConfigCheck& c) {
     auto& cache = c.draft.config.cache;
     std::string bytes;
     if (cache.key_file.empty() || !read_secret(c, "cache.key_file", cache.key_file, 1u << 16, bytes)) return;
     if (bytes.size() != kKeyBytes) {
-        c.problems.error(
-            c.at("cache.key_file"), fmt::format("cache.key_file: {} has {} bytes", cache.key_file, bytes.size()),
-            "exactly 32 bytes, a final newline counted", fmt::format("head -c 32 /dev/urandom > {}", cache.key_file));
+        const bool newline = bytes.size() == kKeyBytes + 1 && bytes.back() == '\n';
+        c.problems.error(c.at("cache.key_file"),
+                         fmt::format("cache.key_file: {} has {} bytes", cache.key_file, bytes.size()),
+                         newline ? "exactly 32 bytes: the last one is a newline, as editors add it"
+                                 : "exactly 32 bytes, a final newline counted",
+                         newline ? "truncate -s 32 " + shell_word(cache.key_file) : other_key(cache.key_file));
         return;
     }
     std::memcpy(cache.key.data(), bytes.data(), kKeyBytes);
@@ -177,6 +200,24 @@ void check_certificates(ConfigCheck& c) {
                          made.error().detail);
 }
 
+// What the node opens when it starts. Whether it may is not asked: who checks is seldom the service's user.
+void check_log(ConfigCheck& c, const std::string& key, const std::string& path, bool makes_folder) {
+    if (path.empty()) return;
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0) {
+        if (S_ISDIR(info.st_mode))
+            c.problems.error(c.at(key), fmt::format("{}: {} is not a file", key, path), "a file");
+        return;
+    }
+    const auto slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+    const bool there = ::stat(folder.c_str(), &info) == 0;
+    if (there ? S_ISDIR(info.st_mode) : makes_folder && errno == ENOENT) return;
+    c.problems.error(
+        c.at(key), fmt::format("{}: the folder {}: {}", key, folder, there ? "is not a folder" : std::strerror(errno)),
+        "a folder that is there, and that the node can write to");
+}
+
 }  // namespace
 
 std::string resolve_file(const ConfigCheck& c, const std::string& name, bool secret) {
@@ -200,6 +241,8 @@ void check_files(ConfigCheck& c) {
     if (c.draft.config.upstream.kind == "alipay") read_alipay_files(c);
     read_gateway_files(c);
     read_notify_secret(c);
+    check_log(c, "log.access", config.log.access, false);
+    check_log(c, "log.file", config.log.file, true);
     const auto& data_dir = c.draft.config.node.data_dir;
     struct stat info {};
     if (!data_dir.empty() && ::stat(data_dir.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))

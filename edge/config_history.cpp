@@ -204,7 +204,8 @@ Result<void> ConfigHistory::hold(const ConfigHold& hold) const {
 
 Result<void> ConfigHistory::release() const {
     const std::string path = folder_ + "/hold.json";
-    if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) return {};  // also where nothing can be written
+    if (::access(path.c_str(), F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        return {};  // also where nothing can be written
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return cannot("cannot remove", path);
     return {};
 }

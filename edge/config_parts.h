@@ -51,7 +51,7 @@ struct LimitsConfig {
     Nanos write_stall_timeout{};
     Nanos keepalive_timeout{};
     std::uint64_t connections_per_prefix = 0; // 0: no limit
-    std::uint64_t memory = 0;                 // of request bodies in flight, all connections
+    std::uint64_t memory = 0;                 // of bodies, and what clients send ahead or leave unread
     std::uint64_t in_flight = 0;              // requests not yet answered
 };
 

@@ -1,5 +1,5 @@
 // What is wrong with a configuration file: gathers errors and warnings with their place and the line they stand in.
-// Shows no line that could hold a secret.
+// Shows no secret and nothing that a terminal would obey.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "edge/config.h"
+#include "edge/config_excerpt.h"
 
 namespace holdfast {
 
@@ -31,9 +32,8 @@ class ConfigProblems {
     ConfigProblem make(TextPlace at, std::string message, std::string expected, std::string suggestion) const;
     struct Text {
         std::string file;
-        std::vector<std::string_view> lines;
+        ConfigExcerpts excerpts;
     };
-    std::string_view line_at(TextPlace at) const;
     std::vector<Text> texts_;  // one or two
     std::vector<ConfigProblem> errors_, warnings_;
 };

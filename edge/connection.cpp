@@ -29,9 +29,9 @@ Connection::~Connection() {
 void Connection::start() {
     if (stream_->ready()) {
         begin_idle();
-        deadline_ = now() + server_.options().header_timeout;
+        deadline_ = now() + first_limit(server_.options().header_timeout);
     } else {
-        enter(Phase::handshake, server_.options().handshake_timeout);
+        enter(Phase::handshake, first_limit(server_.options().handshake_timeout));
     }
     stream_->start(*this);
 }
@@ -54,17 +54,20 @@ void Connection::begin_idle() {
 void Connection::on_ready() {
     if (phase_ != Phase::handshake) return;
     begin_idle();
-    deadline_ = now() + server_.options().header_timeout;  // the first request is due sooner than a later one
+    // The first request is due sooner than a later one.
+    deadline_ = now() + first_limit(server_.options().header_timeout);
 }
 
 void Connection::on_data(std::string_view bytes) try {
     take(bytes);
+    weigh();
 } catch (const std::bad_alloc&) {
     out_of_memory();
 }
 
 void Connection::resume_input() try {
     take_up();
+    weigh();
 } catch (const std::bad_alloc&) {
     out_of_memory();
 }
@@ -76,7 +79,7 @@ void Connection::take(std::string_view bytes) {
         if (lingered_ > kLingerMax) close("");
         return;
     }
-    if (phase_ == Phase::busy || !input_.empty() || stream_->queued() > kQueuedMax) return keep(bytes);
+    if (phase_ == Phase::busy || !input_.empty() || stream_->queued() > kUnsentMax) return keep(bytes);
     consume(bytes);
 }
 
@@ -90,9 +93,19 @@ void Connection::keep(std::string_view input) {
     }
 }
 
+// Told to the server where it changes: what waits here for a client that does not take, or does not wait for, its
+// answers. Answers that leave in their turn stay below the bound, and cost a comparison.
+void Connection::weigh() {
+    const std::size_t unsent = phase_ == Phase::closed ? 0 : stream_->queued();
+    const std::size_t holds = input_.size() + (unsent > kUncounted ? unsent : 0);
+    if (holds == held_) return;
+    const std::size_t before = std::exchange(held_, holds);
+    server_.weigh(before, holds);
+}
+
 void Connection::take_up() {
     if (phase_ == Phase::closed || phase_ == Phase::lingering || phase_ == Phase::busy || consuming_) return;
-    if (stream_->queued() > kQueuedMax) return;
+    if (stream_->queued() > kUnsentMax) return;
     if (!input_.empty()) {
         const std::string input = std::move(input_);
         input_.clear();
@@ -109,7 +122,7 @@ void Connection::consume(std::string_view input) {
     unsigned requests = 0;
     while (step(input)) {
         if (phase_ != Phase::idle || input.empty()) continue;
-        if (++requests == kRequestsPerTurn || stream_->queued() > kQueuedMax) {
+        if (++requests == kRequestsPerTurn || stream_->queued() > kUnsentMax) {
             server_.resume_later(*this);
             break;
         }
@@ -128,8 +141,11 @@ bool Connection::step(std::string_view& input) {
         enter(Phase::head, server_.options().header_timeout);
         if (first_) deadline_ = first_due;
         first_ = false;
+        message_bytes_ = 0;
     }
+    const std::size_t before = input.size();
     const HttpEvent event = parser_.next(input);
+    message_bytes_ += before - input.size();
     switch (event.kind) {
         case HttpEvent::Kind::need_more:
             return false;
@@ -143,6 +159,7 @@ bool Connection::step(std::string_view& input) {
             take_complete();
             return true;
         case HttpEvent::Kind::error: {
+            message_bytes_ += input.size();  // what has come of it, also behind the byte that is wrong
             const Reject& why = parser_.reject();
             reject(why.status, name(why.reason), why.detail);
             return false;
@@ -154,15 +171,17 @@ bool Connection::step(std::string_view& input) {
 void Connection::take_head() {
     const RequestHead& head = parser_.head();
     keep_alive_ = head.keep_alive && !shed_ && !draining_;
-    HeadDecision decision = server_.service().on_head(*this, head, stream_->peer(), shed_ || server_.shedding());
+    HeadDecision decision = server_.service().on_head(*this, head, stream_->peer(), shed_ || server_.shedding(*this));
     enter(Phase::body, server_.options().body_timeout);
     body_seen_ = 0;
     if (decision.refusal) return refuse(std::move(*decision.refusal));
     handler_ = decision.handler;
+    hash_only_ = decision.hash_only;
     HF_CHECK(handler_ != nullptr);
     if (!head.has_body()) return;
     if (head.expect_continue) stream_->write(kContinue);
-    if (head.content_length) body_.reserve(std::min<std::uint64_t>(*head.content_length, kDiscardMax) + 64);
+    if (head.content_length && !hash_only_)
+        body_.reserve(std::min<std::uint64_t>(*head.content_length, kDiscardMax) + 64);
 }
 
 // A head that is refused: the body is read away when it is small, so that the connection lives on.
@@ -186,8 +205,13 @@ void Connection::take_body(std::string_view bytes) {
     body_seen_ += bytes.size();
     if (refusal_ != nullptr) return;
     if (body_seen_ > handler_->body_max()) return reject(413, "body_too_large", "the body is too long for this path");
-    if (!charge_.add(bytes.size(), server_.options().memory_max))
-        return reject(503, "memory", "too many request bodies in flight");
+    if (hash_only_) {
+        if (hash_ == nullptr) hash_ = std::make_unique<Sha256>();
+        return hash_->update(bytes);
+    }
+    if (!charge_.add(bytes.size(), server_.options().memory_max) &&
+        !(server_.make_room(*this, bytes.size()) && charge_.add(bytes.size(), server_.options().memory_max)))
+        return give_up_body();
     body_.append(bytes);
     if (body_.size() - hashed_ < kHashStep) return;
     if (hash_ == nullptr) hash_ = std::make_unique<Sha256>();

@@ -3,6 +3,7 @@
 // site).
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,15 +23,18 @@ class Connection final : public StreamEvents {
     enum class Phase { handshake, idle, head, body, busy, lingering, closed };
 
     static constexpr std::size_t kInputMax = 256u << 10;   // bytes read ahead of the request being answered
-    static constexpr std::size_t kQueuedMax = 64u << 10;   // unsent answer bytes above which no request is begun
+    static constexpr std::size_t kQueuedMax = 64u << 10;   // unsent bytes above which push() takes no more
+    static constexpr std::size_t kUnsentMax = 16u << 10;   // unsent answer bytes above which no request is begun
+    static constexpr std::size_t kUncounted = 2u << 10;    // unsent bytes that are not counted: an answer or two
     static constexpr std::size_t kDiscardMax = 64u << 10;  // a refused body that is read away to keep the connection
+    static constexpr Nanos kShedMax = 1s;         // for the handshake, and for the head, of one over the cap
     static constexpr Nanos kRefusedBodyMax = 1s;           // then the refusal is sent without it
     static constexpr std::size_t kLingerMax = 8u
                                               << 20;  // bytes swallowed after a refusal, so that it is not lost to RST
     static constexpr Nanos kLingerTime = 2s;
     static constexpr unsigned kRequestsPerTurn = 16;  // pipelined requests taken up before others get their turn
 
-    // `shed`: over the cap; it gets one 503 and is closed.
+    // `shed`: over the cap; it gets one 503 and is closed, or leaves for the next that comes.
     Connection(Server& server, std::unique_ptr<Stream> stream, bool shed);
     ~Connection() override;
     void start();
@@ -53,8 +57,20 @@ class Connection final : public StreamEvents {
     void resume_input();       // takes up pipelined input that waits
 
     Phase phase() const { return phase_; }
+    bool shed() const { return shed_; }
     bool fresh() const { return first_; }  // no request has begun
     MonoTime idle_since() const { return since_; }
+    // Bytes that it has sent ahead or left unread, as they are counted against limits.memory.
+    std::size_t held() const { return held_; }
+    // Since when it has not taken all that there is for it; `now` where it has, or a sweep has not seen it yet.
+    MonoTime stalled_since(MonoTime now) const { return stalled_ ? stalled_since_ : now; }
+    void make_way() { close("memory"); }
+    // Of the body that is coming in.
+    std::size_t body_held() const { return phase_ == Phase::body ? charge_.bytes() : 0; }
+    MonoTime body_since() const { return since_; }
+    void give_up_body() { reject(503, "memory", "too many request bodies in flight"); }
+    // Bytes of the body of the request in flight, also of one that was not kept.
+    std::size_t body_bytes() const { return body_seen_; }
     const PeerInfo& peer() const { return stream_->peer(); }
     std::size_t slot = 0;  // index in the Server's table; the Server's own
     bool waiting = false;  // in the Server's list of those with input to take up; the Server's own
@@ -80,12 +96,14 @@ class Connection final : public StreamEvents {
     void reject(int status, std::string_view reason, std::string_view message);
     void begin_idle();
     void keep(std::string_view input);
+    void weigh();
     void linger();
     void close(std::string_view reason);
     void drop_body();
     void drop_handler();
     MonoTime now() const;
     void enter(Phase phase, Nanos limit);
+    Nanos first_limit(Nanos limit) const { return shed_ ? std::min(limit, kShedMax) : limit; }
     bool body_too_slow(MonoTime now) const;
     void time_out();
 
@@ -99,6 +117,7 @@ class Connection final : public StreamEvents {
     bool paused_ = false;
     bool ended_ = false;     // the peer will send no more
     bool streaming_ = false;  // an answer without an end is under way
+    bool hash_only_ = false;  // the body is not kept
     bool released_ = false;  // idle buffers were given back
     bool draining_ = false;
     bool first_ = true;    // no request has begun: its head is due from the accept
@@ -107,6 +126,7 @@ class Connection final : public StreamEvents {
     MonoTime stalled_since_{};  // since when there is something that the peer has not taken; only while stalled_
     bool stalled_ = false;
     std::string input_;  // read, not yet parsed
+    std::size_t held_ = 0;
     std::string body_;
     MemoryCharge charge_;           // of body_, against limits.memory
     std::size_t body_seen_ = 0;     // bytes of the body so far, discarded ones too
@@ -114,6 +134,7 @@ class Connection final : public StreamEvents {
     std::unique_ptr<Sha256> hash_;  // only for bodies that come in pieces
     RequestHandler* handler_ = nullptr;
     std::unique_ptr<Reply> refusal_;  // decided by the head; sent when the body has been read away
+    std::size_t message_bytes_ = 0;  // of the request that is being read, head included, so far
     std::size_t lingered_ = 0;
 };
 

@@ -62,6 +62,7 @@ void Connection::reply(Reply reply) {
         if (ended_ && input_.empty()) return stream_->queued() > 0 ? linger() : close("");
         if (!input_.empty() || paused_) server_.resume_later(*this);
     }
+    if (!consuming_) weigh();
 }
 
 void Connection::begin_stream(std::string_view content_type, std::string_view headers) {
@@ -99,7 +100,7 @@ void Connection::send(Reply reply) {
 }
 
 void Connection::reject(int status, std::string_view reason, std::string_view message) {
-    server_.count_reject(reason, stream_->peer(), code_of(status));
+    server_.count_reject(reason, stream_->peer(), code_of(status), message_bytes_);
     drop_handler();
     refusal_.reset();
     Reply reply =
@@ -117,9 +118,11 @@ void Connection::reject(int status, std::string_view reason, std::string_view me
     linger();
 }
 
-// After the last answer: end our side, and swallow what still comes, so that the answer is not lost to a reset.
+// After the last answer: end our side, and swallow what still comes, so that the answer is not lost to a reset. What
+// has not left by then has the time of any answer to leave; lingering begins after it.
 void Connection::linger() {
-    enter(Phase::lingering, kLingerTime);
+    const bool left = stream_->queued() == 0;
+    enter(Phase::lingering, left ? kLingerTime : server_.options().write_stall_timeout + kLingerTime);
     input_ = std::string();
     if (paused_) {
         paused_ = false;
@@ -142,7 +145,8 @@ void Connection::on_end() {
 
 void Connection::on_drained() {
     stalled_ = false;
-    if (phase_ == Phase::lingering && ended_) return close("");
+    weigh();
+    if (phase_ == Phase::lingering) return ended_ ? close("") : enter(Phase::lingering, kLingerTime);
     if (phase_ != Phase::closed && (!input_.empty() || paused_)) server_.resume_later(*this);
 }
 
@@ -166,12 +170,16 @@ void Connection::close(std::string_view reason) {
     if (!reason.empty()) server_.count_reject(reason, stream_->peer());
     drop_handler();
     phase_ = Phase::closed;
+    input_ = std::string();
+    weigh();
     server_.erase_later(*this);
 }
 
 void Connection::abandon() {
     drop_handler();
     phase_ = Phase::closed;
+    input_ = std::string();
+    weigh();
 }
 
 void Connection::drop_handler() {
@@ -201,6 +209,7 @@ void Connection::time_out() {
         case Phase::idle:
             return close(parser_.idle() ? "" : "timeout_idle");
         case Phase::head:
+            if (shed_) return reject(503, "timeout_header", "too many connections");
             return reject(408, "timeout_header", "the request head did not come in time");
         case Phase::body:
             if (refusal_ != nullptr) return send_refusal(true);
@@ -225,6 +234,7 @@ void Connection::check_deadlines(MonoTime now) {
     } else if (now - stalled_since_ >= server_.options().write_stall_timeout) {
         return close("timeout_write");
     }
+    weigh();  // some of it may have left
     if (phase_ == Phase::idle && !released_ && now - since_ >= 1s) {
         released_ = true;
         if (parser_.idle()) parser_.release();

@@ -26,7 +26,7 @@ void Exchange::on_request(std::string body, const Digest& body_sha256, MemoryCha
     charge_ = std::move(charge);
     began_ = now();
     deadline_ = began_.mono + snapshot_->config.upstream.deadline;
-    bytes_in_ = body.size();
+    bytes_in_ = client_->body_bytes();  // it need not have been kept
     body_ = std::make_shared<const std::string>(std::move(body));
     digest_ = body_sha256;
     run();
@@ -157,13 +157,13 @@ Exchange::Next Exchange::recall() {
         return Next::more;  // answer() writes the 202 of an order in flight
     }
     if (!recorded) return refuse(ApiCode::not_found, "no such order");
-    const Nanos left = found->final ? Nanos(1) : Nanos(recorded->answer.expires_at - found->decided.wall) - found->age;
-    if (left <= Nanos(0)) return refuse(ApiCode::not_found, "the degraded answer of this order has expired");
     request_.scene = recorded->scene;
     request_.subject = recorded->subject;
     request_.device = recorded->device;
+    const Nanos left = Nanos(recorded->answer.expires_at - found->decided.wall) - found->age;
     if (!found->final) look_at_memory(now());
-    if (refuted(recorded->answer)) return refuse(ApiCode::not_found, "the degraded answer of this order has expired");
+    if (!found->final && !holds_again(recorded->answer, left, now()))
+        return refuse(ApiCode::not_found, "the degraded answer of this order has expired");
     repeated_ = true;
     recorded->answer.age =
         std::chrono::duration_cast<Seconds>(std::max(Nanos(0), Nanos(now().wall - recorded->answer.decided_at)));
@@ -178,7 +178,7 @@ Exchange::Next Exchange::parse() {
     }
     auto parsed = parse_verify_request(parts_.document, *body_);
     if (!parsed) {
-        parts_.metrics.http_rejected("json");
+        parts_.metrics.http_rejected(trace_.reason = "json");
         return refuse(ApiCode::invalid_request, parsed.error().detail);
     }
     request_ = std::move(*parsed);
@@ -206,12 +206,16 @@ Exchange::Next Exchange::precheck() {
     return go(Step::join);
 }
 
-// Whether the same was asked before and is decided, or in flight: it is answered without anything being asked again.
+// Whether the same was asked before and is decided, or in flight, or has a degraded answer while the centre is not
+// asked: it is answered without anything being asked again.
 bool Exchange::repeats() const {
     const Exchange* leader = owner_.find(order_name());
     if (leader != nullptr) return leader->digest_ == digest_;
     const auto found = find_order(now());
-    return found && is_final(*found);
+    if (!found || found->body != digest_) return false;
+    const bool apart = parts_.overrides.mode_of(request_.scene, now()) == Mode::degraded ||
+                       parts_.upstream.circuit().state() == CircuitState::open;
+    return is_final(*found) || (apart && decode_recorded(found->answer));
 }
 
 const OrderKey& Exchange::ledger_key() const {
@@ -273,28 +277,6 @@ Exchange::Next Exchange::join_recorded() {
     prior_left_ = Nanos(recorded->answer.expires_at - found->decided.wall) - found->age;
     prior_ = std::move(recorded);
     return go(Step::decide);
-}
-
-void Exchange::finish_followers() {
-    const std::vector<Exchange*> followers = std::exchange(followers_, {});
-    for (Exchange* one : followers) one->leader_done(*this);
-}
-
-void Exchange::leader_done(const Exchange& leader) {
-    leader_ = nullptr;
-    repeated_ = true;
-    step_ = Step::answer;
-    guarded([this, &leader] { take_from(leader); });
-}
-
-void Exchange::take_from(const Exchange& leader) {
-    answer_ = leader.answer_;
-    error_ = leader.error_;
-    error_message_ = leader.error_message_;
-    retry_after_ = leader.retry_after_;
-    decision_ = leader.decision_;
-    if (drop_in_ && leader.drop_in_) drop_in_->raw = leader.drop_in_->raw;
-    steps();
 }
 
 }  // namespace holdfast

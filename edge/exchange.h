@@ -136,6 +136,8 @@ class Exchange final : public RequestHandler {
     Next answer_cached(Now now);
     Next compare_feature(Now now);
     bool may_repeat() const;
+    bool holds_again(const Answer& answer, Nanos left, Now now) const;
+    Answer prior_answer(Now now) const;
     void remember_degraded(const Answer& answer, Now now);
     void remember_failed(Now now);
     // Whether it answers this order for good: the centre's word, and no revocation came after it.
@@ -150,7 +152,7 @@ class Exchange final : public RequestHandler {
     void call_done(CallResult&& result);
     void take_result(CallResult&& result);
     std::optional<Answer> told_of(const std::string& id, Now now);
-    bool final_meanwhile(Now now);
+    bool final_meanwhile(Now now, std::optional<Outcome> said = std::nullopt);
     void trace_attempts(const CallResult& result);
     LiveRecord live_record() const;
     Answer record(CentreOutcome&& outcome, Now now);
@@ -201,6 +203,8 @@ class Exchange final : public RequestHandler {
     Nanos prior_left_{0};                  // how long it may still be given again
     bool order_known_ = false;             // there is a record of this order with this body
     std::uint64_t asked_epoch_ = 0;
+    MonoTime asked_{};                // when the call began
+    std::uint64_t words_aside_ = 0;   // Parts::words_aside then
     std::optional<Caller> caller_;
     Permit permit_;
     std::unique_ptr<Call> call_;

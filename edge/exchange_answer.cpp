@@ -143,6 +143,8 @@ Exchange::Next Exchange::account() {
     if (error_ && credential_ == nullptr && trace_.auth != RequestTrace().auth) {
         trace_.reason = trace_.auth;  // for operators alone: the caller gets one answer for all
         parts_.rejects->note(trace_.auth, begin_.client, t.mono, bytes_in_);
+    } else if (error_ && (trace_.reason == "json" || trace_.reason == "content_type")) {
+        parts_.rejects->note(trace_.reason, begin_.client, t.mono, bytes_in_);
     }
     if (verifies()) {
         const SceneIndex scene = scene_ == nullptr ? kSceneOther : scene_->metric;
@@ -157,6 +159,10 @@ Exchange::Next Exchange::account() {
         const std::optional<Source> source = answer_ ? std::optional(answer_->source) : std::nullopt;
         parts_.pulse.answered(Pulse::kind(source, error_.has_value()), took, cached ? answer_->age : Seconds(0),
                               t.mono);
+    } else if (error_) {
+        parts_.metrics.refused(kSceneOther, *error_, took);
+    } else {
+        parts_.metrics.looked_up(took);
     }
     note_trace();
     export_spans(t);
@@ -187,6 +193,28 @@ Exchange::Next Exchange::account() {
     parts_.recent.add(std::move(trace_));
     step_ = Step::done;
     return Next::done;
+}
+
+void Exchange::finish_followers() {
+    const std::vector<Exchange*> followers = std::exchange(followers_, {});
+    for (Exchange* one : followers) one->leader_done(*this);
+}
+
+void Exchange::leader_done(const Exchange& leader) {
+    leader_ = nullptr;
+    repeated_ = true;
+    step_ = Step::answer;
+    guarded([this, &leader] { take_from(leader); });
+}
+
+void Exchange::take_from(const Exchange& leader) {
+    answer_ = leader.answer_;
+    error_ = leader.error_;
+    error_message_ = leader.error_message_;
+    retry_after_ = leader.retry_after_;
+    decision_ = leader.decision_;
+    if (drop_in_ && leader.drop_in_) drop_in_->raw = leader.drop_in_->raw;
+    steps();
 }
 
 }  // namespace holdfast

@@ -5,6 +5,7 @@
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
 #include "edge/notified.h"
+#include "edge/standing_word.h"
 
 namespace holdfast {
 namespace {
@@ -64,6 +65,8 @@ MonoTime Exchange::audit_deadline() const {
 Exchange::Next Exchange::ask() {
     const Now t = now();
     asked_epoch_ = parts_.storage.outcomes().epoch();
+    asked_ = t.mono;
+    words_aside_ = parts_.words_aside;
     CallSpec spec = call_spec(t);
     spec.on_late = [this] { return late_recorder(); };
     call_ = parts_.upstream.start(std::move(spec), [this](CallResult&& result) { call_done(std::move(result)); });
@@ -81,6 +84,7 @@ void Exchange::take_result(CallResult&& result) {
     if (drop_in_ && result.definite()) drop_in_->raw = std::move(result.raw);
     if (result.ok()) {
         const Outcome said = to_outcome(result.outcome->verdict);
+        if (words_aside_ != parts_.words_aside && final_meanwhile(t, said)) return run();
         answer_ = record(std::move(*result.outcome), t);
         // A notification that overruled it: then its bytes are not the answer.
         if (drop_in_ && answer_->outcome != said) drop_in_->raw.reset();
@@ -113,11 +117,14 @@ void Exchange::take_result(CallResult&& result) {
 }
 
 // A notification, or the late answer of an earlier call for the order, may have come while this call was under way: it
-// is the centre's word, and no degraded answer is needed.
-bool Exchange::final_meanwhile(Now now) {
+// is the centre's word, and no degraded answer is needed. Where this call has brought a word as well (`said`), the one
+// that lets through less stands.
+bool Exchange::final_meanwhile(Now now, std::optional<Outcome> said) {
     const auto order = find_order(now);
     auto recorded = order && is_final(*order) ? decode_recorded(order->answer) : std::nullopt;
     if (!recorded) return false;
+    const auto permitted = [](Outcome o) { return permits(static_cast<Verdict>(o)); };
+    if (said && permitted(*said) < permitted(recorded->answer.outcome)) return false;
     repeat_raw(std::move(recorded->raw));
     answer_with(recorded->answer);
     return true;
@@ -158,12 +165,10 @@ Answer Exchange::record(CentreOutcome&& outcome, Now now) {
 
 // Values only: it may be called when this exchange is long gone.
 LateRecorder Exchange::late_recorder() {
-    return [&parts = parts_, snapshot = snapshot_, kept = KeptLiveRecord(live_record())](const CentreOutcome& outcome) {
-        const Now now = parts.loop.now();
-        const LiveRecord record = kept.view();
-        const auto order = parts.storage.orders().find(record.credential, record.order_no, now);
-        if (order && order->body != record.body) return;  // its number has been used again since
-        record_live(parts, *snapshot, record, outcome, now);
+    LiveRecord record = live_record();
+    record.asked = asked_;
+    return [&parts = parts_, snapshot = snapshot_, kept = KeptLiveRecord(record)](const CentreOutcome& outcome) {
+        record_aside(parts, *snapshot, kept.view(), outcome, parts.loop.now());
     };
 }
 

@@ -4,6 +4,7 @@
 #include "edge/base/check.h"
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
+#include "edge/replay.h"
 #include "edge/unplaced.h"
 #include "policy/feature_match.h"
 
@@ -82,7 +83,8 @@ Facts Exchange::gather(Now now) {
 void Exchange::gather_ladder(Facts& facts, Now now) {
     const Circuit& circuit = parts_.upstream.circuit();
     const ScenePolicy& policy = scene_->config->policy;
-    facts.circuit_open = circuit.state() == CircuitState::open;
+    // By what it has seen: of an operator's word alone nobody knows that the centre fails others as well.
+    facts.circuit_open = circuit.state() == CircuitState::open && !circuit.forced_open();
     facts.failures_diverse = circuit.failures_diverse();
     facts.outage = parts_.outages.facts(request_.scene, now);
     if (policy.ladder.has(Rung::cache) || policy.ladder.has(Rung::feature)) {
@@ -120,7 +122,10 @@ void Exchange::gather_provisional(Facts& facts, Now now) {
     facts.provisional.subject_budget = parts_.budget.has_subject_room(subject, limits, now);
     facts.provisional.journal_ok = parts_.storage.can_answer_provisional();
     EvidenceVault* vault = parts_.storage.evidence();
-    facts.provisional.evidence_ok = vault != nullptr && vault->has_room(body_->size() + 1024);
+    const auto kept = [this, &policy] {
+        return policy.keep_evidence ? body_->size() : without_evidence(request_, request_.order_no).size();
+    };
+    facts.provisional.evidence_ok = vault != nullptr && vault->has_room(kept() + 1024);
 }
 
 Exchange::Next Exchange::decide_now() {
@@ -133,14 +138,30 @@ Exchange::Next Exchange::decide_now() {
     return carry_out(t);
 }
 
+// Whether what a degraded answer was given under holds now, by today's policy: its rung is on the ladder, and neither
+// its time is over (`left`), which of a provisional one is that of the outage, nor what it says is doubted.
+bool Exchange::holds_again(const Answer& answer, Nanos left, Now now) const {
+    const SceneRuntime* scene = snapshot_->scene(request_.scene);
+    if (scene == nullptr) return false;
+    const ScenePolicy& policy = scene->config->policy;
+    const bool pass = answer.outcome == Outcome::pass;
+    if (answer.source == Source::policy) {
+        const OutageFacts outage = parts_.outages.facts(request_.scene, now);
+        const bool lasts = outage.active && outage.since_renewal < policy.provisional.hard_stop;
+        return (left > Nanos(0) || lasts) && policy.ladder.has(Rung::provisional);
+    }
+    if (left <= Nanos(0)) return false;
+    // A pass needs them also when the record that it came from is gone.
+    if (pass && !(parts_.clock_trusted && parts_.storage.state().sound())) return false;
+    if (answer.source == Source::feature) return policy.ladder.has(Rung::feature) && !refuted(answer);
+    const Nanos limit = pass ? policy.cache.max_age : policy.cache.fail_max_age;
+    return policy.ladder.has(Rung::cache) && now.wall - answer.decided_at <= limit && !refuted(answer);
+}
+
 // Whether an order that has had a degraded answer gets it again: while the ladder may be climbed, and what it was given
 // under still holds. It spends nothing, so a spent budget does not end it.
 bool Exchange::may_repeat() const {
-    if (!prior_ || prior_left_ <= Nanos(0) || decision_.bar != LadderBar::none) return false;
-    // A pass needs them also when the record that it came from is gone.
-    const bool trusted = parts_.clock_trusted && parts_.storage.state().sound();
-    if (prior_->answer.outcome == Outcome::pass && !trusted) return false;
-    if (refuted(prior_->answer)) return false;
+    if (!prior_ || decision_.bar != LadderBar::none || !holds_again(prior_->answer, prior_left_, now())) return false;
     const auto says = [this](Rung rung) { return decision_.rungs[static_cast<std::size_t>(rung)]; };
     const auto holds = [](RungSays s) {
         return s == RungSays::answers || s == RungSays::absent || s == RungSays::not_asked;
@@ -160,11 +181,20 @@ bool Exchange::may_repeat() const {
     return false;
 }
 
+// As it was given, but for the end of one that an operator's renewal has put off.
+Answer Exchange::prior_answer(Now now) const {
+    Answer answer = prior_->answer;
+    if (answer.source == Source::policy && prior_left_ <= Nanos(0))
+        answer.expires_at = now.wall + scene_->config->policy.provisional.hard_stop -
+                            parts_.outages.facts(request_.scene, now).since_renewal;
+    return answer;
+}
+
 Exchange::Next Exchange::carry_out(Now now) {
     if (may_repeat()) {
         repeated_ = true;
         trace_.rung = "repeated";
-        return answer_with(prior_->answer);
+        return answer_with(prior_answer(now));
     }
     switch (decision_.kind) {
         case Decision::Kind::answer_cached:

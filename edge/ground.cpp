@@ -2,7 +2,12 @@
 
 #include <sys/timex.h>
 
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
 #include "edge/base/log.h"
+#include "edge/descriptors.h"
 
 namespace holdfast {
 namespace {
@@ -10,6 +15,9 @@ namespace {
 bool kernel_clock_synchronised() {
     timex t{};
     const int state = ::adjtimex(&t);
+    static bool told = false;
+    if (state < 0 && !std::exchange(told, true))
+        log::warn("whether the clock is synchronised cannot be asked ({}): it counts as not", std::strerror(errno));
     return state >= 0 && state != TIME_ERROR && (t.status & STA_UNSYNC) == 0;  // a clock that cannot be asked is not
 }
 
@@ -36,6 +44,7 @@ std::unique_ptr<Coordinator> EtcdRoad::coordinator(NodeSeams::StoreSaid said) {
 }
 
 Result<void> Ground::make(const Config& config) {
+    loop.reserve_descriptors();
     const WallTime now = WallClock::read();
     if (needs_client_tls(config)) {
         auto made =
@@ -55,6 +64,7 @@ Result<void> Ground::make(const Config& config) {
 NodeSeams Ground::seams() {
     NodeSeams out{loop, doors, *dialer, offload, {}, random_u64(), boot_id(), kernel_clock_synchronised};
     out.boot_clock = MonoClock::read;
+    out.descriptors_max = descriptors_max();
     out.make_coordinator = [this](auto said) { return etcd.coordinator(std::move(said)); };
     out.wrap = [this](std::unique_ptr<Stream> stream) {
         return server_tls != nullptr ? server_tls->wrap(loop, std::move(stream)) : std::move(stream);

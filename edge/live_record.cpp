@@ -1,5 +1,7 @@
 #include "edge/live_record.h"
 
+#include <algorithm>
+
 #include "edge/base/log.h"
 #include "edge/recorded_answer.h"
 #include "edge/standing_word.h"
@@ -23,6 +25,20 @@ void outdo(Parts& parts, const LiveRecord& record, NotifyEntry word, const Centr
     });
 }
 
+// The shortest time for which some rung would answer it: of what is younger than a tenth of that, none says otherwise
+// than of what has just come.
+Nanos shortest_age(const CentreOutcome& outcome, const ScenePolicy& policy) {
+    const bool pass = outcome.verdict == Verdict::pass;
+    Nanos out = Nanos::max();
+    const auto limit = [&out](Nanos age) {
+        if (age > Nanos(0)) out = std::min(out, age);
+    };
+    if (policy.ladder.has(Rung::cache)) limit(pass ? policy.cache.max_age : policy.cache.fail_max_age);
+    if (policy.ladder.has(Rung::feature) && pass && !outcome.feature.empty()) limit(policy.feature.max_age);
+    if (outcome.max_age) limit(std::min(*outcome.max_age, std::chrono::duration_cast<Seconds>(kOutcomeKeepMax)));
+    return out == Nanos::max() ? Nanos(0) : out;
+}
+
 bool over(const Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const NotifyEntry& word, Now now) {
     if (now.wall - word.received >= snapshot.config.orders.retain) return true;
     return word.epoch < record.asked_epoch && hidden(parts, record, word.epoch);
@@ -43,6 +59,19 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, 
         record.raw = nullptr;  // it is not what stands
     }
     return record_decided(parts, snapshot, record, std::move(outcome), now, now);
+}
+
+void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now) {
+    const auto order = parts.storage.orders().find(record.credential, record.order_no, now);
+    if (order && order->body != record.body) return;  // its number has been used again since
+    // Asked before a revocation that the order's newer record is younger than.
+    if (order && order->epoch > record.asked_epoch && hidden(parts, record, record.asked_epoch)) return;
+    if (order && order->final && !hidden(parts, record, order->epoch)) {
+        const auto said = decode_recorded(order->answer);
+        if (said && permits(outcome.verdict) >= permits(static_cast<Verdict>(said->answer.outcome))) return;
+    }
+    ++parts.words_aside;
+    record_live(parts, snapshot, record, std::move(outcome), now);
 }
 
 Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,
@@ -85,11 +114,14 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     memory.decided = decided;
     memory.asked_epoch = record.asked_epoch;
     memory.evidence = record.body;
-    if (decided.mono < now.mono && pass) {
+    if (pass && (record.asked || decided.mono < now.mono)) {
         const auto newer = parts.storage.outcomes().find(key, now);
-        if (newer && newer->decided.wall >= decided.wall) return out;
+        if (newer && decided.mono < now.mono && newer->decided.wall >= decided.wall) return out;
+        const bool since = newer && record.asked && newer->age <= now.mono - *record.asked;
+        if (since && newer->outcome.verdict != Verdict::pass) return out;
     }
-    const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), max_age, max_age, now);
+    const Nanos fresh = kept ? shortest_age(memory.outcome, policy) : max_age;
+    const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), fresh, max_age, now);
     // Not at the price of everybody's memory, which a full one is, where this scene answers nothing from it now.
     if (put == PutOutcome::refused && !may_fall_back && (kept || !parts.distrust.full()))
         parts.distrust.add(key, now.mono + max_age, now.mono);

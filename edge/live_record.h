@@ -19,6 +19,7 @@ struct LiveRecord {
     bool remember_pass = true;           // false: a pass answers its order, and no other request from memory
     bool remember = true;                // false: the memory of outcomes is left as it is
     std::optional<OrderKey> key{};       // the order's, where it is known already
+    std::optional<MonoTime> asked{};     // when the call began, of an answer that comes late
 };
 
 // The same with texts of its own, for a late answer, whose exchange is gone.
@@ -32,9 +33,12 @@ class KeptLiveRecord {
           order_no_(r.order_no),
           body_(r.body),
           asked_epoch_(r.asked_epoch),
-          remember_pass_(r.remember_pass) {}
+          remember_pass_(r.remember_pass),
+          asked_(r.asked) {}
     LiveRecord view() const {
-        return {credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_, nullptr, remember_pass_};
+        LiveRecord out{credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_, nullptr, remember_pass_};
+        out.asked = asked_;
+        return out;
     }
 
   private:
@@ -42,6 +46,7 @@ class KeptLiveRecord {
     Digest body_;
     std::uint64_t asked_epoch_;
     bool remember_pass_;
+    std::optional<MonoTime> asked_;
 };
 
 inline SubjectKey memory_key(const LiveRecord& r) {
@@ -56,6 +61,10 @@ struct Recorded {
 // A notification that has come meanwhile and is less permissive than the answer stands instead of it; not one that has
 // had its time (orders.retain), or that a revocation before this call hides.
 Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now);
+// The same for an answer that the order's own exchange does not wait for: a late one, or reconciliation's. The order
+// may have its answer by now, which stands unless this one lets through less; and a late pass does not take the place
+// of what the centre has said against the subject since it was asked.
+void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now);
 // The same for what the centre has decided at another time than now; a pass never takes the place of a newer record.
 Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,
                         Now decided, Now now);

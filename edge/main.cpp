@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "edge/base/processor.h"
+#include "edge/descriptors.h"
 #include "edge/net/tls_memory.h"
 #include "edge/option_docs.h"
 #include "edge/process.h"
@@ -53,6 +54,7 @@ int run(const Arguments& arguments, std::vector<std::string> words) {
                                                     : dump_reference();
         return print(text);
     }
+    raise_descriptors_max();  // first: the check is about what a node may open
     const bool serves = !arguments.dump && !arguments.check;
     std::unique_ptr<Predecessor> predecessor = serves ? Predecessor::of_environment() : nullptr;
     const auto env = ConfigEnvironment::of_process();
@@ -87,6 +89,7 @@ __attribute__((constructor(holdfast::kFirst))) static void before_all() {
 }
 
 int main(int argc, char** argv) {
+    holdfast::Process::ignore_rotations();
     holdfast::tls_memory::install();  // before anything uses OpenSSL; without it connections only cost more
     holdfast::Arguments arguments;
     CLI::App app{"Edge gateway for identity verification that keeps answering when the centre is down.", "holdfast"};

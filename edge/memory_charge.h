@@ -34,6 +34,7 @@ class MemoryCharge {
         bytes_ += bytes;
         return true;
     }
+    std::size_t bytes() const { return bytes_; }
     void give_back() {
         if (count_ != nullptr) *count_ -= bytes_;
         bytes_ = 0;

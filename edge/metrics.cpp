@@ -34,6 +34,8 @@ void Metrics::make_plain() {
     Series& s = *series_;
     series_capped_ = s.capped;
     lease_valid_ = &s.plain_gauge("holdfast_lease_valid", "1 while this node trusts the central circuit.");
+    coordination_shared_ =
+        &s.plain_gauge("holdfast_coordination_shared", "1 where the circuit is shared by configuration.");
     lease_remaining_seconds_ = &s.plain_gauge("holdfast_lease_remaining_seconds", "For how long it still does.");
     override_remaining_seconds_ = &s.plain_gauge("holdfast_override_remaining_seconds",
                                                  "Of the operator's override that ends last; 0 without one.");
@@ -109,6 +111,11 @@ void Metrics::pending(SceneIndex scene, Nanos took) {
     auto& series = series_->scenes[scene];
     series_->answered(series, Source::live, static_cast<Outcome>(0)).Increment();
     series.took[index(Source::live)].observe(took);
+}
+
+void Metrics::looked_up(Nanos took) {
+    series_->looked_up->Increment();
+    series_->scenes[kSceneOther].took[0].observe(took);
 }
 
 void Metrics::precheck_denied(std::size_t rule) {

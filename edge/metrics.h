@@ -27,7 +27,7 @@ enum class FailureKind : std::uint8_t;   // upstream/central_codec.h
 
 enum class EvictionCause : std::uint8_t { expired, full, revoked, purged, damaged, count_ };
 enum class ConnectionState : std::uint8_t { handshake, idle, active, admin, count_ };
-enum class StoreName : std::uint8_t { cache, state, journal, count_ };
+enum class StoreName : std::uint8_t { cache, state, journal, evidence, count_ };
 
 // What the labels may be: taken from the configuration at start and again after each reload.
 struct MetricLabels {
@@ -61,11 +61,13 @@ class Metrics {
     std::size_t endpoint(std::string_view url) const;
     std::size_t rule(std::string_view name) const;
 
-    // One answered verification, and one refused one (source and outcome "none").
+    // One answered verification, and a request that was refused (source and outcome "none").
     void answered(SceneIndex scene, Source source, Outcome outcome, Nanos took);
     void refused(SceneIndex scene, ApiCode code, Nanos took);
     // One whose outcome comes later (202): source "live", outcome "none".
     void pending(SceneIndex scene, Nanos took);
+    // One look at an order that was answered, which gives no outcome anew: scene "other", source and outcome "none".
+    void looked_up(Nanos took);
 
     void precheck_denied(std::size_t rule);
     void auth_failed(ApiCode code);
@@ -77,7 +79,7 @@ class Metrics {
     void loop_lag(Nanos late);  // how late a timer of the loop was
     void circuit_state(CircuitState state);
     void circuit_transition(CircuitState to);
-    void mode(SceneIndex scene, int mode);  // 0 auto, 1 degraded, 2 live
+    void mode(SceneIndex scene, int mode);  // 0 auto, 1 degraded, 2 live; kSceneOther: the node as a whole, "*"
     void evicted(EvictionCause cause, std::uint64_t n = 1);
     void journalled(std::string_view kind);  // one of kJournalKinds, else "other"
     void notified(std::string_view result);  // one of kNoticeResults
@@ -88,6 +90,7 @@ class Metrics {
 
     // The rest have no labels; seconds where the name says so.
     prometheus::Gauge& lease_valid() { return *lease_valid_; }
+    prometheus::Gauge& coordination_shared() { return *coordination_shared_; }
     prometheus::Gauge& lease_remaining_seconds() { return *lease_remaining_seconds_; }
     prometheus::Gauge& override_remaining_seconds() { return *override_remaining_seconds_; }
     prometheus::Gauge& cache_entries() { return *cache_entries_; }
@@ -124,6 +127,7 @@ class Metrics {
     std::unique_ptr<Series> series_;
 
     prometheus::Gauge* lease_valid_ = nullptr;
+    prometheus::Gauge* coordination_shared_ = nullptr;
     prometheus::Gauge* lease_remaining_seconds_ = nullptr;
     prometheus::Gauge* override_remaining_seconds_ = nullptr;
     prometheus::Gauge* cache_entries_ = nullptr;
@@ -152,7 +156,7 @@ class Metrics {
 };
 
 // The closed set of holdfast_http_rejects_total{reason}: the parser's reasons and what else ends a connection.
-inline constexpr std::array<std::string_view, 28> kRejectLabels{"framing",
+inline constexpr std::array<std::string_view, 30> kRejectLabels{"framing",
                                                                 "syntax",
                                                                 "request_line",
                                                                 "target",
@@ -177,6 +181,8 @@ inline constexpr std::array<std::string_view, 28> kRejectLabels{"framing",
                                                                 "prefix",
                                                                 "memory",
                                                                 "in_flight",
+                                                                "shedding",
+                                                                "not_found",
                                                                 "gateway",
                                                                 "draining",
                                                                 "other"};

@@ -30,7 +30,7 @@ constexpr Foreseen kAnswers[] = {
     {Source::feature, Outcome::pass}, {Source::feature, Outcome::review}, {Source::policy, Outcome::provisional},
 };
 constexpr std::size_t kSceneSeries = std::size(kSceneCodes) + std::size(kAnswers);
-constexpr std::size_t kOtherSeries = static_cast<std::size_t>(ApiCode::count_) + std::size(kAnswers);
+constexpr std::size_t kOtherSeries = static_cast<std::size_t>(ApiCode::count_) + std::size(kAnswers) + 1;
 constexpr std::size_t kScenesMax = (Metrics::kSeriesMax - kOtherSeries) / kSceneSeries;
 constexpr std::size_t kEndpointSeriesMax = Metrics::kSeriesMax / kCallResults;
 
@@ -40,7 +40,7 @@ constexpr std::size_t index(T value) {
 }
 constexpr std::string_view kEvictionNames[] = {"expired", "full", "revoked", "purged", "damaged"};
 constexpr std::string_view kConnectionNames[] = {"handshake", "idle", "active", "admin"};
-constexpr std::string_view kStoreNames[] = {"cache", "state", "journal"};
+constexpr std::string_view kStoreNames[] = {"cache", "state", "journal", "evidence"};
 constexpr ApiCode kAuthCodes[] = {ApiCode::invalid_request, ApiCode::missing_credential, ApiCode::invalid_signature,
                                   ApiCode::request_expired, ApiCode::nonce_replayed,     ApiCode::overloaded};
 
@@ -48,7 +48,10 @@ constexpr ApiCode kAuthCodes[] = {ApiCode::invalid_request, ApiCode::missing_cre
 
 Metrics::Series::Series(std::string upstream_kind)
     : upstream(std::move(upstream_kind)),
-      requests(BuildCounter().Name("holdfast_requests_total").Help("Verifications answered.").Register(registry)),
+      requests(BuildCounter()
+                   .Name("holdfast_requests_total")
+                   .Help("Requests for verifications and for their orders (no source, no scene), answered or refused.")
+                   .Register(registry)),
       denied(BuildCounter()
                  .Name("holdfast_precheck_denied_total")
                  .Help("Requests denied by a precheck.")
@@ -57,7 +60,7 @@ Metrics::Series::Series(std::string upstream_kind)
           BuildCounter().Name("holdfast_auth_failures_total").Help("Callers not authenticated.").Register(registry)),
       rejects(BuildCounter()
                   .Name("holdfast_http_rejects_total")
-                  .Help("Messages refused and connections closed before a request was understood.")
+                  .Help("Messages refused and connections closed, by their reason.")
                   .Register(registry)),
       calls(BuildCounter().Name("holdfast_upstream_calls_total").Help("Tries of the centre.").Register(registry)),
       retries(
@@ -98,6 +101,7 @@ Metrics::Series::Series(std::string upstream_kind)
     add_rule("other");
     add_closed_sets();
     circuit_state = &circuit.Add({{"upstream", upstream}});
+    looked_up = &requests.Add({{"scene", "other"}, {"source", "none"}, {"outcome", "none"}, {"code", "OK"}});
     retried = &retries.Add({{"upstream", upstream}});
     config = &config_info.Add({{"hash", ""}, {"generation", "0"}, {"source", ""}});
     build_info.Add({{"version", HOLDFAST_VERSION}}).Set(1);

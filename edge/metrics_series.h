@@ -102,6 +102,7 @@ struct Metrics::Series {
     Tally loop_lag;
     Gauge* circuit_state = nullptr;
     Counter* retried = nullptr;
+    Counter* looked_up = nullptr;  // of `requests`
     Gauge* config = nullptr;  // the one series of config_info
     Counter* capped = nullptr;
 };

@@ -107,12 +107,15 @@ Result<void> Node::make_rooms(Config config) {
         events_.add(seams_.loop.now().wall, "reconcile", id + ": answered provisionally, and the centre says fail");
     });
     service_ = std::make_unique<ClientService>(*parts_, *exchanges_);
-    auto on_reject = [this](std::string_view reason, const PeerInfo& peer, std::optional<ApiCode> answered) {
+    auto on_reject = [this](std::string_view reason, const PeerInfo& peer, std::optional<ApiCode> answered,
+                            std::optional<std::uint64_t> bytes) {
         metrics_->http_rejected(reason);
         if (answered) metrics_->refused(kSceneOther, *answered, Nanos(0));
-        reject_log_.note(reason, peer.address, seams_.loop.now().mono);
+        reject_log_.note(reason, peer.address, seams_.loop.now().mono, bytes);
     };
-    server_ = std::make_unique<Server>(seams_.loop, *service_, server_options(c.limits), seams_.wrap, on_reject);
+    const ServerOptions options = server_options(c, seams_.descriptors_max);
+    tell_cap(options.connections_max);
+    server_ = std::make_unique<Server>(seams_.loop, *service_, options, seams_.wrap, on_reject);
     return {};
 }
 

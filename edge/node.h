@@ -35,6 +35,7 @@ struct NodeSeams {
     std::function<bool()> clock_synchronised{};  // empty: taken as synchronised
     // CLOCK_BOOTTIME at the moment of use, for what a lease is worth; empty: the loop's now().
     std::function<MonoTime()> boot_clock{};
+    std::uint64_t descriptors_max = 0;  // of the process; 0: not known
     // With coordination.kind = "etcd": the road to the store of the fleet. What it is given hears of troubles and, with
     // true, of their ends.
     using StoreSaid = std::function<void(bool good, const std::string& text)>;
@@ -128,9 +129,11 @@ class Node {
     void expire_orders(Now now);
     void check_clock();
     void refresh_lease();
+    void show_modes(Now now);
     void sweep_evidence(Now now);
     void measure_rates();
     void journal_drain(std::string_view action, const std::string& by);
+    void tell_cap(std::size_t connections) const;  // where it is below limits.connections
     void stop_listening();
     void say_farewell();
     void give_last_answers();

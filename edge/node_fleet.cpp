@@ -10,6 +10,7 @@ Result<void> Node::join_fleet() {
     if (!seams_.make_coordinator)
         return fail(Code::unsupported, Origin::local, "coordination.kind = \"etcd\": there is no road to a store here");
     membership_ = std::make_unique<Membership>(*this, seams_, rng_);
+    metrics_->coordination_shared().Set(1);
     log::info("fleet: {} in {}, over {}", config().node.name, coordination.fleet, membership_->status().store);
     return {};
 }

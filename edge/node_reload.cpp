@@ -2,6 +2,7 @@
 #include "edge/node_reload.h"
 
 #include "edge/base/log.h"
+#include "edge/descriptors.h"
 #include "edge/node.h"
 
 namespace holdfast {
@@ -16,11 +17,12 @@ MetricLabels labels_of(const Config& config) {
     return labels;
 }
 
-ServerOptions server_options(const LimitsConfig& limits) {
+ServerOptions server_options(const Config& config, std::uint64_t descriptors_max) {
+    const LimitsConfig& limits = config.limits;
     ServerOptions out;
     out.request_limits.header_bytes = limits.header_bytes;
     out.request_limits.body_bytes = limits.body_bytes;
-    out.connections_max = limits.connections;
+    out.connections_max = connections_within(config, descriptors_max);
     out.connections_per_prefix = limits.connections_per_prefix;
     out.memory_max = limits.memory;
     out.body_rate_min = limits.body_rate_min;
@@ -44,6 +46,13 @@ MetricLabels together(MetricLabels a, const MetricLabels& b) {
 
 }  // namespace
 
+void Node::tell_cap(std::size_t connections) const {
+    if (connections >= config().limits.connections) return;
+    log::warn(
+        "limits.connections is {}, and the process may open {} descriptors: it takes {} client connections at once",
+        config().limits.connections, seams_.descriptors_max, connections);
+}
+
 Result<void> Node::adopt(Config wanted, SetFiles::Sets sets, bool fresh_connections) {
     const Config& before = config();
     metrics_->adopt(together(labels_of(before), labels_of(wanted)));
@@ -62,7 +71,9 @@ Result<void> Node::adopt(Config wanted, SetFiles::Sets sets, bool fresh_connecti
     metrics_->adopt(labels_of(c));
     for (SceneRuntime& scene : snapshot_->scenes) scene.metric = metrics_->scene(scene.config->name);
     metrics_->config_info(c.hash, c.generation, c.kind);
-    server_->reconfigure(server_options(c.limits));
+    const ServerOptions options = server_options(c, seams_.descriptors_max);
+    if (options.connections_max != server_->options().connections_max) tell_cap(options.connections_max);
+    server_->reconfigure(options);
     parts_->in_flight_max = c.limits.in_flight;
     log::set_level(c.log.level);
     check_clock();

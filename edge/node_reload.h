@@ -8,6 +8,7 @@
 namespace holdfast {
 
 MetricLabels labels_of(const Config& config);
-ServerOptions server_options(const LimitsConfig& limits);
+// `descriptors_max`: of the process, which limits.connections must leave some of; 0: not known.
+ServerOptions server_options(const Config& config, std::uint64_t descriptors_max);
 
 }  // namespace holdfast

@@ -77,11 +77,18 @@ void Node::orders_changed() {
     circuit.force(forced, force == nullptr ? now.mono : force->ends, now);
     upstream_->circuit_touched();
     outages_.observe(circuit.state() == CircuitState::closed, overrides_, now, storage_->state());
-    for (const SceneRuntime& scene : snapshot_->scenes)
-        metrics_->mode(scene.metric, static_cast<int>(overrides_.mode_of(scene.config->name, now)));
+    show_modes(now);
     // The outage that an order makes ends with it, not at some later tick.
     const std::optional<MonoTime> end = overrides_.next_end();
     orders_timer_ = end ? seams_.loop.after(*end - now.mono, [this] { expire_orders(seams_.loop.now()); }) : nullptr;
+}
+
+// "*" is what binds the node as a whole, by its own order or its fleet's: a scene without an order of its own has it.
+void Node::show_modes(Now now) {
+    metrics_->mode(kSceneOther, static_cast<int>(overrides_.mode_of("", now)));
+    for (const SceneRuntime& scene : snapshot_->scenes)
+        if (scene.metric != kSceneOther)
+            metrics_->mode(scene.metric, static_cast<int>(overrides_.mode_of(scene.config->name, now)));
 }
 
 void Node::on_transition(const CircuitTransition& t) {
@@ -158,7 +165,11 @@ void Node::measure_rates() {
 }
 
 void Node::reopen_logs() {
-    log::reopen();
+    if (!log::reopen()) {
+        const std::string text = fmt::format("{} cannot be opened: lines go to standard error", config().log.file);
+        log::error("log: {}", text);
+        events_.add(seams_.loop.now().wall, "log", text);
+    }
     if (const auto done = access_->reopen(); !done) log::error("access log: {}", done.error().detail);
 }
 
@@ -201,6 +212,7 @@ void Node::refresh_metrics() {
     metrics_->store_up(StoreName::cache, health.cache.ok);
     metrics_->store_up(StoreName::state, health.state.ok && health.sound);
     metrics_->store_up(StoreName::journal, health.journal.ok);
+    metrics_->store_up(StoreName::evidence, health.evidence.ok);
     metrics_->requests_in_flight().Set(double(exchanges_->size()));
     metrics_->nonces().Set(double(nonces_->size()));
     metrics_->clock_synchronised().Set(synchronised_ ? 1 : 0);
@@ -214,8 +226,7 @@ void Node::refresh_metrics() {
     Nanos remaining{0};
     for (const Override& order : overrides_.all(now)) remaining = std::max(remaining, order.remaining(now));
     metrics_->override_remaining_seconds().Set(std::chrono::duration<double>(remaining).count());
-    for (const SceneRuntime& scene : snapshot_->scenes)
-        metrics_->mode(scene.metric, static_cast<int>(overrides_.mode_of(scene.config->name, now)));
+    show_modes(now);
     refresh_lease();
 }
 

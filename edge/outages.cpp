@@ -34,8 +34,9 @@ void Outages::observe(bool circuit_closed, const Overrides& overrides, Now now, 
     for (auto at = scenes_.begin(); at != scenes_.end();) {
         const std::string name = std::string(kScene) + at->first;
         const bool forced = scene_forced.contains(at->first);
-        if (at->second.observe(true, forced, now)) save(state, name, at->second, now);
-        at = forced ? std::next(at) : scenes_.erase(at);
+        // It goes on where the circuit, or the node's order, takes over before the scene's own order ends.
+        if (at->second.observe(circuit_closed, forced || node_forced, now)) save(state, name, at->second, now);
+        at = forced || at->second.facts(now).active ? std::next(at) : scenes_.erase(at);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "edge/process.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -33,7 +34,13 @@ Process::Process(Successor::Command command, std::unique_ptr<Predecessor> predec
     : command_(std::move(command)), predecessor_(std::move(predecessor)), upgraded_(predecessor_ != nullptr) {}
 
 Process::~Process() {
+    reopen_.reset();
+    ignore_rotations();  // libuv has put back what ends the process
     admin_.close();
+}
+
+void Process::ignore_rotations() {
+    std::signal(SIGUSR1, SIG_IGN);
 }
 
 int Process::fail_to_start(const std::string& why) {
@@ -43,22 +50,28 @@ int Process::fail_to_start(const std::string& why) {
     return 1;
 }
 
-// Where what was handed in and the configuration differ, the former stands: whoever holds it has clients on it.
-void Process::take_descriptors(const Config& config) {
-    const auto metrics = parse_ip_port(config.admin.listen);
-    for (Doors::Door& door : ServiceManager::descriptors(metrics ? metrics->port : 0)) {
-        const std::string name = door.name, address = socket_address(door.fd);
-        const std::string& wanted = name == kDoorClients ? config.listen.address
-                                    : name == kDoorAdmin ? config.admin.socket
-                                                         : config.admin.listen;
-        door.own_file = predecessor_ != nullptr && predecessor_->owns(name);
-        if (address.empty() || wanted.empty() || !ground_.doors.inherit(std::move(door))) {
-            log::warn("an inherited descriptor is not used: {} ({})", name, address.empty() ? "no address" : address);
-            continue;
-        }
-        if (address != wanted)
-            log::warn("{} is inherited and stays at {}, the configuration says {}", name, address, wanted);
+// A descriptor with one of our names, as a predecessor gives them, is that listener: where it and the configuration
+// differ, the former stands, since whoever holds it has clients on it. Others must be found in the configuration.
+Result<void> Process::take_descriptors(const Config& config) {
+    const DoorAddresses wanted{config.listen.address, config.admin.socket, config.admin.listen};
+    for (ServiceManager::Given& given : ServiceManager::descriptors()) {
+        const std::string address = socket_address(given.fd);
+        const bool ours = is_door(given.name);
+        const auto name = ours ? std::optional(given.name) : door_of(address, wanted);
+        if (!name) return fail(Code::invalid, Origin::local, unknown_door(given.name, address, wanted));
+        const std::string& said = wanted.of(*name);
+        const bool own_file = predecessor_ != nullptr && predecessor_->owns(*name);
+        const bool used = !address.empty() && !said.empty() && ground_.doors.inherit({*name, given.fd, own_file});
+        if (!used && !ours)
+            return fail(Code::invalid, Origin::local,
+                        fmt::format("{} hands in {}, and another socket is {} already", log::escape(given.name),
+                                    address, *name));
+        if (!used)
+            log::warn("an inherited descriptor is not used: {} ({})", *name, address.empty() ? "no address" : address);
+        else if (address != said)
+            log::warn("{} is inherited and stays at {}, the configuration says {}", *name, address, said);
     }
+    return {};
 }
 
 Result<void> Process::stand_up(Config config) {
@@ -101,6 +114,7 @@ void Process::lie_down() {
 
 // From here on this process is the service.
 void Process::announce() {
+    reopen_logs();  // a rotation meanwhile was told to the predecessor, or to nobody
     ground_.loop.defer([this] { channel_.reset(); });
     manager_.speak();
     manager_.ready("starting");
@@ -119,6 +133,13 @@ void Process::listen_to_signals() {
     term_ = ground_.loop.on_signal(SIGTERM, [this] { stop(false); });
     interrupt_ = ground_.loop.on_signal(SIGINT, [this] { stop(true); });
     hangup_ = ground_.loop.on_signal(SIGHUP, [this] { reload(); });
+    reopen_ = ground_.loop.on_signal(SIGUSR1, [this] { reopen_logs(); });
+}
+
+// After a rotation. Nothing else: a change of the configuration may wait for its hour.
+void Process::reopen_logs() {
+    if (node_ != nullptr) return node_->reopen_logs();
+    log::reopen();
 }
 
 void Process::reload() {
@@ -248,7 +269,7 @@ int Process::run(const std::string& path, BootConfig boot) {
             "/proc/sys/kernel/random/boot_id cannot be read: each start counts as one after a reboot, ages go by the "
             "wall clock alone");
     std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is a write that fails, as on a full disk
-    take_descriptors(config);
+    if (auto taken = take_descriptors(config); !taken) return fail_to_start(taken.error().detail);
     if (auto made = ground_.make(config); !made) return fail_to_start(made.error().detail);
     if (predecessor_ != nullptr && !predecessor_->wait_for_state()) {
         log::warn("the process that started this one does not hand over");

@@ -33,17 +33,22 @@ class Process : private StreamEvents {
     // 0 done, 1 could not start or the disk hung at the end.
     int run(const std::string& path, BootConfig boot);
 
+    // SIGUSR1, sent to every node when logs are rotated, ends none: not before this process listens to it, nor when it
+    // does so no more.
+    static void ignore_rotations();
+
   private:
     enum class Handing { nothing, preparing, handing_over, done, failed };
 
     Result<void> stand_up(Config config);
     void lie_down();
     int fail_to_start(const std::string& why);
-    void take_descriptors(const Config& config);
+    Result<void> take_descriptors(const Config& config);
     void announce();
     void listen_to_signals();
     void stop(bool quick);
     void reload();
+    void reopen_logs();
     Result<void> upgrade();
     std::string upgrade_view() const;
     void let_go();
@@ -64,7 +69,7 @@ class Process : private StreamEvents {
     std::unique_ptr<Node> node_;
     std::unique_ptr<ConfigKeeper> keeper_;  // attached to node_
     AdminListeners admin_;
-    std::unique_ptr<Pending> term_, interrupt_, hangup_;
+    std::unique_ptr<Pending> term_, interrupt_, hangup_, reopen_;
     std::unique_ptr<Timer> status_timer_;
     std::unique_ptr<Stream> channel_;
     std::unique_ptr<Successor> successor_;

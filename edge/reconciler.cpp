@@ -187,12 +187,9 @@ void Reconciler::answered(CallResult&& result) {
 void Reconciler::write_down(CentreOutcome outcome, Now now) const {
     const Replay& r = now_->replay;
     if (r.generation == 0 || r.generation != parts_.storage.generation()) return;  // nobody knows what was revoked then
-    const auto order = parts_.storage.orders().find(r.credential, r.order_no, now);
-    // The number may have been used again, or the order has had the centre's word while it was asked.
-    if (order && (order->body != r.body_sha256 || order->final)) return;
     LiveRecord record{r.credential, r.subject, r.scene, r.device, r.order_no, r.body_sha256, r.epoch};
     record.remember_pass = false;
-    record_live(parts_, *parts_.snapshot, record, std::move(outcome), now);
+    record_aside(parts_, *parts_.snapshot, record, std::move(outcome), now);
 }
 
 void Reconciler::conclude(Verdict verdict, const std::string& verification_id) {

@@ -42,16 +42,17 @@ void Server::take(std::unique_ptr<Stream> stream) {
     const bool crowded = options_.connections_per_prefix > 0 && of_prefix >= options_.connections_per_prefix;
     // Nobody leaves for one whose prefix has its share.
     const bool full = connections_.size() >= options_.connections_max && (crowded || !close_oldest_idle());
-    if (connections_.size() >= options_.connections_max + kShedReserve)
+    if (connections_.size() >= options_.connections_max + options_.shed_reserve && (crowded || !end_oldest_shed()))
         return count_reject("connections", stream->peer());
     if (crowded || full) count_reject(full ? "connections" : "prefix", stream->peer());
-    if (crowded && of_prefix >= options_.connections_per_prefix + kShedReserve) return;
+    if (crowded && of_prefix >= options_.connections_per_prefix + options_.shed_reserve) return;
     if (wrap_) stream = wrap_(std::move(stream));
     auto connection = std::make_unique<Connection>(*this, std::move(stream), full || crowded);
     connection->slot = connections_.size();
     connections_.reserve(connections_.size() + 1 > connections_.capacity() ? 2 * connections_.size() + 64 : 0);
     closed_.reserve(connections_.capacity());  // closing must not need memory
     if (options_.connections_per_prefix > 0) ++per_prefix_[network_of(connection->peer().address)];
+    if (connection->shed()) shed_.push_back(connection.get());
     connections_.push_back(std::move(connection));
     connections_.back()->start();
 }
@@ -74,6 +75,16 @@ bool Server::close_oldest_idle() {
             oldest = c.get();
     if (oldest == nullptr || now - oldest->idle_since() < 1s) return false;
     oldest->drain();
+    return true;
+}
+
+// The places above the cap are for short answers, /healthz among them: who is slow there gives way to the next.
+bool Server::end_oldest_shed() {
+    const auto oldest = std::find_if(shed_.begin(), shed_.end(),
+                                     [](const Connection* c) { return c->phase() != Connection::Phase::closed; });
+    if (oldest == shed_.end()) return false;
+    (*oldest)->cut();
+    erase_closed();  // now: many may come in one turn, and each has a descriptor; nobody's callback is being called
     return true;
 }
 
@@ -117,6 +128,7 @@ void Server::erase_closed() {
     closed.swap(closed_);
     for (Connection* c : closed) {
         if (c->waiting) std::erase(waiting_, c);
+        if (c->shed()) std::erase(shed_, c);
         if (options_.connections_per_prefix > 0) {
             const auto at = per_prefix_.find(network_of(c->peer().address));
             if (at != per_prefix_.end() && --at->second == 0) per_prefix_.erase(at);

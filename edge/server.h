@@ -23,8 +23,9 @@ namespace holdfast {
 struct ServerOptions {
     RequestLimits request_limits;
     std::size_t connections_max = 10000;
+    std::size_t shed_reserve = 64;           // connections above a cap that still get their 503
     std::size_t connections_per_prefix = 0;  // per /24 or /48; 0: no limit
-    std::size_t memory_max = 512u << 20;     // request bodies in flight
+    std::size_t memory_max = 512u << 20;     // request bodies in flight, what clients send ahead or leave unread
     std::size_t body_rate_min = 8u << 10;    // bytes a second
     Nanos handshake_timeout = 5s;
     Nanos header_timeout = 10s;
@@ -36,15 +37,15 @@ struct ServerOptions {
 class Server {
   public:
     static constexpr Nanos kSweepEvery = 250ms;
-    static constexpr Nanos kSearchEvery = 20ms;      // for a connection to make room at the cap
-    static constexpr std::size_t kShedReserve = 64;  // connections above a cap that still get their 503
+    static constexpr Nanos kSearchEvery = 20ms;         // for a connection to make room at a cap
+    static constexpr std::size_t kNetworkShare = 4;     // of limits.memory, for the bodies of one network: a quarter
 
     // `on_reject` counts what was refused below the level of requests, by a reason of a closed set, and with the code
-    // that it was answered with, if it was. `wrap` puts TLS on an accepted stream; empty: none. Requires: loop and
-    // service outlive it.
+    // that it was answered with, if it was; `bytes` of a message had come. `wrap` puts TLS on an accepted stream;
+    // empty: none. Requires: loop and service outlive it.
     using Wrap = std::function<std::unique_ptr<Stream>(std::unique_ptr<Stream>)>;
-    using OnReject =
-        std::function<void(std::string_view reason, const PeerInfo& peer, std::optional<ApiCode> answered)>;
+    using OnReject = std::function<void(std::string_view reason, const PeerInfo& peer,
+                                        std::optional<ApiCode> answered, std::optional<std::uint64_t> bytes)>;
     Server(Loop& loop, Service& service, ServerOptions options, Wrap wrap, OnReject on_reject);
     ~Server();
     Server(const Server&) = delete;
@@ -67,8 +68,6 @@ class Server {
     void reconfigure(const ServerOptions& options);
     void set_lame_duck(bool on) { lame_duck_ = on; }  // answers carry Connection: close, all is still served
     bool draining() const { return lame_duck_; }
-    // Sheds new work (except health checks) while true; set by the owner when a cap elsewhere is reached.
-    bool shedding() const { return *memory_ >= options_.memory_max; }
 
     struct Counts {
         std::size_t handshake = 0, idle = 0, active = 0;
@@ -88,8 +87,20 @@ class Server {
     Seconds retry_after() { return Seconds(1 + static_cast<std::int64_t>(rng_.below(3))); }  // with jitter
     void erase_later(Connection& connection);
     void resume_later(Connection& connection);
-    void count_reject(std::string_view reason, const PeerInfo& peer, std::optional<ApiCode> answered = {}) {
-        on_reject_(reason, peer, answered);
+    // What a connection holds for its client was `before` bytes and is `after`. Above the cap others may leave.
+    void weigh(std::size_t before, std::size_t after) {
+        *memory_ += after - before;
+        if (after > before && *memory_ > options_.memory_max) relieve();
+    }
+    // Whether `bytes` more of a body fit now that others, with more than their share, have left.
+    bool make_room(const Connection& wants, std::size_t bytes);
+    // Whether new work of this connection (except health checks) is refused.
+    bool shedding(const Connection& wants) {
+        return *memory_ >= options_.memory_max && !make_room(wants, 1);
+    }
+    void count_reject(std::string_view reason, const PeerInfo& peer, std::optional<ApiCode> answered = {},
+                      std::optional<std::uint64_t> bytes = {}) {
+        on_reject_(reason, peer, answered, bytes);
     }
 
   private:
@@ -98,6 +109,10 @@ class Server {
     void erase_closed();
     void resume_waiting();
     bool close_oldest_idle();
+    bool end_oldest_shed();
+    void relieve(const Connection* spared = nullptr);
+    void count_shares(MonoTime now);
+    void end_bodies_of(const std::string& network, std::size_t enough);
     std::size_t neighbours(const PeerInfo& peer) const;
     void schedule();
 
@@ -109,10 +124,13 @@ class Server {
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::vector<std::unique_ptr<Connection>> connections_;
     std::unordered_map<std::string, std::size_t> per_prefix_;  // only with connections_per_prefix
+    std::vector<Connection*> shed_;                            // those over the cap, the oldest first
     std::vector<Connection*> closed_;                          // to be erased at the end of this turn
     std::vector<Connection*> waiting_;                         // with input to take up
     std::unique_ptr<Timer> sweeper_;
-    MonoTime next_search_{};
+    MonoTime next_search_{}, next_relief_{}, next_count_{};
+    std::unordered_map<std::string, std::size_t> shares_;  // bytes of bodies by network, as last counted
+    std::string heaviest_;                                 // of them
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: the Server, and its deferred calls
     bool scheduled_ = false;
     bool lame_duck_ = false;

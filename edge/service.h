@@ -32,6 +32,8 @@ class RequestHandler {
 struct HeadDecision {
     RequestHandler* handler = nullptr;
     std::optional<Reply> refusal;
+    // The handler will refuse the request whatever its body says: it gets its digest, and an empty body.
+    bool hash_only = false;
 };
 
 class Service {

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "edge/base/log.h"
+#include "edge/net/ip_match.h"
+#include "edge/net/uv_network.h"
 
 namespace holdfast {
 namespace {
@@ -27,23 +29,44 @@ std::string status_line(const std::string& text) {
 
 }  // namespace
 
-std::string door_name(std::string_view given, std::string_view address, int metrics_port) {
-    for (const std::string_view ours : {kDoorClients, kDoorAdmin, kDoorMetrics})
-        if (given == ours) return std::string(ours);
-    if (address.starts_with("/")) return std::string(kDoorAdmin);
-    const auto where = parse_ip_port(address);
-    return std::string(where && metrics_port > 0 && where->port == metrics_port ? kDoorMetrics : kDoorClients);
+const std::string& DoorAddresses::of(std::string_view door) const {
+    return door == kDoorClients ? clients : door == kDoorAdmin ? admin : metrics;
 }
 
-std::vector<Doors::Door> ServiceManager::descriptors(int metrics_port) {
+bool is_door(std::string_view name) {
+    return name == kDoorClients || name == kDoorAdmin || name == kDoorMetrics;
+}
+
+std::optional<std::string> door_of(std::string_view address, const DoorAddresses& wanted) {
+    if (address.starts_with("/")) return wanted.admin.empty() ? std::nullopt : std::optional(std::string(kDoorAdmin));
+    const auto there = parse_ip_port(address);
+    if (!there) return std::nullopt;
+    for (const bool whole : {true, false})
+        for (const std::string_view door : {kDoorClients, kDoorMetrics}) {
+            const auto here = parse_ip_port(wanted.of(door));
+            if (!here || here->port != there->port) continue;
+            if (whole ? same_ip(here->ip, there->ip) : serves_both(here->ip, there->ip)) return std::string(door);
+        }
+    return std::nullopt;
+}
+
+std::string unknown_door(std::string_view given, std::string_view address, const DoorAddresses& wanted) {
+    const auto shown = [](const std::string& text) { return text.empty() ? std::string("off") : text; };
+    return fmt::format(
+        "{} hands in {}, which is no listener of this node: listen.address is {}, admin.listen is {}, admin.socket is "
+        "{}",
+        log::escape(given), address.empty() ? "a descriptor that is no socket" : log::escape(address),
+        shown(wanted.clients), shown(wanted.metrics), shown(wanted.admin));
+}
+
+std::vector<ServiceManager::Given> ServiceManager::descriptors() {
     char** names = nullptr;
     const int count = ::sd_listen_fds_with_names(1, &names);
-    std::vector<Doors::Door> out;
+    std::vector<Given> out;
     for (int i = 0; i < count; ++i) {
-        const int fd = SD_LISTEN_FDS_START + i;
-        out.push_back({door_name(names[i], socket_address(fd), metrics_port), fd});
+        out.push_back({names[i], SD_LISTEN_FDS_START + i});
+        std::free(names[i]);
     }
-    for (int i = 0; i < count; ++i) std::free(names[i]);
     std::free(names);
     return out;
 }

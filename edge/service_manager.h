@@ -17,9 +17,12 @@ namespace holdfast {
 
 class ServiceManager {
   public:
-    // Reads what was given, once; LISTEN_* are gone from the environment afterwards. `metrics_port`: of admin.listen,
-    // by which a descriptor without one of our names is told from the clients' one.
-    static std::vector<Doors::Door> descriptors(int metrics_port);
+    struct Given {
+        std::string name;  // as the service manager says: that of a unit, or one of ours
+        int fd = -1;
+    };
+    // Reads what was given, once; LISTEN_* are gone from the environment afterwards.
+    static std::vector<Given> descriptors();
 
     // Speaks from now on. A process that was started by its predecessor keeps silent until then: only one may speak.
     void speak() { speaks_ = true; }
@@ -41,8 +44,16 @@ class ServiceManager {
     std::unique_ptr<Timer> pinger_;
 };
 
-// The name of an inherited descriptor: the given one when it is one of ours, else what its address says: a Unix socket
-// is the admin's, a port that equals `metrics_port` that of the metrics, everything else the clients'.
-std::string door_name(std::string_view given, std::string_view address, int metrics_port);
+// Where the configuration wants its listeners; empty: there is none.
+struct DoorAddresses {
+    std::string clients, admin, metrics;
+    const std::string& of(std::string_view door) const;
+};
+bool is_door(std::string_view name);
+// Which listener a socket at `address` is. A Unix socket is the admin's. Of the others the whole address counts: the
+// one that is the same, else the one of that port where either side listens on all addresses. Nothing: it is none.
+std::optional<std::string> door_of(std::string_view address, const DoorAddresses& wanted);
+// What is said of such a socket.
+std::string unknown_door(std::string_view given, std::string_view address, const DoorAddresses& wanted);
 
 }  // namespace holdfast

@@ -22,8 +22,8 @@ std::string charts_html(const Model& model) {
     std::string out;
     for (const Chart& chart : model.charts) {
         out += fmt::format(
-            "<figure id=\"chart-{}\"><figcaption>{} <span class=\"top\">{}</span></figcaption>"
-            "<svg viewBox=\"0 0 {} {}\" preserveAspectRatio=\"none\" role=\"img\">",
+            "<figure id=\"chart-{0}\"><figcaption>{1} <span class=\"top\">{2}</span></figcaption>"
+            "<svg viewBox=\"0 0 {3} {4}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{1}\">",
             escaped(chart.id), escaped(chart.title), escaped(chart.top), kChartWidth, kChartHeight);
         for (const Path& path : chart.paths)
             out += fmt::format("<path class=\"{} {}\" d=\"{}\"></path>", path.area ? "area" : "line", escaped(path.id),

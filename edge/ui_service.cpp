@@ -1,6 +1,7 @@
 #include "edge/ui_service.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include "edge/admin_service.h"
 #include "edge/base/bytes.h"
@@ -90,8 +91,7 @@ HeadDecision UiService::on_head(Connection& connection, const RequestHead& head,
     if (head.method != "GET" && head.method != "HEAD") return refuse(405, "use GET\n");
     if (!peer.uid && !is_address(head.host)) return refuse(421, "ask by address or as localhost\n");
     const std::string_view path = head.raw_path;
-    if (path == "/ui")
-        return {nullptr, page("text/html; charset=utf-8", ui::to_html(model(), explain(head.query, peer)))};
+    if (path == "/ui") return page_of(head.query, peer);
     if (path == "/ui/style.css") return {nullptr, page("text/css; charset=utf-8", std::string(kUiStyle))};
     if (path == "/ui/script.js") return {nullptr, page("text/javascript; charset=utf-8", std::string(kUiScript))};
     if (path == "/ui/snapshot.json") return {nullptr, page("application/json", ui::to_json(model()))};
@@ -117,13 +117,27 @@ ui::Model UiService::model() {
     return ui::make_model(*status, *circuits, *peers, node_.parts().pulse, node_.loop().now().mono);
 }
 
-ui::Explained UiService::explain(std::string_view query, const PeerInfo& peer) {
-    if (!query.starts_with("request=")) return {};
+HeadDecision UiService::page_of(std::string_view query, const PeerInfo& peer) {
+    if (const auto explained = explain(query, peer))
+        return {nullptr, page("text/html; charset=utf-8", ui::to_html(model(), *explained))};
+    HeadDecision out = refuse(429,
+                              "so many requests were looked at that this look could not be written down, so it is not "
+                              "shown: ask later, or `holdfastctl explain`\n");
+    const Nanos wait = looks_.wait(node_.loop().now().mono);
+    out.refusal->headers += fmt::format("Retry-After: {}\r\n", std::chrono::ceil<std::chrono::seconds>(wait).count());
+    return out;
+}
+
+std::optional<ui::Explained> UiService::explain(std::string_view query, const PeerInfo& peer) {
+    if (!query.starts_with("request=")) return ui::Explained();
     const auto id = percent_decode(query.substr(8, query.find('&') - 8));
-    if (!id || id->empty() || id->size() > kRequestIdMax) return {{}, "no request has such an id\n"};
+    if (!id || id->empty() || id->size() > kRequestIdMax) return ui::Explained{{}, "no request has such an id\n"};
     const RequestTrace* trace = node_.parts().recent.find(*id);
-    if (trace == nullptr) return {*id, "not among the recent requests of this node\n"};
-    Operators(node_, "/ui from " + peer.address).looked("explain", {{"requestId", *id}});
+    if (trace == nullptr) return ui::Explained{*id, "not among the recent requests of this node\n"};
+    const auto verdict = looks_.look(*id, peer.address, node_.loop().now().mono);
+    if (verdict == LookLimit::Verdict::refuse) return std::nullopt;
+    if (verdict == LookLimit::Verdict::enter)
+        Operators(node_, "/ui from " + peer.address).looked("explain", {{"requestId", *id}});
     ui::Explained out{*id, {}};
     json::Document document;
     if (const auto root = document.parse(to_json(*trace))) append_lines(out.text, *root, 0);

@@ -1,10 +1,12 @@
 // /ui of the admin listeners: the page, its style and script, the numbers as JSON, and a stream of them (server-sent
-// events). Read-only. A bounded number of streams; one whose reader is slow is ended, never waited for.
+// events). Read-only, but for the audit journal's entry of who looked at a request, which has bounds (look_limit.h). A
+// bounded number of streams; one whose reader is slow is ended, never waited for.
 #pragma once
 
 #include <memory>
 #include <vector>
 
+#include "edge/look_limit.h"
 #include "edge/node.h"
 #include "edge/service.h"
 #include "edge/ui_model.h"
@@ -26,7 +28,9 @@ class UiService {
   private:
     class Stream;
     ui::Model model();
-    ui::Explained explain(std::string_view query, const PeerInfo& peer);
+    HeadDecision page_of(std::string_view query, const PeerInfo& peer);
+    // Nothing: so many were looked at that this one is refused.
+    std::optional<ui::Explained> explain(std::string_view query, const PeerInfo& peer);
     HeadDecision begin_stream(Connection& connection);
     void push();
     void erase_later(Stream& stream);
@@ -34,6 +38,7 @@ class UiService {
     Node& node_;
     json::Document status_, circuits_, peers_;  // scratch
     std::vector<std::unique_ptr<Stream>> streams_;
+    LookLimit looks_;
     std::unique_ptr<Timer> timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and its deferred calls
 };

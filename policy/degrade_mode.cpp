@@ -31,7 +31,7 @@ std::optional<std::string> fault_of(const Override& order) {
         return "scope: a scene's order names a scene, no other does";
     if (order.force != CircuitForce::none && order.scope.kind == Scope::Kind::scene)
         return "scope: the circuit cannot be forced for one scene";
-    if (!is_line(order.reason, kOverrideReasonBytesMax))
+    if (!is_reason(order.reason))
         return fmt::format("reason: must be one line of 1 to {} bytes", kOverrideReasonBytesMax);
     if (!is_line(order.author, kOverrideAuthorBytesMax))
         return fmt::format("author: must be one line of 1 to {} bytes", kOverrideAuthorBytesMax);
@@ -41,6 +41,10 @@ std::optional<std::string> fault_of(const Override& order) {
 }
 
 } // namespace
+
+bool is_reason(std::string_view text) {
+    return is_line(text, kOverrideReasonBytesMax);
+}
 
 std::string_view name(Mode mode) {
     switch (mode) {

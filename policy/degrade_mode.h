@@ -23,6 +23,9 @@ inline constexpr std::size_t kOverrideReasonBytesMax = 256;
 inline constexpr std::size_t kOverrideAuthorBytesMax = 128;
 inline constexpr std::size_t kOverridesMax = 256; // scenes with an order of their own
 
+// The reason of an order, or of anything else that an operator does: one line of UTF-8, since it ends up in the log.
+bool is_reason(std::string_view text);
+
 enum class Mode : std::uint8_t { automatic = 0, degraded = 1, live = 2 }; // the values of holdfast_mode
 enum class CircuitForce : std::uint8_t { none = 0, open = 1, closed = 2 };
 std::string_view name(Mode mode); // "auto", "degraded", "live"

@@ -182,7 +182,9 @@ NonceWindow::Insert NonceWindow::admit(const Words& words, std::int64_t expiry, 
 NonceWindow::Insert NonceWindow::insert(const Hash128& fingerprint, WallTime expiry, Now now) {
     advance(now.mono);
     reclaim(kReclaimPerInsert);
-    return admit(words_of<Words>(fingerprint), unix_seconds(expiry), now);
+    const Insert inserted = admit(words_of<Words>(fingerprint), unix_seconds(expiry), now);
+    if (inserted == Insert::full) full_at_ = now.mono;
+    return inserted;
 }
 
 NonceWindow::Insert NonceWindow::restore(const Hash128& fingerprint, WallTime expiry, Now now) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -51,6 +52,7 @@ class NonceWindow {
 
     std::size_t size() const { return live_; } // entries not yet given back
     std::size_t capacity() const { return entries_.size() - 1; }
+    std::optional<MonoTime> full_at() const { return full_at_; } // when insert() last had no room for its caller
 
   private:
     static constexpr std::size_t kReclaimPerInsert = 8;
@@ -97,6 +99,7 @@ class NonceWindow {
     std::size_t unclaimed_ = 0; // room kept for callers that have not used their share
     std::int64_t second_ = 0;   // the oldest bucket
     bool begun_ = false;
+    std::optional<MonoTime> full_at_;
     std::int64_t low_water_ = INT64_MIN; // Unix seconds: what ends at or before it cannot be told from a replay
 };
 

@@ -13,7 +13,7 @@
 
 namespace holdfast {
 
-inline constexpr std::size_t kEnvelopeMembersMax = 16;
+inline constexpr std::size_t kEnvelopeMembersMax = 64;
 
 struct Envelope {
     std::string_view node;               // its bytes, braces (or quotes, when it is encrypted) included; in the text

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "upstream/alipay_envelope.h"
+#include "upstream/alipay_members.h"
 
 namespace holdfast {
 namespace {
@@ -170,6 +171,13 @@ GatewayReply read_node(const AlipaySettings& s, json::Value node, bool is_error,
     return reply;
 }
 
+// The members of an answer that are read, with all its keys; what else it holds may be of any size.
+Result<json::Value> parse_read(std::string_view text, const AlipayResponseMap& map, json::Document& doc) {
+    const auto small = reduced(text, {"code", "sub_code", map.order_no, map.outcome, map.score, map.id});
+    if (!small) return tl::unexpected(small.error());
+    return doc.parse(*small);
+}
+
 GatewayReply read_v2(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
                     json::Document& doc) {
     if (answer.status != 200)
@@ -192,7 +200,7 @@ GatewayReply read_v2(const AlipaySettings& s, const AlipayAnswer& answer, std::s
         if (!opened) return broken("the gateway's answer: " + opened.error().detail);
         plain = std::move(*opened);
     }
-    const auto node = doc.parse(plain);
+    const auto node = parse_read(plain, s.response, doc);
     if (!node || !node->is(json::Kind::object)) return broken("the node of the gateway's answer is no object");
     return read_node(s, *node, envelope->is_error, is_signed, order_no);
 }
@@ -207,8 +215,8 @@ GatewayReply without_content(const AlipayResponseMap& map, GatewayReply reply) {
     return reply;
 }
 
-GatewayReply read_v3_error(const AlipayAnswer& answer, json::Document& doc) {
-    const auto root = doc.parse(answer.body);
+GatewayReply read_v3_error(const AlipaySettings& s, const AlipayAnswer& answer, json::Document& doc) {
+    const auto root = parse_read(answer.body, s.response, doc);
     const std::string_view code = root ? (*root)["code"].text().value_or("") : std::string_view();
     GatewayReply reply;
     settle(reply, meaning_v3(answer.status, code, !answer.retry_after.empty()),
@@ -221,7 +229,7 @@ GatewayReply read_v3(const AlipaySettings& s, const AlipayAnswer& answer, std::s
                     json::Document& doc) {
     const AlipayMeaning meaning = meaning_v3(answer.status, "");
     if (!(meaning.what == AlipayClass::outcome || meaning.what == AlipayClass::pending))
-        return read_v3_error(answer, doc);
+        return read_v3_error(s, answer, doc);
     const rsa2::PublicKey* key = s.verifier(answer.v3_sn);
     const std::string text = fmt::format("{}\n{}\n{}\n", answer.v3_timestamp, answer.v3_nonce, answer.body);
     if (key == nullptr || answer.v3_timestamp.empty() || answer.v3_nonce.empty() ||
@@ -231,7 +239,7 @@ GatewayReply read_v3(const AlipaySettings& s, const AlipayAnswer& answer, std::s
     settle(reply, meaning, fmt::format("the gateway answered {}", answer.status));
     reply.is_signed = true;
     if (answer.status == 204) return without_content(s.response, std::move(reply));
-    const auto node = doc.parse(answer.body);
+    const auto node = parse_read(answer.body, s.response, doc);
     if (meaning.what == AlipayClass::pending) {
         if (node) reply.central.pending_id = read_id((*node)[s.response.id]);
         return reply;

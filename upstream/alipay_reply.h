@@ -2,6 +2,7 @@
 // `pass`; what is not signed is an error that nobody vouches for. Verifying is slow: for the thread pool.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,9 @@
 #include "upstream/alipay_settings.h"
 
 namespace holdfast {
+
+// Bytes of one answer: with a portrait it is 1.33 MB of base64, and more when that is encrypted.
+inline constexpr std::uint64_t kAlipayAnswerMax = 4u << 20;
 
 struct AlipayAnswer {
     int status = 0;

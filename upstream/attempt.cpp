@@ -83,6 +83,7 @@ void Attempt::go(PooledConnection connection) {
     }
     connection_ = std::move(connection);
     sent_ = true;
+    sent_as_ = echo_of(head);
     connection_.client->send_streaming(
         {head, *spec_.body}, [this](const ResponseHead&) { answer_begun_ = true; }, nullptr,
         [this](const Result<HttpResponse>& answer) { answered(answer); });
@@ -103,6 +104,10 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
         return finish(std::move(r));
     }
     const ResponseHead& head = answer->head;
+    if (is_of_another(head.headers)) {
+        Error error{Code::invalid, Origin::upstream, true, "bad answer: it names another request"};
+        return finish(without_answer(CallKind::failure, FailureKind::invalid_response, std::move(error)));
+    }
     if (spec_.wire != nullptr) {
         const int status = head.status;
         reading_ = spec_.wire->read(*answer, spec_.order_no, spec_.forward, loop_.now(),
@@ -111,6 +116,19 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
     }
     read(read_central(head.status, head.headers.get("retry-after"), answer->body, doc_, loop_.now().wall),
          head.status);
+}
+
+bool Attempt::is_of_another(const HeaderList& answer) {
+    switch (echoed(sent_as_, answer)) {
+        case Echoed::same:
+            return false;
+        case Echoed::other_id:
+            if (!connection_.reused) connection_.own_ids = true;
+            return !connection_.own_ids;
+        case Echoed::other_key:
+            break;
+    }
+    return true;
 }
 
 void Attempt::read(CentralReply reply, int status) {

@@ -10,6 +10,7 @@
 #include "edge/base/json.h"
 #include "upstream/alipay_wire.h"
 #include "upstream/central_codec.h"
+#include "upstream/echo.h"
 #include "upstream/pool.h"
 
 namespace holdfast {
@@ -67,6 +68,7 @@ class Attempt {
     void connected(Result<PooledConnection> connection);
     void go(PooledConnection connection);
     void answered(const Result<HttpResponse>& answer);
+    bool is_of_another(const HeaderList& answer);
     void read(CentralReply reply, int status);
     void finish(AttemptResult&& result);
 
@@ -79,6 +81,7 @@ class Attempt {
     Done done_;
     Place place_;
     PooledConnection connection_;
+    Echo sent_as_;
     std::unique_ptr<Pending> pending_; // the queue, or the connect
     std::unique_ptr<AlipayWire::Ticket> reading_;
     std::unique_ptr<Timer> soon_;      // tells of a failure that was there at once

@@ -46,6 +46,20 @@ std::optional<WallTime> parse_http_date(std::string_view t) {
     return WallTime(Nanos(std::chrono::sys_days(date).time_since_epoch()) + *h * 1h + *m * 1min + *s * 1s);
 }
 
+// An optional field; null is as good as absent.
+json::Value given(json::Value root, std::string_view name) {
+    const json::Value v = root[name];
+    return v.is(json::Kind::null) ? json::Value() : v;
+}
+
+// Whole seconds, with a point or without: never rounded, so that no grant becomes a larger one.
+std::optional<Seconds> read_grant(json::Value v) {
+    const auto number = v.number();
+    if (!number || !(*number >= 0 && *number <= static_cast<double>(kGrantMax.count()))) return std::nullopt;
+    if (*number != std::floor(*number)) return std::nullopt;
+    return Seconds(static_cast<std::int64_t>(*number));
+}
+
 CentralReply without_outcome(CallKind kind, FailureKind failure, Code code, std::string detail) {
     CentralReply reply;
     reply.kind = kind;
@@ -115,26 +129,25 @@ Result<CentreOutcome> parse_central(std::string_view body, json::Document& doc) 
     const auto verdict = parse_verdict((*root)["outcome"].text().value_or(""));
     if (!verdict) return bad("outcome is none of pass, fail, review");
     out.verdict = *verdict;
-    if (const auto score = (*root)["score"]) {
+    if (const auto score = given(*root, "score")) {
         out.score = score.number();
         if (!out.score || !(*out.score >= 0 && *out.score <= 1)) return bad("score is no number from 0 to 1");
     }
-    if (const auto id = (*root)["verificationId"]) {
+    if (const auto id = given(*root, "verificationId")) {
         const auto text = id.text();
         if (!text || !printable(*text, kVerificationIdMax)) return bad("verificationId is malformed");
         out.verification_id = std::string(*text);
     }
-    if (const auto grant = (*root)["maxAgeSeconds"]) {
-        const auto seconds = grant.integer();
-        if (!seconds || *seconds < 0 || *seconds > kGrantMax.count()) return bad("maxAgeSeconds is out of range");
-        out.max_age = Seconds(*seconds);
+    if (const auto grant = given(*root, "maxAgeSeconds")) {
+        out.max_age = read_grant(grant);
+        if (!out.max_age) return bad("maxAgeSeconds is no whole number, or out of range");
     }
-    if (const auto model = (*root)["featureModel"]) {
+    if (const auto model = given(*root, "featureModel")) {
         const auto text = model.text();
         if (!text || !printable(*text, kFeatureModelBytesMax)) return bad("featureModel is malformed");
         out.feature_model = std::string(*text);
     }
-    if (const auto feature = (*root)["feature"]) {
+    if (const auto feature = given(*root, "feature")) {
         const auto text = feature.text();
         if (!text) return bad("feature is no text");
         auto values = decode_feature(*text);

@@ -52,7 +52,7 @@ enum class FailureKind : std::uint8_t {
 std::string_view name(FailureKind kind); // "timeout", "invalid_response", …: for labels and `explain`
 
 // The body of a 200. Code::invalid, Origin::upstream, for anything that is not exactly an answer; unknown fields are
-// skipped. `doc` is scratch memory.
+// skipped, and of those that may be absent null is as good as that. `doc` is scratch memory.
 Result<CentreOutcome> parse_central(std::string_view body, json::Document& doc);
 
 // What an Alipay gateway said to a call that was passed on, signed by it.

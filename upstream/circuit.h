@@ -161,6 +161,8 @@ class Circuit {
     std::optional<MonoTime> next_deadline() const;
 
     CircuitState state() const { return bound_; } // that binds this node
+    // By an operator's word, this node's or the fleet's.
+    bool forced_open() const { return forced_ == Forced::open || leased_.forced == Forced::open; }
     std::uint64_t generation() const { return generation_; }
     // Since when the circuit has not been closed, through half-open and restarts.
     std::optional<Now> outage_since() const { return outage_since_; }

@@ -61,6 +61,7 @@ class Coordinator {
     // Linearizable. Every key that begins with `prefix`, at most `limit` (1 to kRangeLimitMax) of them.
     [[nodiscard]] virtual StoreHandle range(std::string prefix, std::size_t limit, Nanos timeout,
                                             Done<RangeAnswer> done) = 0;
+    // Code::not_found, and nothing was applied, where a key was to be hung on a lease that the store does not know.
     [[nodiscard]] virtual StoreHandle txn(Txn txn, Nanos timeout, Done<TxnAnswer> done) = 0;
     // Every change to keys that begin with `prefix` at revisions >= `from` (at least 1), until it ends. `timeout` is
     // for `created` only. Ended or not, the handle must be destroyed to let go of its connection.

@@ -41,9 +41,7 @@ class Unary : public EtcdRequest {
     void ended(const Error* error) override {
         const auto done = std::move(done_);
         if (error != nullptr && !(forgive && forgive(*error, answer_))) {
-            Error told = *error;
-            if (told.code == Code::not_found) told.code = Code::invalid;  // a lease that was to be hung on is gone
-            return done(tl::unexpected(std::move(told)));
+            return done(tl::unexpected(*error));
         }
         if (error == nullptr && on_answer) on_answer(answer_);
         done(std::move(answer_));

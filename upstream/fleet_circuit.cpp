@@ -175,7 +175,10 @@ void FleetCircuit::apply(const StateRecord& state, Now now) {
     applied_ = state;
     if (changed) applied_at_ = now.mono;
     closing_ = state.state == CircuitState::closed;
-    if (closing_) openings_mark_ = own_.openings;
+    if (closing_) {
+        openings_mark_ = own_.openings;
+        idle_ = false;
+    }
     say(FleetEvent::Kind::state, "central circuit " + std::string(name(state.state)) + ", epoch " +
                                      std::to_string(state.epoch) + ", " + state.cause + ", by " + state.by);
 }
@@ -228,12 +231,22 @@ MonoTime FleetCircuit::open_until() const {
     return applied_at_ + std::min(wait, options_.circuit.open_wait_max);
 }
 
-bool FleetCircuit::probing(MonoTime t) const {
+// Whether the store says that the half-open epoch it holds is probed under this node's own lease.
+bool FleetCircuit::holds_probe(MonoTime t) const {
     const auto& probe = view_.probe();
-    return probe && applied_ && applied_->state == CircuitState::half_open && probe->lease != 0 &&
+    const auto& state = view_.state();
+    return probe && state && state->value.state == CircuitState::half_open && probe->lease != 0 &&
            probe_lease_.usable(t) && probe->lease == probe_lease_.id() && probe->value.node == options_.node &&
-           probe->value.epoch == applied_->epoch && view_.state()->value.epoch == applied_->epoch &&
-           mode(t) == FleetMode::shared && !view_.override_stands();
+           probe->value.epoch == state->value.epoch && mode(t) == FleetMode::shared && !view_.override_stands();
+}
+
+bool FleetCircuit::probing(MonoTime t) const {
+    return holds_probe(t) && applied_->state == CircuitState::half_open &&
+           applied_->epoch == view_.state()->value.epoch;
+}
+
+bool FleetCircuit::probes_soon(MonoTime t) const {
+    return holds_probe(t) && applied_->epoch < view_.state()->value.epoch;
 }
 
 Leased FleetCircuit::take_leased(Now now) {

@@ -27,6 +27,7 @@ inline constexpr Nanos kNodeRefresh = 30s;       // of a node's record
 inline constexpr Nanos kOpenJitter = 100ms;      // so that not every node opens at once
 inline constexpr Nanos kElectionJitter = 500ms;  // of nodes that may probe
 inline constexpr Nanos kVolunteerWait = 2s;      // for votes of the new epoch, before a node without one offers
+inline constexpr Nanos kIdleWait = 5s;           // for another to offer and to begin, of one whose round saw no call
 inline constexpr Nanos kOrderSlack = 60s;        // for wall clocks that differ; more than kNodeRefresh shows how much
 inline constexpr Nanos kReadEvery = 5s;          // linearizable reads, as proof of freshness; D/3 when shorter
 
@@ -130,6 +131,9 @@ class FleetCircuit {
     MonoTime open_until() const;  // of the applied state, when it is open
     MonoTime applied_at() const { return applied_at_; }
     bool probing(MonoTime t) const;  // this node holds the probe and may believe so
+    // It has taken the probe, and the epoch of it is not durable yet. Its lease is kept for that, but not renewed: a
+    // disk that hangs must not keep the probe from the others.
+    bool probes_soon(MonoTime t) const;
     bool vote_stands() const { return view_.stands(options_.node); }
     FleetOrder order_in_force(MonoTime t) const { return override_in_force(t) ? order_.order : FleetOrder::none; }
     const OverrideRecord& order_record() const { return order_; }
@@ -148,9 +152,13 @@ class FleetCircuit {
     void see_override(bool live, Now now);
     void say(FleetEvent::Kind kind, std::string text);
     void note_mode(Now now);
+    void lease_unknown(const FleetWrite& write, Now now);
     bool enrolled() const;
     bool wants_vote(Now now);
     bool volunteers(Now now);
+    Nanos lets_others_first() const;
+    bool holds_probe(MonoTime t) const;
+    bool opens_soon(MonoTime t) const;
     bool may_elect(Now now);
     bool write_due(MonoTime t) const { return !in_flight_ && !must_read_ && t >= next_write_; }
     FleetWrite write(FleetWrite::Kind kind) const;
@@ -181,7 +189,7 @@ class FleetCircuit {
     MonoTime applied_at_{};
     bool closing_ = false;             // take_leased() has not told it yet
     std::uint64_t openings_mark_ = 0;  // own openings when the last closing was applied
-    MonoTime abstains_until_{};        // offers no vote before: its last round saw no call at all
+    bool idle_ = false;                // its last round of probes since the last closing saw no call at all
     OwnCircuit own_;
     bool loaded_ok_ = false;  // the last read is believed
     bool enrolled_once_ = false;

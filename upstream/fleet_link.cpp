@@ -200,7 +200,7 @@ void Fleet::Link::keep_probe(Now now) {
     if (!wanted || probe_request_ || probe_revoke_ || !probe_retry_.due(now.mono)) return;
     if (!lease.held())
         grant(true);
-    else if (now.mono >= lease.renew_at())
+    else if (now.mono >= lease.renew_at() && !machine_.probes_soon(now.mono))
         keep_alive(true);
 }
 

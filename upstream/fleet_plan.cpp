@@ -30,6 +30,7 @@ std::optional<FleetWrite> FleetCircuit::plan(Now now) {
     }
     if (auto w = plan_verdict(now)) return w;
     if (auto w = plan_open(now)) return w;
+    if (opens_soon(now.mono)) return std::nullopt;  // a vote before it would take the gap between two writes
     if (auto w = plan_vote(now)) return w;
     if (auto w = plan_probe(now)) return w;
     return plan_refresh(now);
@@ -89,22 +90,34 @@ std::optional<FleetWrite> FleetCircuit::plan_verdict(Now now) const {
 
 // Whether this node's vote is to stand for the present epoch.
 bool FleetCircuit::wants_vote(Now now) {
-    if (now.mono < abstains_until_) return false;
     if (own_.state == CircuitState::closed || !own_.evidence) return volunteers(now);
     return applied_->state != CircuitState::closed || own_.openings > openings_mark_;
 }
 
-// Nobody votes for what is open (all who did have gone, or an override has ended): then someone must offer to probe.
+// How much later than it could this node offers to probe, or takes the probe: its last round saw no call at all, and
+// one that may have calls goes first. Where every node has had such a round, none waits for another.
+Nanos FleetCircuit::lets_others_first() const {
+    if (!idle_) return Nanos{0};
+    for (const auto& [node, record] : view_.nodes()) {
+        const bool idle = view_.stands(node) && view_.vote_of(node)->value.cause == kVoteIdle;
+        if (node != options_.node && !idle) return std::min(kIdleWait, options_.circuit.open_wait);
+    }
+    return Nanos{0};
+}
+
+// Nobody with calls votes for what is open (all who did have gone or have none, or an override has ended): then someone
+// must offer to probe.
 bool FleetCircuit::volunteers(Now now) {
     if (applied_->state == CircuitState::closed) return false;
     const auto* mine = view_.vote_of(options_.node);
     bool others = false, evidence = false;
     for (const std::string& node : view_.standing()) {
-        if (node == options_.node) continue;
+        const std::string& cause = view_.vote_of(node)->value.cause;
+        if (node == options_.node || cause == kVoteIdle) continue;
         others = true;
-        if (view_.vote_of(node)->value.cause != "volunteer") evidence = true;
+        if (cause != kVoteVolunteer) evidence = true;
     }
-    if (mine && vote_stands() && mine->value.cause == "volunteer") return !evidence || probing(now.mono);
+    if (mine && vote_stands() && mine->value.cause == kVoteVolunteer) return !evidence || probing(now.mono);
     if (others || view_.probe()) {
         volunteer_at_.reset();
         return false;
@@ -115,7 +128,12 @@ bool FleetCircuit::volunteers(Now now) {
         volunteer_at_ = from + kVolunteerWait + jitter + (own_.proof ? options_.lease_ttl : Nanos{0});
         volunteer_for_ = applied_->epoch;
     }
-    return now.mono >= *volunteer_at_;
+    return now.mono >= *volunteer_at_ + lets_others_first();
+}
+
+// Whether there is a quorum, and the jitter before the write that opens is not over.
+bool FleetCircuit::opens_soon(MonoTime t) const {
+    return applied_->state == CircuitState::closed && open_at_ && open_for_ == applied_->epoch && t < *open_at_;
 }
 
 std::optional<FleetWrite> FleetCircuit::plan_open(Now now) {
@@ -180,7 +198,7 @@ std::optional<FleetWrite> FleetCircuit::plan_vote(Now now) {
 // Whether this node may take the probe now, if it holds a lease for it. Only one whose own vote stands may.
 bool FleetCircuit::may_elect(Now now) {
     if (!applied_ || mode(now.mono) == FleetMode::autonomous || view_.override_stands() || !vote_stands() ||
-        view_.probe() || applied_->state == CircuitState::closed || now.mono < abstains_until_ ||
+        view_.probe() || applied_->state == CircuitState::closed ||
         view_.state()->value.epoch != applied_->epoch) {
         elect_at_.reset();
         return false;
@@ -190,11 +208,11 @@ bool FleetCircuit::may_elect(Now now) {
         elect_at_ = from + Nanos(static_cast<std::int64_t>(rng_.unit() * static_cast<double>(kElectionJitter.count())));
         elect_for_ = applied_->epoch;
     }
-    return now.mono >= *elect_at_;
+    return now.mono >= *elect_at_ + lets_others_first();
 }
 
 bool FleetCircuit::wants_probe_lease(Now now) {
-    return probing(now.mono) || may_elect(now);
+    return probing(now.mono) || probes_soon(now.mono) || may_elect(now);
 }
 
 Nanos FleetCircuit::probe_ttl() const {

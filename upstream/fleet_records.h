@@ -44,10 +44,14 @@ struct OverrideRecord {
     bool operator==(const OverrideRecord&) const = default;
 };
 
+// Causes of a vote that are none of an opening.
+inline constexpr std::string_view kVoteVolunteer = "volunteer";  // no evidence, offers to probe what nobody votes for
+inline constexpr std::string_view kVoteIdle = "idle";  // evidence, but its last round of probes saw no call at all
+
 // vote/<upstream>/<node>, on the node's lease: its own circuit is not closed.
 struct VoteRecord {
     std::uint64_t epoch = 0;
-    std::string cause;  // of its opening; "volunteer": no evidence, offers to probe what nobody votes for
+    std::string cause;  // of its opening; or one of those above
     std::uint64_t calls = 0, failures = 0, slow = 0;
     std::string window;  // "100 calls", "10s"
     std::uint32_t subjects = 0;

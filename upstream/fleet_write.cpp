@@ -41,7 +41,7 @@ void FleetCircuit::put_state(Txn& txn, CircuitState state, std::string cause, st
 VoteRecord FleetCircuit::vote_record(std::uint64_t epoch) const {
     VoteRecord vote;
     vote.epoch = epoch;
-    vote.cause = own_.evidence ? std::string(own_.cause) : "volunteer";
+    vote.cause = std::string(!own_.evidence ? kVoteVolunteer : idle_ ? kVoteIdle : own_.cause);
     vote.calls = own_.counts.calls();
     vote.failures = own_.counts.failures;
     vote.slow = own_.counts.slow;
@@ -89,17 +89,30 @@ void FleetCircuit::sent(const FleetWrite& write, Now now) {
     if (write.kind == Kind::refresh || write.kind == Kind::enroll) node_written_ = now.mono;
 }
 
+// A store may renew a lease that it has ended: what it says where a key is to be hung on it is what counts. Of two that
+// a write hangs keys on, the probe's is the one given up: were it the node's, the read that follows shows it.
+void FleetCircuit::lease_unknown(const FleetWrite& write, Now now) {
+    const auto hangs = [&write](const Lease& lease) {
+        return lease.held() && std::any_of(write.txn.success.begin(), write.txn.success.end(),
+                                           [&lease](const TxnOp& op) { return op.lease == lease.id(); });
+    };
+    if (hangs(probe_lease_))
+        probe_lease_.lost();
+    else if (hangs(node_lease_))
+        lease_gone(now);
+}
+
 void FleetCircuit::answered(const FleetWrite& write, const Result<TxnAnswer>& answer, Now now) {
     in_flight_ = false;
+    if (!answer && answer.error().code == Code::not_found) lease_unknown(write, now);
     if (!answer || !answer->succeeded) {
         // Unknown, or decided on what is no longer so: read, and decide anew.
         must_read_ = true;
         read_after_ = now.mono;
         return;
     }
-    if (write.kind == Kind::verdict && own_.verdict && own_.verdict->kind == ProbeVerdict::Kind::timeout &&
-        own_.verdict->reported == 0 && applied_)
-        abstains_until_ = now.mono + options_.circuit.open_wait_max;
+    if (write.kind == Kind::verdict && own_.verdict)
+        idle_ = own_.verdict->kind == ProbeVerdict::Kind::timeout && own_.verdict->reported == 0;
     view_.apply_own(write.txn.success, answer->header.revision);
     see_override(true, now);
     look(now);

@@ -22,7 +22,7 @@ void HealthProbe::woken() {
     stalled_ = false;
     limit_ = now + options_.timeout;
     timer_->restart(options_.timeout);
-    if (connection_.client && connection_.client->usable()) return ask();
+    if (connection_.client && connection_.client->quiet()) return ask();
     connecting_ = pool_.connect(limit_, [this](Result<PooledConnection> c) {
         // Our own trouble (names, descriptors) says nothing about the endpoint.
         if (!c) return c.error().origin == Origin::local ? rest() : answered(false);

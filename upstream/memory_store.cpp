@@ -144,7 +144,7 @@ Result<TxnAnswer> MemoryStore::txn(const Txn& txn, MonoTime now) {
     for (const TxnOp& op : branch) {
         if (op.kind != TxnOp::Kind::put) continue;
         if (op.lease != 0 && leases_.count(op.lease) == 0)
-            return fail(Code::invalid, Origin::store, "requested lease not found");
+            return fail(Code::not_found, Origin::store, "requested lease not found");
         if (keys_.size() >= kKeysMax && keys_.count(op.key) == 0)
             return fail(Code::invalid, Origin::store, "too many keys");
     }

@@ -25,7 +25,7 @@ class MemoryStore {
     LeaseKept keep_alive(LeaseId lease, MonoTime now);
     StoreHeader revoke(LeaseId lease, MonoTime now);
     RangeAnswer range(const std::string& prefix, std::size_t limit, MonoTime now);
-    // Code::invalid for a lease that does not exist, and beyond kTxnOpsMax; nothing is then done.
+    // Code::not_found for a lease that does not exist, Code::invalid beyond kTxnOpsMax; nothing is then done.
     Result<TxnAnswer> txn(const Txn& txn, MonoTime now);
     void tick(MonoTime now);  // ends leases whose time is over; every call does it first
     std::optional<MonoTime> next_expiry() const;

@@ -186,10 +186,16 @@ void Pool::pump() {
 PooledConnection Pool::take_idle() {
     const MonoTime now = loop_.now().mono;
     while (!idle_.empty()) {
-        PooledConnection taken = std::move(idle_.back().connection);
-        idle_.pop_back();
+        // The newest, so that few are kept warm and the others reach their idle_timeout. But what a peer sends too much
+        // comes mostly right behind an answer: one that has just answered rests until it would show. Where all have,
+        // the oldest has rested longest.
+        auto at = std::upper_bound(idle_.begin(), idle_.end(), now - kRest,
+                                   [](MonoTime until, const Idle& one) { return until < one.since; });
+        if (at != idle_.begin()) --at;
+        PooledConnection taken = std::move(at->connection);
+        idle_.erase(at);
         taken.client->on_lost(nullptr);
-        if (taken.client->usable() && now - taken.made < options_.max_age) return taken;
+        if (now - taken.made < options_.max_age && taken.client->quiet()) return taken;
     }
     return {};
 }

@@ -52,11 +52,13 @@ struct PooledConnection {
     std::unique_ptr<HttpClient> client;
     MonoTime made{};
     bool reused = false; // it has served a request before
+    bool own_ids = false; // its first answer named another request than was sent: see echo.h
 };
 
 class Pool {
   public:
     static constexpr Nanos kAddressShareMin = 250ms; // of the time that one address gets to connect
+    static constexpr Nanos kRest = 2ms; // after an answer: another connection is taken meanwhile, where there is one
 
     // Requires: what is given outlives it, and it outlives its Places.
     Pool(Loop& loop, Dialer& dialer, Network& network, const Endpoint& endpoint, PoolOptions options,
@@ -71,7 +73,7 @@ class Pool {
     // the queue is full. `granted` is never called inside this call.
     Result<std::unique_ptr<Pending>> wait(std::function<void(Place)> granted);
 
-    // An idle connection that is usable; its client is null when there is none.
+    // An idle connection on which nothing has come since its last answer; its client is null when there is none.
     PooledConnection take_idle();
     // Back for reuse; closed instead when it is not usable, too old, or one too many.
     void give_back(PooledConnection connection);

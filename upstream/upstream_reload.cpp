@@ -7,7 +7,9 @@
 namespace holdfast {
 
 Upstream::One Upstream::make_endpoint(const Endpoint& endpoint) {
-    return {std::make_unique<Pool>(loop_, dialer_, network_, endpoint, options_.pool, options_.resolver), nullptr,
+    PoolOptions pool = options_.pool;
+    if (options_.alipay) pool.answer_bytes = std::max(pool.answer_bytes, kAlipayAnswerMax);
+    return {std::make_unique<Pool>(loop_, dialer_, network_, endpoint, pool, options_.resolver), nullptr,
             CentralHead(endpoint, options_.node, options_.region), endpoint.weight};
 }
 

@@ -87,8 +87,11 @@ void to_stderr() {
     state().logger->set_level(to_spdlog(state().level));
 }
 
-void reopen() {
-    if (!state().path.empty()) to_file(state().path);
+bool reopen() {
+    if (state().path.empty() || to_file(state().path)) return true;
+    state().logger = make_stderr();  // the file of before has another name by now, or none: nobody would look there
+    state().logger->set_level(to_spdlog(state().level));
+    return false;
 }
 
 void flush() {

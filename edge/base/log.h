@@ -24,7 +24,8 @@ bool to_file(const std::string& path);
 // changed, when nobody listens there.
 bool to_journal(const std::string& socket);
 void to_stderr();
-void reopen();  // after a rotation
+// After a rotation. False: the file cannot be opened, and lines go to standard error until a later call can.
+bool reopen();
 void flush();   // call on a timer and before exit; errors flush by themselves
 void write(Level level, std::string_view line);
 

@@ -18,6 +18,7 @@
 //             "live"?:N,"why"?:"why autonomous","alarm"?:"what an operator must look at"},
 //    "cache":{"entries":N,"bytes":N,"sizeBytes":N,"healthy":bool,"detail"?},
 //    "state":{"healthy":bool,"detail"?}, "journal":{"healthy":bool,"entries":N,"detail"?},
+//    "evidence":{"healthy":bool,"entries":N,"detail"?},
 //    "clock":{"synchronised":bool,"trusted":bool},
 //    "upstreams":[{"upstream","endpoint","weight":N,"state":"healthy|ejected|down","inFlight":N,"connections":N,
 //                  "p99Seconds"?:N}],
@@ -70,7 +71,8 @@
 // POST /v1/cache/purge {"scene"?}        {"purged"?:N,"scene"?,"purgedAt"}; how many records of one scene there are is
 //                                        not known until they are erased, in steps; 400 for an unknown scene
 // POST /v1/cache/revoke {"subject"}      {"revokedAt":"…"}     durable before it answers
-// POST /v1/policy/test {"credential","client"?:"address","request":{the body of a verification}}     changes nothing
+// POST /v1/policy/test {"credential"?,"client"?:"address","request":{the body of a verification}}     changes nothing
+//   the credential may be left out where one alone is configured
 //   {"allowed":bool,"code"?,"message"?,"prechecks":[{"name","result":"pass|deny|skip","detail"?}],
 //    "live":{"admitted":bool,"why"},"degraded":{"answer":"cache|feature|provisional|deny","why",
 //    "rungs":[{"rung","answers":bool,"why"}]}}

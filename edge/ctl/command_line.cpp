@@ -67,8 +67,11 @@ class Parser {
         for (const CLI::App* one : below) node.actions.push_back({one->get_name(), one->get_description(), false});
         for (const CLI::Option* option : app.get_options()) {
             const bool value = option->get_items_expected_max() > 0;
-            for (const std::string& name : option->get_lnames())
-                node.options.push_back({"--" + name, option->get_description(), value});
+            const auto add = [&](const std::string& name) {
+                node.options.push_back({name, option->get_description(), value});
+            };
+            for (const std::string& name : option->get_lnames()) add("--" + name);
+            for (const std::string& name : option->get_snames()) add("-" + name);
             if (option->get_positional())
                 node.positionals.push_back({option->get_name(true, false), option->get_description(), true});
         }
@@ -150,9 +153,8 @@ class Parser {
         test->add_option("--credential", c_.credential, "who asks");
         test->add_option("--client", c_.client, "from which address");
         auto* config = group("config", "the configuration");
-        leaf(config, "check", Verb::config_check, "every error of a file; needs no node")
-            ->add_option("FILE", c_.file)
-            ->required();
+        auto* check = leaf(config, "check", Verb::config_check, "every error of a file; needs no node");
+        check->add_option("FILE", c_.file)->required();
         leaf(config, "show", Verb::config_show, "what the node runs with")
             ->add_flag("--origin", c_.origin, "where each value comes from");
         leaf(config, "reload", Verb::config_reload, "read the file again, all or nothing; ends a rollback");
@@ -168,13 +170,13 @@ class Parser {
                      sign ? "the canonical string and the headers of a request" : "why a signature does not match");
             app->add_option("FILE", c_.file, "{\"method\",\"target\",\"host\",\"headers\",\"body\" or \"body_base64\"}")
                 ->required();
-            app->add_option("--secret-file", c_.secret_file, "the secret: its bytes less one final newline")
-                ->required();
-            app->add_option(
-                "--at", at_,
-                sign ? "Unix seconds to sign with; default now" : "Unix seconds to judge the age at; default now");
+            app->add_option("--secret-file", c_.secret_file,
+                            "the secret: its bytes less one final newline; default the caller's in --config");
+            app->add_option("--config", c_.config, "the node's configuration file")->capture_default_str();
+            app->add_option("--at", at_, sign ? "Unix seconds to sign with; default now"
+                                             : "Unix seconds to judge the age at; default now");
             if (!sign) continue;
-            app->add_option("--id", c_.id, "SecretId")->required();
+            app->add_option("--id", c_.id, "SecretId; default the only one in --config");
             app->add_option("--nonce", c_.nonce, "default a random one");
         }
     }
@@ -210,9 +212,9 @@ class Parser {
              "believe a store that holds older data than this node knows, or is another cluster")
             ->add_option("--reason", c_.reason, "why; goes into the journal")
             ->required();
-        leaf(group("state", "the node's small state"), "reset", Verb::state_reset, "begin it anew after damage")
-            ->add_option("--reason", c_.reason, "why; goes into the journal")
-            ->required();
+        auto* reset =
+            leaf(group("state", "the node's small state"), "reset", Verb::state_reset, "begin it anew after damage");
+        reset->add_option("--reason", c_.reason, "why; goes into the journal")->required();
     }
 
     void add_looking() {
@@ -241,7 +243,6 @@ class Parser {
         return out;
     }
     CommandLineResult wrong(std::string text) { return {std::nullopt, kWrongUsage, std::move(text)}; }
-
     std::vector<std::string> option_names() {
         std::vector<std::string> out;
         for (const auto* app : {deepest(), &app_})

@@ -120,10 +120,11 @@ std::string fish(const std::vector<CommandNode>& tree) {
         const std::string here = fmt::format("complete -c holdfastctl -n \"__holdfastctl_at {}\"", quoted(node.path));
         for (const auto& word : node.actions)
             out += fmt::format("{} -f -a {} -d {}\n", here, word.text, quoted(word.help));
-        for (const auto& word : node.options)
-            if (word.text.starts_with("--"))
-                out += fmt::format("{} -l {}{} -d {}\n", here, word.text.substr(2), word.takes_value ? " -r" : "",
-                                   quoted(word.help));
+        for (const auto& word : node.options) {
+            const bool whole = word.text.starts_with("--");
+            out += fmt::format("{} -{} {}{} -d {}\n", here, whole ? 'l' : 's', word.text.substr(whole ? 2 : 1),
+                               word.takes_value ? " -r" : "", quoted(word.help));
+        }
     }
     return out;
 }

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 #include <libsmartcols/libsmartcols.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 
 #include "edge/base/bytes.h"
@@ -31,6 +34,54 @@ struct TableHolder {
     libscols_table* table = scols_new_table();
     ~TableHolder() { scols_unref_table(table); }
 };
+
+constexpr std::size_t kLastColumnMin = 24;  // where less is left for it the terminal breaks the lines
+
+std::size_t width_of(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+// Lines of at most `width`, broken between words; a word that is longer is broken where the line ends.
+std::string broken(std::string_view text, std::size_t width) {
+    std::string out;
+    for (std::size_t used = 0; !text.empty();) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        std::string_view word = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (used > 0 && used + 1 + width_of(word) > width) {
+            out += '\n';
+            used = 0;
+        } else if (used > 0) {
+            out += ' ';
+            ++used;
+        }
+        for (const char c : word) {
+            const bool begins = (static_cast<unsigned char>(c) & 0xc0) != 0x80;  // another character
+            if (begins && used == width) {
+                out += '\n';
+                used = 0;
+            }
+            out += c;
+            used += begins ? 1 : 0;
+        }
+    }
+    return out;
+}
+
+// What a terminal leaves for the last column; 0: as much as it wants.
+std::size_t room_for_last(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows,
+                          std::size_t terminal) {
+    if (terminal == 0 || heads.empty()) return 0;
+    std::size_t before = 0;
+    for (std::size_t i = 0; i + 1 < heads.size(); ++i) {
+        std::size_t widest = width_of(heads[i]);
+        for (const auto& row : rows)
+            if (i < row.size()) widest = std::max(widest, width_of(clean(row[i])));
+        before += widest + 1;
+    }
+    return std::max(kLastColumnMin, terminal > before ? terminal - before : 0);
+}
 
 }  // namespace
 
@@ -66,7 +117,7 @@ Console::Options Console::options_of_process() {
 }
 
 void Console::data(std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), out_);
+    if (std::fwrite(text.data(), 1, text.size(), out_) < text.size()) reader_gone_ |= errno == EPIPE;
 }
 void Console::line(std::string_view text) {
     data(clean(text) + "\n");
@@ -83,7 +134,14 @@ void Console::clear() {
     if (options_.terminal) data("\x1b[H\x1b[2J");
 }
 bool Console::flush() {
-    return std::fflush(out_) == 0 && std::ferror(out_) == 0;
+    if (std::fflush(out_) != 0) reader_gone_ |= errno == EPIPE;
+    return std::ferror(out_) == 0;
+}
+
+bool Console::wait(Nanos span) {
+    pollfd one{::fileno(out_), 0, 0};  // errors and hang-ups are told without being asked for
+    reader_gone_ |= ::poll(&one, 1, static_cast<int>(span / 1ms)) > 0;
+    return !reader_gone_;
 }
 
 void Console::table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows) {
@@ -92,12 +150,19 @@ void Console::table(const std::vector<std::string>& heads, const std::vector<std
     scols_table_enable_colors(holder.table, 0);
     scols_table_set_termforce(holder.table, options_.width > 0 ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
     if (options_.width > 0) scols_table_set_termwidth(holder.table, options_.width);
-    for (std::size_t i = 0; i < heads.size(); ++i)
-        scols_table_new_column(holder.table, heads[i].c_str(), 0, i + 1 == heads.size() ? SCOLS_FL_TRUNC : 0);
+    const std::size_t room = room_for_last(heads, rows, options_.width);
+    for (std::size_t i = 0; i < heads.size(); ++i) {
+        const bool breaks = room > 0 && i + 1 == heads.size();
+        libscols_column* column = scols_table_new_column(holder.table, heads[i].c_str(), 0, breaks ? SCOLS_FL_WRAP : 0);
+        if (column == nullptr || !breaks) continue;
+        scols_column_set_safechars(column, "\n");
+        scols_column_set_wrapfunc(column, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, nullptr);
+    }
     for (const auto& row : rows) {
         libscols_line* one = scols_table_new_line(holder.table, nullptr);
         for (std::size_t i = 0; one != nullptr && i < heads.size() && i < row.size(); ++i)
-            scols_line_set_data(one, i, clean(row[i]).c_str());
+            scols_line_set_data(
+                one, i, (room > 0 && i + 1 == heads.size() ? broken(clean(row[i]), room) : clean(row[i])).c_str());
     }
     char* text = nullptr;
     if (scols_print_table_to_string(holder.table, &text) == 0 && text != nullptr) {

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "edge/base/time.h"
+
 namespace holdfast::ctl {
 
 enum class Paint { plain, good, bad, warn };
@@ -25,16 +27,19 @@ class Console {
     void line(std::string_view text);                  // cleaned, with a newline
     void painted(Paint paint, std::string_view text);  // likewise, in colour where that is wanted
     void complain(std::string_view text);              // standard error, with a newline
-    // Columns as wide as they need; the last one is cut to the terminal.
+    // Columns as wide as they need; on a terminal the last one, which holds the reasons, is broken into lines that fit.
     void table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows);
     void clear();  // of the screen; nothing when it is no terminal
     bool flush();  // whether all that was written got out
+    bool wait(Nanos span);  // false, and at once, when whoever reads what is written has gone
+    bool reader_gone() const { return reader_gone_; }  // of the pipe that was written to
     bool works() const { return std::ferror(out_) == 0; }  // so far, without a flush
     bool terminal() const { return options_.terminal; }
 
   private:
     std::FILE* out_;
     std::FILE* err_;
+    bool reader_gone_ = false;
     Options options_;
 };
 

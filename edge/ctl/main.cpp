@@ -1,3 +1,4 @@
+#include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -13,7 +14,14 @@ __attribute__((constructor(holdfast::kFirst))) static void before_all() {
 }
 
 int main(int argc, char** argv) {
+    std::setlocale(LC_CTYPE, "");  // what of a text a table may show as it is
     std::signal(SIGPIPE, SIG_IGN);
     holdfast::ctl::Console console(stdout, stderr, holdfast::ctl::Console::options_of_process());
-    return holdfast::ctl::run({argv + 1, argv + argc}, console);
+    const int code = holdfast::ctl::run({argv + 1, argv + argc}, console);
+    // `holdfastctl … | head` ends as any program does; only talking to the node must the signal not end it.
+    if (console.reader_gone()) {
+        std::signal(SIGPIPE, SIG_DFL);
+        std::raise(SIGPIPE);
+    }
+    return code;
 }

@@ -4,9 +4,10 @@
 
 #include <cerrno>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <iterator>
+#include <memory>
 
 #include "edge/base/bytes.h"
 
@@ -23,6 +24,31 @@ int exit_code_of(int status) {
     if (status == 403) return kNoPermission;
     if (status == 504) return kTimedOut;
     return status == 422 ? kConfigInvalid : kRefused;
+}
+
+constexpr std::string_view kMayBeDone =
+    "it may be carried out all the same: look at `status` and `journal tail` before you repeat it";
+
+// Whether what the verb asks of the node changes something: then no answer does not mean that nothing was done.
+bool changes(Verb verb) {
+    switch (verb) {
+        case Verb::degrade:
+        case Verb::circuit_set:
+        case Verb::upstream_set:
+        case Verb::cache_purge:
+        case Verb::cache_revoke:
+        case Verb::config_reload:
+        case Verb::config_rollback:
+        case Verb::drain:
+        case Verb::undrain:
+        case Verb::upgrade:
+        case Verb::state_reset:
+        case Verb::fleet_accept:
+        case Verb::reconcile_run:
+            return true;
+        default:
+            return false;
+    }
 }
 
 constexpr int (*kVerbs[])(Session&) = {
@@ -46,6 +72,7 @@ std::optional<std::string> Session::body_of(const Result<AdminAnswer>& answer, i
             fmt::format("holdfastctl: {}{}", away ? "the node is not reachable: " : "", clean(answer.error().detail)));
         if (away && answer.error().code == Code::refused)
             console.complain("is holdfast running, and is --socket the admin.socket of its configuration?");
+        if (code == kTimedOut && changes(command.verb)) console.complain(kMayBeDone);
         if (code == kNoPermission) console.complain("only root and members of the socket's group may steer the node");
         return std::nullopt;
     }
@@ -65,6 +92,7 @@ std::optional<std::string> Session::body_of(const Result<AdminAnswer>& answer, i
     } else {
         console.complain(fmt::format("holdfastctl: refused with status {}", answer->status));
     }
+    if (code == kTimedOut && changes(command.verb)) console.complain(kMayBeDone);
     return std::nullopt;
 }
 
@@ -94,14 +122,17 @@ int Session::post(std::string_view target, std::string_view body, const std::fun
 }
 
 std::optional<std::string> Session::read_file(const std::string& path, std::size_t bytes_max, int& code) {
-    std::ifstream in(path, std::ios::binary);
-    std::string text;
-    if (in) text.assign(std::istreambuf_iterator<char>(in), {});
-    if (!in.good() && !in.eof()) {
-        console.complain(fmt::format("holdfastctl: {} cannot be read: {}", path, std::strerror(errno)));
-        code = errno == EACCES ? kNoPermission : kWrongUsage;
+    // By C's own means: of a folder a stream throws.
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(path.c_str(), "rb"), &std::fclose);
+    std::string text(bytes_max + 1, '\0');
+    const std::size_t n = in != nullptr ? std::fread(text.data(), 1, text.size(), in.get()) : 0;
+    if (in == nullptr || std::ferror(in.get()) != 0) {
+        const int why = errno;
+        console.complain(fmt::format("holdfastctl: {} cannot be read: {}", clean(path), std::strerror(why)));
+        code = why == EACCES ? kNoPermission : kWrongUsage;
         return std::nullopt;
     }
+    text.resize(n);
     if (text.size() > bytes_max) {
         console.complain(fmt::format("holdfastctl: {} has more than {}", path, format_size(bytes_max)));
         code = kWrongUsage;
@@ -161,7 +192,7 @@ int run(const std::vector<std::string>& args, Console& console) {
         console.complain(parsed.text);
     }
     if (console.flush()) return code;
-    console.complain("holdfastctl: the output could not be written");
+    if (!console.reader_gone()) console.complain("holdfastctl: the output could not be written");
     return code == kDone ? kRefused : code;
 }
 

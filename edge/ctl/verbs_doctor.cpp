@@ -106,6 +106,12 @@ int run_support_bundle(Session& s) {
         s.console.complain("holdfastctl: " + done.error().detail);
         return kRefused;
     }
+    if (s.command.json) {
+        std::string body;
+        json::Writer(body).begin_object().member("file", path).member("problems", bundle.problems).end_object();
+        s.console.data(body + "\n");
+        return kDone;
+    }
     s.console.line(path);
     if (!bundle.problems.empty()) s.console.complain("not all could be had:\n" + bundle.problems);
     s.console.complain("no secret, subject or reason is in it; look at it before you pass it on");

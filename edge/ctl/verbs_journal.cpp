@@ -1,6 +1,5 @@
 // journal: read from the node, or from its files when --dir names them.
 #include <fmt/format.h>
-#include <poll.h>
 
 #include "cache/journal_reader.h"
 #include "edge/ctl/session.h"
@@ -114,7 +113,7 @@ int run_journal_tail(Session& s) {
         if (!s.console.flush()) return kRefused;
         if (!s.command.follow) return reading.damaged == 0 ? kDone : kRefused;
         target = fmt::format("{}?n={}&after={}", admin::kJournal, admin::kJournalPageMax, reading.last);
-        ::poll(nullptr, 0, 1000);
+        if (!s.console.wait(1s)) return kRefused;
     }
 }
 

@@ -1,7 +1,9 @@
-// keys sign and keys verify: a request described in a file, a secret in another; no node is asked.
+// keys sign and keys verify: a request described in a file, a secret in another or among those of the node's
+// configuration; no node is asked.
 #include <fmt/format.h>
 
 #include "edge/base/bytes.h"
+#include "edge/config.h"
 #include "edge/ctl/keys.h"
 #include "edge/ctl/session.h"
 
@@ -20,6 +22,48 @@ std::optional<DescribedRequest> request_of(Session& s, int& code) {
     s.console.complain(fmt::format("holdfastctl: {}: {}", s.command.file, request.error().detail));
     code = kWrongUsage;
     return std::nullopt;
+}
+
+// Whose secret signs or verifies, as the bytes of its file.
+struct Signer {
+    std::string id, secret, previous;  // `previous`: the other active one; empty: none
+};
+
+// That of --secret-file, else of the caller `id` in the node's configuration; an empty one is the only caller there.
+std::optional<Signer> signer_of(Session& s, const std::string& id, int& code) {
+    if (!s.command.secret_file.empty()) {
+        auto secret = s.read_file(s.command.secret_file, kSecretBytesMax + 1, code);
+        if (!secret) return std::nullopt;
+        return Signer{id, std::move(*secret), {}};
+    }
+    const auto wrong = [&](const std::string& why) {
+        s.console.complain(fmt::format("holdfastctl: {}; or give --secret-file", clean(why)));
+        code = kWrongUsage;
+        return std::nullopt;
+    };
+    const ConfigOutcome outcome = load_config(s.command.config);
+    if (!outcome.config)
+        return wrong(fmt::format("the secrets of {} cannot be had: {}", s.command.config,
+                                 outcome.errors.empty() ? "" : outcome.errors.front().message));
+    const auto& all = outcome.config->credentials;
+    std::string known;
+    for (const CredentialSpec& one : all) {
+        if (one.id == id || (id.empty() && all.size() == 1))
+            return Signer{one.id, one.secret + "\n", one.previous_secret.empty() ? "" : one.previous_secret + "\n"};
+        if (known.size() < 256) known += (known.empty() ? "" : ", ") + one.id;
+    }
+    if (id.empty()) return wrong("who signs? --id is one of: " + known);
+    return wrong(fmt::format("no credential of {} is called {}; there are: {}", s.command.config, id, known));
+}
+
+// What the request says of who signed it; empty: nothing that can be read.
+std::string secret_id_in(const DescribedRequest& request) {
+    constexpr std::string_view kName = "SecretId=";
+    const std::string_view text = request.header("authorization").value;
+    const auto at = text.find(kName);
+    if (at == std::string_view::npos) return {};
+    const std::string_view rest = text.substr(at + kName.size());
+    return std::string(rest.substr(0, rest.find_first_of(", ")));
 }
 
 std::int64_t now_of(const Session& s) {
@@ -66,8 +110,8 @@ int run_keys_sign(Session& s) {
     int code = kDone;
     const auto request = request_of(s, code);
     if (!request) return code;
-    const auto secret = s.read_file(s.command.secret_file, kSecretBytesMax + 1, code);
-    if (!secret) return code;
+    const auto signer = signer_of(s, s.command.id, code);
+    if (!signer) return code;
     std::string nonce = s.command.nonce;
     if (nonce.empty()) {
         std::array<std::uint8_t, kNonceBytes> bytes{};
@@ -77,13 +121,13 @@ int run_keys_sign(Session& s) {
     const std::string path = request->path(), query = request->query(), host = to_lower(request->host);
     const SignInput input{request->method, host, path, query, now_of(s), nonce, Sha256::of(request->body)};
     const auto canonical = string_to_sign(input);
-    if (!canonical || !is_secret_id(s.command.id)) {
+    if (!canonical || !is_secret_id(signer->id)) {
         s.console.complain(canonical ? "holdfastctl: --id must be 1 to 64 of A-Za-z0-9_-"
                                      : "holdfastctl: the query of target is malformed");
         return kWrongUsage;
     }
-    HmacSha256 mac(secret_of(*secret));
-    show_fields(s, *canonical, sign(input, s.command.id, mac));
+    HmacSha256 mac(secret_of(signer->secret));
+    show_fields(s, *canonical, sign(input, signer->id, mac));
     return kDone;
 }
 
@@ -91,9 +135,13 @@ int run_keys_verify(Session& s) {
     int code = kDone;
     const auto request = request_of(s, code);
     if (!request) return code;
-    const auto secret = s.read_file(s.command.secret_file, kSecretBytesMax + 1, code);
-    if (!secret) return code;
-    const auto verdict = judge(*request, *secret, now_of(s), kWindow);
+    const auto signer = signer_of(s, secret_id_in(*request), code);
+    if (!signer) return code;
+    auto verdict = judge(*request, signer->secret, now_of(s), kWindow);
+    if (!verdict.matches && !signer->previous.empty()) {
+        auto other = judge(*request, signer->previous, now_of(s), kWindow);
+        if (other.matches) verdict = std::move(other);
+    }
     show_verdict(s, verdict);
     return verdict.matches ? kDone : kRefused;
 }

@@ -12,7 +12,8 @@ std::string yes_or_no(Value value) {
     return value.boolean().value_or(false) ? "yes" : "no";
 }
 
-// The file is the request as a whole, or only the body of a verification, which then needs --credential.
+// The file is the request as a whole, or only the body of a verification. Who asks need not be said where the node has
+// one credential.
 std::optional<std::string> policy_request(Session& s, const std::string& text, int& code) {
     json::Document document;
     const auto root = document.parse(text);
@@ -24,18 +25,16 @@ std::optional<std::string> policy_request(Session& s, const std::string& text, i
     }
     const bool whole = static_cast<bool>((*root)["request"]);
     const bool flags = !s.command.credential.empty() || !s.command.client.empty();
-    if (whole && !flags && (*root)["credential"].text()) return text;
-    if (whole || s.command.credential.empty()) {
-        s.console.complain(
-            whole && flags
-                ? "holdfastctl policy test: the file names who asks; leave out --credential and --client"
-                : "holdfastctl policy test: who asks? give --credential, or \"credential\" beside \"request\"");
+    if (whole && !flags) return text;
+    if (whole) {
+        s.console.complain("holdfastctl policy test: the file names who asks; leave out --credential and --client");
         code = kWrongUsage;
         return std::nullopt;
     }
     std::string body;
     json::Writer w(body);
-    w.begin_object().member("credential", s.command.credential);
+    w.begin_object();
+    if (!s.command.credential.empty()) w.member("credential", s.command.credential);
     if (!s.command.client.empty()) w.member("client", s.command.client);
     w.key("request").raw(text).end_object();
     return body;

@@ -1,6 +1,5 @@
 // status and explain: what an operator looks at first.
 #include <fmt/format.h>
-#include <poll.h>
 
 #include "edge/base/bytes.h"
 #include "edge/ctl/session.h"
@@ -69,6 +68,8 @@ void show_overview(Console& console, Value root) {
     rows.push_back({"state", part_text(root["state"])});
     rows.push_back(
         {"journal", fmt::format("{}, {} entries", part_text(root["journal"]), text_of(root["journal"]["entries"]))});
+    if (const Value kept = root["evidence"]; kept && !kept["healthy"].boolean().value_or(true))
+        rows.push_back({"evidence", part_text(kept) + ": no provisional answers"});
     const Value clock = root["clock"];
     rows.push_back(
         {"clock",
@@ -148,7 +149,7 @@ void show_attempts(Console& console, Value root) {
 
 int run_status(Session& s) {
     const auto show = [&s](Value root) {
-        s.console.clear();
+        if (s.command.watch) s.console.clear();
         const std::string verdict = text_of(root["verdict"]);
         s.console.painted(paint_of(verdict), fmt::format("{}: {}", verdict, text_of(root["summary"])));
         s.console.line("");
@@ -158,7 +159,7 @@ int run_status(Session& s) {
     for (;;) {
         const int code = s.get(admin::kStatus, show);
         if (!s.console.flush() || !s.command.watch || code != kDone) return code;
-        ::poll(nullptr, 0, 1000);
+        if (!s.console.wait(1s)) return kRefused;
     }
 }
 

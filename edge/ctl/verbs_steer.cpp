@@ -56,19 +56,20 @@ std::string request_of(Session& s, const std::function<void(json::Writer&)>& fil
 void show_circuits(Console& console, Value root) {
     std::vector<std::vector<std::string>> rows;
     for (Value c = root["circuits"].first(); c; c = c.next()) {
-        const Value window = c["window"];
         rows.push_back(
             {text_of(c["upstream"]), text_of(c["state"]), fmt::format("{} ago", seconds_text(c["sinceSeconds"])),
              text_of(c["reason"]), seconds_text(c["retryInSeconds"]),
              c["forced"] ? fmt::format("{} ({})", text_of(c["forced"]), seconds_text(c["forcedRemainingSeconds"]))
-                         : "-",
-             fmt::format("{} calls, {} failed ({}%), {} slow ({}%), {} subjects, {} connect failures in a row",
-                         text_of(window["calls"]), text_of(window["failures"]), text_of(window["failureRate"]),
-                         text_of(window["slow"]), text_of(window["slowRate"]), text_of(window["subjects"]),
-                         text_of(window["connectFailures"]))});
+                         : "-"});
     }
-    console.table({"UPSTREAM", "STATE", "SINCE", "WHY", "RETRY IN", "FORCED", "WINDOW"}, rows);
+    console.table({"UPSTREAM", "STATE", "SINCE", "WHY", "RETRY IN", "FORCED"}, rows);
     for (Value c = root["circuits"].first(); c; c = c.next()) {
+        const Value window = c["window"];
+        console.line(fmt::format("{}: {} calls, {} failed ({}%), {} slow ({}%), {} subjects, "
+                                 "{} connect failures in a row",
+                                 text_of(c["upstream"]), text_of(window["calls"]), text_of(window["failures"]),
+                                 text_of(window["failureRate"]), text_of(window["slow"]), text_of(window["slowRate"]),
+                                 text_of(window["subjects"]), text_of(window["connectFailures"])));
         if (c["throttle"]["active"].boolean().value_or(false))
             console.line(fmt::format("{}: throttled, a call is let through with probability {}", text_of(c["upstream"]),
                                      text_of(c["throttle"]["probability"])));

@@ -1,6 +1,6 @@
 // top: the node live on a screen, or page after page with -b.
 #include <fmt/format.h>
-#include <poll.h>
+#include <cstdlib>
 
 #include "edge/ctl/screen.h"
 #include "edge/ctl/session.h"
@@ -44,7 +44,7 @@ int run_batch(Session& s) {
     Refresh refresh{s, {}, {}};
     int code = kDone;
     for (std::uint64_t done = 0; s.command.rounds == 0 || done < s.command.rounds; ++done) {
-        if (done > 0) ::poll(nullptr, 0, static_cast<int>(s.command.every / 1ms));
+        if (done > 0 && !s.console.wait(s.command.every)) return kRefused;
         const auto lines = refresh.lines(kBatchWidth, code);
         if (!lines) return code;
         for (const TopLine& line : *lines) s.console.line(line.text);
@@ -62,9 +62,17 @@ int run_top(Session& s) {
     if (!s.body_of(s.node.get(admin::kStatus), code)) return code;  // said before the screen is taken
     Refresh refresh{s, {}, {}};
     std::optional<Screen> screen;
-    if (s.console.terminal()) screen.emplace();
-    if (!screen || !screen->works()) {
+    if (!s.console.terminal()) {
         s.console.complain("holdfastctl top: standard output is no terminal; use -b");
+        return kWrongUsage;
+    }
+    screen.emplace();
+    if (!screen->works()) {
+        const char* type = std::getenv("TERM");
+        s.console.complain(type == nullptr || *type == '\0'
+                               ? "holdfastctl top: TERM is not set: set it to the terminal's type, or use -b"
+                               : fmt::format("holdfastctl top: no terminal of type \"{}\" (TERM) is known here; use -b",
+                                             clean(type)));
         return kWrongUsage;
     }
     for (std::uint64_t done = 0; s.command.rounds == 0 || done < s.command.rounds; ++done) {

@@ -1,6 +1,9 @@
 // The part of the guard that looks at what a head says: target, Host, framing, Expect.
+#include <arpa/inet.h>
+
 #include <array>
 #include <charconv>
+#include <cstring>
 
 #include "edge/base/bytes.h"
 #include "edge/net/header_guard.h"
@@ -100,8 +103,11 @@ bool is_host(std::string_view host) {
     if (!host.empty() && host.front() == '[') {
         const std::size_t end = host.find(']');
         if (end == std::string_view::npos || end < 3) return false;
-        for (const char c : host.substr(1, end - 1))
-            if (hex_value(c) < 0 && c != ':' && c != '.') return false;
+        char address[INET6_ADDRSTRLEN] = {};  // longer ones are none
+        in6_addr unused{};
+        if (end - 1 >= sizeof address) return false;
+        host.copy(address, end - 1, 1);
+        if (std::memchr(address, 0, end - 1) != nullptr || ::inet_pton(AF_INET6, address, &unused) != 1) return false;
         const std::string_view rest = host.substr(end + 1);
         if (!rest.empty() && rest.front() != ':') return false;
         has_port = !rest.empty();

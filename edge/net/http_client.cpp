@@ -40,6 +40,8 @@ struct HttpClient::Impl : StreamEvents {
     int depth = 0;           // frames of ours on the stack
     bool streaming = false;  // this answer's body goes to on_chunk
     bool in_flight = false;
+    bool answer_begun = false;  // bytes came while in_flight,
+    bool begun_early = false;   // before the request had left: they answer something else
     bool dead = false;     // never usable again
     bool dropped = false;  // the HttpClient is gone: no more callbacks
     bool doomed = false;   // and this goes at the end of the turn, however much the stream still delivers in it
@@ -47,6 +49,12 @@ struct HttpClient::Impl : StreamEvents {
 
 namespace {
 constexpr std::size_t kBodyKeepBytes = 16 * 1024;  // a larger collecting buffer is given back after its answer
+
+// A 1xx may come while the body is still being sent (RFC 9110 section 15.2).
+bool is_interim(std::string_view bytes) {
+    constexpr std::size_t kStatusAt = std::string_view("HTTP/1.1 ").size();
+    return bytes.size() > kStatusAt && bytes[kStatusAt] == '1';
+}
 }
 
 // Runs user code or our own frames; the last one out deletes what was dropped meanwhile.
@@ -66,6 +74,10 @@ void HttpClient::Impl::on_data(std::string_view bytes) {
     guarded([this, bytes]() mutable {
         if (dropped || dead) return;
         if (!in_flight) return lose();  // nobody asked
+        if (!answer_begun) {
+            answer_begun = true;
+            begun_early = !fully_sent() && !is_interim(bytes);
+        }
         while (!dropped && !dead && step(bytes)) {
         }
     });
@@ -104,7 +116,7 @@ bool HttpClient::Impl::step(std::string_view& input) {
 
 bool HttpClient::Impl::take_head() {
     const ResponseHead& head = parser.head();
-    if (!fully_sent()) {
+    if (begun_early || !fully_sent()) {
         fail(Code::invalid, "bad answer: it came before the request was sent");
         return false;
     }
@@ -192,6 +204,7 @@ void HttpClient::send_streaming(const HttpRequest& request, OnHead on_head, OnCh
     i.on_head = std::move(on_head);
     i.on_chunk = std::move(on_chunk);
     i.in_flight = true;
+    i.answer_begun = i.begun_early = false;
     i.streaming = false;
     i.body.clear();
     i.request_bytes = request.head.size() + request.body.size();
@@ -201,6 +214,10 @@ void HttpClient::send_streaming(const HttpRequest& request, OnHead on_head, OnCh
 
 bool HttpClient::usable() const {
     return !impl_->dead && !impl_->in_flight;
+}
+bool HttpClient::quiet() {
+    if (usable() && !impl_->stream->silent()) impl_->dead = true;
+    return usable();
 }
 bool HttpClient::busy() const {
     return impl_->in_flight;

@@ -50,6 +50,9 @@ class HttpClient {
 
     bool usable() const;  // idle, alive and clean: send() may be called
     bool busy() const;
+    // usable(), and nothing has come since the last answer that nobody has read yet: it would be taken for the next
+    // answer. Looks at the socket. Once false, it never is usable() again.
+    bool quiet();
     // Called once when the connection dies or becomes unusable while idle (not for failures that `done` reports).
     void on_lost(std::function<void()> lost);
     const PeerInfo& peer() const;

@@ -49,6 +49,12 @@ class Stream {
     // False until a handshake is over (then on_ready comes); its limit of time is the owner's. Plain streams always
     // are.
     virtual bool ready() const { return true; }
+    // Whether the peer has said nothing that was not handed over: no bytes (of TLS: of the application), no end. Looks
+    // at the socket too, so what the loop has not read yet counts. No event comes inside. After false the stream is of
+    // no more use.
+    virtual bool silent() { return true; }
+    // For a layer above that looks: bytes that the loop has not read yet, at most `size`; 0: none; negative: an end.
+    virtual std::ptrdiff_t take_unread(char* /*out*/, std::size_t /*size*/) { return silent() ? 0 : -1; }
     // Idle keep-alive connections give back what they can; called when no request is in flight.
     virtual void release_buffers() {}
 };

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t kRecordBytesMax = 16 * 1024;     // plain text of one TLS record (RFC 8446 §5.1)
 constexpr std::size_t kScratchKeepBytes = 256 * 1024;  // shared buffers that grew beyond are given back
-constexpr int kRecordsPerTurn = 256;                   // then other connections get their turn
 
 // Shared by all streams of a thread.
 thread_local std::string plain_scratch;
@@ -28,6 +27,8 @@ TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> inner, SslPtr ssl, std:
     if (line != nullptr) place_.reset(new HandshakeLine::Place(std::move(line), *this));  // our base is private
     BIO* bio = make_tls_bio(&in_);
     SSL_set_bio(ssl_.get(), bio, bio);
+    SSL_set_msg_callback(ssl_.get(), &TlsStream::on_message);
+    SSL_set_msg_callback_arg(ssl_.get(), this);
 }
 
 // Closing without a close_notify is no fault of the session: without this, OpenSSL would forbid to resume it.
@@ -66,7 +67,7 @@ void TlsStream::take(std::string_view bytes) {
 
 // The inner stream reads exactly while what it brings can be worked on.
 void TlsStream::direct_inner() {
-    const bool busy = throttled_ || waits_with_enough();
+    const bool busy = throttled_ || waits_with_enough() || answers_too_much();
     const bool may_read = !failed_ && !busy && (!ready_ || (!paused_ && events_ != nullptr));
     if (may_read)
         inner_->resume();
@@ -83,8 +84,8 @@ void TlsStream::pump() {
         events_->on_ready();
     }
     throttled_ = false;
-    for (int i = 0; i < kRecordsPerTurn; ++i)
-        if (paused_ || failed_ || ended_ || !input_at_hand() || !read_some()) return;
+    for (int records = kRecordsPerTurn; records > 0;)
+        if (paused_ || failed_ || ended_ || answers_too_much() || !input_at_hand() || !read_some(records)) return;
     throttled_ = true;
     wake_later();
 }
@@ -94,17 +95,26 @@ bool TlsStream::input_at_hand() const {
     return !in_.empty() || SSL_has_pending(ssl_.get()) == 1 || SSL_pending(ssl_.get()) > 0;
 }
 
-// One record's worth; false when there is no more for now.
-bool TlsStream::read_some() {
+// One record's worth, paid from the turn's `records`; false when there is no more for now. OpenSSL works through its
+// own messages until the application's bytes come, hence its share.
+bool TlsStream::read_some(int& records) {
     forget_openssl_errors();
+    tls_share() = {records, false};
     const int size = SSL_read(ssl_.get(), plain_buffer(), static_cast<int>(kRecordBytesMax));
     const int error = size > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), size);
+    records = std::min(records - 1, tls_share().records);
+    own_ += tls_outgoing().size();
     flush();  // an alert, or the answer to a key update
+    if (abuse_ != nullptr) {
+        fail(Error{Code::closed, side(), true, std::string("TLS: ") + abuse_});
+        return false;
+    }
     if (size > 0) {
+        messages_ = 0;
         events_->on_data({plain_buffer(), static_cast<std::size_t>(size)});
         return true;
     }
-    if (error == SSL_ERROR_WANT_READ) return false;
+    if (error == SSL_ERROR_WANT_READ) return std::exchange(tls_share().over, false);
     if (error == SSL_ERROR_ZERO_RETURN) {
         ended_ = true;
         events_->on_end();
@@ -206,6 +216,12 @@ void TlsStream::on_end() {
 
 void TlsStream::on_drained() {
     plain_ = cipher_ = 0;
+    const bool held = answers_too_much();
+    own_ = 0;
+    if (held && !failed_) {
+        direct_inner();
+        if (!kept_.empty()) wake_later();
+    }
     if (events_ != nullptr && ready_ && !failed_) events_->on_drained();
 }
 

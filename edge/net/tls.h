@@ -24,6 +24,8 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
   public:
     static constexpr std::size_t kHandshakeBytesMax = 64 * 1024;  // received before the handshake is over
     static constexpr std::size_t kWaitingBytesMax = 16 * 1024;    // then no more are read while it waits for its turn
+    static constexpr int kMessagesMax = 32;  // of TLS itself after the handshake, without a byte of the application
+    static constexpr std::size_t kOwnBytesMax = 16 * 1024;  // that OpenSSL answers them with; then the peer has to read
     static constexpr std::size_t kWriteSliceBytes = 128 * 1024;   // plain text made into one write of the inner stream
 
     // Requires: `ssl` is set to its side (accept or connect). `loop` outlives it. With a `line` the steps of its
@@ -44,11 +46,15 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
     void shutdown() override;
     const PeerInfo& peer() const override { return inner_->peer(); }
     bool ready() const override { return ready_; }
+    // What is there passes through TLS first: tickets and new keys are no word of the application.
+    bool silent() override;
     void release_buffers() override;
 
     SSL* ssl() const { return ssl_.get(); }
 
   private:
+    static constexpr int kRecordsPerTurn = 256;  // then other connections get their turn
+
     void on_data(std::string_view bytes) override;
     void on_end() override;
     void on_drained() override;
@@ -65,7 +71,10 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
     void pump();
     bool shake();
     bool input_at_hand() const;
-    bool read_some();
+    bool read_some(int& records);
+    bool digest();
+    static void on_message(int written, int version, int type, const void* bytes, std::size_t size, SSL*, void* self);
+    bool answers_too_much() const { return own_ > kOwnBytesMax; }
     void encrypt(std::string_view bytes);
     void flush();
     void fail(Error error);
@@ -86,6 +95,9 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
     std::size_t handshake_bytes_ = 0;
     std::size_t plain_ = 0;   // written since the inner queue was last empty, before encryption
     std::size_t cipher_ = 0;  // and after
+    std::size_t own_ = 0;     // written by OpenSSL alone since then
+    const char* abuse_ = nullptr;  // what the peer did that ends the connection
+    int messages_ = 0;             // as of kMessagesMax
     std::unique_ptr<Timer> wake_;
     std::unique_ptr<Error> failure_;  // to be told in a turn of its own
     std::function<void(Result<bool>)> handshaken_;

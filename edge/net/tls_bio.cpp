@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "edge/base/check.h"
 
@@ -14,7 +15,7 @@ int bio_read(BIO* bio, char* out, int size) {
     auto* in = static_cast<std::string_view*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
     const std::size_t n = std::min(in->size(), static_cast<std::size_t>(size));
-    if (n == 0) {
+    if (n == 0 || tls_share().over) {
         BIO_set_retry_read(bio);
         return -1;
     }
@@ -25,7 +26,11 @@ int bio_read(BIO* bio, char* out, int size) {
 
 int bio_write(BIO* bio, const char* bytes, int size) {
     BIO_clear_retry_flags(bio);
-    tls_outgoing().append(bytes, static_cast<std::size_t>(size));
+    try {
+        tls_outgoing().append(bytes, static_cast<std::size_t>(size));
+    } catch (const std::bad_alloc&) {
+        return -1;  // no exception passes through OpenSSL; the stream fails
+    }
     return size;
 }
 
@@ -49,7 +54,7 @@ const BIO_METHOD* bio_method() {
 
 BIO* make_tls_bio(std::string_view* in) {
     BIO* bio = BIO_new(bio_method());
-    HF_CHECK(bio != nullptr);
+    if (bio == nullptr) throw std::bad_alloc();
     BIO_set_data(bio, in);
     BIO_set_init(bio, 1);
     return bio;
@@ -58,6 +63,11 @@ BIO* make_tls_bio(std::string_view* in) {
 std::string& tls_outgoing() {
     thread_local std::string bytes;
     return bytes;
+}
+
+TlsShare& tls_share() {
+    thread_local TlsShare share;
+    return share;
 }
 
 std::string take_openssl_error() {

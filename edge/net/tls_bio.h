@@ -15,6 +15,13 @@ BIO* make_tls_bio(std::string_view* in);
 // Empty between calls of a TlsStream.
 std::string& tls_outgoing();
 
+// Records that OpenSSL may still read in the call that runs. Once it is over it finds nothing, as if no more had come.
+struct TlsShare {
+    int records = 0;
+    bool over = false;
+};
+TlsShare& tls_share();
+
 // The reason of the oldest error in OpenSSL's queue, and the queue emptied. "" when there is none.
 std::string take_openssl_error();
 // Errors that somebody else on this thread left would be taken for those of the next call. Looking costs a fraction of

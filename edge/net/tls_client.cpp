@@ -2,6 +2,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include <new>
 #include <unordered_map>
 #include <utility>
 
@@ -93,16 +94,16 @@ void TlsClientContext::replace(TlsClientContext&& fresh) {
 
 std::unique_ptr<Stream> TlsClientContext::wrap(Loop& loop, std::unique_ptr<Stream> inner, const Target& target) {
     SslPtr ssl(SSL_new(state_->context.get()));
-    HF_CHECK(ssl != nullptr);
+    if (ssl == nullptr) throw std::bad_alloc();
     const std::string& name = verified_name(target);
     HF_CHECK(usable_name(name));  // an empty one would verify nothing
     X509_VERIFY_PARAM* verify = SSL_get0_param(ssl.get());
     X509_VERIFY_PARAM_set_hostflags(verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (is_ip(name)) {
-        HF_CHECK(X509_VERIFY_PARAM_set1_ip_asc(verify, name.c_str()) == 1);
-    } else {
-        HF_CHECK(X509_VERIFY_PARAM_set1_host(verify, name.c_str(), name.size()) == 1);
-        HF_CHECK(SSL_set_tlsext_host_name(ssl.get(), name.c_str()) == 1);
+        if (X509_VERIFY_PARAM_set1_ip_asc(verify, name.c_str()) != 1) throw std::bad_alloc();
+    } else if (X509_VERIFY_PARAM_set1_host(verify, name.c_str(), name.size()) != 1 ||
+               SSL_set_tlsext_host_name(ssl.get(), name.c_str()) != 1) {
+        throw std::bad_alloc();  // the name is usable: nothing else fails
     }
     SSL_set_connect_state(ssl.get());
     std::string key = target.host + ' ' + std::to_string(target.port) + ' ' + name;
@@ -129,7 +130,13 @@ class TlsDial : public Pending {
             const Dialer::Done done = std::move(done_);
             return done(std::move(stream));
         }
-        auto wrapped = context_.wrap(loop_, std::move(*stream), target_);
+        std::unique_ptr<Stream> wrapped;
+        try {
+            wrapped = context_.wrap(loop_, std::move(*stream), target_);
+        } catch (const std::bad_alloc&) {
+            const Dialer::Done done = std::move(done_);
+            return done(fail(Code::full, Origin::local, "out of memory"));
+        }
         auto* tls = static_cast<TlsStream*>(wrapped.get());
         stream_ = std::move(wrapped);
         tls->handshake([this](Result<bool> shaken) {

@@ -2,6 +2,8 @@
 
 #include <openssl/err.h>
 
+#include <new>
+
 #include "edge/base/check.h"
 #include "edge/net/tls.h"
 #include "edge/net/tls_files.h"
@@ -86,7 +88,7 @@ WallTime TlsServerContext::not_after() const {
 
 std::unique_ptr<Stream> TlsServerContext::wrap(Loop& loop, std::unique_ptr<Stream> inner) {
     SslPtr ssl(SSL_new(state_->context.get()));
-    HF_CHECK(ssl != nullptr);
+    if (ssl == nullptr) throw std::bad_alloc();
     SSL_set_accept_state(ssl.get());
     if (line_ == nullptr) line_ = std::make_shared<HandshakeLine>(loop);
     return std::make_unique<TlsStream>(loop, std::move(inner), std::move(ssl), line_);

@@ -34,7 +34,7 @@ class TlsServerContext {
     WallTime not_after() const;  // of the leaf certificate
     // A server-side TLS stream over `inner`; not ready() until the handshake is over, for which it takes turns with the
     // others of this context (handshake_line.h). The context may be destroyed before the stream. Requires: the same
-    // loop each time.
+    // loop each time. Throws std::bad_alloc.
     std::unique_ptr<Stream> wrap(Loop& loop, std::unique_ptr<Stream> inner);
     HandshakeLine* handshakes() const { return line_.get(); }  // nullptr before the first wrap()
 

@@ -76,6 +76,7 @@ void TlsStream::take_handshake(std::string_view bytes) {
 bool TlsStream::shake() {
     forget_openssl_errors();
     const MonoTime begin = place_ != nullptr ? MonoClock::read() : MonoTime{};
+    tls_share().over = false;
     const int result = SSL_do_handshake(ssl_.get());
     if (place_ != nullptr) place_->spent(MonoClock::read() - begin);
     const bool waiting = result != 1 && SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ;

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -38,9 +39,14 @@ class UvListener : public Listener {
         auto* self = static_cast<UvListener*>(server->data);
         if (self == nullptr || status != 0) return;  // the client was gone before it was accepted, or no descriptors
         self->loop_.enter();
-        UvSocket client = server->type == UV_TCP ? UvSocket::tcp(self->loop_) : UvSocket::unix_domain(self->loop_);
-        if (uv_accept(server, client.stream()) != 0) return;
-        self->accept_(make_uv_stream(self->loop_, std::move(client)));
+        try {
+            UvSocket client = server->type == UV_TCP ? UvSocket::tcp(self->loop_) : UvSocket::unix_domain(self->loop_);
+            if (uv_accept(server, client.stream()) != 0) return;
+            self->accept_(make_uv_stream(self->loop_, std::move(client)));
+        } catch (const std::bad_alloc&) {
+            // libuv has accepted it already, and accepts nobody else before it is taken.
+            if (server->accepted_fd >= 0) close(std::exchange(server->accepted_fd, -1));
+        }
     }
 
   private:

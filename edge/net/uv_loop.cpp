@@ -1,7 +1,11 @@
 #include "edge/net/uv_loop.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -216,6 +220,25 @@ void UvLoop::end_callbacks() {
         s.writes.flush();
     }
     if (s.deferred.empty() && s.writes.empty()) uv_idle_stop(&s.awake);
+}
+
+// A watcher on a high descriptor, for a moment, is all that makes libuv grow it.
+void UvLoop::reserve_descriptors() {
+    rlimit limit{};
+    int pipe[2] = {-1, -1};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || ::pipe2(pipe, O_CLOEXEC | O_NONBLOCK) != 0) return;
+    const auto last = static_cast<int>(std::clamp<std::uint64_t>(limit.rlim_cur, 1, kReserveMax)) - 1;
+    const int high = ::fcntl(pipe[0], F_DUPFD_CLOEXEC, last);
+    auto* poll = new uv_poll_t;
+    if (high >= 0 && uv_poll_init(&state_->loop, poll, high) == 0) {
+        uv_poll_start(poll, UV_READABLE, [](uv_poll_t*, int, int) {});
+        uv_poll_stop(poll);
+        uv_close(reinterpret_cast<uv_handle_t*>(poll), [](uv_handle_t* h) { delete reinterpret_cast<uv_poll_t*>(h); });
+    } else {
+        delete poll;
+    }
+    for (const int fd : {pipe[0], pipe[1], high})
+        if (fd >= 0) ::close(fd);
 }
 
 void UvLoop::run() {

@@ -21,6 +21,7 @@ struct TimerBox;
 class UvLoop : public Loop {
   public:
     static constexpr std::size_t kSpareTimersMax = 1024;     // handles kept for the next timer
+    static constexpr std::uint64_t kReserveMax = 1u << 17;      // descriptors, 8 bytes each
     static constexpr std::size_t kReadBufferBytes = 64 * 1024;  // one, shared by all streams of the loop
 
     UvLoop();  // also sets SIGPIPE to ignored, for the process
@@ -32,6 +33,9 @@ class UvLoop : public Loop {
     [[nodiscard]] std::unique_ptr<Timer> after(Nanos delay, std::function<void()> callback) override;
     void defer(std::function<void()> callback) override;
 
+    // Room for all descriptors that the process may open, now: libuv's table grows as they come, and it aborts where
+    // there is no memory for that.
+    void reserve_descriptors();
     void run();                // until stop(), or until nothing is left that could call back
     bool run_once(bool wait);  // one turn; false when nothing is left that could call back
     void stop();               // run() returns at the end of this turn

@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <functional>
+#include <new>
 #include <utility>
 
 #include "edge/base/check.h"
@@ -63,7 +64,13 @@ class UvDial : public Pending {
     }
     void finish(int status) {
         const Dialer::Done done = std::move(done_);  // the owner may destroy us inside it
-        if (status == 0) return done(make_uv_stream(loop_, std::move(socket_)));
+        std::unique_ptr<Stream> stream;
+        try {
+            if (status == 0) stream = make_uv_stream(loop_, std::move(socket_));
+        } catch (const std::bad_alloc&) {
+            status = UV_ENOMEM;
+        }
+        if (stream != nullptr) return done(std::move(stream));
         const Origin origin = is_local_trouble(status) ? Origin::local : Origin::upstream;
         done(fail(Code::refused, origin, "cannot connect to " + where_ + ": " + uv_error_text(status)));
     }

@@ -1,12 +1,29 @@
 // The handle of a TCP or Unix socket, before it is a stream and after.
+#include <sys/socket.h>
 #include <uv.h>
 
+#include <cstring>
 #include <utility>
 
 #include "edge/base/check.h"
 #include "edge/net/uv_stream.h"
 
 namespace holdfast {
+
+namespace {
+
+// ::ffff:192.0.2.1 is 192.0.2.1: each such client is in the network of its own.
+void unmap(sockaddr_storage& address) {
+    const sockaddr_in6 mapped = reinterpret_cast<const sockaddr_in6&>(address);
+    if (mapped.sin6_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&mapped.sin6_addr)) return;
+    auto& plain = reinterpret_cast<sockaddr_in&>(address);
+    plain = {};
+    plain.sin_family = AF_INET;
+    plain.sin_port = mapped.sin6_port;
+    std::memcpy(&plain.sin_addr, mapped.sin6_addr.s6_addr + 12, sizeof plain.sin_addr);
+}
+
+}  // namespace
 
 UvSocket UvSocket::tcp(UvLoop& loop) {
     auto* tcp = new uv_tcp_t;
@@ -38,6 +55,31 @@ UvSocket::~UvSocket() {
         else
             delete reinterpret_cast<uv_pipe_t*>(h);
     });
+}
+
+PeerInfo peer_of(uv_stream_t* stream) {
+    PeerInfo peer;
+    if (stream->type == UV_TCP) {
+        sockaddr_storage address{};
+        int size = sizeof address;
+        char text[INET6_ADDRSTRLEN] = {};
+        auto* generic = reinterpret_cast<sockaddr*>(&address);
+        if (uv_tcp_getpeername(reinterpret_cast<uv_tcp_t*>(stream), generic, &size) != 0) return peer;
+        unmap(address);
+        if (uv_ip_name(generic, text, sizeof text) != 0) return peer;
+        peer.address = text;
+        // Both families keep the port in the same place.
+        peer.port = ntohs(reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+        return peer;
+    }
+    peer.address = "unix";
+    uv_os_fd_t fd = -1;
+    ucred credentials{};
+    socklen_t size = sizeof credentials;
+    if (uv_fileno(reinterpret_cast<uv_handle_t*>(stream), &fd) == 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0)
+        peer.uid = credentials.uid;
+    return peer;
 }
 
 }  // namespace holdfast

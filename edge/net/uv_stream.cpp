@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "edge/base/check.h"
@@ -14,9 +15,9 @@ namespace {
 
 class UvStream : public Stream {
   public:
-    UvStream(UvLoop& loop, UvSocket socket) : loop_(loop), socket_(std::move(socket)) {
+    UvStream(UvLoop& loop, UvSocket socket) : loop_(loop), socket_(std::move(socket)), peer_(peer_of(uv())) {
         uv()->data = this;
-        read_peer();
+        if (uv()->type == UV_TCP) uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(uv()), 1);
     }
     ~UvStream() override;
 
@@ -40,6 +41,11 @@ class UvStream : public Stream {
     }
     void shutdown() override;
     const PeerInfo& peer() const override { return peer_; }
+    bool silent() override {
+        char byte = 0;
+        return receive(&byte, 1, MSG_PEEK) == 0;
+    }
+    std::ptrdiff_t take_unread(char* out, std::size_t size) override { return receive(out, size, 0); }
 
   private:
     // A write that the kernel did not take at once. Frees itself; the stream may be gone by then.
@@ -49,16 +55,18 @@ class UvStream : public Stream {
     };
 
     uv_stream_t* uv() const { return socket_.stream(); }
-    void read_peer();
     void read_on();
     bool gathering() const { return slot_ != WriteGather::kNone; }
     std::size_t pending_size() const { return gathering() ? loop_.writes().bytes(slot_).size() : 0; }
     void gather(std::string_view head, std::string_view body);
     void send(std::string_view head, std::string_view body);
     int try_send(std::string_view bytes) const;
+    std::ptrdiff_t receive(char* out, std::size_t size, int flags) const;
     void send_pending();
     void end_turn();
     void queue(std::string bytes);
+    template <typename Callback>
+    void guarded(Callback&& callback);
     void fail(int error);
     void fail_later(int error);
     static void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer);
@@ -68,40 +76,61 @@ class UvStream : public Stream {
     UvLoop& loop_;
     UvSocket socket_;
     StreamEvents* events_ = nullptr;
-    PeerInfo peer_;
+    const PeerInfo peer_;
     std::size_t queued_ = 0;  // of Writes that are under way or failed, whole
     std::unique_ptr<Timer> failure_;
     std::uint32_t slot_ = WriteGather::kNone;  // has one from a write() until the end of the turn
     int error_ = 0;
     bool paused_ = false;
+    bool had_turn_ = false;  // a whole buffer came: the rest waits for the next turn
     bool ended_ = false;
     bool failed_ = false;
     bool shut_ = false;
 };
 
 void UvStream::read_on() {
+    had_turn_ = false;
     const int error = uv_read_start(uv(), &UvStream::on_alloc, &UvStream::on_read);
     if (error != 0 && error != UV_EALREADY) fail_later(error);
 }
 
 void UvStream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
     auto* self = static_cast<UvStream*>(handle->data);
+    // libuv reads on while the buffer was filled, up to 32 times; with none it leaves the rest to the next turn.
+    if (self == nullptr || std::exchange(self->had_turn_, false)) {
+        *buffer = uv_buf_init(nullptr, 0);
+        return;
+    }
     // The buffer is shared: libuv reads into it and calls on_read before anything else can ask for it.
-    *buffer = self == nullptr ? uv_buf_init(nullptr, 0)
-                              : uv_buf_init(self->loop_.read_buffer(), static_cast<unsigned>(UvLoop::kReadBufferBytes));
+    *buffer = uv_buf_init(self->loop_.read_buffer(), static_cast<unsigned>(UvLoop::kReadBufferBytes));
 }
 
 void UvStream::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
     auto* self = static_cast<UvStream*>(stream->data);
-    if (self == nullptr || size == 0) return;
+    if (self == nullptr || size == 0 || (size == UV_ENOBUFS && buffer->base == nullptr)) return;
     self->loop_.enter();
-    if (size > 0) return self->events_->on_data({buffer->base, static_cast<std::size_t>(size)});
-    uv_read_stop(stream);
-    if (size == UV_EOF) {
+    self->guarded([self, stream, size, buffer] {
+        if (size > 0) {
+            self->events_->on_data({buffer->base, static_cast<std::size_t>(size)});
+            const bool full = static_cast<std::size_t>(size) == UvLoop::kReadBufferBytes;
+            self->had_turn_ = full && !self->paused_ && !self->failed_;
+            return;
+        }
+        uv_read_stop(stream);
+        if (size != UV_EOF) return self->fail(static_cast<int>(size));
         self->ended_ = true;
-        return self->events_->on_end();
+        self->events_->on_end();
+    });
+}
+
+// Nothing may be thrown through the frames of libuv. Without memory the connection ends.
+template <typename Callback>
+void UvStream::guarded(Callback&& callback) {
+    try {
+        callback();
+    } catch (const std::bad_alloc&) {
+        fail(UV_ENOMEM);
     }
-    self->fail(static_cast<int>(size));
 }
 
 UvStream::~UvStream() {
@@ -132,9 +161,11 @@ void UvStream::gather(std::string_view head, std::string_view body) {
 
 // Tells on_drained at the end of the turn, also when the bytes left earlier: the owner may have seen them queued().
 void UvStream::end_turn() {
-    send_pending();
-    loop_.writes().leave(&slot_);
-    if (queued_ == 0 && events_ != nullptr && !failed_ && error_ == 0) events_->on_drained();
+    guarded([this] {
+        send_pending();
+        loop_.writes().leave(&slot_);
+        if (queued_ == 0 && events_ != nullptr && !failed_ && error_ == 0) events_->on_drained();
+    });
 }
 
 // As uv_try_write, by send(2), which passes fewer layers of the kernel than write(2). Requires: nothing waits in libuv.
@@ -146,6 +177,17 @@ int UvStream::try_send(std::string_view bytes) const {
     while (sent < 0 && errno == EINTR);
     if (sent >= 0) return static_cast<int>(sent);
     return errno == ENOBUFS ? UV_EAGAIN : uv_translate_sys_error(errno);
+}
+
+// Beside libuv, whose next read finds what is left. 0: nothing is there; negative: an end or an error.
+std::ptrdiff_t UvStream::receive(char* out, std::size_t size, int flags) const {
+    uv_os_fd_t fd = -1;
+    if (ended_ || failed_ || error_ != 0 || uv_fileno(reinterpret_cast<uv_handle_t*>(uv()), &fd) != 0) return -1;
+    ssize_t got = -1;
+    do got = ::recv(fd, out, size, flags | MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got > 0) return got;
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : -1;
 }
 
 void UvStream::send_pending() {
@@ -203,7 +245,7 @@ void UvStream::on_written(uv_write_t* request, int status) {
     self->queued_ -= write->bytes.size();
     write.reset();
     if (self->queued_ == 0 && !self->gathering() && self->events_ != nullptr && !self->failed_ && self->error_ == 0)
-        self->events_->on_drained();
+        self->guarded([self] { self->events_->on_drained(); });
 }
 
 void UvStream::shutdown() {
@@ -226,7 +268,13 @@ void UvStream::fail(int error) {
     uv_read_stop(uv());
     if (events_ == nullptr) return;
     const Code code = error == UV_ECONNRESET || error == UV_EPIPE || error == UV_ECONNABORTED ? Code::closed : Code::io;
-    events_->on_failed(Error{code, Origin::upstream, true, uv_error_text(error)});
+    Error told{code, Origin::upstream, true, {}};
+    try {
+        told.detail = uv_error_text(error);
+        events_->on_failed(told);
+    } catch (const std::bad_alloc&) {
+        // Its owner ends by itself what it could not do now: nothing comes from here any more.
+    }
 }
 
 // Nothing may be told from inside a call of the owner: the failure is told in a turn of its own.
@@ -236,29 +284,6 @@ void UvStream::fail_later(int error) {
     queued_ += pending_size();
     if (gathering()) loop_.writes().bytes(slot_).clear();  // the slot goes at the end of the turn
     failure_ = loop_.after(Nanos::zero(), [this] { fail(error_); });
-}
-
-void UvStream::read_peer() {
-    if (uv()->type == UV_TCP) {
-        auto* tcp = reinterpret_cast<uv_tcp_t*>(uv());
-        uv_tcp_nodelay(tcp, 1);
-        sockaddr_storage address{};
-        int size = sizeof address;
-        char text[INET6_ADDRSTRLEN] = {};
-        if (uv_tcp_getpeername(tcp, reinterpret_cast<sockaddr*>(&address), &size) != 0) return;
-        if (uv_ip_name(reinterpret_cast<sockaddr*>(&address), text, sizeof text) != 0) return;
-        peer_.address = text;
-        // Both families keep the port in the same place.
-        peer_.port = ntohs(reinterpret_cast<sockaddr_in*>(&address)->sin_port);
-        return;
-    }
-    peer_.address = "unix";
-    uv_os_fd_t fd = -1;
-    ucred credentials{};
-    socklen_t size = sizeof credentials;
-    if (uv_fileno(reinterpret_cast<uv_handle_t*>(uv()), &fd) == 0 &&
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0)
-        peer_.uid = credentials.uid;
 }
 
 }  // namespace

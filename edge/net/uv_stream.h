@@ -32,6 +32,9 @@ class UvSocket {
 // Requires: `socket` is connected. Sets TCP_NODELAY and reads who the peer is.
 std::unique_ptr<Stream> make_uv_stream(UvLoop& loop, UvSocket socket);
 
+// Who is on the other end. An IPv4 client of a socket that takes both families is told as that IPv4 client.
+PeerInfo peer_of(uv_stream_s* stream);
+
 // "connection refused (ECONNREFUSED)" for a libuv error number.
 std::string uv_error_text(int error);
 

@@ -176,7 +176,7 @@ TEMPLATE_TEST_CASE("coordinator: nothing is hung on a lease that is not there", 
     TestType b;
     const auto answer = b.txn({{}, {put("/l/other", "v"), put("/l/a", "v", 4711)}, {}});
     REQUIRE_FALSE(answer);
-    CHECK(answer.error().code == Code::invalid);
+    CHECK(answer.error().code == Code::not_found);
     CHECK(answer.error().origin == Origin::store);
     CHECK_FALSE(answer.error().was_sent);  // none of it was applied
     CHECK(b.range("/l/")->kvs.empty());

@@ -52,7 +52,8 @@ struct Watched {
     sim::SimLoop loop;
     Endless service;
     FakeStream::Seen seen;
-    Server server{loop, service, {}, {}, [](std::string_view, const PeerInfo&, std::optional<ApiCode>) {}};
+    Server server{loop, service, {}, {},
+                  [](std::string_view, const PeerInfo&, std::optional<ApiCode>, std::optional<std::uint64_t>) {}};
     Watched() {
         server.accept(std::make_unique<FakeStream>(seen));
         loop.run_for(1ms);
@@ -98,4 +99,23 @@ TEST_CASE("stream: a reader that takes nothing for too long, or leaves, ends it"
     ended.server.stop_accepting();
     ended.server.cut();
     CHECK(ended.service.gone == 1);
+}
+
+TEST_CASE("stream: a last answer has the time of any other to leave, and its end is lingered over after that") {
+    for (const bool read_at_last : {true, false}) {
+        Watched w;
+        w.seen.stuck = true;
+        w.service.to->reply({.status = 200, .body = "{}", .close = true});
+        REQUIRE(w.seen.queued > 0);
+        w.loop.run_for(9s);
+        REQUIRE_FALSE(w.seen.gone);
+        if (read_at_last) {
+            w.seen.queued = 0;
+            w.seen.events->on_drained();
+        }
+        w.loop.run_for(1500ms);
+        CHECK(w.seen.gone == !read_at_last);
+        w.loop.run_for(1s);
+        CHECK(w.seen.gone);
+    }
 }

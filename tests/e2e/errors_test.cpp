@@ -147,6 +147,8 @@ std::vector<Row> request_rows(Site& site) {
         {"text/plain", 415, "UnsupportedMediaType", asking(site, [](Ask& a) { a.content_type = "text/plain"; })},
         {"another charset", 415, "UnsupportedMediaType",
          asking(site, [](Ask& a) { a.content_type = "application/json; charset=utf-16"; })},
+        {"a compressed body", 415, "UnsupportedMediaType",
+         asking(site, [](Ask& a) { a.fields = "Content-Encoding: gzip\r\n"; }), "Content-Encoding"},
         {"an expectation", 417, "ExpectationFailed", asking(site, [](Ask& a) { a.fields = "Expect: miracles\r\n"; })},
         {"too often", 429, "RateLimited", too_often, "one-at-a-time", "Retry-After"},
         {"many fields", 431, "HeadersTooLarge",

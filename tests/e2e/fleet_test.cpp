@@ -65,6 +65,7 @@ TEST_CASE("e2e fleet: two open the third in two seconds, one alone nobody, order
     for (auto& site : sites) REQUIRE(leased(*site));
     REQUIRE(eventually(5s, [&] { return live(c) == 3; }));
     CHECK(a.metric("holdfast_lease_valid") == 1);
+    CHECK(a.metric("holdfast_coordination_shared") == 1);
 
     a.centre(R"({"mode":"error"})");
     REQUIRE(a.break_circuit());

@@ -61,6 +61,10 @@ TEST_CASE("e2e: doctor, top and the support bundle of a node that has served and
     CHECK(made.status == 0);
     CHECK(made.out == bundle + "\n");
     CHECK(site.ctl({"support-bundle", "--config", site.config_file(), "--out", bundle}).status == 1);
+    const Finished for_scripts =
+        site.ctl({"--json", "support-bundle", "--config", site.config_file(), "--out", bundle + "2"});
+    CHECK(for_scripts.status == 0);
+    CHECK(Json(for_scripts.out).text("file") == bundle + "2");
     const Finished names = run({"tar", "tzf", bundle});
     for (const char* name : {"machine.txt", "doctor.txt", "status.json", "circuit.json", "cache.json", "config.json",
                              "settings.ndjson", "metrics.txt", "journal-verify.json", "journal.txt", "problems.txt"})

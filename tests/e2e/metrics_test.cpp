@@ -77,6 +77,7 @@ TEST_CASE("e2e: what is counted moves when it happens, from a node that is healt
                 R"(holdfast_journal_entries_total{kind="provisional"})", "holdfast_reconcile_pending",
                 "holdfast_loop_lag_seconds_count", R"(holdfast_connections{state="idle"})"});
     CHECK(site.metric("holdfast_lease_valid") == 0);
+    CHECK(site.metric("holdfast_coordination_shared") == 0);
     CHECK(site.metric("holdfast_lease_remaining_seconds") == 0);
     CHECK(site.metric("holdfast_config_last_reload_successful") == 1);
     CHECK(site.metric(R"(holdfast_connections{state="admin"})") >= 1);  // the one that asks
@@ -116,6 +117,24 @@ TEST_CASE("e2e: status shows the region, the first generation, and the circuit's
     CHECK(eventually(3s, [&] { return site.circuit() == "half-open"; }));
     CHECK(site.metric(R"(holdfast_circuit_state{upstream="central"})") == 1);
     CHECK(site.ctl({"circuit", "show"}).out.find("half-open") != std::string::npos);
+}
+
+TEST_CASE("e2e: a look at an order counts once, whether it is answered or refused") {
+    Site site;
+    const std::string order = site.order();
+    REQUIRE(site.ask(verify_ask(order, "LOGIN", "user-1")).status == 200);
+    const std::string looked = requests("OK", "none", "other", "none");
+    CHECK(site.metric(looked) == 0);
+    CHECK(site.ask(lookup_ask(order)).status == 200);
+    CHECK(site.metric(looked) == 1);
+    CHECK(site.ask(lookup_ask("never-heard-of")).status == 404);
+    CHECK(site.metric(requests("NotFound", "none", "other", "none")) == 1);
+    Ask forged = lookup_ask(order);
+    forged.secret = "not the secret of this caller";
+    for (int i = 0; i < 5; ++i) CHECK(site.ask(forged).code() == "InvalidSignature");
+    CHECK(site.metric(R"(holdfast_auth_failures_total{code="InvalidSignature"})") == 5);
+    CHECK(site.metric(requests("InvalidSignature", "none", "other", "none")) == 5);
+    CHECK(site.metric(requests("OK", "pass", "LOGIN", "live")) == 1);
 }
 
 TEST_CASE("e2e: lines of the access log that are lost are counted") {

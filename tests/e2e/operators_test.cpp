@@ -249,6 +249,10 @@ TEST_CASE("e2e: the configuration is checked, dumped without secrets, and refuse
     for (const std::string& what :
          {std::string("--dump-options"), std::string("--version"), "--dump-config --config " + site.config_file()})
         CHECK(run({"sh", "-c", fmt::format("{} {} > /dev/full", program("holdfast"), what)}).status == 1);
+    const std::string ctl = program("holdfastctl");
+    const Finished cut = run({"bash", "-c", "exec 3> >(:); wait $!; " + ctl + " completion bash >&3; echo $?"});
+    CHECK(cut.out == "141\n");
+    CHECK(cut.err == "");
     write_file(site.dir() + "/bad.toml",
                read_file(site.config_file()) + "[limits2]\nx = 1\n[clock]\nrequire_sync = 3\n");
     const Finished bad = run({program("holdfast"), "--config", site.dir() + "/bad.toml", "--check"});
@@ -257,4 +261,65 @@ TEST_CASE("e2e: the configuration is checked, dumped without secrets, and refuse
     CHECK(bad.err.find("require_sync") != std::string::npos);
     CHECK(run({program("holdfast"), "--config", site.dir() + "/bad.toml"}).status == 78);
     CHECK(run({program("holdfast"), "--no-such-flag"}).status == 2);
+}
+
+TEST_CASE("e2e: a look of an operator is no hit, and the number of hits is one wherever it is shown") {
+    Site site;
+    REQUIRE(source_of(site, "LOGIN", "known") == "live");
+    const auto agree = [&site](double hits, double misses) {
+        const Json stats = site.admin_get("/v1/cache/stats");
+        CHECK(stats["hits"].number() == hits);
+        CHECK(stats["misses"].number() == misses);
+        CHECK(site.metric("holdfast_cache_hits_total") == hits);
+        CHECK(site.metric("holdfast_cache_misses_total") == misses);
+    };
+    const Arguments known{"cache", "get", "--credential", "app", "--subject", "known", "--scene", "LOGIN"};
+    REQUIRE(site.ctl(known).status == 0);
+    REQUIRE(site.ctl({"cache", "get", "--credential", "app", "--subject", "never", "--scene", "LOGIN"}).status == 1);
+    agree(0, 0);
+    REQUIRE(site.ctl({"degrade", "on", "--reason", "test"}).status == 0);
+    CHECK(source_of(site, "LOGIN", "known") == "cache");
+    CHECK(source_of(site, "PAYMENT", "never") == "VerificationUnavailable");
+    agree(1, 1);
+}
+
+TEST_CASE("e2e: a reason is one line, whatever it is given for") {
+    Site site;
+    const std::string reason = "x\nerror: forged";
+    const Json upstream = site.admin_get("/v1/upstream");
+    const std::string endpoint(upstream["endpoints"].first()["endpoint"].text().value_or(""));
+    for (const Arguments& order : {Arguments{"upstream", "weight", endpoint, "5"}, {"upstream", "restore", endpoint},
+                                   {"upstream", "eject", endpoint}, {"degrade", "on"}, {"circuit", "open"},
+                                   {"state", "reset"}, {"config", "rollback"}, {"fleet", "accept"}}) {
+        INFO(order[0] << " " << order[1]);
+        Arguments all = order;
+        all.insert(all.end(), {"--reason", reason});
+        const Finished refused = site.ctl(all);
+        CHECK(refused.status == 1);
+        CHECK(refused.err.find("reason: must be one line") != std::string::npos);
+    }
+    CHECK(site.log().find("forged") == std::string::npos);
+    CHECK(site.journal().find("forged") == std::string::npos);
+    CHECK(site.ctl({"upstream", "weight", endpoint, "5", "--reason", "one line"}).status == 0);
+}
+
+TEST_CASE("e2e: a policy test need not say who asks where one caller is known, else it is told who there are") {
+    Site site;
+    write_file(site.dir() + "/request.json", verification("o", "LOGIN", "someone"));
+    const Arguments test{"policy", "test", site.dir() + "/request.json"};
+    const Finished several = site.ctl(test);  // the site has two callers
+    CHECK(several.status == 1);
+    CHECK(several.err.find("who asks?") != std::string::npos);
+    CHECK(several.err.find("app, other") != std::string::npos);
+    std::string config = read_file(site.config_file());
+    const auto at = config.find("[[credential]]\nid = \"other\"");
+    REQUIRE(at != std::string::npos);
+    const auto end = config.find("\n[", at + 2);
+    REQUIRE(end != std::string::npos);
+    write_file(site.config_file(), config.erase(at, end + 1 - at));
+    REQUIRE(site.ctl({"config", "reload"}).status == 0);
+    const Finished one = site.ctl(test);
+    INFO(one.err);
+    CHECK(one.status == 0);
+    CHECK(one.out.find("allowed") == 0);
 }

@@ -97,4 +97,30 @@ TEST_CASE("e2e: a body of another type is counted, and its line says so") {
     CHECK(answer.status == 415);
     CHECK(site.metric("holdfast_http_rejects_total{reason=\"content_type\"}") == 1);
     CHECK(Json(access_line(site, answer.json().text("requestId"))).text("reason") == "content_type");
+    ask.content_type = "application/json";
+    ask.fields = "Content-Encoding: identity\r\n";
+    CHECK(site.ask(ask).status == 200);
+    ask.fields = "Content-Encoding: gzip\r\n";
+    CHECK(site.ask(ask).status == 415);
+    CHECK(site.metric("holdfast_http_rejects_total{reason=\"content_type\"}") == 2);
+}
+
+TEST_CASE("e2e: a body that is no JSON has its line in the log, and its reason in the access log") {
+    Site site;
+    Ask ask = verify_ask(site.order(), "LOGIN", "user-1");
+    ask.body = "{MARKER";
+    const HttpAnswer answer = site.ask(ask);
+    CHECK(answer.status == 400);
+    CHECK(Json(access_line(site, answer.json().text("requestId"))).text("reason") == "json");
+    const std::string said = "refused: json from 127.0.0.1, 7 bytes";
+    CHECK(eventually(3s, [&] { return site.log().find(said) != std::string::npos; }));
+    CHECK(site.log().find("MARKER") == std::string::npos);
+}
+
+TEST_CASE("e2e: what the parser refuses is logged with the bytes that had come of it") {
+    Site site;
+    const std::string head = "GET /healthz HTTP/1.1\r\nHost: x\r\n";
+    CHECK(answer_to(site, head + "Bad Name: y\r\n\r\n").status == 400);
+    const auto said = fmt::format("refused: syntax from 127.0.0.1, {} bytes", head.size() + 15);
+    CHECK(eventually(3s, [&] { return site.log().find(said) != std::string::npos; }));
 }

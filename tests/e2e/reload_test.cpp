@@ -1,10 +1,13 @@
 // The configuration changes while a node serves: all or nothing, nobody notices, nothing that an operator ordered is
 // lost, and what was in force before can be had back.
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
 #include "tests/support/e2e_site.h"
@@ -207,4 +210,60 @@ TEST_CASE("e2e: an upstream that becomes one over TLS by a reload answers, as ca
          fmt::format("https://127.0.0.1:{}", static_cast<int>(Json(read_file(out)).number("port"))));
     REQUIRE(site.ctl({"config", "reload"}).status == 0);
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).json().text("source") == "live");
+}
+
+TEST_CASE("e2e: SIGUSR1 has both logs begin new files and takes up nothing else, SIGHUP takes up the file, too") {
+    const struct Folder {
+        std::string path = memory_folder();
+        ~Folder() { std::filesystem::remove_all(path); }
+    } folder;
+    Terms terms = by_verb();
+    terms.log = fmt::format("file = \"{}/ops.log\"", folder.path);
+    Site site(std::move(terms));
+    const std::string access = site.dir() + "/access.log", ops = folder.path + "/ops.log";
+    const auto asks = [&site] { return site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200; };
+    REQUIRE(asks());
+    REQUIRE(eventually(5s, [&] { return !read_file(access).empty() && !read_file(ops).empty(); }));
+    edit(site, "max_age = \"15m\"", "max_age = \"16m\"");
+
+    std::filesystem::rename(access, access + ".1");
+    std::filesystem::rename(ops, ops + ".1");
+    const std::size_t lines = read_file(access + ".1").size();
+    site.node().signal(SIGUSR1);
+    CHECK(eventually(5s, [&] { return std::filesystem::exists(access) && std::filesystem::exists(ops); }));
+    CHECK(asks());
+    CHECK(eventually(5s, [&] { return read_file(access).find("\"LOGIN\"") != std::string::npos; }));
+    CHECK(read_file(access + ".1").size() == lines);
+    CHECK(generation(site) == 1);
+    CHECK(site.ctl({"config", "show"}).out.find("max_age = \"15m\"") != std::string::npos);
+
+    site.node().signal(SIGHUP);
+    CHECK(eventually(5s, [&] { return generation(site) == 2; }));
+    CHECK(site.ctl({"config", "show"}).out.find("max_age = \"16m\"") != std::string::npos);
+    CHECK(eventually(5s, [&] { return !read_file(ops).empty(); }));
+}
+
+TEST_CASE("e2e: SIGUSR1 ends no node, neither one that does not listen to it yet nor one that drains") {
+    Terms terms = by_verb();
+    terms.drain = "lame_duck = \"600ms\"";
+    Site site(std::move(terms));
+    // A successor says that it is prepared, and then waits for a state that it does not get.
+    int channel[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, channel) == 0);
+    Process successor({"bash", "-c", fmt::format("export HOLDFAST_HANDOVER={}; exec \"$@\"", channel[1]), "starter",
+                       program("holdfast"), "--config", site.config_file()},
+                      "", site.dir() + "/successor.log");
+    ::close(channel[1]);
+    char said[16] = {};
+    CHECK(::recv(channel[0], said, sizeof said, 0) > 0);
+    CHECK(std::string(said) == "prepared\n");
+    successor.signal(SIGUSR1);
+    pause_for(100ms);
+    ::close(channel[0]);
+    CHECK(successor.wait(5s) == 1);  // as one whose predecessor has gone
+
+    site.node().signal(SIGTERM);
+    REQUIRE(eventually(5s, [&site] { return site.monitor("/readyz").status == 503; }));
+    site.node().signal(SIGUSR1);
+    CHECK(site.node().wait(5s) == 0);
 }

@@ -1,5 +1,10 @@
 // A node whose machine runs out of something while it serves: the disk, or memory.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -29,6 +34,17 @@ std::uint64_t address_space(Site& site) {
     std::uint64_t pages = 0;
     in >> pages;
     return pages * 4096;
+}
+
+int connect_to(int port) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(fd >= 0);
+    ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    return fd;
 }
 
 }  // namespace
@@ -91,6 +107,70 @@ TEST_CASE("e2e: a pass that the centre took back while the disk was full is not 
     }
 }
 
+TEST_CASE("e2e: clients never get the last descriptors: above what the process may open they are shed, as at the cap") {
+    Terms terms;
+    terms.tls = false;
+    terms.starter = {"sh", "-c", "ulimit -Sn 128; ulimit -Hn 320; exec \"$@\"", "sh"};
+    Site site(std::move(terms));
+    INFO(site.log());
+    rlimit now{};
+    REQUIRE(::prlimit(site.node().pid(), RLIMIT_NOFILE, nullptr, &now) == 0);
+    CHECK(now.rlim_cur == 320);  // raised to the hard limit
+    const std::string said = "the process may open 320 descriptors: it takes 40 client connections at once";
+    CHECK(site.log().find(said) != std::string::npos);
+    std::vector<Client> held;
+    const auto hold = [&](int count) {
+        for (int i = 0; i < count; ++i) {
+            held.push_back(Client::plain(site.port()));
+            held.back().send("POST /v1/verifications HTTP/1.1\r\nHost: x\r\n");
+        }
+    };
+    hold(40);
+    REQUIRE(eventually(2s, [&] { return site.metric("holdfast_connections{state=\"active\"}") == 40; }));
+    const HttpAnswer shed = site.ask(verify_ask(site.order(), "LOGIN", "user-1"));
+    CHECK(shed.status == 503);
+    CHECK_FALSE(shed.header("Retry-After").empty());
+    CHECK(site.metric("holdfast_http_rejects_total{reason=\"connections\"}") >= 1);
+    Client health = site.connect();
+    health.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(health.answer().value_or(HttpAnswer{}).body == "ok");
+    hold(400);
+    CHECK(site.monitor("/metrics").status == 200);
+    CHECK(site.ctl({"status"}).status == 0);
+    health = site.connect();
+    health.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(health.answer().value_or(HttpAnswer{}).body == "ok");
+    held.clear();
+    CHECK(eventually(5s, [&] { return site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200; }));
+}
+
+TEST_CASE("e2e: bodies of callers who cannot be authenticated take no memory from the others") {
+    Terms terms;
+    terms.limits = "memory = \"2MiB\"\nbody_bytes = \"1MiB\"";
+    Site site(std::move(terms));
+    const std::string body(1u << 20, 'x');
+    std::vector<Client> forged;
+    for (const bool known : {false, true, false, true, false, true}) {
+        Ask ask = verify_ask("order-1", "LOGIN", "user-1");
+        ask.body = body;
+        if (!known) ask.secret_id = "nobody";
+        ask.secret = "wrong";
+        const std::string bytes = site.bytes(ask);
+        forged.push_back(site.connect());
+        REQUIRE(forged.back().send(std::string_view(bytes).substr(0, bytes.size() - 1)));
+    }
+    const std::string image = R"(,"evidence":{"image":"/9j/)" + std::string(900'000, 'A') + "\"}";
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-2", image)).status == 200);
+    for (Client& client : forged) {
+        REQUIRE(client.send("x"));
+        CHECK(client.answer().value_or(HttpAnswer{}).code() == "InvalidSignature");
+    }
+    const std::string refused = fmt::format("refused: unknown_secret_id from 127.0.0.1, {} bytes", body.size());
+    CHECK(eventually(3s, [&] { return site.log().find(refused) != std::string::npos; }));
+    CHECK(site.metric("holdfast_http_rejects_total{reason=\"memory\"}") == 0);
+}
+
 #ifndef __SANITIZE_ADDRESS__  // whose allocator ends the process instead
 TEST_CASE("e2e: a node without memory for large bodies refuses or closes, lives, and serves on") {
     Terms terms;
@@ -117,5 +197,26 @@ TEST_CASE("e2e: a node without memory for large bodies refuses or closes, lives,
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-2", image)).status == 200);
     CHECK(eventually(3s, [&] { return site.metric("holdfast_requests_in_flight") == 0; }));
+}
+
+TEST_CASE("e2e: a node without memory for more connections lives, goes on accepting, and serves on") {
+    for (const bool tls : {false, true}) {
+        INFO(tls);
+        Terms terms;
+        terms.tls = tls;
+        Site site(std::move(terms));
+        REQUIRE(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
+        limit(site, RLIMIT_AS, address_space(site) + (512u << 10));
+        std::vector<int> fds;  // bare sockets: a client of TLS would wait for its handshake
+        for (int i = 0; i < 900; ++i) {
+            fds.push_back(connect_to(site.port()));
+            if (i % 100 == 99) pause_for(20ms);
+        }
+        pause_for(300ms);
+        CHECK(site.node().running());
+        for (const int fd : fds) ::close(fd);
+        limit(site, RLIMIT_AS, RLIM_INFINITY);
+        CHECK(eventually(5s, [&] { return site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200; }));
+    }
 }
 #endif

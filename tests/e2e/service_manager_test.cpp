@@ -65,19 +65,23 @@ struct Manager {
     Descriptor admin{bound_unix(folder.path + "/admin.sock", SOCK_STREAM)};
     Descriptor notify{bound_unix(folder.path + "/notify", SOCK_DGRAM)};
     std::string heard;
+    int order[3] = {50, 51, 52};
 
+    void swap() { std::swap(order[0], order[1]); }  // the metrics socket first
     Manager() { REQUIRE(::listen(admin.fd, 64) == 0); }
     Terms terms(bool listens = true) const {  // to what the node says: it waits when nobody reads that
         Terms out;
         out.given_port = port;
         out.given_admin_port = metrics_port;
         out.given_admin_socket = folder.path + "/admin.sock";
-        out.starter = {"bash", "-c",
-                       fmt::format("exec 50<&{} 51<&{} 52<&{}; exec 3<&50 4<&51 5<&52 50<&- 51<&- 52<&-; "
-                                   "export LISTEN_PID=$$ LISTEN_FDS=3 LISTEN_FDNAMES=a.socket:b.socket:admin "
-                                   "NOTIFY_SOCKET={} WATCHDOG_USEC=400000 WATCHDOG_PID=$$; exec \"$@\"",
-                                   https.fd, metrics.fd, admin.fd, listens ? folder.path + "/notify" : ""),
-                       "starter"};
+        out.starter = {
+            "bash", "-c",
+            fmt::format("exec 50<&{} 51<&{} 52<&{}; exec 3<&{} 4<&{} 5<&{} 50<&- 51<&- 52<&-; "
+                        "export LISTEN_PID=$$ LISTEN_FDS=3 LISTEN_FDNAMES={}.socket:{}.socket:admin "
+                        "NOTIFY_SOCKET={} WATCHDOG_USEC=400000 WATCHDOG_PID=$$; exec \"$@\"",
+                        https.fd, metrics.fd, admin.fd, order[0], order[1], order[2], order[0] == 50 ? "a" : "b",
+                        order[0] == 50 ? "b" : "a", listens ? folder.path + "/notify" : ""),
+            "starter"};
         return out;
     }
     // Whether `text` is heard in time; what was heard before counts until it is taken.
@@ -159,4 +163,28 @@ TEST_CASE("e2e: a node killed under load, its sockets held, costs nobody more th
     CHECK(seen.other == 0);
     CHECK(seen.answered > 50);
     CHECK(seen.slowest < 5s);
+}
+
+TEST_CASE("e2e: sockets are told apart by whole addresses, in whichever order they come") {
+    Manager manager;
+    manager.swap();
+    Site site(manager.terms());
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
+    CHECK(site.monitor("/metrics").status == 200);
+}
+
+TEST_CASE("e2e: a socket that is no listener of the configuration keeps the node from starting, and is named") {
+    Manager manager;
+    manager.swap();  // the metrics socket first, for which the configuration has another address
+    Terms terms = manager.terms(false);
+    terms.given_admin_port = 0;
+    std::string why;
+    try {
+        Site site(std::move(terms));
+    } catch (const std::runtime_error& error) {
+        why = error.what();
+    }
+    INFO(why);
+    CHECK(why.find(fmt::format("b.socket hands in 127.0.0.1:{}", manager.metrics_port)) != std::string::npos);
+    CHECK(why.find("admin.listen is 127.0.0.1:") != std::string::npos);
 }

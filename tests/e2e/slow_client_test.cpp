@@ -169,6 +169,24 @@ TEST_CASE("e2e: above the cap of connections a new one is shed with 503, and hea
     CHECK(eventually(3s, [&] { return site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200; }));
 }
 
+TEST_CASE("e2e: whoever holds all connections, health and metrics are answered") {
+    Terms terms;
+    terms.tls = false;
+    terms.limits = "connections = 8";
+    Site site(std::move(terms));
+    std::vector<Client> held;
+    for (int i = 0; i < 200; ++i) {
+        held.push_back(Client::plain(site.port()));
+        held.back().send("GET /healthz HTT");
+        held.push_back(Client::plain(site.admin_port()));
+        held.back().send("GET /metrics HTT");
+    }
+    Client health = site.connect();
+    health.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(health.answer(2s).value_or(HttpAnswer{}).body == "ok");
+    CHECK(site.monitor("/metrics").status == 200);
+}
+
 TEST_CASE("e2e: at the cap the connection that was idle for longest makes room") {
     Terms terms;
     terms.limits = "connections = 4";

@@ -211,6 +211,21 @@ TEST_CASE("e2e: without a journal there is no provisional answer, and everything
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "unknown")).code() == "VerificationUnavailable");
 }
 
+TEST_CASE("e2e: without a place for evidence there is no provisional answer, and the log says so", "[beside]") {
+    Site site;
+    REQUIRE(site.stop_node(SIGTERM) == 0);
+    fs::remove_all(site.data("journal/evidence"));
+    write_file(site.data("journal/evidence"), "a file where a folder should be");
+    REQUIRE(site.start_node());
+    CHECK(site.log().find("journal/evidence/ could not be opened") != std::string::npos);
+    CHECK(site.metric("holdfast_store_up{store=\"evidence\"}") == 0);
+    CHECK(site.metric("holdfast_store_up{store=\"journal\"}") == 1);
+    CHECK(site.ctl({"status"}).out.find("no provisional answers") != std::string::npos);
+    site.centre(R"({"mode":"error"})");
+    REQUIRE(site.break_circuit());
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "unknown")).code() == "VerificationUnavailable");
+}
+
 TEST_CASE("e2e: a full cache makes room or does without, and every request is verified") {
     Terms terms;
     terms.cache = "size = \"1MiB\"";

@@ -75,3 +75,34 @@ TEST_CASE("e2e: /ui is for people at an address: other hosts, methods and ninth 
     watchers.clear();
     CHECK(eventually(5s, [&site] { return asked(site, get("/ui/events")).status == 200; }));
 }
+
+TEST_CASE("e2e: looks at requests over /ui are in the journal, and strangers cannot fill it by looking") {
+    Terms terms;
+    terms.tls = false;
+    Site site(std::move(terms));
+    const std::string looked = R"(holdfast_journal_entries_total{kind="looked"})";
+    std::vector<std::string> ids;
+    for (int i = 0; i < 60; ++i)
+        ids.push_back(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).json().text("requestId"));
+    const auto look = [&site](const std::string& id) { return asked(site, get("/ui?request=" + id)); };
+    for (int i = 0; i < 100; ++i) REQUIRE(has(look(ids[0]).body, "requestId: " + ids[0]));
+    CHECK(site.metric(looked) == 1);
+
+    int shown = 1;
+    HttpAnswer last;
+    for (std::size_t i = 1; i < ids.size(); ++i) {
+        last = look(ids[i]);
+        shown += last.status == 200;
+        CHECK((last.status == 200 || last.status == 429));
+        CHECK(has(last.body, "requestId: " + ids[i]) == (last.status == 200));
+    }
+    CHECK(last.status == 429);
+    CHECK(std::stoi("0" + last.header("retry-after")) > 0);
+    CHECK(has(last.body, "holdfastctl explain"));
+    CHECK(site.metric(looked) == shown);  // nothing is shown that is not written down
+    CHECK(look(ids[0]).status == 200);    // as the entry of this minute says
+    CHECK(look("req-none").status == 200);
+    CHECK(asked(site, get("/ui")).status == 200);
+    CHECK(site.metric(looked) == shown);
+    CHECK(site.ctl({"explain", ids.back()}).status == 0);
+}

@@ -1,5 +1,5 @@
-// Arbitrary bytes as an answer of Alipay's gateway. Where the envelope opens, its node is what a strict parser sees
-// under that key, and the only one; without a good signature nothing is an outcome.
+// Arbitrary bytes as an answer of Alipay's gateway. Where the envelope opens, and a strict parser has room for all of
+// it, the node is what that one sees under the key, and the only one; without a good signature nothing is an outcome.
 #include <cstdint>
 #include <string_view>
 
@@ -40,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto envelope = open_envelope(text, kMethod, doc);
     if (!envelope) return 0;
     const auto root = whole.parse(text);
-    HF_CHECK(root.has_value());
+    if (!root) return 0;
     const auto node = (*root)[envelope->is_error ? "error_response" : node_name(kMethod)];
     const auto cut = part.parse(envelope->node);
     HF_CHECK(node && cut.has_value());

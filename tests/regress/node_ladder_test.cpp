@@ -5,27 +5,12 @@
 #include <filesystem>
 
 #include "edge/base/bytes.h"
-#include "edge/operators.h"
-#include "tests/sim/one_node.h"
+#include "tests/regress/node_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
 
 namespace {
-
-void degrade(OneNode& one, Mode mode = Mode::degraded) {
-    bool stands = false;
-    Operators(one.node(), "test")
-        .degrade(mode, "", 1h, "test", [&stands](Result<void> done) { stands = done.has_value(); });
-    REQUIRE(one.until([&stands] { return stands; }));
-}
-
-void plan(OneNode& one, const std::function<void(CentrePlan&)>& change) {
-    CentrePlan next = one.central.plan();
-    next.fail_percent = next.review_percent = 0;
-    change(next);
-    one.central.apply(next);
-}
 
 // So that no outcome can be written down: the first batch of them takes `work`, and what is queued behind it waits.
 void fill_queue(OneNode& one, Nanos work) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <sstream>
 
 #include "tests/sim/one_node.h"
 
@@ -53,12 +54,12 @@ TEST_CASE("node: what is answered below the level of requests is counted by its 
 TEST_CASE("node: a refusal by the head is counted by its reason, and explain knows it") {
     OneNode one;
     REQUIRE(one.start());
-    const auto refused = [&one](const std::string& bytes, const std::string& reason, bool counted = true) {
+    const auto refused = [&one](const std::string& bytes, const std::string& reason) {
         INFO(reason);
         const std::string series = fmt::format("holdfast_http_rejects_total{{reason=\"{}\"}}", reason);
         const double before = metric(one, series);
         const OneNode::Got got = sent(one, bytes);
-        CHECK(metric(one, series) == before + (counted ? 1 : 0));
+        CHECK(metric(one, series) == before + 1);
         const RequestTrace* trace = one.parts().recent.find(got.text("requestId"));
         REQUIRE(trace != nullptr);
         CHECK(trace->status == got.status);
@@ -68,9 +69,43 @@ TEST_CASE("node: a refusal by the head is counted by its reason, and explain kno
     };
     const std::string host = "Host: edge.example\r\n";
     refused("PUT /v1/verifications HTTP/1.1\r\n" + host + "Content-Length: 0\r\n\r\n", "method");
-    refused("GET /gateway HTTP/1.1\r\n" + host + "\r\n", "not_found", false);
+    refused("GET /gateway HTTP/1.1\r\n" + host + "\r\n", "not_found");
     one.parts().in_flight_max = 0;
     refused("GET /openapi.json HTTP/1.1\r\n" + host + "\r\n", "in_flight");
     one.parts().refusing = true;
     refused("GET /openapi.json HTTP/1.1\r\n" + host + "\r\n", "draining");
+}
+
+TEST_CASE("node: requests for verifications and their orders are counted once each, and those of strangers are not") {
+    OneNode one;
+    REQUIRE(one.start());
+    const auto total = [&one] {
+        double sum = 0;
+        std::istringstream in(one.node().metrics().expose());
+        for (std::string line; std::getline(in, line);)
+            if (line.starts_with("holdfast_requests_total{")) sum += std::stod(line.substr(line.rfind(' ')));
+        return sum;
+    };
+    const auto counts = [&](const std::string& bytes, int status) {
+        const double before = total();
+        INFO(bytes);
+        CHECK(sent(one, bytes).status == status);
+        return total() - before;
+    };
+    const std::string host = "Host: edge.example\r\n", end = "\r\n";
+    const std::string bare = host + "Content-Length: 0\r\n" + end;
+    CHECK(counts("GET /favicon.ico HTTP/1.1\r\n" + host + end, 404) == 0);
+    CHECK(counts("GET /v1/verifications/!! HTTP/1.1\r\n" + host + end, 404) == 0);
+    CHECK(counts("GET /v1/verifications HTTP/1.1\r\n" + host + end, 405) == 0);
+    CHECK(counts("DELETE /v1/verifications/o-1 HTTP/1.1\r\n" + bare, 405) == 0);
+    CHECK(counts("POST /gateway.do HTTP/1.1\r\n" + bare, 404) == 0);  // which this node does not serve
+    CHECK(counts("POST /v1/notifications/central HTTP/1.1\r\n" + bare, 401) == 0);
+    CHECK(counts("POST /v1/verifications HTTP/1.1\r\n" + bare, 401) == 1);
+    CHECK(counts("GET /v1/verifications/o-1 HTTP/1.1\r\n" + host + end, 401) == 1);
+    const double before = total();
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 200);
+    CHECK(total() == before + 1);
+    one.parts().refusing = true;
+    CHECK(counts("GET /favicon.ico HTTP/1.1\r\n" + host + end, 503) == 0);
+    CHECK(counts("GET /v1/verifications/o-1 HTTP/1.1\r\n" + host + end, 503) == 1);
 }

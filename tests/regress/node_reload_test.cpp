@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "edge/admin_service.h"
 #include "edge/config_reloader.h"
 #include "edge/ground.h"
 #include "tests/sim/one_node.h"
@@ -170,4 +171,23 @@ TEST_CASE("reload: a remote text that is refused stays an alarm until the newest
     CHECK(r.one.node().config().limits.connections == 78);
     CHECK(r.problem().empty());
     CHECK(r.successful() == 1);
+}
+
+TEST_CASE("node: the verdict names a reload that failed until one is well") {
+    Reloading r;
+    r.one.node().reloader = r.reloader.get();
+    json::Document doc;
+    const auto verdict = [&] {
+        const auto root = doc.parse(status_json(r.one.node()));
+        REQUIRE(root);
+        return fmt::format("{}: {}", *(*root)["verdict"].text(), *(*root)["summary"].text());
+    };
+    CHECK(verdict() == "ok: live");
+    r.write("no configuration");
+    REQUIRE_FALSE(r.reload().ok);
+    CHECK(verdict() == "impaired: the last reload failed: generation 1 stays");
+    r.write(r.one.config);
+    REQUIRE(r.reload().ok);
+    CHECK(verdict() == "ok: live");
+    r.one.node().reloader = nullptr;
 }

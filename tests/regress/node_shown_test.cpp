@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "edge/admin_service.h"
 #include "edge/operators.h"
@@ -48,6 +49,21 @@ std::size_t count(json::Value list) {
 
 std::string text(json::Value value) {
     return std::string(value.text().value_or(""));
+}
+
+std::string verdict_of(OneNode& one) {
+    json::Document doc;
+    const auto root = doc.parse(status_json(one.node()));
+    REQUIRE(root);
+    return text((*root)["verdict"]) + ": " + text((*root)["summary"]);
+}
+
+// Of a series as it is exposed; -1: not there.
+double metric(OneNode& one, const std::string& series) {
+    one.node().refresh_metrics();
+    const std::string all = "\n" + one.node().metrics().expose();
+    const auto at = all.find("\n" + series + " ");
+    return at == std::string::npos ? -1 : std::stod(all.substr(at + series.size() + 2));
 }
 
 }  // namespace
@@ -122,12 +138,7 @@ TEST_CASE("node: the circuit's probes that failed are shown while it is half-ope
 TEST_CASE("node: the verdict names each scene that an operator steers") {
     OneNode one;
     REQUIRE(one.start());
-    const auto verdict = [&one] {
-        json::Document doc;
-        const auto root = doc.parse(status_json(one.node()));
-        REQUIRE(root);
-        return text((*root)["verdict"]) + ": " + text((*root)["summary"]);
-    };
+    const auto verdict = [&one] { return verdict_of(one); };
     const auto order = [&one](Mode mode, const char* scene) {
         REQUIRE(done_by(one, [&](Operators& o, auto done) { o.degrade(mode, scene, 1h, "test", std::move(done)); }));
     };
@@ -143,4 +154,110 @@ TEST_CASE("node: the verdict names each scene that an operator steers") {
     order(Mode::automatic, "PAYMENT");
     order(Mode::automatic, "LOGIN");
     CHECK(verdict() == "ok: live");
+}
+
+TEST_CASE("node: the verdict names an order on the circuit with what remains of it, and what comes of it") {
+    OneNode one;
+    REQUIRE(one.start());
+    const auto force = [&one](CircuitForce force) {
+        REQUIRE(done_by(one, [&](Operators& o, auto done) { o.circuit(force, 4h, "drill", std::move(done)); }));
+    };
+    force(CircuitForce::closed);
+    CHECK(verdict_of(one) == "degraded: an operator's order holds the circuit closed for 4h00m more");
+    CentrePlan plan = one.central.plan();
+    plan.fail_percent = plan.review_percent = 0;
+    one.central.apply(plan);
+    one.central.set_mode(CentreMode::error);
+    for (int i = 0; i < 12; ++i) one.ask(fmt::format("o-{}", i), "CLOSED", fmt::format("user-{}", i));
+    REQUIRE(one.parts().upstream.circuit().state() == CircuitState::closed);
+    const WindowCounts counts = one.parts().upstream.circuit().view(one.world.now()).window;
+    REQUIRE(counts.failures >= 12);
+    CHECK(verdict_of(one).find(fmt::format("; {} of the last {} calls failed", counts.failures, counts.calls())) !=
+          std::string::npos);
+    one.run_for(3h + 1min);
+    INFO(verdict_of(one));
+    CHECK(verdict_of(one).find("holds the circuit closed for 59m") != std::string::npos);
+    one.run_for(1h);
+    CHECK(verdict_of(one).find("order") == std::string::npos);
+    force(CircuitForce::open);
+    CHECK(verdict_of(one) ==
+          "degraded: an operator's order holds the circuit open for 4h00m more; circuit open: answers come from the "
+          "ladder");
+    REQUIRE(done_by(one, [](Operators& o, auto done) { o.degrade(Mode::live, "", 1h, "test", std::move(done)); }));
+    CHECK(verdict_of(one) ==
+          "degraded: an operator's order stands: live; an operator's order holds the circuit open for 4h00m more");
+}
+
+TEST_CASE("node: the verdict names a clock that is not trusted and a store of nonces that is full") {
+    bool synchronised = false;
+    OneNode one("[clock]\nrequire_sync = true\n");
+    one.clock_synchronised = [&synchronised] { return synchronised; };
+    REQUIRE(one.start());
+    CHECK(verdict_of(one) == "impaired: the clock is not synchronised: no cached pass");
+    synchronised = true;
+    one.run_for(2s);
+    CHECK(verdict_of(one) == "ok: live");
+    NonceWindow& nonces = one.parts().nonces;
+    const Now now = one.world.now();
+    std::size_t used = 0;
+    const auto use = [&] {
+        return nonces.insert(nonces.fingerprint("app-a", fmt::format("nonce-{:010}", ++used)), now.wall + 30s, now);
+    };
+    while (use() == NonceWindow::Insert::fresh) REQUIRE(used < 30'000);
+    REQUIRE(nonces.size() < nonces.capacity());  // what is left is the share of the other caller
+    CHECK(verdict_of(one) == "impaired: auth.nonces is full: callers get 503");
+    CHECK(one.ask("o-1", "LOGIN", "user-1").status == 503);
+    REQUIRE(done_by(one, [](Operators& o, auto done) { o.degrade(Mode::live, "", 1h, "test", std::move(done)); }));
+    CHECK(verdict_of(one) ==
+          "impaired: auth.nonces is full: callers get 503; an operator's order stands: live");
+    one.run_for(2min);
+    CHECK(verdict_of(one) == "degraded: an operator's order stands: live");
+}
+
+TEST_CASE("node: the mode of the node as a whole is shown beside those of its scenes") {
+    OneNode one;
+    REQUIRE(one.start());
+    const auto mode = [&one](const std::string& scene) {
+        return metric(one, "holdfast_mode{scene=\"" + scene + "\"}");
+    };
+    const auto order = [&one](Mode mode, const char* scene) {
+        REQUIRE(done_by(one, [&](Operators& o, auto done) { o.degrade(mode, scene, 1h, "test", std::move(done)); }));
+    };
+    CHECK(mode("*") == 0);
+    order(Mode::degraded, "");
+    CHECK(mode("*") == 1);
+    CHECK(mode("LOGIN") == 1);
+    order(Mode::live, "LOGIN");
+    CHECK(mode("*") == 1);
+    CHECK(mode("LOGIN") == 2);
+    order(Mode::automatic, "");
+    CHECK(mode("*") == 0);
+    CHECK(mode("LOGIN") == 2);
+    // An order to the fleet, which the node has heard.
+    Override fleet;
+    fleet.scope.kind = Scope::Kind::fleet;
+    fleet.mode = Mode::live;
+    fleet.ends = one.world.now().mono + 1h;
+    REQUIRE(one.parts().overrides.stand(fleet));
+    one.node().orders_changed();
+    CHECK(mode("*") == 2);
+}
+
+TEST_CASE("node: evidence that cannot be kept is seen in the status and in its metric") {
+    OneNode one;
+    REQUIRE(one.start());
+    CHECK(metric(one, "holdfast_store_up{store=\"evidence\"}") == 1);
+    one.stop();
+    std::filesystem::remove_all(one.data("journal/evidence"));
+    one.folder.write("data/journal/evidence", "a file where a folder should be");
+    REQUIRE(one.start());
+    CHECK(metric(one, "holdfast_store_up{store=\"evidence\"}") == 0);
+    for (const char* store : {"cache", "state", "journal"})
+        CHECK(metric(one, fmt::format("holdfast_store_up{{store=\"{}\"}}", store)) == 1);
+    json::Document doc;
+    const auto root = doc.parse(status_json(one.node()));
+    REQUIRE(root);
+    CHECK((*root)["evidence"]["healthy"].boolean() == false);
+    CHECK_FALSE(text((*root)["evidence"]["detail"]).empty());
+    CHECK(verdict_of(one).starts_with("impaired: storage: "));
 }

@@ -102,6 +102,16 @@ TEST_CASE("fleet: schedule 20, a prober that crashes before it sends, after it s
     }
 }
 
+TEST_CASE("fleet: who takes the probe keeps its lease while the epoch is being made durable, and probes at once") {
+    Fleet3 f;
+    f.open_fleet();
+    FleetNode& holder = f.holder();
+    CHECK(f.run_until([&] { return holder.probes() > 0; }, 300ms));
+    CHECK(f.prober() == holder.name);
+    f.centre = true;
+    f.recovers();
+}
+
 TEST_CASE("fleet: schedule 20, a commit whose answer is lost is read again, not repeated") {
     Fleet3 f;
     f.open_fleet();

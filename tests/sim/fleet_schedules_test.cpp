@@ -119,6 +119,7 @@ TEST_CASE("fleet: schedules 5 and 6, a lease revoked early, renewals that lie: r
         for (const LeaseId lease : f.store.data().leases()) f.store.data().revoke(lease, f.loop.now().mono);
         f.store.changed();
         f.run(30s);
+        CHECK(f.node(0).shared()); // while they lie too: a key that cannot be hung on its lease says so
         f.node(0).store.keep_lies = false;
         f.centre = true;
         f.recovers();

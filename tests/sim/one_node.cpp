@@ -77,15 +77,15 @@ void OneNode::crash() {
     node_.reset();
 }
 
-std::string OneNode::signed_bytes(const std::string& path, const std::string& id, HmacSha256& secret,
-                                  const std::string& body) {
-    SignInput input{"POST", kHost, path, "", 0, {}, Sha256::of(body)};
+std::string OneNode::signed_bytes(std::string_view method, const std::string& path, const std::string& id,
+                                  HmacSha256& secret, const std::string& body) {
+    SignInput input{method, kHost, path, "", 0, {}, Sha256::of(body)};
     const std::string nonce = fmt::format("nonce-of-one-node-{:010}", ++nonces_);
     input.nonce = nonce;
     input.timestamp = unix_seconds(view.now().wall);
     const SignedFields fields = sign(input, id, secret);
     std::string out;
-    append_request_head(out, {"POST", path, kHost, "application/json", body.size(), true},
+    append_request_head(out, {method, path, kHost, "application/json", body.size(), true},
                         {{"Authorization", fields.authorization},
                          {"X-Timestamp", fields.timestamp},
                          {"X-Nonce", fields.nonce},
@@ -96,7 +96,7 @@ std::string OneNode::signed_bytes(const std::string& path, const std::string& id
 void OneNode::begin(Got& got, const std::string& order, const std::string& scene, const std::string& subject,
                     const std::string& more) {
     send(got, signed_bytes(
-                  "/v1/verifications", "app-a", secret_,
+                  "POST", "/v1/verifications", "app-a", secret_,
                   fmt::format(R"({{"orderNo":"{}","scene":"{}","subject":"{}"{}}})", order, scene, subject, more)));
 }
 
@@ -105,7 +105,7 @@ void OneNode::notify(Got& got, const std::string& body) {
 }
 
 std::string OneNode::notification_bytes(const std::string& body) {
-    return signed_bytes("/v1/notifications/central", "central", centre_secret_, body);
+    return signed_bytes("POST", "/v1/notifications/central", "central", centre_secret_, body);
 }
 
 void OneNode::send(Got& got, std::string bytes) {
@@ -138,6 +138,14 @@ OneNode::Got OneNode::ask(const std::string& order, const std::string& scene, co
                           const std::string& more) {
     Got got;
     begin(got, order, scene, subject, more);
+    until([&got] { return got.status != 0; });
+    asking_.clear();
+    return got;
+}
+
+OneNode::Got OneNode::look(const std::string& order) {
+    Got got;
+    send(got, signed_bytes("GET", "/v1/verifications/" + order, "app-a", secret_, ""));
     until([&got] { return got.status != 0; });
     asking_.clear();
     return got;

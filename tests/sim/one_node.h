@@ -38,6 +38,8 @@ class OneNode {
     // The same without waiting: the answer is filled in when it comes. Requires: `got` outlives it.
     void begin(Got& got, const std::string& order, const std::string& scene, const std::string& subject,
                const std::string& more = {});
+    // What is known of an order of app-a: GET; runs the world until it is answered.
+    Got look(const std::string& order);
     // A notification of the centre, of kind "central", well signed; without waiting, as begin().
     void notify(Got& got, const std::string& body);
     std::string notification_bytes(const std::string& body);
@@ -66,8 +68,8 @@ class OneNode {
         std::unique_ptr<ClientConnection> connection;
         std::string bytes;
     };
-    std::string signed_bytes(const std::string& path, const std::string& id, HmacSha256& secret,
-                             const std::string& body);
+    std::string signed_bytes(std::string_view method, const std::string& path, const std::string& id,
+                             HmacSha256& secret, const std::string& body);
 
     NodeView client_view_{world};
     SimHost client_{net, client_view_, kClientAddress};

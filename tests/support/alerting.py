@@ -94,9 +94,9 @@ def routes(folder, mail, relay):
     text = (PROMETHEUS / "alertmanager.yml").read_text()
     for old, new in (("mail.example.com:587", f"127.0.0.1:{mail}"), ("smtp_require_tls: true", "smtp_require_tls: false"),
                      ('  smtp_auth_username: "holdfast@example.com"\n', ""),
-                     ("  smtp_auth_password_file: /etc/holdfast/secrets/smtp-password\n", ""),
+                     ("  smtp_auth_password_file: /etc/prometheus/secrets/smtp-password\n", ""),
                      ("group_wait: 30s", "group_wait: 0s"), ("group_interval: 5m", "group_interval: 1s"),
-                     ("127.0.0.1:8060", f"127.0.0.1:{relay}"), ("/etc/holdfast/secrets", folder)):
+                     ("127.0.0.1:8060", f"127.0.0.1:{relay}"), ("/etc/prometheus/secrets", folder)):
         if old not in text:
             raise SystemExit(f"alertmanager.yml: {old!r} is not there")
         text = text.replace(old, new)

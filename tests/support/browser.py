@@ -135,6 +135,23 @@ def faults_of_looks(browser, origin, folder):
         yield f"light and dark look alike: {seen}"
     if browser.value("document.documentElement.scrollWidth > window.innerWidth"):
         yield "the page is wider than its window"
+    nameless = browser.value("[...document.querySelectorAll('[role=img]')].filter(e => !e.getAttribute('aria-label')).length")
+    if nameless or not browser.value("document.querySelectorAll('[role=img]').length"):
+        yield f"{nameless} charts have no name for who cannot see them"
+
+
+def faults_when_narrow(browser, origin, request):
+    for width in (320, 360, 368, 420):
+        browser.ask("Emulation.setDeviceMetricsOverride", width=width, height=700, deviceScaleFactor=1, mobile=False)
+        for path in ("/ui", "/ui?request=" + request):
+            browser.go(origin + path)
+            if not browser.until(f"location.href === {json.dumps(origin + path)} && document.readyState === 'complete' && "
+                                 f"window.innerWidth === {width} && document.getElementById('charts') !== null"):
+                yield f"{path} does not come in a window of {width}"
+            wide = browser.value("document.documentElement.scrollWidth")
+            if wide > width:
+                yield f"{path} is {wide} wide in a window of {width}"
+    browser.ask("Emulation.clearDeviceMetricsOverride")
 
 
 def faults_without_script(browser, origin, request):
@@ -159,6 +176,7 @@ def main():
         browser = Browser(profile)
         try:
             faults = [*faults_with_script(browser, origin), *faults_of_looks(browser, origin, folder[0] if folder else None),
+                      *faults_when_narrow(browser, origin, request),
                       *faults_without_script(browser, origin, request), *browser.complaints]
         finally:
             browser.end()

@@ -198,6 +198,9 @@ MiniReply Centre::verify(const MiniRequest& request) {
         if (good) decide(call);
         reply = compose(call.mode, good ? good_body(call) : R"({"outcome":"pass","score":0.99})", plan_.retry_after);
     }
+    // A caller that gets somebody else's answer can see it.
+    if (reply.bytes.starts_with("HTTP/1.1 ") && !call.request_id.empty())
+        reply.bytes.insert(reply.bytes.find("\r\n") + 2, "X-Request-Id: " + call.request_id + "\r\n");
     reply.delay = latency();
     if (told_) told_(call);
     return reply;
@@ -206,7 +209,7 @@ MiniReply Centre::verify(const MiniRequest& request) {
 const Centre::Decided& Centre::decide(CentreCall& call) {
     Decided* known = &unkeyed_;
     bool fresh = true;
-    if (!call.idempotency_key.empty()) {
+    if (!call.idempotency_key.empty() && !plan_.forgets) {
         const auto [it, added] = decided_.try_emplace(call.idempotency_key);
         known = &it->second;
         fresh = added;

@@ -54,6 +54,7 @@ struct CentrePlan {
     std::optional<Seconds> max_age = 600s; // maxAgeSeconds of a good answer; nothing: left out
     bool feature = false;                  // an enrolled feature of the subject in a good answer
     std::string feature_model = "stand-in-1";
+    bool forgets = false; // decides each call anew, whatever its Idempotency-Key
     unsigned fail_percent = 5; // of subjects, by their hash
     unsigned review_percent = 2;
     std::map<std::string, Verdict> outcomes; // of named subjects, before the hash

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -116,6 +117,8 @@ void ScriptedCentre::accept_all() {
         if (::poll(&one, 1, kPollMillis) <= 0) continue;
         const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
         if (fd < 0) continue;
+        const int on = 1;  // what a script sends is with the node at once
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         ++connections_;
         threads_.emplace_back([this, fd] {
             Link link(*this, fd);

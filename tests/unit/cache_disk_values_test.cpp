@@ -122,3 +122,16 @@ TEST_CASE("values on disk: a file that cannot be read says so, once") {
     CHECK(told == 1);
     CHECK(b.env->load_failure().find("Input/output error") != std::string::npos);
 }
+
+TEST_CASE("values on disk: one that does not verify is what is said") {
+    Bench b;
+    REQUIRE(b.put("notify/a", "1"));
+    WriteOp op;
+    op.db = kValues;
+    op.key = "notify/a";
+    op.value = "not what was sealed";
+    REQUIRE(b.env->batch().add(std::move(op), true));
+    b.loop.advance(100ms);
+    CHECK_FALSE(b.values->get("notify/a"));
+    CHECK(b.env->load_failure().find("a value does not verify") != std::string::npos);
+}

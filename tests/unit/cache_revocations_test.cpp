@@ -122,6 +122,36 @@ TEST_CASE("revocations: one that reaches the disk at last no longer hides what i
     }
 }
 
+TEST_CASE("revocations: one that the queue had no room for is said to have failed, holds, and is written later") {
+    Bench b;
+    b.offload->hold = true;
+    for (bool room = true; room;) {
+        WriteOp op;
+        op.kind = WriteOp::Kind::erase;
+        op.db = kValues;
+        op.key = std::to_string(b.env->batch().health().queued);
+        room = b.env->batch().add(std::move(op));
+    }
+    CHECK_FALSE(b.revoke('a'));
+    CHECK_FALSE(b.purge(kLogin));
+    const std::uint64_t asked = b.revocations->epoch();
+    CHECK(b.hidden('a', asked));
+    CHECK(b.hidden('b', asked));
+    b.offload->hold = false;
+    b.offload->release();
+    b.loop.advance(1s, 10ms);
+    b.revocations->sweep(b.loop.now().wall);
+    b.loop.advance(1s, 10ms);
+    for (int run = 0; run < 2; ++run, b.crash()) {
+        const std::uint64_t now = b.revocations->epoch();
+        CHECK(now > asked);
+        for (const char c : {'a', 'b'}) {
+            CHECK(b.hidden(c, asked));
+            CHECK_FALSE(b.hidden(c, now));
+        }
+    }
+}
+
 TEST_CASE("revocations: a later one that is durable lets later answers be seen, whatever became of the earlier") {
     Bench b;
     b.fault = EIO;

@@ -31,7 +31,8 @@ TEST_CASE("completion: the tree knows verbs, their words, options and whether th
     REQUIRE(on != nullptr);
     CHECK(has(on->options, "--reason"));
     for (const auto& option : on->options)
-        CHECK(option.takes_value == (option.text != "--fleet" && option.text != "--help"));
+        CHECK(option.takes_value == (option.text != "--fleet" && option.text != "--help" &&
+                                     option.text != "-h"));
     REQUIRE(at(tree, "explain") != nullptr);
     CHECK(has(at(tree, "explain")->positionals, "REQUEST_ID"));
 }
@@ -47,6 +48,13 @@ TEST_CASE("completion: each shell's script names every place of the tree, and an
         }
     }
     CHECK_FALSE(completion("tcsh", tree));
+    // An option that has a short name only, and what follows it is its value, no word of the path.
+    REQUIRE(at(tree, "journal tail") != nullptr);
+    CHECK(has(at(tree, "journal tail")->options, "-n"));
+    CHECK(completion("bash", tree)->find("|-n") != std::string::npos);
+    CHECK(completion("zsh", tree)->find("'-n:how many'") != std::string::npos);
+    CHECK(completion("fish", tree)->find(" -s n -r -d 'how many'") != std::string::npos);
+    CHECK(completion("json", tree)->find("\"-n\"") != std::string::npos);
     json::Document document;
     const auto lines = *completion("json", tree);
     CHECK(static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n')) == tree.size());

@@ -1,16 +1,21 @@
 // What a script sees of holdfastctl: exit codes and streams, against a real Unix socket.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <clocale>
 #include <filesystem>
+#include <sstream>
 
 #include "edge/admin_paths.h"
 #include "edge/ctl/exit_code.h"
+#include "tests/support/config_folder.h"
 #include "tests/support/ctl_run.h"
 #include "tests/support/scripted_admin.h"
 
 using namespace holdfast;
 using namespace holdfast::ctl;
+using holdfast::support::ConfigFolder;
 using holdfast::support::Ran;
 using holdfast::support::run_ctl;
 using holdfast::support::ScriptedAdmin;
@@ -83,6 +88,39 @@ TEST_CASE("ctl: a node that does not answer in time is 5") {
     CHECK(ran.code == kTimedOut);
     CHECK(ran.err == "holdfastctl: no answer within 150ms\n");
     CHECK(MonoClock::read() - began < 3s);
+}
+
+TEST_CASE("ctl: of an order that was not answered in time it is said that it may be carried out") {
+    for (const std::vector<std::string>& order :
+         {std::vector<std::string>{"degrade", "on", "--reason", "x"}, {"circuit", "open"}, {"drain"},
+          {"upstream", "restore", "http://x", "--reason", "x"}, {"cache", "revoke", "--subject", "s"}}) {
+        INFO(order[0]);
+        ScriptedAdmin node({"hang"});
+        std::vector<std::string> all = order;
+        all.insert(all.end(), {"--timeout", "100ms"});
+        const auto ran = ask(node, all);
+        CHECK(ran.code == kTimedOut);
+        CHECK(ran.err.find("it may be carried out all the same") != std::string::npos);
+    }
+    ScriptedAdmin node({refusal(504)});
+    CHECK(ask(node, {"circuit", "open", "--fleet", "--reason", "x"}).err.find("may be carried out") !=
+          std::string::npos);
+}
+
+TEST_CASE("ctl: a folder in the place of a file is named") {
+    const std::string folder = std::filesystem::temp_directory_path();
+    const ConfigFolder files;
+    const auto request = files.write("r.json", R"({"method":"GET","target":"/","host":"h"})");
+    for (const std::vector<std::string>& args :
+         {std::vector<std::string>{"policy", "test", folder},
+          {"keys", "sign", folder, "--secret-file", request, "--id", "app"},
+          {"keys", "verify", folder, "--secret-file", request},
+          {"keys", "verify", request, "--secret-file", folder}}) {
+        INFO(args[0] << args[1]);
+        const auto ran = run_ctl(args);
+        CHECK(ran.code == kWrongUsage);
+        CHECK(ran.err == "holdfastctl: " + folder + " cannot be read: Is a directory\n");
+    }
 }
 
 TEST_CASE("ctl: a socket that may not be opened is 4") {
@@ -262,4 +300,66 @@ TEST_CASE("ctl: colour is for terminals") {
     terminal.colour = false;
     const auto plain = run_ctl({"status", "--socket", node.path()}, terminal).out;
     CHECK(plain.find("\x1b[32m") == std::string::npos);
+}
+
+TEST_CASE("ctl: the screen is cleared only to be watched, and no reason is cut to the terminal's width") {
+    REQUIRE(std::setlocale(LC_CTYPE, "C.UTF-8") != nullptr);
+    const std::string why = "the file /etc/holdfast/holdfast.toml has a key that no node knows, node.nmae, in line 2 "
+                            "and 中心熔断 in line 3";
+    const std::string status = R"({"verdict":"impaired","summary":"the last reload failed",)"
+                               R"("config":{"generation":1,"lastReloadSuccessful":false,"failure":")" +
+                               why + R"("},"events":[{"time":"2026-01-02T03:04:05.678Z","kind":"config","text":")" +
+                               why + R"("}]})";
+    ScriptedAdmin node({ScriptedAdmin::answer(200, status), ScriptedAdmin::answer(200, status)});
+    Console::Options terminal;
+    terminal.terminal = true;
+    terminal.width = 80;
+    const std::string out = run_ctl({"status", "--socket", node.path()}, terminal).out;
+    INFO(out);
+    CHECK(out.find('\x1b') == std::string::npos);
+    std::istringstream in(out);
+    for (std::string line; std::getline(in, line);)  // wide characters count twice on a terminal, and three bytes here
+        CHECK(line.size() <= 80 + 4 * 2);
+    std::string words;
+    for (const char c : out)
+        if (c != ' ' && c != '\n') words += c;
+    std::string wanted;
+    for (const char c : why)
+        if (c != ' ') wanted += c;
+    CHECK(words.find("thelastreloadFAILED") != std::string::npos);
+    std::size_t n = 0;
+    for (std::size_t at = words.find(wanted); at != std::string::npos; at = words.find(wanted, at + 1)) ++n;
+    CHECK(n == 2);
+    const std::string plain = run_ctl({"status", "--socket", node.path()}).out;
+    CHECK(plain.find(why) != std::string::npos);
+    std::setlocale(LC_CTYPE, "C");
+}
+
+TEST_CASE("ctl: all that is known of a circuit is shown at any width") {
+    const std::string circuit =
+        R"({"circuits":[{"upstream":"central","state":"closed","sinceSeconds":12,"reason":"operator","forced":"close",)"
+        R"("forcedRemainingSeconds":14000,"window":{"calls":33,"failures":33,"failureRate":100,"slow":0,"slowRate":0,)"
+        R"("subjects":33,"connectFailures":7}}]})";
+    ScriptedAdmin node({ScriptedAdmin::answer(200, circuit)});
+    Console::Options terminal;
+    terminal.terminal = true;
+    terminal.width = 80;
+    const std::string out = run_ctl({"circuit", "show", "--socket", node.path()}, terminal).out;
+    INFO(out);
+    CHECK(out.find("close (3h53m)") != std::string::npos);
+    CHECK(out.find("33 calls, 33 failed (100%), 0 slow (0%), 33 subjects, 7 connect failures in a row") !=
+          std::string::npos);
+}
+
+TEST_CASE("ctl: who follows the journal ends when the reader of the pipe has gone") {
+    ScriptedAdmin node({ScriptedAdmin::answer(200, ""), ScriptedAdmin::answer(200, "")});
+    int pipe[2];
+    REQUIRE(::pipe(pipe) == 0);
+    std::FILE* out = ::fdopen(pipe[1], "w");
+    ::close(pipe[0]);
+    Console console(out, stderr, {});
+    CHECK(run({"journal", "tail", "--follow", "--socket", node.path()}, console) == kRefused);
+    CHECK(console.reader_gone());
+    CHECK(node.asked().size() == 1);
+    std::fclose(out);
 }

@@ -195,3 +195,51 @@ TEST_CASE("keys: what sign makes, verify accepts, exit codes say which") {
     CHECK(run_ctl({"keys", "verify", folder.write("bad", "{"), "--secret-file", secret}).code == kWrongUsage);
     CHECK(run_ctl({"keys", "sign", file, "--secret-file", secret, "--id", "a b"}).code == kWrongUsage);
 }
+
+TEST_CASE("keys: without a file of the secret it is that of the caller in the node's configuration") {
+    const ConfigFolder folder;
+    const auto file = folder.write("r.json", R"({"method":"GET","target":"/v1/verifications/o-1","host":"h"})");
+    const auto config_of = [&folder](const std::string& callers) {
+        return folder.write("c.toml", "[node]\ndata_dir = \"data\"\n[listen]\naddress = \"127.0.0.1:0\"\n"
+                                      "[cache]\nkey_file = \"k\"\n[scene.LOGIN]\ndegrade = []\n"
+                                      "[[upstream.endpoint]]\nurl = \"http://127.0.0.1:1\"\n" + callers);
+    };
+    const auto caller = [](const std::string& id, const std::string& more = {}) {
+        return "[[credential]]\nid = \"" + id + "\"\nsecret_file = \"s-" + id + "\"\nscenes = [\"LOGIN\"]\n" + more;
+    };
+    folder.write("k", std::string(32, 'k'));
+    folder.write("s-app", kSecret + "\n");
+    folder.write("s-other", "another secret altogether\n");
+    const auto one = config_of(caller("app"));
+    const auto made = run_ctl({"keys", "sign", file, "--config", one, "--at", "1795400000", "--json"});
+    INFO(made.err);
+    REQUIRE(made.code == kDone);
+    CHECK(made.out.find("SecretId=app,") != std::string::npos);
+    CHECK(made.out.find(kSecret) == std::string::npos);
+    json::Document document;
+    const auto root = document.parse(made.out);
+    REQUIRE(root);
+    std::string request = R"({"method":"GET","target":"/v1/verifications/o-1","host":"h","headers":{)";
+    for (auto h = (*root)["headers"].first(); h; h = h.next())
+        request += (h.key() == "Authorization" ? "\"" : ",\"") + std::string(h.key()) + "\":\"" +
+                   std::string(*h.text()) + "\"";
+    const auto signed_file = folder.write("signed.json", request + "}}");
+    const auto verify = [&](const std::string& config) {
+        return run_ctl({"keys", "verify", signed_file, "--config", config, "--at", "1795400001"});
+    };
+    CHECK(verify(one).code == kDone);
+    const auto two = config_of(caller("other") + caller("app"));
+    CHECK(verify(two).code == kDone);
+    const auto who = run_ctl({"keys", "sign", file, "--config", two});
+    CHECK(who.code == kWrongUsage);
+    CHECK(who.err == "holdfastctl: who signs? --id is one of: other, app; or give --secret-file\n");
+    // The other active secret of a rotation counts as well.
+    folder.write("s-app", "the secret of after the rotation\n");
+    folder.write("s-before", kSecret + "\n");
+    CHECK(verify(config_of(caller("app"))).code == kRefused);
+    CHECK(verify(config_of(caller("app", "previous_secret_file = \"s-before\"\n"))).code == kDone);
+    CHECK(verify(config_of(caller("other"))).code == kWrongUsage);
+    const auto none = verify(folder.file("none.toml"));
+    CHECK(none.code == kWrongUsage);
+    CHECK(none.err.find("or give --secret-file") != std::string::npos);
+}

@@ -62,3 +62,21 @@ TEST_CASE("top: -b prints page after page without a terminal, and ends with the 
     CHECK(piped.code == kWrongUsage);
     CHECK(piped.err.find("use -b") != std::string::npos);
 }
+
+TEST_CASE("top: a terminal of a type that nobody knows is named") {
+    const char* kept = std::getenv("TERM");
+    const std::string before = kept == nullptr ? "" : kept;
+    Console::Options terminal;
+    terminal.terminal = true;
+    const auto said = [&terminal] {
+        ScriptedAdmin node({ScriptedAdmin::answer(200, kStatus)});
+        const auto ran = run_ctl({"top", "--socket", node.path()}, terminal);
+        CHECK(ran.code == kWrongUsage);
+        return ran.err;
+    };
+    ::setenv("TERM", "no-such-type", 1);
+    CHECK(said().find("\"no-such-type\"") != std::string::npos);
+    ::unsetenv("TERM");
+    CHECK(said().find("TERM is not set") != std::string::npos);
+    if (kept != nullptr) ::setenv("TERM", before.c_str(), 1);
+}

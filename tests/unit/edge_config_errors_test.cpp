@@ -1,6 +1,7 @@
 // Bad configurations and exactly what an operator reads about them.
 #include <catch2/catch.hpp>
 
+#include "edge/base/bytes.h"
 #include "edge/config.h"
 #include "edge/config_check.h"
 #include "tests/support/config_folder.h"
@@ -284,7 +285,7 @@ TEST_CASE("config errors: what works but is hardly meant is a warning") {
     REQUIRE(outcome.config);
     REQUIRE(outcome.warnings.size() == 1);
     CHECK(outcome.warnings[0].message ==
-          "limits.connections and upstream.connections need 10832 descriptors, the process may open 1024");
+          "limits.connections and upstream.connections need 11040 descriptors, the process may open 1024");
 }
 
 TEST_CASE("config errors: a hundred are shown, the rest is counted") {
@@ -309,5 +310,90 @@ TEST_CASE("config errors: addresses to listen on") {
           "[127.0.0.1]:80", "[]:80", "host:80", "1.2.3:80", "127.0.0.1:65536", " 127.0.0.1:80"}) {
         INFO(bad);
         CHECK_FALSE(parse_listen_address(bad));
+    }
+}
+
+TEST_CASE("config errors: two listeners that cannot both have their address") {
+    const auto with = [](const std::string& listen, const std::string& admin) {
+        return first(said("", shortest_with("127.0.0.1:0\"", listen + "\"\ncertificate = \"c\"\nkey = \"k\"") +
+                                  "[admin]\nlisten = \"" + admin + "\"\n"));
+    };
+    for (const auto& [listen, admin] : {std::pair{"127.0.0.1:8443", "127.0.0.1:8443"},
+                                        {"0.0.0.0:9464", "127.0.0.1:9464"},
+                                        {"127.0.0.1:9464", "0.0.0.0:9464"},
+                                        {"[::1]:9464", "[::]:9464"},
+                                        {"[::]:9464", "[0:0::1]:9464"}}) {
+        INFO(listen << " " << admin);
+        CHECK(with(listen, admin) == std::string("f:17:10: error: admin.listen \"") + admin +
+                                         "\" and listen.address \"" + listen + "\" overlap");
+    }
+    // An IPv6 listener takes no IPv4 connections, so these stand beside each other. Port 0 is any that is free.
+    for (const auto& [listen, admin] : {std::pair{"127.0.0.1:8443", "127.0.0.2:8443"},
+                                        {"0.0.0.0:9464", "127.0.0.1:9465"},
+                                        {"0.0.0.0:0", "0.0.0.0:0"},
+                                        {"[::]:9464", "127.0.0.1:9464"},
+                                        {"0.0.0.0:9464", "[::1]:9464"},
+                                        {"[::1]:9464", "[::2]:9464"}}) {
+        INFO(listen << " " << admin);
+        CHECK(with(listen, admin).empty());
+    }
+    CHECK(first(said("", shortest_with("127.0.0.1:0", "127.0.0.1:9464"))) ==  // its default
+          "f:2:11: error: admin.listen \"127.0.0.1:9464\" and listen.address \"127.0.0.1:9464\" overlap");
+}
+
+TEST_CASE("config errors: an excerpt shows no secret, wherever in its line one stands") {
+    const std::string alipay = "alipay = { app_id = \"20210\", private_key = \"MIIsecret\" }";
+    for (const std::string& lines : {
+             "[upstream]\nunknown = 1, kind = \"alipay\", " + alipay + "\n",
+             "[upstream]\n" + alipay + "\n",
+             "upstream = { kind = \"alipay\", deadline = \"3s\", " + alipay + " }\n",
+             std::string("upstream.alipay.private_key = \"MIIsecret\"\n"),
+             std::string("[upstream.alipay]\n\"private_key\" = 'MIIsecret'\n"),
+             std::string("[upstream.alipay]\nprivate_key = MIIsecret\n"),
+             std::string("[upstream.alipay]\nprivate_key = \"\"\"\nMIIsecret\nMIIsecret\\q\"\"\"\n"),
+             std::string("[upstream.alipay]\nprivate_key = \x27\x27\x27\nx = \"MIIsecret\n"),
+             std::string("[notes]\ncredentials = [{ id = \"a\", secret = \"MIIsecret\" }]\n"),
+             std::string("[notes]\nlist = [{ id = \"a\", secret = \"MIIsecret\" }, 5]\n"),
+             std::string("[notes]\na = \"}\", token = \"MIIsecret\", b = 1\n"),
+             std::string("[secrets]\napp = \"MIIsecret\"\n"),
+             std::string("[cache]\nkey = \"MIIsecret\"\n"),
+             std::string("cache.key = \"MIIsecret\"\n"),
+             std::string("cache = { key = \"MIIsecret\", key_file = \"cache.key\" }\n"),
+             std::string("[gateway]\nsigning_key = \"MIIsecret\"\n"),
+         }) {
+        const std::string text = said(lines);
+        INFO(lines << "\n" << text);
+        CHECK_FALSE(text.empty());
+        CHECK(text.find("MIIsecret") == std::string::npos);
+    }
+    // What stands beside it is still of help, and so are the names of files.
+    CHECK(said("[upstream]\nunknown = { app_id = \"20210\", private_key = \"MIIsecret\", after = 1 }\n")
+              .find("15 | unknown = { app_id = \"20210\", private_key = ..., after = 1 }\n") != std::string::npos);
+    CHECK(said("[gateway]\nsigning_key_file = 5\n").find("15 | signing_key_file = 5\n") != std::string::npos);
+    CHECK(said("", shortest_with("[node]", "key = \"key.pem\"\n[node]")).find("3 | key = \"key.pem\"\n") !=
+          std::string::npos);
+    CHECK(said("[limits]\nconnections = 5, # secret = no\n").find("15 | connections = 5, #...\n") != std::string::npos);
+    // The caret still stands below what is meant.
+    CHECK(said("[upstream]\nalipay = { private_key = \"MIIsecret\", app_id = 5 }\n")
+              .find("15 | alipay = { private_key = ...        , app_id = 5 }\n     | " + std::string(47, ' ') +
+                    "^\n") != std::string::npos);
+}
+
+TEST_CASE("config errors: nothing of a file reaches the terminal as a control") {
+    for (const char* lines : {"[limits]\nbody_bytes = \"\xc2\x9b"
+                              "31m\"\n",
+                              "[limits]\n\"\xc2\x9b"
+                              "31m\" = 1\n",
+                              "[node]\nregion = \"\x9b"
+                              "31m\"\n",
+                              "[limits]\nconnections = \"\xff\xfe\n",
+                              "[scene.\"\xc2\x9b"
+                              "2J\"]\ndegrade = [\"\xc2\x9b"
+                              "2J\"]\n",
+                              "[limits]\nconnections = \x1b]0;x\x07\n"}) {
+        const std::string text = said(lines);
+        CHECK_FALSE(text.empty());
+        CHECK(is_utf8(text));
+        for (const char* bad : {"\xc2\x9b", "\x9b", "\x1b", "\x07", "\xff"}) CHECK(text.find(bad) == std::string::npos);
     }
 }

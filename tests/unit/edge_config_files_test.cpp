@@ -1,7 +1,10 @@
 // Files that a configuration names, and the file itself, when they cannot serve.
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 
 #include "edge/config.h"
 #include "tests/support/config_folder.h"
@@ -37,6 +40,17 @@ std::string said_about(const ConfigOutcome& outcome, const ConfigFolder& folder)
     return text;
 }
 
+// The exit status of a shell that runs it.
+int done(const std::string& command) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
+        std::_Exit(127);
+    }
+    int status = -1;
+    return ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 }  // namespace
 
 TEST_CASE("config errors: secrets and keys that cannot serve") {
@@ -51,11 +65,46 @@ TEST_CASE("config errors: secrets and keys that cannot serve") {
           "holdfast.toml:10:12: error: cache.key_file: cache.key has 33 bytes\n"
           "  10 | key_file = \"cache.key\"\n"
           "     |            ^\n"
-          "  expected exactly 32 bytes, a final newline counted\n"
-          "  head -c 32 /dev/urandom > cache.key\n");
+          "  expected exactly 32 bytes: the last one is a newline, as editors add it\n"
+          "  truncate -s 32 cache.key\n");
     std::filesystem::remove(folder.file("app.secret"));
     CHECK(first(said_about(folder.load(ConfigFolder::shortest()), folder)) ==
           "holdfast.toml:7:15: error: credential[0].secret_file: app.secret: No such file or directory");
+}
+
+TEST_CASE("config errors: what is suggested for a key of another size overwrites no file, run as it stands") {
+    const ConfigFolder folder;
+    // Too long, too short, empty, another secret, and one byte too many that is no newline.
+    for (const std::string& bytes : {std::string(64, 'k'), std::string(31, 'k'), std::string(),
+                                     std::string("a secret of somebody else\n"), std::string(33, 'k')}) {
+        folder.write("cache.key", bytes);
+        folder.write("cache.key.new", "begun already");
+        const auto outcome = folder.load(ConfigFolder::shortest());
+        REQUIRE(outcome.errors.size() == 1);
+        const std::string& suggestion = outcome.errors[0].suggestion;
+        INFO(suggestion);
+        CHECK(suggestion.find("lost") != std::string::npos);
+        CHECK(suggestion.find("> " + folder.file("cache.key.new-2")) != std::string::npos);
+        const auto begin = suggestion.find('('), end = suggestion.find(')');
+        REQUIRE(end < suggestion.size());
+        const std::string command = suggestion.substr(begin, end + 1 - begin);
+        CHECK(done(command) == 0);
+        CHECK(std::filesystem::file_size(folder.file("cache.key.new-2")) == 32);
+        CHECK(done(command + " 2>/dev/null") != 0);  // it is there by now
+        std::filesystem::remove(folder.file("cache.key.new-2"));
+        CHECK(std::filesystem::file_size(folder.file("cache.key")) == bytes.size());
+        CHECK(std::filesystem::file_size(folder.file("cache.key.new")) == 13);
+    }
+}
+
+TEST_CASE("config errors: a name that a shell would take apart is quoted where it is suggested") {
+    const ConfigFolder folder;
+    folder.write("it's a key", std::string(32, 'k') + "\n");
+    const auto outcome = folder.load(shortest_with("cache.key", "it's a key"));
+    REQUIRE(outcome.errors.size() == 1);
+    CHECK(outcome.errors[0].suggestion.starts_with("truncate -s 32 '"));
+    CHECK(done(outcome.errors[0].suggestion) == 0);
+    CHECK(folder.load(shortest_with("cache.key", "it's a key")).config);
 }
 
 TEST_CASE("config errors: a secret that everybody can read is a warning") {
@@ -118,4 +167,24 @@ TEST_CASE("config errors: limits of the file itself") {
     for (std::size_t i = 0; i < kEndpointsMax; ++i)
         endpoints += "[[upstream.endpoint]]\nurl = \"https://h" + std::to_string(i) + "\"\n";
     CHECK(said(endpoints).find("error: too many [[upstream.endpoint]]\n") != std::string::npos);
+}
+
+TEST_CASE("config errors: a log that the node could not open when it starts") {
+    const ConfigFolder folder;
+    folder.write("app.log", "");
+    const auto with = [&folder](const std::string& key, const std::string& name) {
+        return said_about(
+            folder.load(ConfigFolder::shortest() + "[log]\n" + key + " = \"" + folder.file(name) + "\"\n"), folder);
+    };
+    CHECK(with("access", "access.log").empty());
+    CHECK(with("access", "app.log").empty());
+    CHECK(first(with("access", "nowhere/access.log")) ==
+          "holdfast.toml:15:10: error: log.access: the folder nowhere: No such file or directory");
+    CHECK(first(with("access", "app.log/access.log")) ==
+          "holdfast.toml:15:10: error: log.access: the folder app.log: is not a folder");
+    CHECK(first(with("access", ".")) == "holdfast.toml:15:10: error: log.access: . is not a file");
+    CHECK(first(with("file", ".")) == "holdfast.toml:15:8: error: log.file: . is not a file");
+    CHECK(first(with("file", "app.log/ops.log")) ==
+          "holdfast.toml:15:8: error: log.file: the folder app.log: is not a folder");
+    CHECK(with("file", "nowhere/ops.log").empty());  // that folder is made
 }

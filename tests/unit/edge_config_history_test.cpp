@@ -67,6 +67,14 @@ TEST_CASE("config history: the previous one is the newest that differs, and a he
     CHECK(history.newest()->generation == 39);
 }
 
+TEST_CASE("config history: where it has no folder nothing is held, and there is nothing to release") {
+    const ConfigFolder folder;
+    CHECK(ConfigHistory(folder.file("config")).release());
+    folder.write("config", "no folder");
+    CHECK(ConfigHistory(folder.file("config")).release());
+    CHECK_FALSE(ConfigHistory(folder.file("config")).hold({1, WallTime{}, "uid 0", "bad limits"}));
+}
+
 TEST_CASE("config boot: a hold stands over the file, also a broken one, without it the file decides") {
     const ConfigFolder folder;
     const std::string good = "[limits]\nconnections = 5\n" + ConfigFolder::shortest();

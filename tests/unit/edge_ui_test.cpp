@@ -96,6 +96,8 @@ TEST_CASE("ui: the page and the JSON say the same, in the same places") {
     CHECK(html.find("<b>0.2/s</b>") != std::string::npos);
     CHECK(html.find("tries again in 7s") != std::string::npos);
     CHECK(html.find("votes for open: 1 of 2 needed, 3 live nodes") != std::string::npos);
+    for (const Chart& chart : model.charts)
+        CHECK(html.find("role=\"img\" aria-label=\"" + escaped(chart.title) + "\"") != std::string::npos);
     CHECK(html.find("data-empty=\"this node stands alone\"") != std::string::npos);
     CHECK(html.find("<td>word</td><td>word</td><td>open</td><td>yes</td>") != std::string::npos);
     CHECK(html.find("http-equiv=\"refresh\"") != std::string::npos);

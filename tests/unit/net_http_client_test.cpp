@@ -166,6 +166,28 @@ TEST_CASE("http client: an answer before the request is sent is refused") {
     CHECK_FALSE(p.client->usable());
 }
 
+TEST_CASE("http client: an answer that begins before the request is sent is refused, an interim one is not") {
+    for (const bool interim : {false, true}) {
+        Pair p;
+        p.server->pause();
+        const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16777216\r\n\r\n";
+        const std::string body(16 << 20, 'b');
+        std::string out;
+        p.client->send({head, body}, [&](const Result<HttpResponse>& r) { out = r ? "answered" : r.error().detail; });
+        p.server->write(interim ? "HTTP/1.1 100 Continue\r\n\r\n" : "HTTP/1.1 200 OK\r\n");
+        p.idle(20ms);
+        CHECK(out.empty());
+        p.server->resume();
+        REQUIRE(p.until([&] { return p.events.received.size() == head.size() + body.size(); }));
+        p.server->write(interim ? "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" : "Content-Length: 0\r\n\r\n");
+        REQUIRE(p.until([&] { return !out.empty(); }));
+        INFO(out);
+        CHECK((out.find("before the request was sent") != std::string::npos) == !interim);
+        CHECK((out == "answered") == interim);
+        CHECK(p.client->usable() == interim);
+    }
+}
+
 TEST_CASE("http client: a 2xx body is streamed without a limit, others are collected") {
     Pair p;
     std::string seen;

@@ -332,10 +332,11 @@ TEST_CASE("http request: one well-formed Host") {
                           {"GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n", 400, kHostReason}};
     for (const char* host :
          {"",     "a b", "a/b",   "u@a",    "a,b",    "a:",  "a:x", "a:65536", "a:123456", "a:1:2",
+          "[:::::::]", "[1.2.3.4]", "[::1%1]", "[1:2:3:4:5:6:7:8:9]",
           "[::1", "[]",  "[g::]", "[::1]x", "[::1]:", ":80", "a?b", "a#b",     "a%41",     "\xc3\xa4"})
         rows.push_back({"GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n", 400, kHostReason});
     check_rows(rows);
-    for (const char* host : {"a", "a.b-c_d", "127.0.0.1:8443", "[::1]", "[::1]:65535", "A:0"})
+    for (const char* host : {"a", "a.b-c_d", "127.0.0.1:8443", "[::1]", "[::1]:65535", "[::ffff:1.2.3.4]", "A:0"})
         CHECK(run("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n").status == 0);
     CHECK(run("GET / HTTP/1.0\r\n\r\n").status == 0);
 }

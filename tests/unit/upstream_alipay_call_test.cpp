@@ -77,6 +77,23 @@ TEST_CASE("alipay call: each trouble of the recorded table is asked again, and c
     CHECK(seen == kEvents.size());
 }
 
+TEST_CASE("alipay call: an answer with a portrait is read, one that is longer than any portrait is none") {
+    for (const std::size_t bytes : {std::size_t{1} << 20, std::size_t{3} << 20, kAlipayAnswerMax}) {
+        INFO(bytes);
+        AlipayBench b;
+        const std::string node =
+            R"({"code":"10000","passed":"T","alive_photo":")" + std::string(bytes, 'A') + R"("})";
+        answering(reply(200, av::answer(kVerifyNode, node)))(b);
+        b.begin();
+        AlipayBench::One one;
+        b.start(one, b.alipay_spec(1));
+        b.loop.run_for(11s);
+        REQUIRE(one.result);
+        CHECK(one.result->outcome.has_value() == (bytes < kAlipayAnswerMax));
+        CHECK(b.window().failures == (bytes < kAlipayAnswerMax ? 0 : one.result->attempts.size()));
+    }
+}
+
 TEST_CASE("alipay call: a client that leaves and a call that is shed here count for nothing") {
     AlipayBench b;
     b.options.pool.connections = 1;

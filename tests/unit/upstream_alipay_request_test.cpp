@@ -99,7 +99,25 @@ TEST_CASE("alipay request: a call holds the public parameters and the mapped fie
               .verify(sign_content(form, SignEmpty::keep, SignTypeField::keep), form.get("sign")));
 }
 
-TEST_CASE("alipay request: what is absent or empty is not sent") {
+TEST_CASE("alipay request: what is there and empty stays in the contents, and is no parameter of its own") {
+    constexpr std::string_view kEmpty =
+        R"({"orderNo":"O","scene":"","subject":"u","evidence":{"image":"/9j/AAE="},"attributes":{"certNo":"","n":7}})";
+    AlipaySettings s = av::settings();
+    s.request.fields = {{"a.no", "attributes.certNo"}, {"a.name", "attributes.certName"}, {"n", "attributes.n"},
+                        {"scene", "scene"}, {"user", "subject"}};
+    const auto form = parse_form(made(s, kEmpty).body);
+    REQUIRE(form);
+    CHECK(form->get("biz_content") == R"({"a":{"no":""},"scene":"","user":"u"})");
+    AlipaySettings file = av::settings("datadigital.fincloud.generalsaas.face.source.certify");
+    const AlipayRequest parts = made(file, kEmpty);
+    CHECK(parts.body.find("cert_type") != std::string::npos);
+    CHECK(parts.body.find("cert_no") == std::string::npos);
+    json::Document doc;
+    const auto none = doc.parse(R"({"orderNo":"O","evidence":{"image":""},"attributes":{"certNo":"1"}})");
+    CHECK_FALSE(alipay_request_v2(file, *none, kThen, "n"));
+}
+
+TEST_CASE("alipay request: what is absent is not sent") {
     const AlipayRequest r = made(av::settings(), R"({"orderNo":"O","scene":"LOGIN","subject":"u"})");
     CHECK(r.target.find("notify_url") == std::string::npos);
     CHECK(r.target.find("cert_sn") == std::string::npos);

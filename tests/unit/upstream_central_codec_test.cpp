@@ -57,11 +57,15 @@ TEST_CASE("central codec: whatever is not exactly an answer is refused") {
              "{\"outcome\":\"pass\",\"score\":1.01}",
              "{\"outcome\":\"pass\",\"score\":-0.1}",
              "{\"outcome\":\"pass\",\"score\":\"0.5\"}",
-             "{\"outcome\":\"pass\",\"score\":null}",
              "{\"outcome\":\"pass\",\"score\":NaN}",
              "{\"outcome\":\"pass\",\"score\":1e999}",
              "{\"outcome\":\"pass\",\"maxAgeSeconds\":-1}",
              "{\"outcome\":\"pass\",\"maxAgeSeconds\":1.5}",
+             "{\"outcome\":\"pass\",\"maxAgeSeconds\":600.5}",
+             "{\"outcome\":\"pass\",\"maxAgeSeconds\":31536000.5}",
+             "{\"outcome\":\"pass\",\"maxAgeSeconds\":1e300}",
+             "{\"outcome\":\"pass\",\"maxAgeSeconds\":-0.5}",
+             "{\"outcome\":\"pass\",\"maxAgeSeconds\":\"600\"}",
              "{\"outcome\":\"pass\",\"maxAgeSeconds\":31536001}",
              "{\"outcome\":\"pass\",\"maxAgeSeconds\":99999999999999999999}",
              "{\"outcome\":\"pass\",\"verificationId\":\"\"}",
@@ -83,6 +87,28 @@ TEST_CASE("central codec: whatever is not exactly an answer is refused") {
     }
     CHECK(parse(R"({"outcome":"pass","verificationId":")" + std::string(128, 'a') + "\"}"));
     CHECK_FALSE(parse(R"({"outcome":"pass","verificationId":")" + std::string(129, 'a') + "\"}"));
+}
+
+TEST_CASE("central codec: null is as good as absent where a field may be absent, and whole seconds may have a point") {
+    for (const char* field : {"score", "verificationId", "feature", "featureModel", "maxAgeSeconds"}) {
+        INFO(field);
+        const auto got = parse(std::string(R"({"outcome":"fail",")") + field + "\":null}");
+        REQUIRE(got);
+        CHECK(got->verdict == Verdict::fail);
+        CHECK_FALSE(got->score);
+        CHECK(got->verification_id.empty());
+        CHECK(got->feature.empty());
+        CHECK(got->feature_model.empty());
+        CHECK_FALSE(got->max_age);
+    }
+    for (const char* grant : {"600", "600.0", "6e2"}) {
+        INFO(grant);
+        const auto got = parse(std::string(R"({"outcome":"pass","maxAgeSeconds":)") + grant + "}");
+        REQUIRE(got);
+        CHECK(got->max_age == 600s);
+    }
+    CHECK(parse(R"({"outcome":"pass","maxAgeSeconds":31536000.0})")->max_age == kGrantMax);
+    CHECK(parse(R"({"outcome":"pass","maxAgeSeconds":0.0})")->max_age == 0s);
 }
 
 TEST_CASE("central codec: features have 64 to 1024 finite values") {

@@ -33,6 +33,17 @@ TEST_CASE("fleet circuit: a vote carries its evidence, and the node that makes t
     CHECK(b.state() == StateRecord{CircuitState::open, 2, "quorum", "n1", 0, 9});
 }
 
+TEST_CASE("fleet circuit: a quorum that waits for the jitter before its opening writes nothing else meanwhile") {
+    FleetBench b;
+    b.vote(0);
+    b.wait(2s);
+    b.node(1).own_opens();
+    CHECK_FALSE(b.node(1).machine.plan(b.now)); // its vote goes with the opening
+    b.now.mono += kOpenJitter;
+    b.node(1).does(Kind::open);
+    CHECK(b.state().state == CircuitState::open);
+}
+
 TEST_CASE("fleet circuit: opening fails when a vote is withdrawn, a node joins, or an override comes in between") {
     for (int between = 0; between < 5; ++between) {
         FleetBench b;
@@ -192,6 +203,66 @@ TEST_CASE("fleet circuit: the probe's lease bounds when a probe may start") {
     b.now.mono += 30ms;
     CHECK(m.mode(b.now.mono) == FleetMode::shared);
     CHECK_FALSE(m.probing(b.now.mono));
+}
+
+TEST_CASE("fleet circuit: the probe's lease is kept while its epoch is not durable yet, no longer than it lasts") {
+    FleetBench b;
+    b.open();
+    b.wait(1s);
+    b.node(0).does(Kind::vote);
+    b.wait(12s);
+    auto& m = b.node(0).machine;
+    REQUIRE(m.wants_probe_lease(b.now));
+    b.node(0).grant_probe();
+    const auto write = b.node(0).plan(Kind::half_open);
+    REQUIRE(write);
+    m.sent(*write, b.now);
+    m.answered(*write, b.store.txn(write->txn, b.now.mono), b.now);
+    CHECK_FALSE(m.probing(b.now.mono));
+    CHECK(m.probes_soon(b.now.mono));
+    CHECK(m.wants_probe_lease(b.now));
+    SECTION("then it probes") {
+        b.node(0).save();
+        CHECK(m.probing(b.now.mono));
+        CHECK_FALSE(m.probes_soon(b.now.mono));
+        CHECK(m.wants_probe_lease(b.now));
+    }
+    SECTION("a disk that hangs") {
+        b.now.mono += 5s;
+        m.node_lease().kept(b.now.mono, b.store.keep_alive(m.node_lease().id(), b.now.mono).ttl);
+        m.reading();
+        m.loaded(b.store.range("/holdfast/prod/", 500, b.now.mono), b.now.mono, b.now);
+        b.now.mono += 4900ms;
+        CHECK(m.wants_probe_lease(b.now));
+        b.now.mono += 30ms;
+        CHECK(m.mode(b.now.mono) == FleetMode::shared);
+        CHECK_FALSE(m.wants_probe_lease(b.now));
+    }
+}
+
+TEST_CASE("fleet circuit: what cannot be hung on a lease that the store does not know gives the lease up") {
+    FleetBench b;
+    b.open();
+    b.wait(1s);
+    b.node(0).does(Kind::vote);
+    b.wait(12s);
+    auto& m = b.node(0).machine;
+    REQUIRE(m.wants_probe_lease(b.now));
+    b.node(0).grant_probe();
+    const auto write = b.node(0).plan(Kind::half_open);
+    REQUIRE(write);
+    b.store.revoke(m.probe_lease().id(), b.now.mono);
+    b.node(0).commit(*write);
+    CHECK_FALSE(m.probe_lease().held());
+    CHECK(m.node_lease().held());
+    b.node(0).read();
+    b.store.revoke(m.node_lease().id(), b.now.mono);
+    b.node(0).read();
+    b.now.mono += 1s;
+    const auto enroll = b.node(0).plan(Kind::enroll);
+    REQUIRE(enroll);
+    CHECK_FALSE(b.node(0).commit(*enroll).succeeded);
+    CHECK(m.wants_node_lease());
 }
 
 TEST_CASE("fleet circuit: a reload's try limit bounds the probes under way, its wait the round that follows") {

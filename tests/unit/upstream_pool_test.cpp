@@ -119,7 +119,8 @@ TEST_CASE("pool: idle connections are bounded, retire with age and idleness, and
     pool.give_back(make());
     CHECK(pool.idle() == 2);
     CHECK(*net.closed[2]);
-    auto taken = pool.take_idle();
+    loop.run_for(Pool::kRest);
+    auto taken = pool.take_idle(); // the newest that has rested
     CHECK(taken.reused);
     CHECK(pool.idle() == 1);
     loop.run_for(30s);

@@ -1,0 +1,59 @@
+// What a peer of a TlsStream sends that is no application data: how much of it is borne, and how it is told apart.
+#include <utility>
+
+#include "edge/net/tls.h"
+#include "edge/net/tls_bio.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kLookBytes = 4096;  // of ciphertext that silent() takes at a time,
+constexpr int kLooksMax = 8;              // and as often
+constexpr int kMessageRecords = 16;       // records that one message of TLS itself costs as much as
+
+}  // namespace
+
+// Called by OpenSSL for each record that it reads, and for each message in one.
+void TlsStream::on_message(int written, int, int type, const void* bytes, std::size_t size, SSL*, void* self) {
+    auto& stream = *static_cast<TlsStream*>(self);
+    if (written != 0 || !stream.ready_) return;
+    TlsShare& share = tls_share();
+    if (type == SSL3_RT_HEADER) --share.records;
+    if (type == SSL3_RT_HANDSHAKE && size > 0) {
+        share.records -= kMessageRecords;
+        if (*static_cast<const unsigned char*>(bytes) == SSL3_MT_CLIENT_HELLO)
+            stream.abuse_ = "the client wants to negotiate anew";
+        else if (++stream.messages_ > kMessagesMax)
+            stream.abuse_ = "too many messages of TLS itself";
+    }
+    if (share.records < 0 || stream.abuse_ != nullptr) share.over = true;
+}
+
+bool TlsStream::silent() {
+    if (!ready_ || failed_ || ended_ || !kept_.empty()) return false;
+    char raw[kLookBytes];
+    for (int i = 0; i < kLooksMax; ++i) {
+        if (input_at_hand() && !digest()) return false;
+        const std::ptrdiff_t size = inner_->take_unread(raw, sizeof raw);
+        if (size <= 0) return size == 0;
+        in_ = {raw, static_cast<std::size_t>(size)};
+    }
+    in_ = {};
+    return false;
+}
+
+// Works off what is at hand without handing anything over; false when that was not possible.
+bool TlsStream::digest() {
+    char byte = 0;
+    forget_openssl_errors();
+    tls_share() = {kRecordsPerTurn, false};
+    const int size = SSL_peek(ssl_.get(), &byte, 1);
+    const int error = size > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), size);
+    flush();
+    in_ = {};
+    forget_openssl_errors();
+    return error == SSL_ERROR_WANT_READ && !std::exchange(tls_share().over, false) &&
+           SSL_has_pending(ssl_.get()) == 0;
+}
+
+}  // namespace holdfast

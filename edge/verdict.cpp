@@ -1,0 +1,113 @@
+#include "edge/verdict.h"
+
+#include <vector>
+
+#include "edge/config_reloader.h"
+#include "edge/fleet_views.h"
+#include "edge/node.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kScenesNamed = 8;  // in the verdict's line; the others are in the list of overrides
+constexpr Nanos kFullSaid = 10s;         // after a caller was refused for want of room for nonces
+
+std::string span_text(Nanos span) {
+    const auto whole = std::chrono::duration_cast<Seconds>(span + 500ms).count();
+    if (whole < 60) return fmt::format("{}s", whole);
+    if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
+    return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+    std::string out;
+    for (const std::string& part : parts) out.append(out.empty() ? "" : "; ").append(part);
+    return out;
+}
+
+// The orders of operators that say how requests are answered; empty: none.
+std::string standing_orders(Node& node, Now now) {
+    std::string scenes;
+    std::size_t n = 0;
+    for (const Override& one : node.parts().overrides.all(now)) {
+        if (one.scope.kind != Scope::Kind::scene || one.mode == Mode::automatic || ++n > kScenesNamed) continue;
+        scenes += fmt::format("{}{} ({})", scenes.empty() ? "" : ", ", one.scope.scene, name(one.mode));
+    }
+    if (n > kScenesNamed) scenes += fmt::format(" and {} more", n - kScenesNamed);
+    const Override* whole = node.parts().overrides.mode_order("", now);
+    if (whole == nullptr && n == 0) return {};
+    std::string out = "an operator's order stands";
+    if (whole != nullptr) out += fmt::format(": {}", name(whole->mode));
+    if (n > 0) out += fmt::format("{} for {} {}", whole != nullptr ? ";" : "", n > 1 ? "scenes" : "scene", scenes);
+    return out;
+}
+
+// The order that holds the circuit, of this node or of its fleet; empty: none.
+std::string circuit_order(Node& node, Now now) {
+    if (const Override* order = node.parts().overrides.force_order(now))
+        return fmt::format("an operator's order holds the circuit {} for {} more", name(order->force),
+                           span_text(order->remaining(now)));
+    if (node.membership() == nullptr) return {};
+    const FleetStatus fleet = node.membership()->status();
+    if (fleet.order != FleetOrder::open && fleet.order != FleetOrder::closed) return {};
+    return fmt::format("an order to the fleet holds the circuit {} for {} more", name(fleet.order),
+                       span_text(fleet.order_left));
+}
+
+// What the circuit means for callers, and who holds it. An order of how to answer decides before it does.
+std::string circuit_text(Node& node, Now now) {
+    const CircuitView view = node.parts().upstream.circuit().view(now);
+    std::string out = circuit_order(node, now);
+    if (node.parts().overrides.mode_order("", now) != nullptr) return out;
+    std::string effect;
+    if (view.state == CircuitState::open) effect = "circuit open: answers come from the ladder";
+    if (view.state == CircuitState::half_open) effect = "circuit half-open: probing the centre";
+    if (view.state == CircuitState::closed && !out.empty() && view.window.failures > 0)
+        effect = fmt::format("{} of the last {} calls failed", view.window.failures, view.window.calls());
+    return out + (out.empty() || effect.empty() ? "" : "; ") + effect;
+}
+
+// What should not be so, whatever operators have ordered and whatever the centre does.
+std::vector<std::string> troubles(Node& node, Now now) {
+    std::vector<std::string> out;
+    const Parts& parts = node.parts();
+    const StorageHealth health = parts.storage.health();
+    if (!health.sound)
+        out.push_back("state/ is not sound (" + health.unsound_reason + "): no cached pass, no provisional");
+    for (const PartHealth* part : {&health.cache, &health.state, &health.journal, &health.evidence})
+        if (!part->ok) out.push_back("storage: " + part->reason);
+    const std::optional<MonoTime> full = parts.nonces.full_at();
+    if (parts.nonces.size() >= parts.nonces.capacity() || (full && now.mono - *full < kFullSaid))
+        out.emplace_back("auth.nonces is full: callers get 503");
+    if (!parts.clock_trusted) out.emplace_back("the clock is not synchronised: no cached pass");
+    if (node.reloader != nullptr) {
+        const ConfigReloader::Status& reload = node.reloader->status();
+        if (!reload.last_ok)
+            out.push_back(fmt::format("the last reload failed: generation {} stays", node.config().generation));
+        if (!reload.remote_problem.empty()) out.emplace_back("the remote configuration is not in force");
+    }
+    return out;
+}
+
+}  // namespace
+
+NodeVerdict verdict_of(Node& node) {
+    const Now now = node.loop().now();
+    if (node.draining()) return {"draining", "draining: no new requests"};
+    std::vector<std::string> all = troubles(node, now);
+    std::string_view word = all.empty() ? "ok" : "impaired";
+    for (std::string text : {standing_orders(node, now), circuit_text(node, now)}) {
+        if (text.empty()) continue;
+        if (word == "ok") word = "degraded";
+        all.push_back(std::move(text));
+    }
+    if (all.empty()) all.emplace_back("live");
+    // A node that has lost its fleet serves on its own; somebody should look, and it is never said without the reason.
+    if (std::string alone = autonomy(node); !alone.empty()) {
+        if (word == "ok") word = "impaired";
+        all.push_back(std::move(alone));
+    }
+    return {word, joined(all)};
+}
+
+}  // namespace holdfast

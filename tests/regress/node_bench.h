@@ -1,0 +1,34 @@
+// Orders and plans for tests of one whole node in simulated time.
+// Each waits until what it orders stands.
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include "edge/operators.h"
+#include "tests/sim/one_node.h"
+
+namespace holdfast::sim {
+
+inline void degrade(OneNode& one, Mode mode = Mode::degraded, const std::string& scene = {}) {
+    bool stands = false;
+    Operators(one.node(), "test").degrade(mode, scene, 1h, "test", [&stands](Result<void> done) {
+        stands = done.has_value();
+    });
+    REQUIRE(one.until([&stands] { return stands; }));
+}
+
+inline void plan(OneNode& one, const std::function<void(CentrePlan&)>& change) {
+    CentrePlan next = one.central.plan();
+    next.fail_percent = next.review_percent = 0;
+    change(next);
+    one.central.apply(next);
+}
+
+// Of a configuration's text, once.
+inline void exchange(std::string& text, const std::string& from, const std::string& to) {
+    const auto at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, from.size(), to);
+}
+
+}  // namespace holdfast::sim

@@ -1,0 +1,204 @@
+// Orders whose recorded answer changed, came back, or was lost, where it should not have: each through one whole node.
+#include <fmt/format.h>
+
+#include "edge/base/bytes.h"
+#include "tests/regress/node_bench.h"
+
+using namespace holdfast;
+using namespace holdfast::sim;
+
+namespace {
+
+// One try for each call, and a centre that decides each anew.
+void begin(OneNode& one) {
+    exchange(one.config, "base = \"50ms\"\n", "base = \"50ms\"\nattempts = 0\n");
+    REQUIRE(one.start());
+    plan(one, [](CentrePlan& p) { p.forgets = true; });
+}
+
+void answer_after(OneNode& one, Nanos latency, const std::string& subject, Verdict verdict) {
+    plan(one, [&](CentrePlan& p) {
+        p.latency_min = p.latency_max = latency;
+        p.outcomes[subject] = verdict;
+    });
+}
+
+void circuit(OneNode& one, CircuitForce force) {
+    bool stands = false;
+    Operators(one.node(), "test").circuit(force, 1h, "test", [&stands](Result<void> done) {
+        stands = done.has_value();
+    });
+    REQUIRE(one.until([&stands] { return stands; }));
+}
+
+std::size_t count(const std::string& text, const std::string& what) {
+    std::size_t n = 0;
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+    return n;
+}
+
+}  // namespace
+
+TEST_CASE("order: the late pass of a first call does not take the place of the fail that the second one brought") {
+    OneNode one;
+    begin(one);
+    answer_after(one, 1200ms, "user-1", Verdict::pass);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
+    answer_after(one, 2ms, "user-1", Verdict::fail);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "fail");
+    one.run_for(2s);
+    CHECK(one.look("o-1").text("outcome") == "fail");
+    CHECK(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "fail");
+    CHECK(one.central.calls().size() == 2);
+    degrade(one);
+    CHECK(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "fail");
+}
+
+TEST_CASE("order: the late fail of a first call takes the place of a pass, and stands once it was there") {
+    for (const bool waits : {false, true}) {
+        INFO(waits);
+        OneNode one;
+        begin(one);
+        answer_after(one, 1200ms, "user-1", Verdict::fail);
+        REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
+        // It comes while the second call is under way, or after that has ended.
+        if (waits) one.run_for(300ms);
+        answer_after(one, waits ? 500ms : 2ms, "user-1", Verdict::pass);
+        CHECK(one.ask("o-1", "LOGIN", "user-1").text("outcome") == (waits ? "fail" : "pass"));
+        one.run_for(2s);
+        CHECK(one.central.calls().size() == 2);
+        CHECK(one.look("o-1").text("outcome") == "fail");
+        degrade(one);
+        CHECK(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "fail");
+    }
+}
+
+TEST_CASE("order: the late answer of a call from before a revocation does not hide the final one from after it") {
+    OneNode one;
+    begin(one);
+    answer_after(one, 1200ms, "user-1", Verdict::fail);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
+    bool revoked = false;
+    one.parts().storage.outcomes().revoke("user-1", one.view.now(),
+                                          [&revoked](Result<void> r) { revoked = r.has_value(); });
+    REQUIRE(one.until([&revoked] { return revoked; }));
+    answer_after(one, 2ms, "user-1", Verdict::pass);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+    one.run_for(2s);
+    CHECK(one.look("o-1").text("outcome") == "pass");
+    CHECK(one.ask("o-1", "LOGIN", "user-1").text("source") == "live");
+    CHECK(one.central.calls().size() == 2);
+}
+
+TEST_CASE("order: a late pass answers its order, and does not outdo what another has since been told of the subject") {
+    OneNode one;
+    begin(one);
+    answer_after(one, 1200ms, "user-1", Verdict::pass);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
+    answer_after(one, 2ms, "user-1", Verdict::fail);
+    REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "fail");
+    one.run_for(2s);
+    CHECK(one.look("o-1").text("outcome") == "pass");
+    degrade(one);
+    CHECK(one.ask("o-3", "LOGIN", "user-1").text("outcome") == "fail");
+}
+
+TEST_CASE("memory: what is said again is kept by the shortest time that a rung answers it, not by the longest") {
+    OneNode one({}, true);  // the feature rung's time is twelve times that of a fail
+    begin(one);
+    answer_after(one, 2ms, "user-1", Verdict::fail);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "fail");
+    one.run_for(5500ms);
+    REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "fail");
+    degrade(one);
+    const auto got = one.ask("o-3", "LOGIN", "user-1");
+    CHECK(got.text("outcome") == "fail");
+    CHECK(got.text("source") == "cache");
+}
+
+TEST_CASE("order: a pass from memory is not looked up while the clock is not trusted, nor once its rung is gone") {
+    OneNode one;
+    begin(one);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+    degrade(one);
+    REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("source") == "cache");
+    REQUIRE(one.look("o-2").text("source") == "cache");
+    one.parts().clock_trusted = false;
+    CHECK(one.look("o-2").status == 404);
+    CHECK(one.look("o-1").text("outcome") == "pass");
+    one.parts().clock_trusted = true;
+    REQUIRE(one.look("o-2").text("source") == "cache");
+    one.crash();
+    exchange(one.config, "[\"cache\", \"provisional\"]", "[\"provisional\"]");
+    REQUIRE(one.start());
+    CHECK(one.look("o-2").status == 404);
+    CHECK(one.ask("o-2", "LOGIN", "user-1").text("source") != "cache");
+}
+
+TEST_CASE("order: one answered provisionally has the same answer after the outage was renewed") {
+    OneNode one;
+    begin(one);
+    degrade(one);
+    one.run_for(5s);
+    const auto first = one.ask("o-1", "OPEN", "user-1");
+    REQUIRE(first.text("outcome") == "provisional");
+    one.run_for(11s);
+    REQUIRE(one.ask("o-1", "OPEN", "user-1").status == 503);  // the hard stop
+    CHECK(one.look("o-1").status == 404);
+    degrade(one);
+    one.run_for(5s);
+    const auto again = one.ask("o-1", "OPEN", "user-1");
+    CHECK(again.text("outcome") == "provisional");
+    CHECK(again.text("decidedAt") == first.text("decidedAt"));
+    CHECK(*parse_rfc3339(again.text("expiresAt")) > one.view.now().wall);
+    CHECK(one.look("o-1").text("outcome") == "provisional");
+    CHECK(count(one.journal(), R"("kind":"provisional")") == 1);
+}
+
+TEST_CASE("outage: one that a scene's order began goes on under the circuit, at the age that it had") {
+    OneNode one;
+    begin(one);
+    degrade(one, Mode::degraded, "OPEN");
+    one.run_for(5s);
+    REQUIRE(one.ask("o-1", "OPEN", "user-1").text("outcome") == "provisional");
+    circuit(one, CircuitForce::open);
+    degrade(one, Mode::automatic, "OPEN");
+    CHECK(one.ask("o-2", "OPEN", "user-2").text("outcome") == "provisional");
+    one.run_for(16s);
+    CHECK(one.ask("o-3", "OPEN", "user-3").status == 503);  // the hard stop, from the order on the circuit on
+}
+
+TEST_CASE("node: a poisoned request gets nobody's pass while the circuit is open by an operator's word alone") {
+    OneNode one;
+    begin(one);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+    circuit(one, CircuitForce::open);
+    REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("source") == "cache");
+    degrade(one, Mode::live);
+    CHECK(one.ask("o-3", "LOGIN", "user-1", R"(,"attributes":{"poison":"1"})").status == 502);
+}
+
+TEST_CASE("order: a degraded one that is asked again costs its caller no turn of the rate") {
+    OneNode one;
+    exchange(one.config, "id = \"app-a\"\n", "id = \"app-a\"\nrate = { per_second = 0.01, burst = 2 }\n");
+    begin(one);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+    degrade(one);
+    REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("source") == "cache");
+    CHECK(one.ask("o-2", "LOGIN", "user-1").text("source") == "cache");
+    CHECK(one.ask("o-3", "LOGIN", "user-1").status == 429);
+    degrade(one, Mode::automatic);
+    CHECK(one.ask("o-2", "LOGIN", "user-1").status == 429);  // it would be asked at the centre
+}
+
+TEST_CASE("node: evidence that is not kept needs no room") {
+    OneNode one("[reconcile]\nbytes = \"1MiB\"\n");
+    exchange(one.config, "[scene.OPEN]\n", "[scene.OPEN]\nkeep_evidence = false\n");
+    begin(one);
+    degrade(one);
+    one.run_for(5s);
+    std::string image;
+    append_base64(image, as_bytes("\xff\xd8\xff\xe0" + std::string(900'000, 'x')));
+    const std::string evidence = fmt::format(R"(,"evidence":{{"image":"{}"}})", image);
+    CHECK(one.ask("o-1", "OPEN", "user-1", evidence).text("outcome") == "provisional");
+}

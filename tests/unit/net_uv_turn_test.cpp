@@ -1,0 +1,61 @@
+// What one connection gets of a turn, and who its peer is said to be.
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "edge/net/network_of.h"
+#include "tests/support/raw_peer.h"
+#include "tests/unit/net_pair.h"
+
+using namespace holdfast;
+using testing::Events;
+using testing::Net;
+
+TEST_CASE("uv stream: a turn hands over one buffer of a connection, and the next turns the rest") {
+    Net net;
+    int ends[2] = {-1, -1};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+    Events events;
+    auto stream = net.network.stream_fd(ends[0]);
+    REQUIRE(stream);
+    (*stream)->start(events);
+    const std::string some(10'000, 'x');
+    std::size_t sent = 0;
+    for (ssize_t n = 0; (n = ::send(ends[1], some.data(), some.size(), MSG_NOSIGNAL)) > 0;)
+        sent += static_cast<std::size_t>(n);
+    REQUIRE(sent > 2 * UvLoop::kReadBufferBytes);
+    int turns = 0;
+    for (std::size_t before = 0; before < sent && turns < 100; ++turns) {
+        net.loop.run_once(true);
+        CHECK(events.received.size() - before <= UvLoop::kReadBufferBytes);
+        before = events.received.size();
+    }
+    CHECK(events.received.size() == sent);
+    CHECK(turns >= 3);
+    (*stream)->pause();
+    REQUIRE(::send(ends[1], "tail", 4, MSG_NOSIGNAL) == 4);
+    ::close(ends[1]);
+    net.idle(2ms);
+    (*stream)->resume();
+    REQUIRE(net.until([&] { return events.ended; }));
+    CHECK(events.received.size() == sent + 4);
+}
+
+TEST_CASE("uv stream: an IPv4 client of a socket for both families is that IPv4 client") {
+    Net net;
+    const int fd = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    REQUIRE(fd >= 0);
+    const int both = 0;
+    REQUIRE(::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &both, sizeof both) == 0);
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    REQUIRE(::inet_pton(AF_INET6, "::ffff:127.0.0.1", &address.sin6_addr) == 1);
+    REQUIRE(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    std::unique_ptr<Stream> accepted;
+    auto listener = net.network.listen_fd(fd, [&](std::unique_ptr<Stream> s) { accepted = std::move(s); });
+    REQUIRE(listener);
+    auto peer = testing::RawPeer::dial((*listener)->port(), nullptr);
+    REQUIRE(net.until([&] { return accepted != nullptr; }));
+    CHECK(accepted->peer().address == "127.0.0.1");
+    CHECK(accepted->peer().port > 0);
+    CHECK(network_of(accepted->peer().address) != network_of("198.51.100.1"));
+}

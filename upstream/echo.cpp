@@ -1,0 +1,42 @@
+#include "upstream/echo.h"
+
+#include <functional>
+
+namespace holdfast {
+namespace {
+
+std::uint64_t digest(std::string_view value) {
+    return std::hash<std::string_view>{}(value);
+}
+
+std::optional<std::uint64_t> digest_of(std::string_view head, std::string_view field) {
+    std::size_t at = head.find(field);
+    if (at == std::string_view::npos) return std::nullopt;
+    at += field.size();
+    return digest(head.substr(at, head.find('\r', at) - at));
+}
+
+// The key is a structured string where a centre goes by the draft of the field: in quotes.
+std::string_view unquoted(std::string_view value) {
+    const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
+    return quoted ? value.substr(1, value.size() - 2) : value;
+}
+
+bool differs(const std::optional<std::uint64_t>& sent, const HeaderList& answer, std::string_view field) {
+    if (!sent) return false;
+    const auto named = answer.find(field);
+    return named && digest(unquoted(*named)) != *sent;
+}
+
+} // namespace
+
+Echo echo_of(std::string_view request_head) {
+    return {digest_of(request_head, "\r\nX-Request-Id: "), digest_of(request_head, "\r\nIdempotency-Key: ")};
+}
+
+Echoed echoed(const Echo& sent, const HeaderList& answer) {
+    if (differs(sent.idempotency_key, answer, "idempotency-key")) return Echoed::other_key;
+    return differs(sent.request_id, answer, "x-request-id") ? Echoed::other_id : Echoed::same;
+}
+
+} // namespace holdfast
