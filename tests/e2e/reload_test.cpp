@@ -1,6 +1,7 @@
 // The configuration changes while a node serves: all or nothing, nobody notices, nothing that an operator ordered is
 // lost, and what was in force before can be had back.
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -250,6 +251,7 @@ TEST_CASE("e2e: SIGUSR1 ends no node, neither one that does not listen to it yet
     // A successor says that it is prepared, and then waits for a state that it does not get.
     int channel[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, channel) == 0);
+    REQUIRE(::fcntl(channel[0], F_SETFD, FD_CLOEXEC) == 0);  // ours alone: it must see that we have gone
     Process successor({"bash", "-c", fmt::format("export HOLDFAST_HANDOVER={}; exec \"$@\"", channel[1]), "starter",
                        program("holdfast"), "--config", site.config_file()},
                       "", site.dir() + "/successor.log");
