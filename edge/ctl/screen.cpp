@@ -20,6 +20,7 @@ attr_t attributes(const TopLine& line, bool colour) {
 
 Screen::Screen() {
     std::setlocale(LC_CTYPE, "");
+    if (!terminal_known()) return;  // newterm() fails then as well, and loses memory with each time
     SCREEN* const terminal = ::newterm(nullptr, stdout, stdin);
     if (terminal == nullptr) return;
     handle_ = terminal;

@@ -9,6 +9,9 @@
 
 namespace holdfast::ctl {
 
+// Whether the terminal's type (TERM) is described on this machine.
+bool terminal_known();
+
 class Screen {
   public:
     Screen();
