@@ -91,6 +91,7 @@ TEST_CASE("e2e fleet: the store over TLS with a client certificate, a stranger's
     CHECK(serves_live(stranger));
     CHECK(lease(stranger) == "autonomous");
     CHECK(live(known) == 1);
+    CHECK(eventually(10s, [&stranger] { return count(stranger.log(), "warning: etcd: ") > 0; }));
     CHECK(count(stranger.log(), "warning: etcd: ") == 1);
 }
 
