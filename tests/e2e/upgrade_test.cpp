@@ -78,7 +78,9 @@ TEST_CASE("e2e: twenty upgrades under load cost no request, no connection, no no
 
 TEST_CASE("e2e: a client that is connected and has not asked yet is answered by the node that it reached") {
     adopt_orphans();
-    Site site({}, R"({"latencyMs":{"min":300,"max":300}})");
+    Terms terms;  // what is asked before is under way when the new process is ready, also where that starts slowly
+    terms.upstream = "deadline = \"3s\"\ntimeout_max = \"2s\"\ntimeout_min = \"2s\"";
+    Site site(std::move(terms), R"({"latencyMs":{"min":1200,"max":1200}})");
     Client fresh = site.connect(), slow = site.connect();
     REQUIRE(slow.send(site.bytes(verify_ask(site.order(), "LOGIN", "user-1"))));
     std::thread asking([&] {
