@@ -10,7 +10,6 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kExcerptMax = 160;  // bytes of a line that are shown
 constexpr std::size_t kDepthMax = 64;     // of brackets that are told apart
 constexpr std::string_view kHidden = "...";
 constexpr std::string_view kBlank = " \t\r";
@@ -250,11 +249,6 @@ class LineScan {
     std::size_t at_ = 0;
 };
 
-std::size_t characters(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
 }  // namespace
 
 ConfigExcerpts::ConfigExcerpts(std::string_view text) {
@@ -284,9 +278,9 @@ std::string ConfigExcerpts::at(unsigned line, unsigned column) const {
             out.append(width - kHidden.size(), ' ');
     }
     out = printable(out.append(one.text.substr(done)));
-    if (out.size() > kExcerptMax) {
-        std::size_t end = kExcerptMax;
-        while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xc0) == 0x80) --end;
+    if (out.size() > kShownMax) {
+        std::size_t end = kShownMax;
+        while (end > 0 && !begins_character(out[end])) --end;
         out.resize(end);
         out += " ...";
     }

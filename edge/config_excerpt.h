@@ -12,6 +12,8 @@ namespace holdfast {
 
 class ConfigExcerpts {
   public:
+    static constexpr std::size_t kShownMax = 160;  // bytes of a line
+
     // Requires: the text outlives it.
     explicit ConfigExcerpts(std::string_view text);
 

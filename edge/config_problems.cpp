@@ -10,8 +10,6 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kCaretMax = 160;  // columns, as an excerpt has
-
 bool by_place(const ConfigProblem& a, const ConfigProblem& b) {
     return std::tie(a.line, a.column) < std::tie(b.line, b.column);
 }
@@ -76,7 +74,7 @@ std::string render(const ConfigProblem& p, std::string_view severity) {
     if (p.line != 0 && !p.excerpt.empty()) {
         const std::string number = std::to_string(p.line);
         out += fmt::format("  {} | {}\n", number, p.excerpt);
-        const auto pad = std::min<std::size_t>(p.column > 0 ? p.column - 1 : 0, kCaretMax);
+        const auto pad = std::min<std::size_t>(p.column > 0 ? p.column - 1 : 0, ConfigExcerpts::kShownMax);
         out += fmt::format("  {} | {}^\n", std::string(number.size(), ' '), std::string(pad, ' '));
     }
     if (!p.expected.empty()) out += fmt::format("  expected {}\n", p.expected);

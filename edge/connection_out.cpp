@@ -168,10 +168,7 @@ void Connection::see_off() {
 void Connection::close(std::string_view reason) {
     if (phase_ == Phase::closed) return;
     if (!reason.empty()) server_.count_reject(reason, stream_->peer());
-    drop_handler();
-    phase_ = Phase::closed;
-    input_ = std::string();
-    weigh();
+    abandon();
     server_.erase_later(*this);
 }
 

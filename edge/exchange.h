@@ -138,6 +138,7 @@ class Exchange final : public RequestHandler {
     bool may_repeat() const;
     bool holds_again(const Answer& answer, Nanos left, Now now) const;
     Answer prior_answer(Now now) const;
+    Nanos to_hard_stop(const ScenePolicy& policy, Now now) const;
     void remember_degraded(const Answer& answer, Now now);
     void remember_failed(Now now);
     // Whether it answers this order for good: the centre's word, and no revocation came after it.
@@ -203,8 +204,8 @@ class Exchange final : public RequestHandler {
     Nanos prior_left_{0};                  // how long it may still be given again
     bool order_known_ = false;             // there is a record of this order with this body
     std::uint64_t asked_epoch_ = 0;
-    MonoTime asked_{};                // when the call began
-    std::uint64_t words_aside_ = 0;   // Parts::words_aside then
+    MonoTime asked_{};                     // when the call began
+    std::uint64_t words_aside_ = 0;        // Parts::words_aside then
     std::optional<Caller> caller_;
     Permit permit_;
     std::unique_ptr<Call> call_;

@@ -126,9 +126,7 @@ void Exchange::answer_provisional() {
     answer.outcome = Outcome::provisional;
     answer.source = Source::policy;
     answer.decided_at = t.wall;
-    const Nanos left =
-        scene_->config->policy.provisional.hard_stop - parts_.outages.facts(request_.scene, t).since_renewal;
-    answer.expires_at = t.wall + std::max(Nanos(0), left);
+    answer.expires_at = t.wall + std::max(Nanos(0), to_hard_stop(scene_->config->policy, t));
     remember_degraded(answer, t);
     answer_with(answer);
     run();

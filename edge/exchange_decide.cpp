@@ -146,8 +146,7 @@ bool Exchange::holds_again(const Answer& answer, Nanos left, Now now) const {
     const ScenePolicy& policy = scene->config->policy;
     const bool pass = answer.outcome == Outcome::pass;
     if (answer.source == Source::policy) {
-        const OutageFacts outage = parts_.outages.facts(request_.scene, now);
-        const bool lasts = outage.active && outage.since_renewal < policy.provisional.hard_stop;
+        const bool lasts = parts_.outages.facts(request_.scene, now).active && to_hard_stop(policy, now) > Nanos(0);
         return (left > Nanos(0) || lasts) && policy.ladder.has(Rung::provisional);
     }
     if (left <= Nanos(0)) return false;
@@ -185,9 +184,13 @@ bool Exchange::may_repeat() const {
 Answer Exchange::prior_answer(Now now) const {
     Answer answer = prior_->answer;
     if (answer.source == Source::policy && prior_left_ <= Nanos(0))
-        answer.expires_at = now.wall + scene_->config->policy.provisional.hard_stop -
-                            parts_.outages.facts(request_.scene, now).since_renewal;
+        answer.expires_at = now.wall + to_hard_stop(scene_->config->policy, now);
     return answer;
+}
+
+// Of the outage that provisional answers are given in; negative where it is past.
+Nanos Exchange::to_hard_stop(const ScenePolicy& policy, Now now) const {
+    return policy.provisional.hard_stop - parts_.outages.facts(request_.scene, now).since_renewal;
 }
 
 Exchange::Next Exchange::carry_out(Now now) {
@@ -253,8 +256,7 @@ Exchange::Next Exchange::compare_feature(Now now) {
 }
 
 bool Exchange::is_final(const OrderRecord& found) const {
-    return found.final && found.body == digest_ &&
-           !parts_.storage.outcomes().hidden(request_.subject, request_.scene, found.epoch);
+    return has_final(parts_, live_record(), found);
 }
 
 // The number of an order that ended without an answer stays with its body: the same one is a new try, another one is a

@@ -46,6 +46,10 @@ bool over(const Parts& parts, const Snapshot& snapshot, const LiveRecord& record
 
 }  // namespace
 
+bool has_final(const Parts& parts, const LiveRecord& record, const OrderRecord& order) {
+    return order.final && order.body == record.body && !hidden(parts, record, order.epoch);
+}
+
 Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now) {
     auto word = place(parts, snapshot, record, outcome.verification_id, now);
     if (word && (word->body != record.body || over(parts, snapshot, record, *word, now))) word.reset();
@@ -66,7 +70,7 @@ void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& reco
     if (order && order->body != record.body) return;  // its number has been used again since
     // Asked before a revocation that the order's newer record is younger than.
     if (order && order->epoch > record.asked_epoch && hidden(parts, record, record.asked_epoch)) return;
-    if (order && order->final && !hidden(parts, record, order->epoch)) {
+    if (order && has_final(parts, record, *order)) {
         const auto said = decode_recorded(order->answer);
         if (said && permits(outcome.verdict) >= permits(static_cast<Verdict>(said->answer.outcome))) return;
     }

@@ -53,6 +53,9 @@ inline SubjectKey memory_key(const LiveRecord& r) {
     return {r.credential, r.subject, r.scene, r.device};
 }
 
+// Whether the order has the centre's word about this body, and no revocation came after it.
+bool has_final(const Parts& parts, const LiveRecord& record, const OrderRecord& order);
+
 struct Recorded {
     Answer answer;
     bool stored = false;  // the memory holds it now (or held the same)

@@ -8,6 +8,15 @@
 #include "edge/request_id.h"
 
 namespace holdfast {
+namespace {
+
+LiveRecord record_of(const Replay& r) {
+    LiveRecord out{r.credential, r.subject, r.scene, r.device, r.order_no, r.body_sha256, r.epoch};
+    out.remember_pass = false;
+    return out;
+}
+
+}  // namespace
 
 std::string_view name(Reconciled result) {
     switch (result) {
@@ -133,9 +142,7 @@ void Reconciler::ask(Result<std::string> evidence) try {
 bool Reconciler::settled_since(Now now) {
     const Replay& r = now_->replay;
     const auto order = parts_.storage.orders().find(r.credential, r.order_no, now);
-    if (!order || !order->final || order->body != r.body_sha256 ||
-        parts_.storage.outcomes().hidden(r.subject, r.scene, order->epoch))
-        return false;
+    if (!order || !has_final(parts_, record_of(r), *order)) return false;
     const auto recorded = decode_recorded(order->answer);
     if (!recorded || recorded->answer.source != Source::live) return false;
     conclude(static_cast<Verdict>(recorded->answer.outcome), recorded->answer.verification_id);
@@ -187,9 +194,7 @@ void Reconciler::answered(CallResult&& result) {
 void Reconciler::write_down(CentreOutcome outcome, Now now) const {
     const Replay& r = now_->replay;
     if (r.generation == 0 || r.generation != parts_.storage.generation()) return;  // nobody knows what was revoked then
-    LiveRecord record{r.credential, r.subject, r.scene, r.device, r.order_no, r.body_sha256, r.epoch};
-    record.remember_pass = false;
-    record_aside(parts_, *parts_.snapshot, record, std::move(outcome), now);
+    record_aside(parts_, *parts_.snapshot, record_of(r), std::move(outcome), now);
 }
 
 void Reconciler::conclude(Verdict verdict, const std::string& verification_id) {

@@ -19,12 +19,6 @@ std::string span_text(Nanos span) {
     return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
 }
 
-std::string joined(const std::vector<std::string>& parts) {
-    std::string out;
-    for (const std::string& part : parts) out.append(out.empty() ? "" : "; ").append(part);
-    return out;
-}
-
 // The orders of operators that say how requests are answered; empty: none.
 std::string standing_orders(Node& node, Now now) {
     std::string scenes;
@@ -107,7 +101,7 @@ NodeVerdict verdict_of(Node& node) {
         if (word == "ok") word = "impaired";
         all.push_back(std::move(alone));
     }
-    return {word, joined(all)};
+    return {word, fmt::format("{}", fmt::join(all, "; "))};
 }
 
 }  // namespace holdfast

@@ -15,10 +15,6 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-bool is_hex(char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 // Whether it is a number as RFC 8259 writes them, of any length.
 bool is_number(std::string_view text) {
     std::size_t at = 0;
@@ -114,7 +110,7 @@ bool Members::escape() {
     if (!take('u') || text_.size() - at_ < 4) return false;
     const std::string_view hex = text_.substr(at_, 4);
     at_ += 4;
-    return std::all_of(hex.begin(), hex.end(), is_hex);
+    return std::all_of(hex.begin(), hex.end(), [](char c) { return hex_value(c) >= 0; });
 }
 
 bool Members::string() {

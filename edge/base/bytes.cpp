@@ -233,6 +233,10 @@ bool is_http_token(std::string_view text) {
     return !text.empty() && kTokenBytes.find_outside(text) == text.size();
 }
 
+std::size_t characters(std::string_view text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
+}
+
 bool is_utf8(std::string_view text) {
     const auto* p = reinterpret_cast<const unsigned char*>(text.data());
     for (std::size_t i = 0; i < text.size();) {

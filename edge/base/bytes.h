@@ -40,6 +40,13 @@ std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text, std:
 // The first bytes of what valid base64 decodes to, at most as many as `out` has room for; how many.
 std::size_t base64_head(std::string_view text, std::span<std::uint8_t> out);
 void append_base64(std::string& out, ByteSpan bytes);
+// Of a hexadecimal digit of either case; -1 for another character.
+constexpr int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
 
 // Literals of the configuration: "16KiB", "4MiB", "1GiB", "512B". Nothing for other text or on overflow.
 std::optional<std::uint64_t> parse_size(std::string_view text);
@@ -49,6 +56,11 @@ std::string format_size(std::uint64_t bytes);
 bool is_http_token(std::string_view text);
 // Valid UTF-8 without surrogates and overlong forms (RFC 3629).
 bool is_utf8(std::string_view text);
+// Whether the byte of a UTF-8 text is the first of a character, and how many of those there are.
+constexpr bool begins_character(char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+}
+std::size_t characters(std::string_view text);
 bool equal_ignoring_case(std::string_view a, std::string_view b);  // ASCII
 std::string to_lower(std::string_view text);                       // ASCII
 

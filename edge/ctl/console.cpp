@@ -37,11 +37,6 @@ struct TableHolder {
 
 constexpr std::size_t kLastColumnMin = 24;  // where less is left for it the terminal breaks the lines
 
-std::size_t width_of(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
 // Lines of at most `width`, broken between words; a word that is longer is broken where the line ends.
 std::string broken(std::string_view text, std::size_t width) {
     std::string out;
@@ -49,7 +44,7 @@ std::string broken(std::string_view text, std::size_t width) {
         const std::size_t end = std::min(text.find(' '), text.size());
         std::string_view word = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
-        if (used > 0 && used + 1 + width_of(word) > width) {
+        if (used > 0 && used + 1 + characters(word) > width) {
             out += '\n';
             used = 0;
         } else if (used > 0) {
@@ -57,7 +52,7 @@ std::string broken(std::string_view text, std::size_t width) {
             ++used;
         }
         for (const char c : word) {
-            const bool begins = (static_cast<unsigned char>(c) & 0xc0) != 0x80;  // another character
+            const bool begins = begins_character(c);
             if (begins && used == width) {
                 out += '\n';
                 used = 0;
@@ -75,36 +70,15 @@ std::size_t room_for_last(const std::vector<std::string>& heads, const std::vect
     if (terminal == 0 || heads.empty()) return 0;
     std::size_t before = 0;
     for (std::size_t i = 0; i + 1 < heads.size(); ++i) {
-        std::size_t widest = width_of(heads[i]);
+        std::size_t widest = characters(heads[i]);
         for (const auto& row : rows)
-            if (i < row.size()) widest = std::max(widest, width_of(clean(row[i])));
+            if (i < row.size()) widest = std::max(widest, characters(printable(row[i])));
         before += widest + 1;
     }
     return std::max(kLastColumnMin, terminal > before ? terminal - before : 0);
 }
 
 }  // namespace
-
-std::string clean(std::string_view text) {
-    if (!is_utf8(text)) {
-        std::string out;
-        for (const char c : text)
-            out += static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f ? '?' : c;
-        return out;
-    }
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        // U+0080 to U+009F are controls of eight-bit terminals.
-        const bool c1 = byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-        if (c1) ++i;
-        if (text[i] == '\n' || text[i] == '\t')
-            out += ' ';
-        else
-            out += byte < 0x20 || byte == 0x7f || c1 ? '?' : text[i];
-    }
-    return out;
-}
 
 Console::Options Console::options_of_process() {
     Options out;
@@ -120,11 +94,11 @@ void Console::data(std::string_view text) {
     if (std::fwrite(text.data(), 1, text.size(), out_) < text.size()) reader_gone_ |= errno == EPIPE;
 }
 void Console::line(std::string_view text) {
-    data(clean(text) + "\n");
+    data(printable(text) + "\n");
 }
 void Console::painted(Paint paint, std::string_view text) {
     if (!options_.colour || paint == Paint::plain) return line(text);
-    data(fmt::format("{}{}\x1b[0m\n", code_of(paint), clean(text)));
+    data(fmt::format("{}{}\x1b[0m\n", code_of(paint), printable(text)));
 }
 void Console::complain(std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), err_);
@@ -160,9 +134,11 @@ void Console::table(const std::vector<std::string>& heads, const std::vector<std
     }
     for (const auto& row : rows) {
         libscols_line* one = scols_table_new_line(holder.table, nullptr);
-        for (std::size_t i = 0; one != nullptr && i < heads.size() && i < row.size(); ++i)
-            scols_line_set_data(
-                one, i, (room > 0 && i + 1 == heads.size() ? broken(clean(row[i]), room) : clean(row[i])).c_str());
+        for (std::size_t i = 0; one != nullptr && i < heads.size() && i < row.size(); ++i) {
+            const bool breaks = room > 0 && i + 1 == heads.size();
+            const std::string text = printable(row[i]);
+            scols_line_set_data(one, i, (breaks ? broken(text, room) : text).c_str());
+        }
     }
     char* text = nullptr;
     if (scols_print_table_to_string(holder.table, &text) == 0 && text != nullptr) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "edge/base/printable.h"
 #include "edge/base/time.h"
 
 namespace holdfast::ctl {
@@ -42,8 +43,5 @@ class Console {
     bool reader_gone_ = false;
     Options options_;
 };
-
-// Without control characters: they could move a terminal's cursor or change its title. Newlines and tabs become blanks.
-std::string clean(std::string_view text);
 
 }  // namespace holdfast::ctl

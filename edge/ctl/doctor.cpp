@@ -126,8 +126,8 @@ std::string doctor_text(const Checks& checks) {
             headed = true;
             bad += check.finding == Finding::bad;
             doubtful += check.finding == Finding::doubtful;
-            out += fmt::format("{} {}: {}\n", mark(check.finding), clean(check.name), clean(check.detail));
-            if (!check.fix.empty()) out += fmt::format("       -> {}\n", clean(check.fix));
+            out += fmt::format("{} {}: {}\n", mark(check.finding), printable(check.name), printable(check.detail));
+            if (!check.fix.empty()) out += fmt::format("       -> {}\n", printable(check.fix));
         }
     }
     out += bad > 0        ? fmt::format("\n{} failed, {} in doubt\n", bad, doubtful)

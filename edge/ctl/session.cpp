@@ -69,7 +69,8 @@ std::optional<std::string> Session::body_of(const Result<AdminAnswer>& answer, i
         code = exit_code_of(answer.error());
         const bool away = code == kNotReachable;
         console.complain(
-            fmt::format("holdfastctl: {}{}", away ? "the node is not reachable: " : "", clean(answer.error().detail)));
+            fmt::format("holdfastctl: {}{}", away ? "the node is not reachable: " : "",
+                        printable(answer.error().detail)));
         if (away && answer.error().code == Code::refused)
             console.complain("is holdfast running, and is --socket the admin.socket of its configuration?");
         if (code == kTimedOut && changes(command.verb)) console.complain(kMayBeDone);
@@ -87,8 +88,8 @@ std::optional<std::string> Session::body_of(const Result<AdminAnswer>& answer, i
     if (root && (*root)["rendered"].text()) {
         console.complain(*(*root)["rendered"].text());
     } else if (root && (*root)["message"].text()) {
-        console.complain(fmt::format("holdfastctl: refused: {} ({})", clean(*(*root)["message"].text()),
-                                     clean(text_of((*root)["code"]))));
+        console.complain(fmt::format("holdfastctl: refused: {} ({})", printable(*(*root)["message"].text()),
+                                     printable(text_of((*root)["code"]))));
     } else {
         console.complain(fmt::format("holdfastctl: refused with status {}", answer->status));
     }
@@ -128,7 +129,7 @@ std::optional<std::string> Session::read_file(const std::string& path, std::size
     const std::size_t n = in != nullptr ? std::fread(text.data(), 1, text.size(), in.get()) : 0;
     if (in == nullptr || std::ferror(in.get()) != 0) {
         const int why = errno;
-        console.complain(fmt::format("holdfastctl: {} cannot be read: {}", clean(path), std::strerror(why)));
+        console.complain(fmt::format("holdfastctl: {} cannot be read: {}", printable(path), std::strerror(why)));
         code = why == EACCES ? kNoPermission : kWrongUsage;
         return std::nullopt;
     }

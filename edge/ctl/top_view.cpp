@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "edge/base/bytes.h"
 #include "edge/ctl/session.h"
 
 namespace holdfast::ctl {
@@ -15,12 +16,12 @@ using json::Value;
 std::string cut(std::string text, std::size_t width) {
     std::size_t seen = 0;
     for (std::size_t i = 0; i < text.size(); ++i)
-        if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80 && seen++ == width) return text.substr(0, i);
+        if (begins_character(text[i]) && seen++ == width) return text.substr(0, i);
     return text;
 }
 
 std::string column(Value value, std::size_t width) {
-    return fmt::format("{:<{}}", cut(clean(text_of(value)), width), width);
+    return fmt::format("{:<{}}", cut(printable(text_of(value)), width), width);
 }
 
 Paint paint_of_state(std::string_view state) {
@@ -32,7 +33,7 @@ struct Page {
     std::vector<TopLine> lines;
     std::size_t width;
     void add(std::string text, Paint paint = Paint::plain, bool head = false) {
-        std::string one = cut(clean(text), width);
+        std::string one = cut(printable(text), width);
         if (head) one.resize(std::max(one.size(), width), ' ');
         lines.push_back({std::move(one), paint, head});
     }

@@ -10,7 +10,7 @@ int run_completion(Session& s) {
     const auto text = completion(s.command.shell, command_tree());
     if (!text) {
         s.console.complain(fmt::format("holdfastctl completion: \"{}\" is none of bash, zsh, fish, json",
-                                       clean(s.command.shell.substr(0, 64))));
+                                       printable(s.command.shell.substr(0, 64))));
         return kWrongUsage;
     }
     s.console.data(*text);

@@ -76,11 +76,11 @@ void show_in_force(Session& s, Value root) {
     s.console.line(fmt::format("generation {} ({}) is in force{}", text_of(root["generation"]), text_of(root["hash"]),
                                unchanged ? ", nothing has changed" : ""));
     for (Value k = root["changed"].first(); k; k = k.next())
-        s.console.line(fmt::format("changed: {}", clean(text_of(k))));
+        s.console.line(fmt::format("changed: {}", printable(text_of(k))));
     for (Value w = root["warnings"].first(); w; w = w.next())
-        s.console.complain(fmt::format("warning: {}", clean(text_of(w))));
+        s.console.complain(fmt::format("warning: {}", printable(text_of(w))));
     for (Value k = root["restartNeeded"].first(); k; k = k.next())
-        s.console.complain(fmt::format("needs a restart: {}", clean(text_of(k))));
+        s.console.complain(fmt::format("needs a restart: {}", printable(text_of(k))));
 }
 
 }  // namespace

@@ -95,7 +95,8 @@ int verify_files(Session& s) {
         s.console.line(fmt::format("intact: {} entries, the last is {} with hash {}", verdict->entries,
                                    verdict->head.seq, verdict->head.hash));
     } else {
-        s.console.complain(fmt::format("NOT intact after {} entries: {}", verdict->entries, clean(verdict->problem)));
+        s.console.complain(
+            fmt::format("NOT intact after {} entries: {}", verdict->entries, printable(verdict->problem)));
     }
     return verdict->intact ? kDone : kRefused;
 }
@@ -133,7 +134,7 @@ int run_journal_verify(Session& s) {
                                    text_of((*root)["lastSeq"]), text_of((*root)["lastHash"])));
     else
         s.console.complain(
-            fmt::format("NOT intact: {}", root ? clean(text_of((*root)["problem"])) : "the answer is not JSON"));
+            fmt::format("NOT intact: {}", root ? printable(text_of((*root)["problem"])) : "the answer is not JSON"));
     return intact ? kDone : kRefused;
 }
 

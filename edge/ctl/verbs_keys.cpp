@@ -37,7 +37,7 @@ std::optional<Signer> signer_of(Session& s, const std::string& id, int& code) {
         return Signer{id, std::move(*secret), {}};
     }
     const auto wrong = [&](const std::string& why) {
-        s.console.complain(fmt::format("holdfastctl: {}; or give --secret-file", clean(why)));
+        s.console.complain(fmt::format("holdfastctl: {}; or give --secret-file", printable(why)));
         code = kWrongUsage;
         return std::nullopt;
     };

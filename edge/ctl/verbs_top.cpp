@@ -72,7 +72,7 @@ int run_top(Session& s) {
         s.console.complain(type == nullptr || *type == '\0'
                                ? "holdfastctl top: TERM is not set: set it to the terminal's type, or use -b"
                                : fmt::format("holdfastctl top: no terminal of type \"{}\" (TERM) is known here; use -b",
-                                             clean(type)));
+                                             printable(type)));
         return kWrongUsage;
     }
     for (std::uint64_t done = 0; s.command.rounds == 0 || done < s.command.rounds; ++done) {

@@ -20,7 +20,7 @@ bool over(Session& s, const std::string& body, const std::string& before, int& c
     if (state == "failed") {
         if (s.command.json) s.console.data(body + "\n");
         s.console.complain(fmt::format("holdfastctl: the new process failed, process {} serves on: {}", pid,
-                                       clean(text_of((*root)["error"]))));
+                                       printable(text_of((*root)["error"]))));
         code = kRefused;
         return true;
     }

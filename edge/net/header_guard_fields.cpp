@@ -20,13 +20,6 @@ bool refuse_target(Reject& reject, std::string_view detail) {
     return refuse(reject, 400, RejectReason::target, detail);
 }
 
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 // One segment of a path, between slashes, still encoded. A dot may be written %2e, and means the same to some readers.
 bool is_dot_segment(std::string_view segment) {
     int dots = 0;

@@ -1,14 +1,11 @@
 // The chunked half of HttpReader: size lines, extensions and trailers, RFC 9112 §7.1.
+#include "edge/base/bytes.h"
 #include "edge/net/http_reader.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::uint8_t kSizeDigitsMax = 16;
-
-bool is_hex(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 constexpr Reject kBadChunk{400, RejectReason::framing, "a chunk is malformed"};
 
@@ -26,7 +23,7 @@ std::size_t HttpReader::scan_chunk_line(std::string_view segment, const ReaderLi
             if (digits_ == 0) return i;
             continue;
         }
-        if (!in_extension_ && is_hex(c)) {
+        if (!in_extension_ && hex_value(c) >= 0) {
             if (++digits_ > kSizeDigitsMax) return i;
             continue;
         }

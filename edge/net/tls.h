@@ -24,7 +24,8 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
   public:
     static constexpr std::size_t kHandshakeBytesMax = 64 * 1024;  // received before the handshake is over
     static constexpr std::size_t kWaitingBytesMax = 16 * 1024;    // then no more are read while it waits for its turn
-    static constexpr int kMessagesMax = 32;  // of TLS itself after the handshake, without a byte of the application
+    // Of TLS itself after the handshake, without a byte of the application: as many as BoringSSL bears.
+    static constexpr int kMessagesMax = 32;
     static constexpr std::size_t kOwnBytesMax = 16 * 1024;  // that OpenSSL answers them with; then the peer has to read
     static constexpr std::size_t kWriteSliceBytes = 128 * 1024;   // plain text made into one write of the inner stream
 

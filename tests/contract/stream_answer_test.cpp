@@ -1,36 +1,11 @@
 // Answers without an end (server-sent events): who reads slowly is dropped at a bound, who leaves is noticed.
 #include <catch2/catch.hpp>
 
-#include "edge/server.h"
-#include "tests/sim/sim_loop.h"
+#include "tests/contract/server_bench.h"
 
 using namespace holdfast;
 
 namespace {
-
-// A peer that takes nothing once `stuck` is set.
-struct FakeStream final : Stream {
-    struct Seen {
-        StreamEvents* events = nullptr;
-        std::string written;
-        std::size_t queued = 0;
-        bool stuck = false, gone = false;
-    };
-    explicit FakeStream(Seen& to) : seen(to) {}
-    ~FakeStream() override { seen.gone = true; }
-    void start(StreamEvents& events) override { seen.events = &events; }
-    void write(std::string_view head, std::string_view body) override {
-        seen.written.append(head).append(body);
-        if (seen.stuck) seen.queued += head.size() + body.size();
-    }
-    std::size_t queued() const override { return seen.queued; }
-    void pause() override {}
-    void resume() override {}
-    void shutdown() override {}
-    const PeerInfo& peer() const override { return info; }
-    Seen& seen;
-    PeerInfo info{"127.0.0.1", 1, std::nullopt};
-};
 
 struct Endless final : Service, RequestHandler {
     Connection* to = nullptr;
@@ -51,11 +26,11 @@ struct Endless final : Service, RequestHandler {
 struct Watched {
     sim::SimLoop loop;
     Endless service;
-    FakeStream::Seen seen;
+    Peer seen;
     Server server{loop, service, {}, {},
                   [](std::string_view, const PeerInfo&, std::optional<ApiCode>, std::optional<std::uint64_t>) {}};
     Watched() {
-        server.accept(std::make_unique<FakeStream>(seen));
+        server.accept(std::make_unique<PeerStream>(seen, "127.0.0.1"));
         loop.run_for(1ms);
         seen.events->on_data("GET /e HTTP/1.1\r\nHost: x\r\n\r\n");
         REQUIRE(service.to != nullptr);

@@ -23,6 +23,12 @@ void answer_after(OneNode& one, Nanos latency, const std::string& subject, Verdi
     });
 }
 
+// Order o-1 of user-1, whose answer comes late.
+void ask_too_soon(OneNode& one, Verdict verdict) {
+    answer_after(one, 1200ms, "user-1", verdict);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
+}
+
 void circuit(OneNode& one, CircuitForce force) {
     bool stands = false;
     Operators(one.node(), "test").circuit(force, 1h, "test", [&stands](Result<void> done) {
@@ -42,8 +48,7 @@ std::size_t count(const std::string& text, const std::string& what) {
 TEST_CASE("order: the late pass of a first call does not take the place of the fail that the second one brought") {
     OneNode one;
     begin(one);
-    answer_after(one, 1200ms, "user-1", Verdict::pass);
-    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
+    ask_too_soon(one, Verdict::pass);
     answer_after(one, 2ms, "user-1", Verdict::fail);
     REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "fail");
     one.run_for(2s);
@@ -59,8 +64,7 @@ TEST_CASE("order: the late fail of a first call takes the place of a pass, and s
         INFO(waits);
         OneNode one;
         begin(one);
-        answer_after(one, 1200ms, "user-1", Verdict::fail);
-        REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
+        ask_too_soon(one, Verdict::fail);
         // It comes while the second call is under way, or after that has ended.
         if (waits) one.run_for(300ms);
         answer_after(one, waits ? 500ms : 2ms, "user-1", Verdict::pass);
@@ -76,8 +80,7 @@ TEST_CASE("order: the late fail of a first call takes the place of a pass, and s
 TEST_CASE("order: the late answer of a call from before a revocation does not hide the final one from after it") {
     OneNode one;
     begin(one);
-    answer_after(one, 1200ms, "user-1", Verdict::fail);
-    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
+    ask_too_soon(one, Verdict::fail);
     bool revoked = false;
     one.parts().storage.outcomes().revoke("user-1", one.view.now(),
                                           [&revoked](Result<void> r) { revoked = r.has_value(); });
@@ -93,8 +96,7 @@ TEST_CASE("order: the late answer of a call from before a revocation does not hi
 TEST_CASE("order: a late pass answers its order, and does not outdo what another has since been told of the subject") {
     OneNode one;
     begin(one);
-    answer_after(one, 1200ms, "user-1", Verdict::pass);
-    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
+    ask_too_soon(one, Verdict::pass);
     answer_after(one, 2ms, "user-1", Verdict::fail);
     REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "fail");
     one.run_for(2s);

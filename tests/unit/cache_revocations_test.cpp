@@ -61,6 +61,18 @@ struct Bench {
     bool hidden(char c, std::uint64_t asked) const { return revocations->hidden(view_of(subject(c)), kLogin, asked); }
 };
 
+// What was revoked of 'a', and purged, hides what was asked then and nothing of now, before a crash and after it.
+void check_on_disk(Bench& b, std::uint64_t asked) {
+    for (int run = 0; run < 2; ++run, b.crash()) {
+        const std::uint64_t now = b.revocations->epoch();
+        CHECK(now > asked);
+        for (const char c : {'a', 'b'}) {
+            CHECK(b.hidden(c, asked));
+            CHECK_FALSE(b.hidden(c, now));
+        }
+    }
+}
+
 } // namespace
 
 TEST_CASE("revocations: what was asked behind one that a crash has forgotten is hidden by the next") {
@@ -112,14 +124,7 @@ TEST_CASE("revocations: one that reaches the disk at last no longer hides what i
     CHECK(b.hidden('b', asked));
     b.fault = 0;
     b.loop.advance(11s, 10ms);
-    for (int run = 0; run < 2; ++run, b.crash()) {
-        const std::uint64_t now = b.revocations->epoch();
-        CHECK(now > asked);
-        for (const char c : {'a', 'b'}) {
-            CHECK(b.hidden(c, asked));
-            CHECK_FALSE(b.hidden(c, now));
-        }
-    }
+    check_on_disk(b, asked);
 }
 
 TEST_CASE("revocations: one that the queue had no room for is said to have failed, holds, and is written later") {
@@ -142,14 +147,7 @@ TEST_CASE("revocations: one that the queue had no room for is said to have faile
     b.loop.advance(1s, 10ms);
     b.revocations->sweep(b.loop.now().wall);
     b.loop.advance(1s, 10ms);
-    for (int run = 0; run < 2; ++run, b.crash()) {
-        const std::uint64_t now = b.revocations->epoch();
-        CHECK(now > asked);
-        for (const char c : {'a', 'b'}) {
-            CHECK(b.hidden(c, asked));
-            CHECK_FALSE(b.hidden(c, now));
-        }
-    }
+    check_on_disk(b, asked);
 }
 
 TEST_CASE("revocations: a later one that is durable lets later answers be seen, whatever became of the earlier") {

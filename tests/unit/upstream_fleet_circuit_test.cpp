@@ -13,6 +13,19 @@ Result<TxnAnswer> by_hand(FleetBench& b, TxnOp op) {
     return b.store.txn(txn, b.now.mono);
 }
 
+// What the first node would write to take the probe of an open fleet, with its lease for it granted.
+FleetWrite half_open_by_first(FleetBench& b) {
+    b.open();
+    b.wait(1s);
+    b.node(0).does(Kind::vote);
+    b.wait(12s);
+    REQUIRE(b.node(0).machine.wants_probe_lease(b.now));
+    b.node(0).grant_probe();
+    auto write = b.node(0).plan(Kind::half_open);
+    REQUIRE(write);
+    return std::move(*write);
+}
+
 } // namespace
 
 TEST_CASE("fleet circuit: a vote carries its evidence, and the node that makes the quorum opens with its own vote") {
@@ -207,17 +220,10 @@ TEST_CASE("fleet circuit: the probe's lease bounds when a probe may start") {
 
 TEST_CASE("fleet circuit: the probe's lease is kept while its epoch is not durable yet, no longer than it lasts") {
     FleetBench b;
-    b.open();
-    b.wait(1s);
-    b.node(0).does(Kind::vote);
-    b.wait(12s);
+    const FleetWrite write = half_open_by_first(b);
     auto& m = b.node(0).machine;
-    REQUIRE(m.wants_probe_lease(b.now));
-    b.node(0).grant_probe();
-    const auto write = b.node(0).plan(Kind::half_open);
-    REQUIRE(write);
-    m.sent(*write, b.now);
-    m.answered(*write, b.store.txn(write->txn, b.now.mono), b.now);
+    m.sent(write, b.now);
+    m.answered(write, b.store.txn(write.txn, b.now.mono), b.now);
     CHECK_FALSE(m.probing(b.now.mono));
     CHECK(m.probes_soon(b.now.mono));
     CHECK(m.wants_probe_lease(b.now));
@@ -242,17 +248,10 @@ TEST_CASE("fleet circuit: the probe's lease is kept while its epoch is not durab
 
 TEST_CASE("fleet circuit: what cannot be hung on a lease that the store does not know gives the lease up") {
     FleetBench b;
-    b.open();
-    b.wait(1s);
-    b.node(0).does(Kind::vote);
-    b.wait(12s);
+    const FleetWrite write = half_open_by_first(b);
     auto& m = b.node(0).machine;
-    REQUIRE(m.wants_probe_lease(b.now));
-    b.node(0).grant_probe();
-    const auto write = b.node(0).plan(Kind::half_open);
-    REQUIRE(write);
     b.store.revoke(m.probe_lease().id(), b.now.mono);
-    b.node(0).commit(*write);
+    b.node(0).commit(write);
     CHECK_FALSE(m.probe_lease().held());
     CHECK(m.node_lease().held());
     b.node(0).read();
