@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kPageHeader = 16;
 constexpr std::uint16_t kMetaFlag = 0x08;
-constexpr std::uint32_t kMagic = 0xBEEFC0DE, kVersion = 1;
+constexpr std::uint32_t kLmdbMagic = 0xBEEFC0DE, kVersion = 1;
 constexpr std::uint64_t kNoPage = UINT64_MAX;
 
 struct Meta {
@@ -78,7 +78,7 @@ MetaCheck check_meta(const std::string& data_file, std::string& why) {
     if (!first || !second) return damaged("its head cannot be read");
     for (const auto& m : {*first, *second}) {
         // LMDB reads the page size from the first meta and finds the second by it.
-        if (m.magic != kMagic) return damaged("its head is not LMDB's");
+        if (m.magic != kLmdbMagic) return damaged("its head is not LMDB's");
         if (m.version != kVersion || m.page_bytes != page) {
             why = "it is of another version of LMDB, or has another page size";
             return MetaCheck::foreign;

@@ -14,7 +14,6 @@ namespace holdfast {
 namespace {
 
 // A segment may exceed its size by the last group, and a foreign file must not fill the memory.
-constexpr std::size_t kSegmentReadMax = 512u << 20;
 
 } // namespace
 

@@ -13,6 +13,8 @@
 
 namespace holdfast {
 
+inline constexpr std::size_t kSegmentReadMax = 512u << 20;  // bytes of one segment: above it, it is not read
+
 // "journal-<first seq, 20 digits>.jsonl": names sort as their entries do.
 std::string segment_name(std::uint64_t first_seq);
 bool is_segment_name(std::string_view name);

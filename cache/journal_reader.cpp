@@ -15,8 +15,6 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kSegmentReadMax = 512u << 20;
-
 // Calls `each` for every complete line of a file until it returns false; whether a last line without newline was left.
 template <typename Each>
 bool each_line(std::string_view text, Each each) {

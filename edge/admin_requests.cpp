@@ -28,7 +28,7 @@ std::string order_json(Node& node, const Scope& scope, Mode mode, std::string_vi
     for (const Override& order : node.parts().overrides.all(now)) {
         if (!(order.scope == scope) || order.mode == Mode::automatic) continue;
         w.member("expiresAt", rfc3339(order.ends_wall(now)));
-        w.member("remainingSeconds", std::chrono::duration<double>(order.remaining(now)).count());
+        w.member("remainingSeconds", in_seconds(order.remaining(now)));
     }
     w.end_object();
     return out;
@@ -47,7 +47,7 @@ std::optional<Nanos> how_long(json::Value body) {
     const json::Value v = body["forSeconds"];
     if (!v) return kOverrideForDefault;
     const auto n = v.number();
-    if (!n || *n < 1 || *n > std::chrono::duration<double>(kOverrideForMax).count()) return std::nullopt;
+    if (!n || *n < 1 || *n > in_seconds(kOverrideForMax)) return std::nullopt;
     return std::chrono::duration_cast<Nanos>(std::chrono::duration<double>(*n));
 }
 

@@ -4,10 +4,6 @@
 namespace holdfast {
 namespace {
 
-double seconds(Nanos d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 void write_change(json::Writer& w, std::string_view key, const std::optional<LiveChange>& change) {
     if (!change) return;
     w.key(key).begin_object().member("by", change->by).member("reason", change->reason);
@@ -25,7 +21,7 @@ void write_endpoint(json::Writer& w, std::string_view upstream, const EndpointSt
     w.member("configuredWeight", e.configured_weight).member("sharePercent", 100 * e.share);
     w.member("state", state_of(e));
     if (e.ejected) w.member("why", name(e.out));
-    if (e.back_in) w.member("backInSeconds", seconds(*e.back_in));
+    if (e.back_in) w.member("backInSeconds", in_seconds(*e.back_in));
     if (e.probed) w.member("probe", *e.probed ? "good" : "bad");
     if (e.weight_change || e.ejection) {
         w.key("live").begin_object();

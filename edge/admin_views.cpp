@@ -9,10 +9,6 @@
 namespace holdfast {
 namespace {
 
-double seconds(Nanos d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 void write_overrides(json::Writer& w, Node& node, Now now) {
     w.key("mode").begin_object();
     const Override* order = node.parts().overrides.mode_order("", now);
@@ -26,7 +22,7 @@ void write_overrides(json::Writer& w, Node& node, Now now) {
             .member("by", one.author)
             .member("since", rfc3339(one.set.wall))
             .member("expiresAt", rfc3339(one.ends_wall(now)))
-            .member("remainingSeconds", seconds(one.remaining(now)))
+            .member("remainingSeconds", in_seconds(one.remaining(now)))
             .end_object();
     }
     write_fleet_override(w, node, now);
@@ -39,11 +35,11 @@ void write_circuit(json::Writer& w, Node& node, Now now, bool full) {
         .member("upstream", node.config().upstream.kind)
         .member("state", name(view.state))
         .member("since", rfc3339(view.since.wall))
-        .member("sinceSeconds", seconds(std::max(Nanos{0}, Nanos(now.mono - view.since.mono))))
+        .member("sinceSeconds", in_seconds(std::max(Nanos{0}, Nanos(now.mono - view.since.mono))))
         .member("reason", name(view.cause));
     if (view.forced != Forced::none) w.member("forced", view.forced == Forced::open ? "open" : "close");
-    if (view.forced_for) w.member("forcedRemainingSeconds", seconds(*view.forced_for));
-    if (view.retry_in) w.member("retryInSeconds", seconds(*view.retry_in));
+    if (view.forced_for) w.member("forcedRemainingSeconds", in_seconds(*view.forced_for));
+    if (view.retry_in) w.member("retryInSeconds", in_seconds(*view.retry_in));
     if (full) {
         const WindowCounts& counts = view.state == CircuitState::closed ? view.window : view.why;
         const double judged = std::max<double>(1, double(counts.judged()));
@@ -89,7 +85,7 @@ void write_upstreams(json::Writer& w, Node& node) {
                                                 : "healthy")
             .member("inFlight", e.busy)
             .member("connections", std::uint64_t(e.busy + e.idle));
-        if (status.p99) w.member("p99Seconds", seconds(*status.p99));
+        if (status.p99) w.member("p99Seconds", in_seconds(*status.p99));
         if (!e.dns_problem.empty()) w.member("detail", e.dns_problem);
         w.end_object();
     }
@@ -135,7 +131,7 @@ std::string status_json(Node& node) {
         .member("version", HOLDFAST_VERSION)
         .member("pid", std::int64_t(::getpid()))
         .member("startedAt", rfc3339(node.started().wall))
-        .member("uptimeSeconds", seconds(now.mono - node.started().mono))
+        .member("uptimeSeconds", in_seconds(now.mono - node.started().mono))
         .end_object();
     write_overrides(w, node, now);
     w.key("circuits").begin_array();

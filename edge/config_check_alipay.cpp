@@ -27,7 +27,7 @@ bool is_field(std::string_view name) {
     return made_of(name.substr(0, dot), "_") && (!nested || made_of(name.substr(dot + 1), "_"));
 }
 
-struct Checker {
+struct AlipayChecker {
     ConfigCheck& c;
     AlipayConfig& config = c.draft.config.upstream.alipay;
 
@@ -239,7 +239,7 @@ struct Files {
 }  // namespace
 
 void check_alipay(ConfigCheck& c) {
-    Checker check{c};
+    AlipayChecker check{c};
     check.names();
     check.keys();
     auto settings = std::make_shared<AlipaySettings>();  // owners: as UpstreamOptions says

@@ -30,7 +30,7 @@ bool is_target(std::string_view name) {
     return !name.starts_with('=') && is_alipay_source(name);
 }
 
-struct Checker {
+struct GatewayChecker {
     ConfigCheck& c;
     GatewayConfig& config = c.draft.config.gateway;
     std::shared_ptr<DropInSettings> settings = std::make_shared<DropInSettings>();  // owners: as GatewayConfig says
@@ -174,7 +174,7 @@ void check_gateway(ConfigCheck& c) {
     }
     const auto alipay = c.draft.config.upstream.options.alipay;
     if (!alipay) return;
-    Checker check{c};
+    GatewayChecker check{c};
     check.settings->method = alipay->method;
     check.settings->provisional = check.config.provisional;
     check.names(*alipay);
@@ -186,7 +186,7 @@ void check_gateway(ConfigCheck& c) {
 void read_gateway_files(ConfigCheck& c) {
     auto& config = c.draft.config.gateway;
     if (!config.settings) return;
-    Checker check{c};
+    GatewayChecker check{c};
     *check.settings = *config.settings;
     if (!config.signing_key_file.empty()) check.own_key();
     for (std::size_t i = 0; i < config.apps.size(); ++i) check.app_keys(i);

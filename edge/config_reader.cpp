@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kBrokenLinesMax = 8;     // left out and read on, before giving up
 constexpr std::size_t kChildrenShownMax = 12;  // of a table, in "expected one of …"
 
-TextPlace place_of(const toml::source_position& at) {
+TextPlace place_of_position(const toml::source_position& at) {
     return {at.line, at.column};
 }
 
@@ -117,7 +117,7 @@ class Walk {
     }
 
     void unknown(const toml::key& key, const std::string& child, std::string_view pattern, const std::string& path) {
-        const TextPlace at = place_of(key.source().begin);
+        const TextPlace at = place_of_position(key.source().begin);
         for (const auto& absent : kAbsent)
             if (child == absent.path) {
                 problems_.error(at, fmt::format("{} is not in this build", child), {}, std::string(absent.fix));
@@ -178,7 +178,7 @@ Parsed parse(std::string_view toml, ConfigProblems& problems) {
             return out;
         } catch (const toml::parse_error& e) {
             out.whole = false;
-            const TextPlace at = place_of(e.source().begin);
+            const TextPlace at = place_of_position(e.source().begin);
             problems.error(at, std::string(e.description()));
             const auto begin = begin_of_line(text, at.line);
             const auto end = std::min(text.find('\n', begin), text.size());

@@ -38,6 +38,7 @@ class ConfigSource {
     void up(const std::string& endpoint);
     void down(const std::string& endpoint, std::string problem);  // and again() after a growing pause
     void again_in(Nanos delay);
+    static constexpr Nanos kCalm = 1s;  // before again() where an answer had no news: a server that does not wait
     virtual void again() = 0;  // ask anew from the beginning
     Loop& loop_;
 

@@ -13,7 +13,6 @@ constexpr std::string_view kWait = "60s";
 // The server adds up to a sixteenth of the wait; what takes longer than a tenth more is no answer.
 constexpr Nanos kLimit = 69s;
 constexpr Nanos kFirstLimit = 5s;
-constexpr Nanos kCalm = 1s;  // between two answers that say nothing new: a server that does not wait
 
 std::uint64_t index_of(std::string_view text) {
     std::uint64_t index = 0;

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::string_view kPoll = "30000";  // milliseconds that the server may wait
 constexpr Nanos kPollLimit = 40s;
-constexpr Nanos kCalm = 1s;  // between two polls that told of a change and had none
 
 class NacosSource : public ConfigSource {
   public:

@@ -195,7 +195,7 @@ void Connection::drop_body() {
 bool Connection::body_too_slow(MonoTime now) const {
     const Nanos past = now - since_ - kRateGrace;
     if (phase_ != Phase::body || past <= Nanos(0) || body_seen_ == 0) return false;
-    const double due = std::chrono::duration<double>(past).count() * double(server_.options().body_rate_min);
+    const double due = in_seconds(past) * double(server_.options().body_rate_min);
     return double(body_seen_) < due;
 }
 

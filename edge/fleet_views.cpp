@@ -3,10 +3,6 @@
 namespace holdfast {
 namespace {
 
-double seconds(Nanos d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 bool binds_circuit(FleetOrder order) {
     return order == FleetOrder::open || order == FleetOrder::closed;
 }
@@ -48,8 +44,8 @@ void write_peer(json::Writer& w, const FleetPeer& peer) {
             .member("epoch", peer.epoch)
             .member("revision", std::int64_t(peer.revision));
     w.member("vote", peer.voted).member("probing", peer.probing).member("disagrees", peer.disagrees);
-    if (peer.lease_remaining) w.member("leaseRemainingSeconds", seconds(*peer.lease_remaining));
-    if (peer.skew) w.member("clockSkewSeconds", seconds(*peer.skew));
+    if (peer.lease_remaining) w.member("leaseRemainingSeconds", in_seconds(*peer.lease_remaining));
+    if (peer.skew) w.member("clockSkewSeconds", in_seconds(*peer.skew));
     w.end_object();
 }
 
@@ -70,7 +66,7 @@ void write_lease(json::Writer& w, Node& node) {
     w.begin_object()
         .member("kind", "etcd")
         .member("state", s.mode == FleetMode::shared ? "leased" : "autonomous")
-        .member("remainingSeconds", seconds(s.lease_remaining))
+        .member("remainingSeconds", in_seconds(s.lease_remaining))
         .member("store", s.store)
         .member("epoch", s.epoch)
         .member("live", std::uint64_t(s.live));
@@ -93,8 +89,8 @@ void write_fleet_circuit(json::Writer& w, Node& node) {
         .end_object();
     w.key("fleet").begin_object();
     w.member("name", node.config().coordination.fleet).member("state", name(s.central)).member("epoch", s.epoch);
-    if (!s.cause.empty()) w.member("cause", s.cause).member("by", s.by).member("sinceSeconds", seconds(s.since));
-    if (s.retry_in) w.member("retryInSeconds", seconds(*s.retry_in));
+    if (!s.cause.empty()) w.member("cause", s.cause).member("by", s.by).member("sinceSeconds", in_seconds(s.since));
+    if (s.retry_in) w.member("retryInSeconds", in_seconds(*s.retry_in));
     if (!s.prober.empty()) w.member("prober", s.prober);
     if (s.order != FleetOrder::none)
         w.key("override")
@@ -102,7 +98,7 @@ void write_fleet_circuit(json::Writer& w, Node& node) {
             .member("order", name(s.order))
             .member("by", s.order_by)
             .member("reason", s.order_why)
-            .member("remainingSeconds", seconds(s.order_left))
+            .member("remainingSeconds", in_seconds(s.order_left))
             .end_object();
     write_votes(w, s);
     w.end_object();
@@ -118,7 +114,7 @@ void write_fleet_override(json::Writer& w, Node& node, Now now) {
         .member("reason", s.order_why)
         .member("by", s.order_by)
         .member("expiresAt", rfc3339(now.wall + s.order_left))
-        .member("remainingSeconds", seconds(s.order_left))
+        .member("remainingSeconds", in_seconds(s.order_left))
         .end_object();
 }
 

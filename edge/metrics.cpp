@@ -11,11 +11,6 @@
 namespace holdfast {
 namespace {
 
-template <typename T>
-std::size_t index(T value) {
-    return static_cast<std::size_t>(value);
-}
-
 std::size_t found(const LabelIndex& in, std::string_view label, std::size_t otherwise) {
     const auto it = in.find(label);
     return it == in.end() ? otherwise : it->second;

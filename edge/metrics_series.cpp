@@ -34,10 +34,6 @@ constexpr std::size_t kOtherSeries = static_cast<std::size_t>(ApiCode::count_) +
 constexpr std::size_t kScenesMax = (Metrics::kSeriesMax - kOtherSeries) / kSceneSeries;
 constexpr std::size_t kEndpointSeriesMax = Metrics::kSeriesMax / kCallResults;
 
-template <typename T>
-constexpr std::size_t index(T value) {
-    return static_cast<std::size_t>(value);
-}
 constexpr std::string_view kEvictionNames[] = {"expired", "full", "revoked", "purged", "damaged"};
 constexpr std::string_view kConnectionNames[] = {"handshake", "idle", "active", "admin"};
 constexpr std::string_view kStoreNames[] = {"cache", "state", "journal", "evidence"};

@@ -22,6 +22,11 @@ inline constexpr std::size_t kOutcomes = 5;  // by Outcome; 0 is "none"
 inline constexpr std::size_t kCallResults = static_cast<std::size_t>(FailureKind::local) + 1;
 inline constexpr std::size_t kCircuitStates = 3;
 
+template <typename T>
+constexpr std::size_t index(T value) {
+    return static_cast<std::size_t>(value);
+}
+
 struct LabelHash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }

@@ -128,9 +128,7 @@ Result<void> Node::open_storage(const Config& config) {
     options.reconcile_bytes = config.reconcile.bytes;
     options.reconcile_retain = config.reconcile.retain;
     StorageObserver observer;
-    observer.commit_duration = [this](Nanos took) {
-        metrics_->commit_duration().Observe(std::chrono::duration<double>(took).count());
-    };
+    observer.commit_duration = [this](Nanos took) { metrics_->commit_duration().Observe(in_seconds(took)); };
     observer.evicted = [this](Eviction cause, std::uint64_t n) {
         metrics_->evicted(cause_of(cause), n);
         evictions_[cause] += n;

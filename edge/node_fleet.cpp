@@ -20,11 +20,11 @@ void Node::refresh_lease() {
     const FleetStatus status = membership_->status();
     const bool shared = status.mode == FleetMode::shared;  // a lease alone is no proof of what the store says now
     metrics_->lease_valid().Set(shared ? 1 : 0);
-    metrics_->lease_remaining_seconds().Set(shared ? std::chrono::duration<double>(status.lease_remaining).count() : 0);
+    metrics_->lease_remaining_seconds().Set(shared ? in_seconds(status.lease_remaining) : 0);
     // `degraded` and `live` are among the overrides; what binds through the circuit is not.
     if (status.order == FleetOrder::open || status.order == FleetOrder::closed)
-        metrics_->override_remaining_seconds().Set(std::max(metrics_->override_remaining_seconds().Value(),
-                                                            std::chrono::duration<double>(status.order_left).count()));
+        metrics_->override_remaining_seconds().Set(
+            std::max(metrics_->override_remaining_seconds().Value(), in_seconds(status.order_left)));
 }
 
 // The lease is given back, or left to the successor, while the storage is synced; the store is waited for only as long

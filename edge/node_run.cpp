@@ -156,7 +156,7 @@ void Node::sweep_evidence(Now now) {
 
 void Node::measure_rates() {
     const std::uint64_t begun = exchanges_->begun(), refused = parts_->refused, degraded = parts_->degraded_answers;
-    const double per = 1.0 / std::chrono::duration<double>(kTickEvery).count();
+    const double per = 1.0 / in_seconds(kTickEvery);
     rates_seen_ = {double(begun - begun_before_) * per, double(refused - refused_before_) * per,
                    double(degraded - degraded_before_) * per};
     begun_before_ = begun;
@@ -225,7 +225,7 @@ void Node::refresh_metrics() {
     metrics_->upstream_queued().Set(double(upstream_->queued()));
     Nanos remaining{0};
     for (const Override& order : overrides_.all(now)) remaining = std::max(remaining, order.remaining(now));
-    metrics_->override_remaining_seconds().Set(std::chrono::duration<double>(remaining).count());
+    metrics_->override_remaining_seconds().Set(in_seconds(remaining));
     show_modes(now);
     refresh_lease();
 }

@@ -135,8 +135,7 @@ std::string cached_json(Node& node, const OutcomeRecord& record, std::string_vie
     json::Writer w(out);
     w.begin_object().member("outcome", name(record.outcome.verdict));
     if (record.outcome.score) w.member("score", *record.outcome.score);
-    w.member("decidedAt", rfc3339(record.decided.wall))
-        .member("ageSeconds", std::chrono::duration<double>(record.age).count());
+    w.member("decidedAt", rfc3339(record.decided.wall)).member("ageSeconds", in_seconds(record.age));
     if (record.outcome.max_age) w.member("maxAgeSeconds", std::int64_t(record.outcome.max_age->count()));
     if (!record.outcome.verification_id.empty()) w.member("verificationId", record.outcome.verification_id);
     w.member("feature", !record.outcome.feature.empty())

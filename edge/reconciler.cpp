@@ -289,7 +289,7 @@ void Reconciler::write(json::Writer& w) const {
     w.member("state", pending == 0 ? "idle" : !why.empty() ? "held" : now_ ? "asking" : "waiting");
     if (pending > 0 && !why.empty()) w.member("why", why);
     if (const auto oldest = vault == nullptr ? std::nullopt : vault->after({}))
-        w.member("oldestSeconds", std::chrono::duration<double>(now.wall - oldest->kept_at).count());
+        w.member("oldestSeconds", in_seconds(now.wall - oldest->kept_at));
     if (!later_.empty()) w.member("undecided", std::uint64_t(later_.size())).member("lastFailure", why_);
     for (const auto result : {Reconciled::confirmed, Reconciled::reversed, Reconciled::unknown})
         w.key(json::Key(name(result))).unsigned_integer(count(result));

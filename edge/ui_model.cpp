@@ -70,7 +70,7 @@ const Pulse::Beat& newest(const Beats& beats) {
 }
 
 Chart answers_chart(const Beats& beats) {
-    constexpr double kPer = std::chrono::duration<double>(Pulse::kBeatEvery).count();
+    constexpr double kPer = in_seconds(Pulse::kBeatEvery);
     double top = 1;
     for (const Pulse::Beat& beat : beats) top = std::max(top, double(beat.total()));
     Chart out{"answers", "Answers per source, last 5 min", fmt::format("{:.4g}/s", top / kPer), {}};
@@ -91,21 +91,17 @@ Chart answers_chart(const Beats& beats) {
 
 Chart latency_chart(const Beats& beats) {
     double top = 0.001;
-    for (const Pulse::Beat& beat : beats)
-        top = std::max(top, std::chrono::duration<double>(beat.quantile(0.99)).count());
+    for (const Pulse::Beat& beat : beats) top = std::max(top, in_seconds(beat.quantile(0.99)));
     Chart out{"latency", "Time of an answer, last 5 min", span_text(top), {}};
     for (const auto& [id, q] : {std::pair{"p50", 0.5}, {"p99", 0.99}}) {
         std::string line;
         bool pen_down = false;
         for (std::size_t i = 0; i < Pulse::kBeats; ++i) {
             const bool any = beats[i].total() > 0;
-            if (any)
-                line += (pen_down ? "L" : "M") +
-                        point(i, std::chrono::duration<double>(beats[i].quantile(q)).count() / top);
+            if (any) line += (pen_down ? "L" : "M") + point(i, in_seconds(beats[i].quantile(q)) / top);
             pen_down = any;
         }
-        out.paths.push_back(
-            {id, id, span_text(std::chrono::duration<double>(newest(beats).quantile(q)).count()), line, false});
+        out.paths.push_back({id, id, span_text(in_seconds(newest(beats).quantile(q))), line, false});
     }
     return out;
 }

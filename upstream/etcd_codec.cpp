@@ -20,12 +20,6 @@ Result<Value> root_of(std::string_view body, json::Document& doc) {
     return *root;
 }
 
-// A flag is absent or true or false.
-std::optional<bool> flag(Value member) {
-    if (!member) return false;
-    return member.boolean();
-}
-
 Result<std::vector<KeyValue>> read_kvs(Value answer) {
     std::vector<KeyValue> out;
     const Value kvs = answer["kvs"];
@@ -47,7 +41,7 @@ Result<std::vector<KeyValue>> read_op_answer(Value entry, TxnOp::Kind kind) {
     const Value answer = entry[kNames[static_cast<std::size_t>(kind)]];
     if (!answer.is(Kind::object)) return etcd_corrupt("a transaction's answer does not fit its operations");
     if (kind != TxnOp::Kind::range) return std::vector<KeyValue>();
-    const auto more = flag(answer["more"]);
+    const auto more = read_etcd_flag(answer["more"]);
     if (!more || *more) return etcd_corrupt("a transaction's read is cut");
     return read_kvs(answer);
 }
@@ -59,6 +53,11 @@ Result<Nanos> read_ttl(Value answer) {
 }
 
 }  // namespace
+
+std::optional<bool> read_etcd_flag(Value member) {
+    if (!member) return false;
+    return member.boolean();
+}
 
 tl::unexpected<Error> etcd_corrupt(std::string_view what) {
     return fail(Code::corrupt, Origin::store, "etcd: bad answer: " + etcd_printable(what), true);
@@ -164,7 +163,7 @@ Result<RangeAnswer> read_etcd_range(std::string_view body, json::Document& doc) 
     if (!header) return tl::unexpected(header.error());
     auto kvs = read_kvs(*root);
     if (!kvs) return tl::unexpected(kvs.error());
-    const auto more = flag((*root)["more"]);
+    const auto more = read_etcd_flag((*root)["more"]);
     const auto count = read_etcd_number((*root)["count"]);
     // The count guards against an answer of another shape being taken for "no keys".
     if (!more || !count || *count < static_cast<std::int64_t>(kvs->size()) ||
@@ -178,7 +177,7 @@ Result<TxnAnswer> read_etcd_txn(std::string_view body, json::Document& doc, cons
     if (!root) return tl::unexpected(root.error());
     const auto header = read_etcd_header(*root);
     if (!header) return tl::unexpected(header.error());
-    const auto succeeded = flag((*root)["succeeded"]);
+    const auto succeeded = read_etcd_flag((*root)["succeeded"]);
     if (!succeeded) return etcd_corrupt("succeeded is no flag");
     TxnAnswer out{*header, *succeeded, {}};
     const std::vector<TxnOp::Kind>& ops = *succeeded ? shape.success : shape.failure;

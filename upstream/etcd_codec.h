@@ -3,6 +3,7 @@
 // answer that is none is Code::corrupt, Origin::store, was_sent. Watch streams are read by etcd_watch_codec.h. No I/O.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ Result<LeaseGranted> read_etcd_grant(std::string_view body, json::Document& doc)
 Result<LeaseKept> read_etcd_keep_alive(std::string_view body, json::Document& doc, LeaseId lease);
 Result<StoreHeader> read_etcd_revoke(std::string_view body, json::Document& doc);
 Result<RangeAnswer> read_etcd_range(std::string_view body, json::Document& doc);
+// A member that is absent, true or false; empty when it is anything else.
+std::optional<bool> read_etcd_flag(json::Value member);
 // What a transaction's answer must look like: the operations of both branches.
 struct EtcdTxnShape {
     std::vector<TxnOp::Kind> success;

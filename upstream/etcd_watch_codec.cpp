@@ -8,11 +8,6 @@ using json::Value;
 
 constexpr std::size_t kLineKeepBytes = 64u << 10;  // a larger buffer is given back after its line
 
-std::optional<bool> flag(Value member) {
-    if (!member) return false;
-    return member.boolean();
-}
-
 // "rpc error: code = PermissionDenied desc = etcdserver: permission denied": the words decide.
 EtcdRefusal cancel_refusal(std::string_view reason) {
     constexpr std::string_view kDescription = " desc = ";
@@ -91,8 +86,8 @@ Result<EtcdWatchLine> read_etcd_watch_line(std::string_view text, json::Document
     const auto header = read_etcd_header(result);
     if (!header) return tl::unexpected(header.error());
     out.header = *header;
-    const auto created = flag(result["created"]);
-    const auto cancelled = flag(result["canceled"]);
+    const auto created = read_etcd_flag(result["created"]);
+    const auto cancelled = read_etcd_flag(result["canceled"]);
     const auto compacted = read_etcd_number(result["compact_revision"]);
     if (!created || !cancelled || !compacted) return etcd_corrupt("a watch message of wrong types");
     out.created = *created;

@@ -15,33 +15,16 @@
 
 #include "edge/base/bytes.h"
 #include "edge/base/check.h"
+#include "upstream/rsa2_parts.h"
 
 namespace holdfast::rsa2 {
 namespace {
 
-template <auto Free>
-struct Freed {
-    template <typename T>
-    void operator()(T* p) const {
-        Free(p);
-    }
-};
-template <typename T, auto Free>
-using Own = std::unique_ptr<T, Freed<Free>>;
 using Key = Own<EVP_PKEY, EVP_PKEY_free>;
 using Digesting = Own<EVP_MD_CTX, EVP_MD_CTX_free>;
 using Bio = Own<BIO, BIO_free_all>;
 using Cert = Own<X509, X509_free>;
 using Number = Own<BIGNUM, BN_free>;
-
-const unsigned char* bytes_of(std::string_view s) {
-    return reinterpret_cast<const unsigned char*>(s.data());
-}
-
-tl::unexpected<Error> bad(std::string detail) {
-    ERR_clear_error();
-    return fail(Code::invalid, Origin::local, std::move(detail));
-}
 
 bool is_pem(std::string_view text) {
     return text.find("-----BEGIN ") != std::string_view::npos;
@@ -136,7 +119,7 @@ bool PublicKey::verify(std::string_view text, std::string_view signature) const 
     const auto raw = from_base64(signature);
     if (!raw || static_cast<int>(raw->size()) != EVP_PKEY_get_size(state_->key.get())) return false;
     const Digesting ctx = duplicate(state_->verifying.get());
-    const bool good = EVP_DigestVerify(ctx.get(), raw->data(), raw->size(), bytes_of(text), text.size()) == 1;
+    const bool good = EVP_DigestVerify(ctx.get(), raw->data(), raw->size(), octets(text), text.size()) == 1;
     if (!good) ERR_clear_error();
     return good;
 }
@@ -177,7 +160,7 @@ std::string PrivateKey::sign(std::string_view text) const {
     std::size_t size = raw.size();
     const Digesting ctx = duplicate(state_->signing.get());
     std::string out;
-    if (EVP_DigestSign(ctx.get(), raw.data(), &size, bytes_of(text), text.size()) != 1) {
+    if (EVP_DigestSign(ctx.get(), raw.data(), &size, octets(text), text.size()) != 1) {
         ERR_clear_error();
         return out;
     }

@@ -8,23 +8,12 @@
 
 #include "edge/base/bytes.h"
 #include "edge/base/check.h"
+#include "upstream/rsa2_parts.h"
 
 namespace holdfast::rsa2 {
 namespace {
 
-struct Freed {
-    void operator()(EVP_CIPHER_CTX* p) const { EVP_CIPHER_CTX_free(p); }
-};
-using Ciphering = std::unique_ptr<EVP_CIPHER_CTX, Freed>;
-
-const unsigned char* bytes_of(std::string_view s) {
-    return reinterpret_cast<const unsigned char*>(s.data());
-}
-
-tl::unexpected<Error> bad(std::string detail) {
-    ERR_clear_error();
-    return fail(Code::invalid, Origin::local, std::move(detail));
-}
+using Ciphering = Own<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 
 const EVP_CIPHER* cipher_for(std::size_t key_bytes) {
     return key_bytes == 16 ? EVP_aes_128_cbc() : key_bytes == 24 ? EVP_aes_192_cbc() : EVP_aes_256_cbc();
@@ -49,7 +38,7 @@ Result<std::string> ContentCipher::encrypt(std::string_view plain) const {
     std::vector<unsigned char> out(plain.size() + 16);
     int n = 0, rest = 0;
     HF_CHECK(ctx && EVP_EncryptInit_ex2(ctx.get(), cipher_for(key_.size()), key_.data(), kZeroIv.data(), nullptr) == 1);
-    HF_CHECK(EVP_EncryptUpdate(ctx.get(), out.data(), &n, bytes_of(plain), static_cast<int>(plain.size())) == 1);
+    HF_CHECK(EVP_EncryptUpdate(ctx.get(), out.data(), &n, octets(plain), static_cast<int>(plain.size())) == 1);
     HF_CHECK(EVP_EncryptFinal_ex(ctx.get(), out.data() + n, &rest) == 1);
     std::string text;
     append_base64(text, {out.data(), static_cast<std::size_t>(n + rest)});

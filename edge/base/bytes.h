@@ -16,6 +16,9 @@ using ByteSpan = std::span<const std::uint8_t>;
 inline ByteSpan as_bytes(std::string_view s) {
     return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()};
 }
+inline const unsigned char* octets(std::string_view s) {  // as OpenSSL takes them
+    return as_bytes(s).data();
+}
 inline std::string_view as_text(ByteSpan b) {
     return {reinterpret_cast<const char*>(b.data()), b.size()};
 }

@@ -19,10 +19,7 @@ const EVP_CIPHER* aes_gcm() {
     return cipher;
 }
 
-const unsigned char* bytes_of(std::string_view s) {
-    return reinterpret_cast<const unsigned char*>(s.data());
-}
-unsigned char* bytes_of(std::string& s) {
+unsigned char* octets(std::string& s) {
     return reinterpret_cast<unsigned char*>(s.data());
 }
 
@@ -49,14 +46,14 @@ AesGcm& AesGcm::operator=(AesGcm&&) noexcept = default;
 
 void AesGcm::seal(std::string_view plain, std::string_view aad, std::string& out) {
     out.resize(plain.size() + kOverhead);
-    unsigned char* iv = bytes_of(out);
+    unsigned char* iv = octets(out);
     unsigned char* cipher = iv + kIv;
     random_bytes({iv, kIv});
     EVP_CIPHER_CTX* ctx = state_->sealing;
     int n = 0;
     HF_CHECK(EVP_EncryptInit_ex2(ctx, nullptr, nullptr, iv, nullptr) == 1);
-    HF_CHECK(EVP_EncryptUpdate(ctx, nullptr, &n, bytes_of(aad), static_cast<int>(aad.size())) == 1);
-    HF_CHECK(EVP_EncryptUpdate(ctx, cipher, &n, bytes_of(plain), static_cast<int>(plain.size())) == 1);
+    HF_CHECK(EVP_EncryptUpdate(ctx, nullptr, &n, octets(aad), static_cast<int>(aad.size())) == 1);
+    HF_CHECK(EVP_EncryptUpdate(ctx, cipher, &n, octets(plain), static_cast<int>(plain.size())) == 1);
     HF_CHECK(EVP_EncryptFinal_ex(ctx, cipher + n, &n) == 1);
     HF_CHECK(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, kTag, cipher + plain.size()) == 1);
 }
@@ -70,11 +67,11 @@ bool AesGcm::open(std::string_view sealed, std::string_view aad, std::string& ou
     std::memcpy(tag.data(), sealed.data() + kIv + size, kTag);
     EVP_CIPHER_CTX* ctx = state_->opening;
     int n = 0;
-    const bool good = EVP_DecryptInit_ex2(ctx, nullptr, nullptr, bytes_of(sealed), nullptr) == 1 &&
-                      EVP_DecryptUpdate(ctx, nullptr, &n, bytes_of(aad), static_cast<int>(aad.size())) == 1 &&
-                      EVP_DecryptUpdate(ctx, bytes_of(out), &n, bytes_of(sealed) + kIv, static_cast<int>(size)) == 1 &&
+    const bool good = EVP_DecryptInit_ex2(ctx, nullptr, nullptr, octets(sealed), nullptr) == 1 &&
+                      EVP_DecryptUpdate(ctx, nullptr, &n, octets(aad), static_cast<int>(aad.size())) == 1 &&
+                      EVP_DecryptUpdate(ctx, octets(out), &n, octets(sealed) + kIv, static_cast<int>(size)) == 1 &&
                       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, kTag, tag.data()) == 1 &&
-                      EVP_DecryptFinal_ex(ctx, bytes_of(out) + n, &n) == 1;
+                      EVP_DecryptFinal_ex(ctx, octets(out) + n, &n) == 1;
     if (!good) out.clear();
     return good;
 }

@@ -48,6 +48,11 @@ struct Now {
     static Now read() { return {MonoClock::read(), WallClock::read()}; }
 };
 
+// Seconds with their fraction, as what is shown or exported has them.
+constexpr double in_seconds(Nanos d) {
+    return std::chrono::duration<double>(d).count();
+}
+
 // Seconds since the Unix epoch, rounded down.
 inline std::int64_t unix_seconds(WallTime t) {
     return std::chrono::floor<Seconds>(t.time_since_epoch()).count();

@@ -11,7 +11,7 @@ namespace holdfast::ctl {
 namespace {
 
 // For single quotes of all three shells; an apostrophe of a help text is not worth its escape.
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
     std::string out = "'";
     for (const char c : text)
         if (c != '\'' && c != '\\') out += c;
@@ -21,7 +21,7 @@ std::string quoted(std::string_view text) {
 std::string paths(const std::vector<CommandNode>& tree, std::string_view between) {
     std::string out;
     for (const CommandNode& node : tree)
-        if (!node.path.empty()) out += (out.empty() ? "" : std::string(between)) + quoted(node.path);
+        if (!node.path.empty()) out += (out.empty() ? "" : std::string(between)) + shell_quoted(node.path);
     return out;
 }
 
@@ -58,7 +58,7 @@ std::string bash(const std::vector<CommandNode>& tree) {
         std::string words;
         for (const auto* list : {&node.actions, &node.options})
             for (const auto& word : *list) words += (words.empty() ? "" : " ") + word.text;
-        out += fmt::format("        {}) words={} ;;\n", quoted(node.path), quoted(words));
+        out += fmt::format("        {}) words={} ;;\n", shell_quoted(node.path), shell_quoted(words));
     }
     return out +
            "    esac\n"
@@ -85,9 +85,9 @@ std::string zsh(const std::vector<CommandNode>& tree) {
         "case $at in\n",
         with_value(tree), paths(tree, "|"));
     for (const CommandNode& node : tree) {
-        out += fmt::format("    ({}) list=(", node.path.empty() ? "''" : quoted(node.path));
+        out += fmt::format("    ({}) list=(", node.path.empty() ? "''" : shell_quoted(node.path));
         for (const auto* words : {&node.actions, &node.options})
-            for (const auto& word : *words) out += quoted(word.text + ":" + word.help) + " ";
+            for (const auto& word : *words) out += shell_quoted(word.text + ":" + word.help) + " ";
         out += ") ;;\n";
     }
     return out + "esac\n_describe holdfastctl list || _files\n";
@@ -117,13 +117,14 @@ std::string fish(const std::vector<CommandNode>& tree) {
         "end\n",
         with_value(tree), paths(tree, " "));
     for (const CommandNode& node : tree) {
-        const std::string here = fmt::format("complete -c holdfastctl -n \"__holdfastctl_at {}\"", quoted(node.path));
+        const std::string here =
+            fmt::format("complete -c holdfastctl -n \"__holdfastctl_at {}\"", shell_quoted(node.path));
         for (const auto& word : node.actions)
-            out += fmt::format("{} -f -a {} -d {}\n", here, word.text, quoted(word.help));
+            out += fmt::format("{} -f -a {} -d {}\n", here, word.text, shell_quoted(word.help));
         for (const auto& word : node.options) {
             const bool whole = word.text.starts_with("--");
             out += fmt::format("{} -{} {}{} -d {}\n", here, whole ? 'l' : 's', word.text.substr(whole ? 2 : 1),
-                               word.takes_value ? " -r" : "", quoted(word.help));
+                               word.takes_value ? " -r" : "", shell_quoted(word.help));
         }
     }
     return out;

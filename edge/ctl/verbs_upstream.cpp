@@ -8,7 +8,7 @@ namespace {
 
 using json::Value;
 
-std::string weight_text(Value e) {
+std::string weight_and_configured(Value e) {
     const std::string weight = text_of(e["weight"]), configured = text_of(e["configuredWeight"]);
     return e["live"]["weight"] ? fmt::format("{} (live; configured {})", weight, configured) : weight;
 }
@@ -29,8 +29,9 @@ void show(Console& console, Value root) {
     std::vector<std::vector<std::string>> rows;
     for (Value e = root["endpoints"].first(); e; e = e.next()) {
         const bool stale = e["addressesStale"].boolean().value_or(false);
-        rows.push_back({text_of(e["endpoint"]), weight_text(e), share_text(e), state_text(e), text_of(e["inFlight"]),
-                        text_of(e["queued"]), fmt::format("{}{}", text_of(e["addresses"]), stale ? " (stale)" : "")});
+        rows.push_back({text_of(e["endpoint"]), weight_and_configured(e), share_text(e), state_text(e),
+                        text_of(e["inFlight"]), text_of(e["queued"]),
+                        fmt::format("{}{}", text_of(e["addresses"]), stale ? " (stale)" : "")});
     }
     console.table({"ENDPOINT", "WEIGHT", "SHARE", "STATE", "IN FLIGHT", "QUEUED", "ADDRESSES"}, rows);
     bool live = false;

@@ -10,11 +10,6 @@ namespace {
 
 constexpr std::size_t kMethodBytesMax = 32;
 
-bool refuse(Reject& reject, int status, RejectReason reason, std::string_view detail) {
-    reject = {status, reason, detail};
-    return false;
-}
-
 // Whether `text` holds no control character at all (a tab neither) and, where `ascii` asks for it, no byte of 0x80 and
 // above.
 bool is_plain(std::string_view text, bool ascii) {

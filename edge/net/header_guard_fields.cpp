@@ -11,11 +11,6 @@
 namespace holdfast {
 namespace {
 
-bool refuse(Reject& reject, int status, RejectReason reason, std::string_view detail) {
-    reject = {status, reason, detail};
-    return false;
-}
-
 bool refuse_target(Reject& reject, std::string_view detail) {
     return refuse(reject, 400, RejectReason::target, detail);
 }

@@ -48,6 +48,11 @@ struct Reject {
     RejectReason reason = RejectReason::none;
     std::string_view detail;  // a sentence without any byte of the message
 };
+// False, for a check to return.
+inline bool refuse(Reject& reject, int status, RejectReason reason, std::string_view detail) {
+    reject = {status, reason, detail};
+    return false;
+}
 
 struct RequestLimits {
     std::size_t target_bytes = 8 * 1024;   // of the request target: above it 414

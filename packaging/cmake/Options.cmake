@@ -37,6 +37,26 @@ endif()
 set(hf_common_headers <algorithm> <array> <chrono> <cstdint> <deque> <functional> <map> <memory> <optional> <span> <string>
     <string_view> <unordered_map> <vector> <fmt/format.h> <tl/expected.hpp>)
 
+# Most of the time of a build goes to headers. With HOLDFAST_UNITY the files of a library whose names begin with the same
+# letter are compiled as one, in half the time: what a build from nothing wants, as CI's. A file more changes one group
+# only. Names in the anonymous namespaces of a group must differ. Those of hf_single stay single.
+option(HOLDFAST_UNITY "Compile the files of a library in groups" OFF)
+set(hf_single)
+function(hf_in_groups target)
+  if(NOT HOLDFAST_UNITY)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  foreach(source IN LISTS ARGN)
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^[a-z0-9]+_(.+_test)$" "\\1" letter ${name})  # of a test what follows its layer's name
+    string(SUBSTRING ${letter} 0 1 letter)
+    if(NOT name IN_LIST hf_single)
+      set_property(SOURCE ${source} PROPERTY UNITY_GROUP ${letter})
+    endif()
+  endforeach()
+endfunction()
+
 include(Profile)
 
 # hf_library(name SOURCES ... LINKS ... PRIVATE_LINKS ... [HEADERS_OF other]); an empty layer becomes an interface library.
@@ -46,6 +66,7 @@ function(hf_library name)
   list(FILTER arg_SOURCES EXCLUDE REGEX "/main\\.cpp$")
   if(arg_SOURCES)
     add_library(${name} STATIC ${arg_SOURCES})
+    hf_in_groups(${name} ${arg_SOURCES})
     if(arg_HEADERS_OF)
       target_precompile_headers(${name} REUSE_FROM ${arg_HEADERS_OF})
     else()

@@ -55,6 +55,9 @@ function(hf_profile program)
   foreach(part IN LISTS ARGV)
     target_compile_options(${part} PRIVATE ${hf_profile_options} ${hf_profile_compile})
     set_target_properties(${part} PROPERTIES CXX_COMPILER_LAUNCHER "${launcher}")
+    if(hf_profile_options)
+      set_target_properties(${part} PROPERTIES UNITY_BUILD OFF)  # counts belong to a file
+    endif()
   endforeach()
   get_target_property(link ${program} LINK_OPTIONS)  # what every other program has; false when that is nothing
   if(link)

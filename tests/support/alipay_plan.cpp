@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/support/bad_member.h"
+
 namespace holdfast {
 namespace {
 
@@ -10,22 +12,18 @@ constexpr std::array<std::string_view, kForges> kNames = {
     "duplicate_node", "wrong_node", "unknown_cert", "sign_first", "whitespace", "escaped_unicode"};
 constexpr std::size_t kFieldsMax = 64;
 
-tl::unexpected<Error> bad(std::string_view member, std::string_view expected) {
-    return fail(Code::invalid, Origin::client, std::string(member) + ": expected " + std::string(expected));
-}
-
 Result<std::int64_t> whole(json::Value value, std::string_view member, std::int64_t max) {
     const auto n = value.integer();
-    if (!n || *n < 0 || *n > max) return bad(member, "a whole number from 0 to " + std::to_string(max));
+    if (!n || *n < 0 || *n > max) return bad_member(member, "a whole number from 0 to " + std::to_string(max));
     return *n;
 }
 
 Result<void> update_forge(Forge& forge, json::Value value) {
     const auto found = parse_forge(value.text().value_or(""));
     if (!found)
-        return bad("forge",
-                   "none, wrong_key, sha1, unsigned, bad_base64, tampered, duplicate_node, "
-                   "wrong_node, unknown_cert, sign_first, whitespace or escaped_unicode");
+        return bad_member("forge",
+                          "none, wrong_key, sha1, unsigned, bad_base64, tampered, duplicate_node, "
+                          "wrong_node, unknown_cert, sign_first, whitespace or escaped_unicode");
     forge = *found;
     return {};
 }
@@ -35,15 +33,15 @@ Result<void> update_answer(AlipayPlan& plan, json::Value value) {
     plan.sub_code.clear();
     if (value.is(json::Kind::null)) return {};
     for (auto member = value.first(); member; member = member.next()) {
-        if (!member.text()) return bad("alipay.answer", "null, or code and subCode as texts");
+        if (!member.text()) return bad_member("alipay.answer", "null, or code and subCode as texts");
         if (member.key() == "code")
             plan.code = std::string(*member.text());
         else if (member.key() == "subCode")
             plan.sub_code = std::string(*member.text());
         else
-            return bad(member.key(), "code or subCode in alipay.answer");
+            return bad_member(member.key(), "code or subCode in alipay.answer");
     }
-    if (plan.code.empty()) return bad("alipay.answer", "null, or code and subCode as texts");
+    if (plan.code.empty()) return bad_member("alipay.answer", "null, or code and subCode as texts");
     return {};
 }
 
@@ -63,7 +61,7 @@ Result<void> update_number(AlipayPlan& plan, json::Value member) {
     else if (key == "notifyAfterMs")
         plan.notify_after = Millis(*n);
     else
-        return bad(key, "a member of alipay that GET /_control shows");
+        return bad_member(key, "a member of alipay that GET /_control shows");
     return {};
 }
 
@@ -80,7 +78,7 @@ std::optional<Forge> parse_forge(std::string_view text) {
 }
 
 Result<void> update(AlipayPlan& plan, json::Value json) {
-    if (!json.is(json::Kind::object)) return bad("alipay", "an object");
+    if (!json.is(json::Kind::object)) return bad_member("alipay", "an object");
     AlipayPlan next = plan;
     for (auto member = json.first(); member; member = member.next()) {
         Result<void> done;
@@ -114,7 +112,7 @@ void append_json(json::Writer& w, const AlipayPlan& plan) {
 }
 
 Result<NotifyOrder> read_notify_order(json::Value json) {
-    if (!json.is(json::Kind::object)) return bad("body", "an object");
+    if (!json.is(json::Kind::object)) return bad_member("body", "an object");
     NotifyOrder out;
     for (auto member = json.first(); member; member = member.next()) {
         const auto key = member.key();
@@ -123,7 +121,7 @@ Result<NotifyOrder> read_notify_order(json::Value json) {
             for (auto field = member.first(); field; field = field.next())
                 if (!field.text() || out.fields.size() >= kFieldsMax ||
                     !out.fields.emplace(field.key(), *field.text()).second)
-                    return bad("fields", "texts, at most 64");
+                    return bad_member("fields", "texts, at most 64");
         } else if (key == "forge") {
             if (auto done = update_forge(out.forge, member); !done) return tl::unexpected(done.error());
         } else if (key == "withSignType" && member.boolean())
@@ -131,7 +129,7 @@ Result<NotifyOrder> read_notify_order(json::Value json) {
         else if (key == "dropEmpty" && member.boolean())
             out.drop_empty = *member.boolean();
         else if (!member.text())
-            return bad(key, "a text");
+            return bad_member(key, "a text");
         else if (key == "url")
             out.url = text;
         else if (key == "orderNo")
@@ -143,7 +141,7 @@ Result<NotifyOrder> read_notify_order(json::Value json) {
         else if (key == "appId")
             out.app_id = text;
         else
-            return bad(key, "url, orderNo, passed, notifyId, appId, forge, withSignType, dropEmpty or fields");
+            return bad_member(key, "url, orderNo, passed, notifyId, appId, forge, withSignType, dropEmpty or fields");
     }
     return out;
 }

@@ -22,7 +22,7 @@ std::map<std::string, std::string> pairs_of(std::string_view text) {
     return out;
 }
 
-AlipayNode bad(std::string_view sub_code, std::string_view why) {
+AlipayNode v3_error(std::string_view sub_code, std::string_view why) {
     return {"40002", "isv." + std::string(sub_code), std::string(why), {}};
 }
 
@@ -52,32 +52,32 @@ std::string without_prefix(const std::string& sub_code) {
 // App, time, and only then the signature over authString, METHOD, path?query, body and, where sent, the auth token.
 AlipayNode AlipayGateway::check_v3(const MiniRequest& request, const AlipayPlan& plan, WallTime now) {
     const std::string_view header = request.header("Authorization");
-    if (!header.starts_with(kScheme)) return bad("missing-timestamp", "缺少认证信息");
+    if (!header.starts_with(kScheme)) return v3_error("missing-timestamp", "缺少认证信息");
     const std::string_view given = header.substr(kScheme.size());
     const auto fields = pairs_of(given);
     const auto get = [&fields](const char* name) {
         const auto at = fields.find(name);
         return at == fields.end() ? std::string() : at->second;
     };
-    if (get("app_id") != setup_.app_id) return bad("invalid-app-id", "无效的AppID参数");
+    if (get("app_id") != setup_.app_id) return v3_error("invalid-app-id", "无效的AppID参数");
     const std::string stamp = get("timestamp");
     std::int64_t millis = 0;
     const auto [end, error] = std::from_chars(stamp.data(), stamp.data() + stamp.size(), millis);
-    if (stamp.empty()) return bad("missing-timestamp", "缺少时间戳参数");
+    if (stamp.empty()) return v3_error("missing-timestamp", "缺少时间戳参数");
     const WallTime at{Millis(millis)};
     const auto window = plan.timestamp_window;
     if (error != std::errc() || end != stamp.data() + stamp.size() ||
         (window.count() > 0 && (at > now + window || at + window < now)))
-        return bad("illegal-timestamp", "非法的时间戳参数");
-    if (get("nonce").empty()) return bad("invalid-parameter", "缺少随机串");
+        return v3_error("illegal-timestamp", "非法的时间戳参数");
+    if (get("nonce").empty()) return v3_error("invalid-parameter", "缺少随机串");
     if (!own_sn_.empty() && (get("app_cert_sn") != app_sn_ || request.header("alipay-root-cert-sn") != root_sn_))
-        return bad("app-cert-expired", "应用公钥证书不可用");
+        return v3_error("app-cert-expired", "应用公钥证书不可用");
     const auto sign_at = given.find(",sign=");
-    if (sign_at == std::string_view::npos) return bad("missing-signature", "缺少签名参数");
+    if (sign_at == std::string_view::npos) return v3_error("missing-signature", "缺少签名参数");
     std::string text = fmt::format("{}\n{}\n{}{}{}\n{}\n", given.substr(0, sign_at), request.method, request.path,
                                    request.query.empty() ? "" : "?", request.query, request.body);
     if (const auto token = request.header("alipay-app-auth-token"); !token.empty()) text += fmt::format("{}\n", token);
-    if (!app_key_.verify(text, given.substr(sign_at + 6))) return bad("invalid-signature", "验签出错");
+    if (!app_key_.verify(text, given.substr(sign_at + 6))) return v3_error("invalid-signature", "验签出错");
     if (nonces_.size() >= kChecksMax) nonces_.clear();
     repeated_nonces_ += !nonces_.insert(get("nonce")).second;
     return {};
@@ -91,10 +91,10 @@ AlipayReply AlipayGateway::v3(const MiniRequest& request, const AlipayPlan& plan
     call.method = method_of(request.path);
     AlipayNode node = check_v3(request, plan, now);
     if (node.good() && request.method == "GET") {
-        if (!read_form(request.query, call.form)) node = bad("invalid-parameter", "参数无效");
+        if (!read_form(request.query, call.form)) node = v3_error("invalid-parameter", "参数无效");
         call.biz = call.form.fields;
     } else if (node.good() && !request.body.empty() && !flatten(request.body, call.biz)) {
-        node = bad("illegal-json", "JSON格式错误");
+        node = v3_error("illegal-json", "JSON格式错误");
     }
     if (node.good()) call.form.fields["notify_url"] = call.biz["notify_url"];
     if (node.good()) node = serve(call, plan, decide);

@@ -4,13 +4,10 @@
 
 #include "edge/base/bytes.h"
 #include "edge/base/crypto.h"
+#include "tests/support/bad_member.h"
 
 namespace holdfast {
 namespace {
-
-tl::unexpected<Error> bad(std::string_view key, std::string_view expected) {
-    return fail(Code::invalid, Origin::client, fmt::format("{}: expected {}", key, expected));
-}
 
 std::optional<CentralNoticeOrder::Forge> forge_of(std::string_view text) {
     using Forge = CentralNoticeOrder::Forge;
@@ -28,22 +25,22 @@ std::string hex_digest(std::string_view bytes) {
 }  // namespace
 
 Result<CentralNoticeOrder> read_central_notice_order(json::Value json) {
-    if (!json.is(json::Kind::object)) return bad("body", "an object");
+    if (!json.is(json::Kind::object)) return bad_member("body", "an object");
     CentralNoticeOrder out;
     for (auto member = json.first(); member; member = member.next()) {
         const auto key = member.key();
         if (key == "kind") continue;
         if (key == "shiftSeconds") {
             const auto seconds = member.integer();
-            if (!seconds) return bad(key, "a number");
+            if (!seconds) return bad_member(key, "a number");
             out.shift_seconds = *seconds;
             continue;
         }
-        if (!member.text()) return bad(key, "a text");
+        if (!member.text()) return bad_member(key, "a text");
         const std::string text(*member.text());
         if (key == "forge") {
             const auto forge = forge_of(text);
-            if (!forge) return bad(key, "none, wrong_key, unsigned or tampered");
+            if (!forge) return bad_member(key, "none, wrong_key, unsigned or tampered");
             out.forge = *forge;
         } else if (key == "url")
             out.url = text;
@@ -60,9 +57,9 @@ Result<CentralNoticeOrder> read_central_notice_order(json::Value json) {
         else if (key == "verificationId")
             out.verification_id = text;
         else
-            return bad(key, "a member that CentralNoticeOrder has");
+            return bad_member(key, "a member that CentralNoticeOrder has");
     }
-    if (out.url.empty()) return bad("url", "where it goes");
+    if (out.url.empty()) return bad_member("url", "where it goes");
     return out;
 }
 

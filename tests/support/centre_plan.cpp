@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "edge/base/rng.h"
+#include "tests/support/bad_member.h"
 
 namespace holdfast {
 
@@ -15,14 +16,10 @@ constexpr std::array<std::string_view, kCentreModes> kModeNames = {
 
 constexpr double kMillisMax = 600'000;
 
-tl::unexpected<Error> bad(std::string_view member, std::string_view expected) {
-    return fail(Code::invalid, Origin::client, std::string(member) + ": expected " + std::string(expected));
-}
-
 Result<double> number(json::Value value, std::string_view member, double max) {
     const auto got = value.number();
     if (!got || *got < 0 || *got > max)
-        return bad(member, "a number from 0 to " + std::to_string(static_cast<long>(max)));
+        return bad_member(member, "a number from 0 to " + std::to_string(static_cast<long>(max)));
     return *got;
 }
 
@@ -48,9 +45,9 @@ Result<void> update_latency(CentrePlan& plan, json::Value json) {
         else if (share)
             plan.slow_share = *value;
         else
-            return bad(key, "min, max, slow or slowShare in latencyMs");
+            return bad_member(key, "min, max, slow or slowShare in latencyMs");
     }
-    if (plan.latency_max < plan.latency_min) return bad("latencyMs.max", "at least latencyMs.min");
+    if (plan.latency_max < plan.latency_min) return bad_member("latencyMs.max", "at least latencyMs.min");
     return {};
 }
 
@@ -59,7 +56,7 @@ Result<void> update_outcomes(CentrePlan& plan, json::Value json) {
     for (auto member = json.first(); member; member = member.next()) {
         const auto verdict = parse_verdict(member.text().value_or(""));
         if (!verdict || plan.outcomes.size() >= CentrePlan::kOutcomesMax)
-            return bad("outcomes", "pass, fail or review for at most 200 subjects");
+            return bad_member("outcomes", "pass, fail or review for at most 200 subjects");
         plan.outcomes.emplace(member.key(), *verdict);
     }
     return {};
@@ -69,13 +66,13 @@ Result<void> update_text(CentrePlan& plan, std::string_view key, json::Value val
     known = true;
     if (key == "mode") {
         const auto mode = parse_centre_mode(value.text().value_or(""));
-        if (!mode) return bad("mode", "one of the modes that GET /_control lists");
+        if (!mode) return bad_member("mode", "one of the modes that GET /_control lists");
         plan.mode = *mode;
     } else if (key == "feature") {
-        if (!value.boolean()) return bad(key, "true or false");
+        if (!value.boolean()) return bad_member(key, "true or false");
         plan.feature = *value.boolean();
     } else if (key == "featureModel") {
-        if (!value.text()) return bad(key, "a text");
+        if (!value.text()) return bad_member(key, "a text");
         plan.feature_model = std::string(*value.text());
     } else if (key == "latencyMs")
         return update_latency(plan, value);
@@ -109,7 +106,7 @@ Result<void> update_number(CentrePlan& plan, std::string_view key, json::Value v
         if (key == "reviewPercent") plan.review_percent = static_cast<unsigned>(*got);
         return {};
     }
-    return bad(key, "a member that GET /_control shows");
+    return bad_member(key, "a member that GET /_control shows");
 }
 
 } // namespace
@@ -151,7 +148,7 @@ std::vector<float> subject_feature(std::string_view subject) {
 }
 
 Result<void> update(CentrePlan& plan, json::Value json) {
-    if (!json.is(json::Kind::object)) return bad("body", "an object");
+    if (!json.is(json::Kind::object)) return bad_member("body", "an object");
     CentrePlan next = plan;
     for (auto member = json.first(); member; member = member.next()) {
         bool known = false;

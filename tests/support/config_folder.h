@@ -13,6 +13,11 @@
 
 namespace holdfast::support {
 
+// Of what is said about a configuration.
+inline std::string first_line(const std::string& text) {
+    return text.substr(0, text.find('\n'));
+}
+
 class ConfigFolder {
   public:
     ConfigFolder() {
@@ -49,6 +54,12 @@ class ConfigFolder {
                "[[upstream.endpoint]]\n"
                "url = \"http://127.0.0.1:9000\"\n"
                "[scene.LOGIN]\n";
+    }
+    static std::string shortest_with(const std::string& from, const std::string& to) {
+        std::string out = shortest();
+        const auto at = out.find(from);
+        HF_CHECK(at != std::string::npos);
+        return out.replace(at, from.size(), to);
     }
     ConfigEnvironment environment() const {
         ConfigEnvironment env;

@@ -12,10 +12,10 @@ namespace {
 const SubjectKey kBob{"app", "bob", "LOGIN", ""};
 
 // A storage whose cache/ can be ill. Alice has passed, an order is answered for good, another is degraded.
-struct Bench : StorageBench {
+struct BehindBench : StorageBench {
     int fault = 0; // errno that every commit of cache/ fails with
 
-    Bench() {
+    BehindBench() {
         options.cache_fault = [this] { return fault; };
         reopen();
         put(kAlice, record());
@@ -23,7 +23,7 @@ struct Bench : StorageBench {
         order("degraded", false, "pass");
         loop.advance(100ms);
     }
-    ~Bench() { storage.reset(); }
+    ~BehindBench() { storage.reset(); }
     void order(std::string_view number, bool final, std::string answer) {
         OrderRecord r;
         r.body.fill(7);
@@ -78,7 +78,7 @@ TEST_CASE("storage: what an ill cache/ could not take is not undone at the next 
     for (const int error : {EIO, ENOSPC})
         for (const bool asked : {true, false}) {
             INFO(error << (asked ? " drained" : " killed"));
-            Bench b;
+            BehindBench b;
             b.fault = error;
             b.fail_alice();
             b.end(asked);
@@ -103,7 +103,7 @@ TEST_CASE("storage: what an ill cache/ could not take is not undone at the next 
 }
 
 TEST_CASE("storage: a start whose cache/ is still ill knows nothing of before, and the next one neither") {
-    Bench b;
+    BehindBench b;
     b.fault = EIO;
     b.fail_alice();
     for (int run = 0; run < 3; ++run) {
@@ -129,7 +129,7 @@ TEST_CASE("storage: a start whose cache/ is still ill knows nothing of before, a
 
 TEST_CASE("storage: a cache/ that was ill and has been written since is believed") {
     for (const bool clean : {true, false}) {
-        Bench b;
+        BehindBench b;
         b.fault = ENOSPC;
         b.fail_alice();
         b.fault = 0;
@@ -144,7 +144,7 @@ TEST_CASE("storage: a cache/ that was ill and has been written since is believed
 
 TEST_CASE("storage: a commit that hangs leaves a doubt to the start after a kill, and none once it has ended") {
     for (const bool ends : {false, true}) {
-        Bench b;
+        BehindBench b;
         b.offload.hold = true;
         b.put(kAlice, b.record(Verdict::fail));
         b.loop.advance(kHangsAfter + 100ms);
@@ -163,7 +163,7 @@ TEST_CASE("storage: a commit that hangs leaves a doubt to the start after a kill
 
 TEST_CASE("storage: giving up on the disk leaves a doubt of what is not written, and of nothing else") {
     for (const bool owes : {true, false}) {
-        Bench b;
+        BehindBench b;
         b.offload.hold = true;
         if (owes) b.put(kAlice, b.record(Verdict::fail));
         b.storage->state().put_soon("override/node", "degraded");
@@ -180,7 +180,7 @@ TEST_CASE("storage: giving up on the disk leaves a doubt of what is not written,
 }
 
 TEST_CASE("storage: a cache/ that is merely full leaves no doubt while room is made for what did not fit") {
-    Bench b;
+    BehindBench b;
     b.storage.reset();
     b.options.cache_bytes = 1u << 20;
     b.open();
@@ -209,7 +209,7 @@ TEST_CASE("storage: a cache/ that is merely full leaves no doubt while room is m
 
 TEST_CASE("storage: a refused outcome costs its own subject the memory, and nobody else, over a later start") {
     for (const bool clean : {true, false}) {
-        Bench b;
+        BehindBench b;
         b.storage.reset();
         b.options.cache_bytes = 256u << 20;
         b.open();

@@ -7,7 +7,6 @@
 
 using namespace holdfast;
 using namespace holdfast::cachetest;
-using Bench = StorageBench;
 
 namespace {
 
@@ -15,7 +14,7 @@ const SubjectKey kBob{"app", "bob", "LOGIN", ""};
 
 // Alice and Bob have passed and their orders are on record; then Alice, the first one ever, is revoked. One value and
 // one nonce lie in state/.
-std::uint64_t fill(Bench& b) {
+std::uint64_t fill(StorageBench& b) {
     const std::uint64_t epoch = b.storage->outcomes().epoch();
     for (const SubjectKey& key : {kAlice, kBob}) {
         b.put(key, b.record());
@@ -32,12 +31,12 @@ std::uint64_t fill(Bench& b) {
     return epoch;
 }
 
-bool order_may_repeat(Bench& b, std::string_view subject) {
+bool order_may_repeat(StorageBench& b, std::string_view subject) {
     const auto order = b.storage->orders().find("app", subject, b.loop.now());
     return order && !b.storage->outcomes().hidden(subject, "LOGIN", order->epoch);
 }
 
-std::size_t replayed(Bench& b) {
+std::size_t replayed(StorageBench& b) {
     std::size_t n = 0;
     b.storage->nonces().replay(WallTime(), [&](const NonceFingerprint&, WallTime) { ++n; });
     return n;
@@ -46,7 +45,7 @@ std::size_t replayed(Bench& b) {
 } // namespace
 
 TEST_CASE("storage: while state/ cannot be opened nothing of before is believed, and nothing is lost") {
-    Bench b;
+    StorageBench b;
     const std::uint64_t old_epoch = fill(b);
     const std::string lock = b.options.data_dir + "/state.lock";
     std::uint64_t last_epoch = 0;
@@ -87,7 +86,7 @@ TEST_CASE("storage: while state/ cannot be opened nothing of before is believed,
 }
 
 TEST_CASE("storage: whichever read of state/ fails at the start, it is never taken for empty") {
-    Bench b;
+    StorageBench b;
     fill(b);
     int reads = 0, fail_at = -1;
     b.options.state_read_fault = [&] { return reads++ == fail_at ? EIO : 0; };

@@ -2,10 +2,9 @@
 
 using namespace holdfast;
 using namespace holdfast::cachetest;
-using Bench = StorageBench;
 
 TEST_CASE("orders: found at once and after a restart, by its own credential only") {
-    Bench b;
+    StorageBench b;
     OrderRecord r;
     r.body.fill(1);
     r.answer = "degraded";
@@ -32,7 +31,7 @@ TEST_CASE("orders: found at once and after a restart, by its own credential only
 }
 
 TEST_CASE("orders: each is kept for the whole retention and gone soon after it") {
-    Bench b;
+    StorageBench b;
     std::vector<std::pair<std::string, Now>> asked;
     for (int i = 0; i < 60; ++i) {
         OrderRecord r;
@@ -54,7 +53,7 @@ TEST_CASE("orders: each is kept for the whole retention and gone soon after it")
 }
 
 TEST_CASE("cache: when it is full the oldest orders leave first and writing goes on") {
-    Bench b;
+    StorageBench b;
     b.storage.reset();
     b.options.cache_bytes = 1u << 20;
     b.options.data_dir = b.folder / "small";
@@ -77,7 +76,7 @@ TEST_CASE("cache: when it is full the oldest orders leave first and writing goes
 }
 
 TEST_CASE("cache: full of outcomes alone it makes room and writing goes on") {
-    Bench b;
+    StorageBench b;
     b.storage.reset();
     b.options.cache_bytes = 1u << 20;
     b.options.data_dir = b.folder / "small";
@@ -99,7 +98,7 @@ TEST_CASE("cache: full of outcomes alone it makes room and writing goes on") {
 }
 
 TEST_CASE("storage: without its state/ the cache is not believed") {
-    Bench b;
+    StorageBench b;
     b.put(kAlice, b.record());
     b.loop.advance(50ms);
     b.storage.reset();
@@ -124,7 +123,7 @@ TEST_CASE("storage: without its state/ the cache is not believed") {
 }
 
 TEST_CASE("storage: a damaged cache/ is moved aside and state/ stays sound") {
-    Bench b;
+    StorageBench b;
     b.put(kAlice, b.record());
     b.loop.advance(50ms);
     b.storage.reset();
@@ -137,7 +136,7 @@ TEST_CASE("storage: a damaged cache/ is moved aside and state/ stays sound") {
 }
 
 TEST_CASE("storage: a state/ that was taken away beside a journal is not sound") {
-    Bench b;
+    StorageBench b;
     b.storage->journal()->append("start", "{}", b.loop.now().wall, {});
     b.reopen();
     b.storage.reset();
@@ -149,7 +148,7 @@ TEST_CASE("storage: a state/ that was taken away beside a journal is not sound")
 }
 
 TEST_CASE("storage: a second process is refused") {
-    Bench b;
+    StorageBench b;
     TestLoop loop;
     InlineOffload offload(loop);
     auto second = Storage::open(b.options, loop, offload);
@@ -158,7 +157,7 @@ TEST_CASE("storage: a second process is refused") {
 }
 
 TEST_CASE("storage: a cache/ that cannot be opened leaves a node without memory, not without a process") {
-    Bench b;
+    StorageBench b;
     b.storage.reset();
     std::filesystem::remove_all(b.options.data_dir + "/cache");
     std::filesystem::remove(b.options.data_dir + "/cache.lock");
@@ -175,7 +174,7 @@ TEST_CASE("storage: a cache/ that cannot be opened leaves a node without memory,
 }
 
 TEST_CASE("storage: its folders are its own") {
-    Bench b;
+    StorageBench b;
     for (const char* part : {"", "/cache", "/state", "/journal", "/journal/evidence"}) {
         const auto perms = std::filesystem::status(b.options.data_dir + part).permissions();
         CHECK((perms & std::filesystem::perms::all) == std::filesystem::perms::owner_all);

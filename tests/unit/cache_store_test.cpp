@@ -3,10 +3,9 @@
 
 using namespace holdfast;
 using namespace holdfast::cachetest;
-using Bench = StorageBench;
 
 TEST_CASE("outcomes: one is found at once, after its commit and after a restart") {
-    Bench b;
+    StorageBench b;
     CHECK_FALSE(b.find(kAlice));
     REQUIRE(b.put(kAlice, b.record()) == PutOutcome::queued);
     REQUIRE(b.find(kAlice));
@@ -22,7 +21,7 @@ TEST_CASE("outcomes: one is found at once, after its commit and after a restart"
 }
 
 TEST_CASE("outcomes: a kill loses what is younger than a hundred milliseconds at most") {
-    Bench b;
+    StorageBench b;
     b.put(kAlice, b.record());
     b.loop.advance(100ms);
     b.put({"app", "bob", "LOGIN", ""}, b.record());
@@ -32,7 +31,7 @@ TEST_CASE("outcomes: a kill loses what is younger than a hundred milliseconds at
 }
 
 TEST_CASE("outcomes: another credential, scene, device or subject is another outcome") {
-    Bench b;
+    StorageBench b;
     b.put({"app", "alice", "LOGIN", "d"}, b.record());
     CHECK(b.find({"app", "alice", "LOGIN", "d"}));
     CHECK_FALSE(b.find({"web", "alice", "LOGIN", "d"}));
@@ -42,7 +41,7 @@ TEST_CASE("outcomes: another credential, scene, device or subject is another out
 }
 
 TEST_CASE("outcomes: an unchanged young one is not written again, a changed one is") {
-    Bench b;
+    StorageBench b;
     b.put(kAlice, b.record());
     b.loop.advance(59s, 1s);
     CHECK(b.put(kAlice, b.record()) == PutOutcome::unchanged);
@@ -53,7 +52,7 @@ TEST_CASE("outcomes: an unchanged young one is not written again, a changed one 
 }
 
 TEST_CASE("outcomes: a revocation hides what was decided before it and what was asked before it") {
-    Bench b;
+    StorageBench b;
     b.put(kAlice, b.record());
     b.put({"web", "alice", "PAYMENT", "d"}, b.record());
     b.put({"app", "bob", "LOGIN", ""}, b.record());
@@ -73,7 +72,7 @@ TEST_CASE("outcomes: a revocation hides what was decided before it and what was 
 }
 
 TEST_CASE("outcomes: a revocation holds after a crash right behind it and for any wall clock") {
-    Bench b;
+    StorageBench b;
     const OutcomeRecord under_way = b.record();
     b.put(kAlice, under_way);
     b.loop.advance(50ms);
@@ -90,7 +89,7 @@ TEST_CASE("outcomes: a revocation holds after a crash right behind it and for an
 }
 
 TEST_CASE("outcomes: a wall clock set back or forward makes none younger") {
-    Bench b;
+    StorageBench b;
     b.put(kAlice, b.record());
     b.loop.advance(10s, 1s);
     b.loop.now_.wall -= 9s;
@@ -102,7 +101,7 @@ TEST_CASE("outcomes: a wall clock set back or forward makes none younger") {
 }
 
 TEST_CASE("outcomes: a purge of a scene hides and erases that scene only, of all everything") {
-    Bench b;
+    StorageBench b;
     b.put(kAlice, b.record());
     b.put({"app", "alice", "PAYMENT", ""}, b.record());
     b.loop.advance(50ms);
@@ -123,7 +122,7 @@ TEST_CASE("outcomes: a purge of a scene hides and erases that scene only, of all
 }
 
 TEST_CASE("outcomes: the sweeper erases what is over, in bounded steps") {
-    Bench b;
+    StorageBench b;
     for (int i = 0; i < 3000; ++i) {
         const std::string subject = "s" + std::to_string(i);
         REQUIRE(b.put({"app", subject, "LOGIN", ""}, b.record()) == PutOutcome::queued);
@@ -142,7 +141,7 @@ TEST_CASE("outcomes: the sweeper erases what is over, in bounded steps") {
 }
 
 TEST_CASE("outcomes: where nothing is over the sweeper rests, and comes back") {
-    Bench b;
+    StorageBench b;
     REQUIRE(b.put(kAlice, b.record()) == PutOutcome::queued);
     b.loop.advance(3s, 50ms);
     b.loop.now_.wall += 2h;
@@ -154,7 +153,7 @@ TEST_CASE("outcomes: where nothing is over the sweeper rests, and comes back") {
 }
 
 TEST_CASE("outcomes: a full queue refuses and says so") {
-    Bench b;
+    StorageBench b;
     b.offload.hold = true;
     PutOutcome last = PutOutcome::queued;
     std::size_t taken = 0;

@@ -8,6 +8,7 @@
 
 using namespace holdfast;
 using holdfast::support::ConfigFolder;
+using holdfast::support::first_line;
 
 namespace {
 
@@ -19,18 +20,6 @@ std::string said(const std::string& more, const std::string& whole = ConfigFolde
     const auto outcome = parse_config(whole + more, "f", env);
     CHECK(outcome.config.has_value() == outcome.errors.empty());
     return render_all(outcome);
-}
-
-std::string shortest_with(const std::string& from, const std::string& to) {
-    std::string out = ConfigFolder::shortest();
-    const auto at = out.find(from);
-    REQUIRE(at != std::string::npos);
-    return out.replace(at, from.size(), to);
-}
-
-// The first line of what is said.
-std::string first(const std::string& text) {
-    return text.substr(0, text.find('\n'));
 }
 
 }  // namespace
@@ -93,8 +82,8 @@ TEST_CASE("config errors: broken lines are all shown, and nothing is made of wha
           "     |                ^\n"
           "  expected a size in quotes, such as \"512B\", \"16KiB\", \"4MiB\", 1KiB to 256KiB\n"
           "  did you mean \"7B\"?\n");
-    CHECK(first(said("[limits\n")).rfind("f:14:", 0) == 0);
-    CHECK(first(said("a = [1,\n")).rfind("f:", 0) == 0);
+    CHECK(first_line(said("[limits\n")).rfind("f:14:", 0) == 0);
+    CHECK(first_line(said("a = [1,\n")).rfind("f:", 0) == 0);
 }
 
 TEST_CASE("config errors: an empty file lists everything that a node cannot do without") {
@@ -125,17 +114,17 @@ TEST_CASE("config errors: what belongs together is checked together") {
          "f:14:1: error: credential[1].secret_file is missing"},
         {said("[[credential]]\nid = \"b\"\nsecret_file = \"x\"\nscenes = [\"LOGIN\"]\nrate.burst = 3\n"),
          "f:18:1: error: credential[1].rate has no per_second"},
-        {said("", shortest_with("127.0.0.1:0", "0.0.0.0:8443")),
+        {said("", ConfigFolder::shortest_with("127.0.0.1:0", "0.0.0.0:8443")),
          "f:2:11: error: plain HTTP on an address that is not loopback"},
-        {said("", shortest_with("127.0.0.1:0", "localhost:8443")),
+        {said("", ConfigFolder::shortest_with("127.0.0.1:0", "localhost:8443")),
          "f:2:11: error: listen.address cannot be \"localhost:8443\""},
-        {said("", shortest_with("127.0.0.1:0", "127.0.0.1:70000")),
+        {said("", ConfigFolder::shortest_with("127.0.0.1:0", "127.0.0.1:70000")),
          "f:2:11: error: listen.address cannot be \"127.0.0.1:70000\""},
-        {said("", shortest_with("[node]", "certificate = \"cert.pem\"\n[node]")),
+        {said("", ConfigFolder::shortest_with("[node]", "certificate = \"cert.pem\"\n[node]")),
          "f:3:15: error: listen.certificate without listen.key"},
-        {said("", shortest_with("[node]", "certificate = \"\"\nkey = \"key.pem\"\n[node]")),
+        {said("", ConfigFolder::shortest_with("[node]", "certificate = \"\"\nkey = \"key.pem\"\n[node]")),
          "f:4:7: error: listen.key without listen.certificate"},
-        {said("", shortest_with("http://127.0.0.1:9000", "http://10.0.0.1:9000")),
+        {said("", ConfigFolder::shortest_with("http://127.0.0.1:9000", "http://10.0.0.1:9000")),
          "f:12:7: error: upstream.endpoint[0].url: "},
         {said("[[upstream.endpoint]]\nurl = \"https://b\"\nweight = 90\n"),
          "f:11:1: error: upstream.endpoint[0] has no weight, others have one"},
@@ -154,7 +143,7 @@ TEST_CASE("config errors: what belongs together is checked together") {
     std::string two = ConfigFolder::shortest();
     two.replace(two.find("[scene.LOGIN]"), 13,
                 "weight = 50\n[[upstream.endpoint]]\nurl = \"https://b\"\nweight = 40\n[scene.LOGIN]");
-    CHECK(first(said("", two)) == "f:16:10: error: the weights of all endpoints add up to 90");
+    CHECK(first_line(said("", two)) == "f:16:10: error: the weights of all endpoints add up to 90");
 }
 
 TEST_CASE("config errors: a fleet's names, its store and what goes in pairs") {
@@ -191,7 +180,7 @@ TEST_CASE("config errors: a fleet's names, its store and what goes in pairs") {
     ConfigEnvironment env;
     env.check_files = false;
     env.host_name = "pop 1";
-    CHECK(first(render_all(parse_config(ConfigFolder::shortest() + "[coordination]\nkind = \"etcd\"\n", "f", env)))
+    CHECK(first_line(render_all(parse_config(ConfigFolder::shortest() + "[coordination]\nkind = \"etcd\"\n", "f", env)))
               .find("error: node.name cannot be \"pop 1\" in a fleet") != std::string::npos);
 }
 
@@ -212,7 +201,7 @@ TEST_CASE("config errors: scenes and their ladders") {
         {"require_device = \"true\"\n", "f:14:18: error: scene.LOGIN.require_device is a string"},
         {"[scene.\"a b\"]\n", "f:14:1: error: scene.\"a b\" cannot be a scene"},
     };
-    for (const auto& [more, line] : cases) CHECK(first(said(more)) == line);
+    for (const auto& [more, line] : cases) CHECK(first_line(said(more)) == line);
 }
 
 TEST_CASE("config errors: a value of a scene that could not be read is one error, not a missing one too") {
@@ -222,7 +211,7 @@ TEST_CASE("config errors: a value of a scene that could not be read is one error
         for (auto at = all.find(": error: "); at != std::string::npos; at = all.find(": error: ", at + 1)) ++n;
         INFO(all);
         CHECK(n == 1);
-        return first(all);
+        return first_line(all);
     };
     CHECK(errors("degrade = [\"cache\"]\ncache = { max_age = \"15 minutes\" }\n") ==
           "f:15:21: error: scene.LOGIN.cache.max_age cannot be \"15 minutes\"");
@@ -263,7 +252,7 @@ TEST_CASE("config errors: prechecks") {
          "f:19:8: error: precheck[1].name is there twice"},
         {rule("attribute = \"x\"\nallow = \"y\"\n"), "f:14:1: error: precheck[0].name is missing"},
     };
-    for (const auto& [text, line] : cases) CHECK(first(text) == line);
+    for (const auto& [text, line] : cases) CHECK(first_line(text) == line);
     CHECK(rule("name = \"a\"\nkind = \"rat\"\n").find("  did you mean \"rate\"?\n") != std::string::npos);
 }
 
@@ -275,7 +264,7 @@ TEST_CASE("config errors: no message shows what may be a secret") {
 }
 
 TEST_CASE("config errors: what works but is hardly meant is a warning") {
-    CHECK(first(said("[upstream.circuit]\nminimum_calls = 101\n")) ==
+    CHECK(first_line(said("[upstream.circuit]\nminimum_calls = 101\n")) ==
           "f:15:17: warning: upstream.circuit.minimum_calls: is above the window's size: the circuit never opens by a "
           "rate");
     ConfigEnvironment env;
@@ -315,8 +304,9 @@ TEST_CASE("config errors: addresses to listen on") {
 
 TEST_CASE("config errors: two listeners that cannot both have their address") {
     const auto with = [](const std::string& listen, const std::string& admin) {
-        return first(said("", shortest_with("127.0.0.1:0\"", listen + "\"\ncertificate = \"c\"\nkey = \"k\"") +
-                                  "[admin]\nlisten = \"" + admin + "\"\n"));
+        return first_line(
+            said("", ConfigFolder::shortest_with("127.0.0.1:0\"", listen + "\"\ncertificate = \"c\"\nkey = \"k\"") +
+                         "[admin]\nlisten = \"" + admin + "\"\n"));
     };
     for (const auto& [listen, admin] : {std::pair{"127.0.0.1:8443", "127.0.0.1:8443"},
                                         {"0.0.0.0:9464", "127.0.0.1:9464"},
@@ -337,7 +327,7 @@ TEST_CASE("config errors: two listeners that cannot both have their address") {
         INFO(listen << " " << admin);
         CHECK(with(listen, admin).empty());
     }
-    CHECK(first(said("", shortest_with("127.0.0.1:0", "127.0.0.1:9464"))) ==  // its default
+    CHECK(first_line(said("", ConfigFolder::shortest_with("127.0.0.1:0", "127.0.0.1:9464"))) ==  // its default
           "f:2:11: error: admin.listen \"127.0.0.1:9464\" and listen.address \"127.0.0.1:9464\" overlap");
 }
 
@@ -370,8 +360,9 @@ TEST_CASE("config errors: an excerpt shows no secret, wherever in its line one s
     CHECK(said("[upstream]\nunknown = { app_id = \"20210\", private_key = \"MIIsecret\", after = 1 }\n")
               .find("15 | unknown = { app_id = \"20210\", private_key = ..., after = 1 }\n") != std::string::npos);
     CHECK(said("[gateway]\nsigning_key_file = 5\n").find("15 | signing_key_file = 5\n") != std::string::npos);
-    CHECK(said("", shortest_with("[node]", "key = \"key.pem\"\n[node]")).find("3 | key = \"key.pem\"\n") !=
-          std::string::npos);
+    CHECK(
+        said("", ConfigFolder::shortest_with("[node]", "key = \"key.pem\"\n[node]")).find("3 | key = \"key.pem\"\n") !=
+        std::string::npos);
     CHECK(said("[limits]\nconnections = 5, # secret = no\n").find("15 | connections = 5, #...\n") != std::string::npos);
     // The caret still stands below what is meant.
     CHECK(said("[upstream]\nalipay = { private_key = \"MIIsecret\", app_id = 5 }\n")

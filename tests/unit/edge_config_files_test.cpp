@@ -12,22 +12,11 @@
 
 using namespace holdfast;
 using holdfast::support::ConfigFolder;
+using holdfast::support::first_line;
 
 namespace {
 
-// The first line of what is said.
-std::string first(const std::string& text) {
-    return text.substr(0, text.find('\n'));
-}
-
-std::string shortest_with(const std::string& from, const std::string& to) {
-    std::string out = ConfigFolder::shortest();
-    const auto at = out.find(from);
-    REQUIRE(at != std::string::npos);
-    return out.replace(at, from.size(), to);
-}
-
-std::string said(const std::string& more) {
+std::string said_unchecked(const std::string& more) {
     ConfigEnvironment env;
     env.check_files = false;
     return render_all(parse_config(ConfigFolder::shortest() + more, "f", env));
@@ -68,7 +57,7 @@ TEST_CASE("config errors: secrets and keys that cannot serve") {
           "  expected exactly 32 bytes: the last one is a newline, as editors add it\n"
           "  truncate -s 32 cache.key\n");
     std::filesystem::remove(folder.file("app.secret"));
-    CHECK(first(said_about(folder.load(ConfigFolder::shortest()), folder)) ==
+    CHECK(first_line(said_about(folder.load(ConfigFolder::shortest()), folder)) ==
           "holdfast.toml:7:15: error: credential[0].secret_file: app.secret: No such file or directory");
 }
 
@@ -100,11 +89,11 @@ TEST_CASE("config errors: what is suggested for a key of another size overwrites
 TEST_CASE("config errors: a name that a shell would take apart is quoted where it is suggested") {
     const ConfigFolder folder;
     folder.write("it's a key", std::string(32, 'k') + "\n");
-    const auto outcome = folder.load(shortest_with("cache.key", "it's a key"));
+    const auto outcome = folder.load(ConfigFolder::shortest_with("cache.key", "it's a key"));
     REQUIRE(outcome.errors.size() == 1);
     CHECK(outcome.errors[0].suggestion.starts_with("truncate -s 32 '"));
     CHECK(done(outcome.errors[0].suggestion) == 0);
-    CHECK(folder.load(shortest_with("cache.key", "it's a key")).config);
+    CHECK(folder.load(ConfigFolder::shortest_with("cache.key", "it's a key")).config);
 }
 
 TEST_CASE("config errors: a secret that everybody can read is a warning") {
@@ -126,8 +115,8 @@ TEST_CASE("config errors: a certificate and a key that do not belong together") 
     ca.issue("b", "DNS:edge.test");
     ca.issue("old", "DNS:edge.test", -7200, -3600);
     const auto with = [&ca](const std::string& cert, const std::string& key) {
-        return shortest_with("[node]",
-                             "certificate = \"" + ca.path(cert) + "\"\nkey = \"" + ca.path(key) + "\"\n[node]");
+        return ConfigFolder::shortest_with(
+            "[node]", "certificate = \"" + ca.path(cert) + "\"\nkey = \"" + ca.path(key) + "\"\n[node]");
     };
     CHECK(folder.load(with("a.pem", "a.key")).config);
     for (const auto& [cert, key] : {std::pair{"a.pem", "b.key"}, {"nowhere.pem", "a.key"}, {"old.pem", "old.key"}}) {
@@ -146,7 +135,7 @@ TEST_CASE("config errors: a certificate and a key that do not belong together") 
 TEST_CASE("config errors: sets are read before a rule relies on them") {
     const ConfigFolder folder;
     const std::string rule = "[[precheck]]\nname = \"denied\"\nkind = \"subject\"\ndeny_file = \"denied.txt\"\n";
-    CHECK(first(said_about(folder.load(ConfigFolder::shortest() + rule), folder)) ==
+    CHECK(first_line(said_about(folder.load(ConfigFolder::shortest() + rule), folder)) ==
           "holdfast.toml:17:13: error: precheck[0].deny_file: denied.txt: No such file or directory");
     folder.write("denied.txt", "mallory\n# a comment\neve\n");
     const auto outcome = folder.load(ConfigFolder::shortest() + rule);
@@ -160,13 +149,13 @@ TEST_CASE("config errors: limits of the file itself") {
     const ConfigFolder folder;
     CHECK(render_all(load_config(folder.file("nothing.toml"))) ==
           folder.file("nothing.toml") + ": error: cannot be opened: No such file or directory\n");
-    CHECK(first(render_all(parse_config(std::string(kConfigBytesMax + 1, '#'), "f", {}))) ==
+    CHECK(first_line(render_all(parse_config(std::string(kConfigBytesMax + 1, '#'), "f", {}))) ==
           "f: error: has more than 4194304 bytes");
-    CHECK(first(said("name = \"\xff\"\n")).rfind("f:", 0) == 0);
+    CHECK(first_line(said_unchecked("name = \"\xff\"\n")).rfind("f:", 0) == 0);
     std::string endpoints;
     for (std::size_t i = 0; i < kEndpointsMax; ++i)
         endpoints += "[[upstream.endpoint]]\nurl = \"https://h" + std::to_string(i) + "\"\n";
-    CHECK(said(endpoints).find("error: too many [[upstream.endpoint]]\n") != std::string::npos);
+    CHECK(said_unchecked(endpoints).find("error: too many [[upstream.endpoint]]\n") != std::string::npos);
 }
 
 TEST_CASE("config errors: a log that the node could not open when it starts") {
@@ -178,13 +167,13 @@ TEST_CASE("config errors: a log that the node could not open when it starts") {
     };
     CHECK(with("access", "access.log").empty());
     CHECK(with("access", "app.log").empty());
-    CHECK(first(with("access", "nowhere/access.log")) ==
+    CHECK(first_line(with("access", "nowhere/access.log")) ==
           "holdfast.toml:15:10: error: log.access: the folder nowhere: No such file or directory");
-    CHECK(first(with("access", "app.log/access.log")) ==
+    CHECK(first_line(with("access", "app.log/access.log")) ==
           "holdfast.toml:15:10: error: log.access: the folder app.log: is not a folder");
-    CHECK(first(with("access", ".")) == "holdfast.toml:15:10: error: log.access: . is not a file");
-    CHECK(first(with("file", ".")) == "holdfast.toml:15:8: error: log.file: . is not a file");
-    CHECK(first(with("file", "app.log/ops.log")) ==
+    CHECK(first_line(with("access", ".")) == "holdfast.toml:15:10: error: log.access: . is not a file");
+    CHECK(first_line(with("file", ".")) == "holdfast.toml:15:8: error: log.file: . is not a file");
+    CHECK(first_line(with("file", "app.log/ops.log")) ==
           "holdfast.toml:15:8: error: log.file: the folder app.log: is not a folder");
     CHECK(with("file", "nowhere/ops.log").empty());  // that folder is made
 }

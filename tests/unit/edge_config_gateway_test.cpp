@@ -16,8 +16,8 @@ const std::string kKey = "signing_key_file = \"edge.pem\"\n";
 const std::string kApp = "[[gateway.app]]\napp_id = \"2021000000000002\"\ncredential = \"app\"\n";
 const std::string kAppKey = "public_key_file = \"shop.pem\"\n";
 
-struct Site : ConfigFolder {
-    Site() {
+struct GatewaySite : ConfigFolder {
+    GatewaySite() {
         write("app.pem", av::key("app_private_pkcs8"));
         write("alipay.pem", av::key("alipay_public"));
         write("edge.pem", av::key("other_private_pkcs1"));
@@ -60,7 +60,7 @@ vrWmaNMpOq1HypFof6ALefFKYqV/F8SfeMpaHQhuWGy8IVYLKmd52VrKMQUlGKC9
 }  // namespace
 
 TEST_CASE("config: a gateway reads calls by the inverse of the upstream's mapping") {
-    const Site site;
+    const GatewaySite site;
     const auto outcome = site.with(kKey + kApp + kAppKey + "utc_offset = \"-03:30\"\n");
     INFO(render_all(outcome));
     REQUIRE(outcome.config);
@@ -84,7 +84,7 @@ TEST_CASE("config: a gateway reads calls by the inverse of the upstream's mappin
 }
 
 TEST_CASE("config: another key of a gateway makes another configuration") {
-    const Site site;
+    const GatewaySite site;
     const std::string text = kKey + kApp + kAppKey;
     const auto before = site.with(text);
     site.write("shop.pem", av::key("other_public"));
@@ -97,7 +97,7 @@ TEST_CASE("config: another key of a gateway makes another configuration") {
 }
 
 TEST_CASE("config: an app may have a key of Alipay's of its own") {
-    const Site site;
+    const GatewaySite site;
     site.write("theirs.pem", av::key("other_public"));
     const auto outcome = site.with(kKey + kApp + kAppKey + "alipay_public_key_file = \"theirs.pem\"\n");
     INFO(render_all(outcome));
@@ -108,7 +108,7 @@ TEST_CASE("config: an app may have a key of Alipay's of its own") {
 }
 
 TEST_CASE("config: what is wrong with a gateway is named, with its place") {
-    const Site site;
+    const GatewaySite site;
     site.write("short.pem", kShortKey);
     site.write("short-public.pem", kShortPublicKey);
     const std::string whole = kKey + kApp + kAppKey;
@@ -150,7 +150,7 @@ TEST_CASE("config: what is wrong with a gateway is named, with its place") {
 }
 
 TEST_CASE("config: a gateway needs an Alipay upstream") {
-    const Site site;
+    const GatewaySite site;
     const auto outcome = site.load(ConfigFolder::shortest() + "[gateway]\n" + kKey + kApp + kAppKey);
     CHECK_FALSE(outcome.config);
     CHECK(render_all(outcome).find("[gateway] goes with upstream.kind = \"alipay\" only") != std::string::npos);

@@ -7,15 +7,15 @@ using Kind = PrecheckRule::Kind;
 
 namespace {
 
-PrecheckRule rule(std::string name, Kind kind) {
+PrecheckRule bare_rule(std::string name, Kind kind) {
     PrecheckRule out;
     out.name = std::move(name);
     out.kind = kind;
     return out;
 }
 
-PrecheckRule attribute_rule(std::string attribute, ValueMatch allow) {
-    PrecheckRule out = rule("attr", Kind::attribute);
+PrecheckRule attribute_allows(std::string attribute, ValueMatch allow) {
+    PrecheckRule out = bare_rule("attr", Kind::attribute);
     out.attribute = std::move(attribute);
     out.allow = std::move(allow);
     return out;
@@ -29,30 +29,30 @@ std::string fault(PrecheckRule one) {
 } // namespace
 
 TEST_CASE("prechecks: rules that cannot work are refused by name") {
-    CHECK(fault(rule("x", Kind::attribute)) == "precheck x: needs attribute");
-    CHECK(fault(attribute_rule("country", {})) == "precheck attr: needs allow or deny");
-    CHECK(fault(attribute_rule("country", {{}, {""}, ""})) != "");
-    CHECK(fault(attribute_rule(std::string(65, 'a'), {{"x"}, {}, ""})) != "");
+    CHECK(fault(bare_rule("x", Kind::attribute)) == "precheck x: needs attribute");
+    CHECK(fault(attribute_allows("country", {})) == "precheck attr: needs allow or deny");
+    CHECK(fault(attribute_allows("country", {{}, {""}, ""})) != "");
+    CHECK(fault(attribute_allows(std::string(65, 'a'), {{"x"}, {}, ""})) != "");
     for (Kind kind : {Kind::required, Kind::residency, Kind::image, Kind::subject, Kind::device, Kind::rate})
-        CHECK(fault(rule("x", kind)).starts_with("precheck x: "));
-    CHECK(fault(rule("", Kind::coupon)) != "");
-    CHECK(fault(rule("a b", Kind::coupon)) != "");
-    CHECK(fault(rule(std::string(kCredentialRateRule), Kind::coupon)) != "");
-    CHECK(fault(rule("x", Kind::coupon)).empty());
-    PrecheckRule image = rule("x", Kind::image);
+        CHECK(fault(bare_rule("x", kind)).starts_with("precheck x: "));
+    CHECK(fault(bare_rule("", Kind::coupon)) != "");
+    CHECK(fault(bare_rule("a b", Kind::coupon)) != "");
+    CHECK(fault(bare_rule(std::string(kCredentialRateRule), Kind::coupon)) != "");
+    CHECK(fault(bare_rule("x", Kind::coupon)).empty());
+    PrecheckRule image = bare_rule("x", Kind::image);
     image.image_types = {"gif"};
     CHECK(fault(image) != "");
     image.image_types = {};
     image.image_bytes_min = 10;
     image.image_bytes_max = 5;
     CHECK(fault(image) != "");
-    CHECK_FALSE(Prechecks::make({rule("x", Kind::coupon), rule("x", Kind::coupon)}, "r"));
+    CHECK_FALSE(Prechecks::make({bare_rule("x", Kind::coupon), bare_rule("x", Kind::coupon)}, "r"));
 }
 
 TEST_CASE("prechecks: more rules than the maximum are refused") {
     std::vector<PrecheckRule> many;
-    for (std::size_t i = 0; i < kPrechecksMax; ++i) many.push_back(rule("r" + std::to_string(i), Kind::coupon));
+    for (std::size_t i = 0; i < kPrechecksMax; ++i) many.push_back(bare_rule("r" + std::to_string(i), Kind::coupon));
     CHECK(Prechecks::make(many, "r"));
-    many.push_back(rule("last", Kind::coupon));
+    many.push_back(bare_rule("last", Kind::coupon));
     CHECK_FALSE(Prechecks::make(many, "r"));
 }

@@ -13,7 +13,7 @@ namespace av = holdfast::alipay_vectors;
 
 namespace {
 
-const std::string kNode = "alipay_user_faceverify_verify_response";
+const std::string kMembersNode = "alipay_user_faceverify_verify_response";
 
 std::string small(const std::string& text) {
     const auto out = reduced(text, {"a"});
@@ -30,7 +30,7 @@ std::string members(std::size_t n) {
         out.append(i == 0 ? "" : ",").append("\"k" + std::to_string(i) + "\":" + std::to_string(i));
     return out;
 }
-GatewayReply read(const std::string& body) {
+GatewayReply read_verify(const std::string& body) {
     json::Document doc;
     return read_alipay(av::settings(), {200, body, "", "", "", ""}, "O-1", doc);
 }
@@ -44,7 +44,8 @@ TEST_CASE("alipay members: what is read stays as it is written, what is not beco
     CHECK(small(R"( { } )") == "{}");
     CHECK(small(R"({"a": {"b":[1, 2]} ,"b":{"a":1},"c":[[],{}],"d":"x\"}","e":-1.5e+30,"f":true,"g":null})") ==
           R"({"a":{"b":[1, 2]},"b":{},"c":[],"d":"","e":0,"f":true,"g":null})");
-    CHECK(small(R"({"\u0061":12,"b\\":34})") == R"({"\u0061":12,"b\\":34})");  // an escaped key may be one that is read
+    CHECK(small(R"({"\u0061":12,"b\\":34})") ==
+          R"({"\u0061":12,"b\\":34})");  // an escaped key may be one that is read_verify
     CHECK(small(R"({"b":1,"b":2,"a":3,"a":4})") == R"({"b":0,"b":0,"a":3,"a":4})");  // for the strict parser to refuse
     CHECK(small(R"({"b":"\ud800","c":"\u0000","d":99999999999999999999999})") == R"({"b":"","c":"","d":0})");
     CHECK(small("{\"b\":" + many(256, "[", "") + many(256, "]", "") + "}") == R"({"b":[]})");
@@ -92,14 +93,14 @@ TEST_CASE("alipay answer: what the strict parser has no room for does not matter
         R"("o":{"x":1,"x":2})"};
     for (const std::string& more : members_of_nobody) {
         INFO(more.substr(0, 60));
-        const GatewayReply r = read(av::answer(kNode, passed(more)));
+        const GatewayReply r = read_verify(av::answer(kMembersNode, passed(more)));
         REQUIRE(r.central.outcome);
         CHECK(r.central.outcome->verdict == Verdict::pass);
         CHECK(r.is_signed);
     }
-    std::string body = av::answer(kNode, passed(R"("x":1)"));
+    std::string body = av::answer(kMembersNode, passed(R"("x":1)"));
     body.insert(body.size() - 1, "," + members(30));
-    CHECK(read(body).central.outcome);
+    CHECK(read_verify(body).central.outcome);
 }
 
 TEST_CASE("alipay answer: where it is read, and for keys, the strict parser's limits hold") {
@@ -109,9 +110,9 @@ TEST_CASE("alipay answer: where it is read, and for keys, the strict parser's li
           std::string(R"({"code":"10000","passed":"T","m":"\ud800","\u006d":1})"), passed(members(300)),
           std::string(R"({"code":"10000","passed":"T","b":[1,]})")}) {
         INFO(node.substr(0, 60));
-        CHECK_FALSE(read(av::answer(kNode, node)).central.outcome);
+        CHECK_FALSE(read_verify(av::answer(kMembersNode, node)).central.outcome);
     }
-    std::string body = av::answer(kNode, passed(R"("x":1)"));
+    std::string body = av::answer(kMembersNode, passed(R"("x":1)"));
     body.insert(body.size() - 1, "," + members(kEnvelopeMembersMax));
-    CHECK_FALSE(read(body).central.outcome);
+    CHECK_FALSE(read_verify(body).central.outcome);
 }

@@ -14,7 +14,7 @@ namespace {
 
 const std::string kVerify = "alipay.user.faceverify.verify";
 const std::string kNode = "alipay_user_faceverify_verify_response";
-const std::string kPass = R"({"code":"10000","msg":"Success","passed":"T"})";
+const std::string kPassNode = R"({"code":"10000","msg":"Success","passed":"T"})";
 const std::string kFail = R"({"code":"10000","msg":"Success","passed":"F"})";
 
 GatewayReply read(const AlipaySettings& s, const std::string& body, const std::string& order = "O-1",
@@ -64,7 +64,7 @@ TEST_CASE("alipay answer: recorded ones are read as they must be") {
 }
 
 TEST_CASE("alipay answer: a signed success is its outcome") {
-    const GatewayReply pass = read(av::answer(kNode, kPass));
+    const GatewayReply pass = read(av::answer(kNode, kPassNode));
     REQUIRE(pass.central.outcome);
     CHECK(pass.central.outcome->verdict == Verdict::pass);
     CHECK(pass.central.kind == CallKind::success);
@@ -77,13 +77,13 @@ TEST_CASE("alipay answer: a signed success is its outcome") {
 
 TEST_CASE("alipay answer: a pass that is not signed, or by another key, is none") {
     const std::string forged[] = {
-        "{\"" + kNode + "\":" + kPass + "}",
-        "{\"" + kNode + "\":" + kPass + ",\"sign\":\"\"}",
-        "{\"" + kNode + "\":" + kPass + ",\"sign\":null}",
-        "{\"" + kNode + "\":" + kPass + ",\"sign\":[\"" + sign(kPass) + "\"]}",
-        "{\"" + kNode + "\":" + kPass + ",\"sign\":\"" + sign(kFail) + "\"}",
-        av::answer(kNode, kPass, "other_private_pkcs1"),
-        av::answer(kNode, kPass, "app_private_pkcs1"),
+        "{\"" + kNode + "\":" + kPassNode + "}",
+        "{\"" + kNode + "\":" + kPassNode + ",\"sign\":\"\"}",
+        "{\"" + kNode + "\":" + kPassNode + ",\"sign\":null}",
+        "{\"" + kNode + "\":" + kPassNode + ",\"sign\":[\"" + sign(kPassNode) + "\"]}",
+        "{\"" + kNode + "\":" + kPassNode + ",\"sign\":\"" + sign(kFail) + "\"}",
+        av::answer(kNode, kPassNode, "other_private_pkcs1"),
+        av::answer(kNode, kPassNode, "app_private_pkcs1"),
     };
     for (const std::string& body : forged) {
         INFO(body);
@@ -94,7 +94,7 @@ TEST_CASE("alipay answer: a pass that is not signed, or by another key, is none"
 }
 
 TEST_CASE("alipay answer: a second node, however it is spelled, makes it no answer") {
-    const std::string good = "\"" + kNode + "\":" + kFail, evil = "\"" + kNode + "\":" + kPass;
+    const std::string good = "\"" + kNode + "\":" + kFail, evil = "\"" + kNode + "\":" + kPassNode;
     const std::string signature = "\"sign\":\"" + sign(kFail) + "\"";
     std::string escaped = evil;
     escaped.replace(1, 1, "\\u0061");
@@ -103,7 +103,7 @@ TEST_CASE("alipay answer: a second node, however it is spelled, makes it no answ
         "{" + evil + "," + good + "," + signature + "}",
         "{" + good + "," + signature + "," + escaped + "}",
         "{" + escaped + "," + good + "," + signature + "}",
-        "{" + good + "," + signature + ",\"error_response\":" + kPass + "}",
+        "{" + good + "," + signature + ",\"error_response\":" + kPassNode + "}",
         "{\"error_response\":" + kFail + "," + evil + "," + signature + "}",
         "{" + good + "," + signature + "," + signature + "}",
         "{" + good + "," + signature + ",\"s\\u0069gn\":\"x\"}",
@@ -131,7 +131,7 @@ TEST_CASE("alipay answer: keys that stand twice inside of the node are refused, 
 
 TEST_CASE("alipay answer: the signature covers the bytes, not their meaning") {
     const std::string spaced = R"({ "code":"10000","msg":"Success","passed":"T"})";
-    CHECK(refused(read("{\"" + kNode + "\":" + spaced + ",\"sign\":\"" + sign(kPass) + "\"}")));
+    CHECK(refused(read("{\"" + kNode + "\":" + spaced + ",\"sign\":\"" + sign(kPassNode) + "\"}")));
     CHECK(read(av::answer(kNode, spaced)).central.outcome);
     const std::string slash = R"({"code":"10000","passed":"T","u":"a\/b"})",
                       plain = R"({"code":"10000","passed":"T","u":"a/b"})";
@@ -165,7 +165,7 @@ TEST_CASE("alipay answer: F that also means not yet is no outcome") {
     CHECK(r.central.failure == FailureKind::pending);
     CHECK(r.central.kind == CallKind::success);
     CHECK_FALSE(r.central.outcome);
-    CHECK(read(query, av::answer("alipay_user_certify_open_query_response", kPass)).central.outcome->verdict ==
+    CHECK(read(query, av::answer("alipay_user_certify_open_query_response", kPassNode)).central.outcome->verdict ==
           Verdict::pass);
     const AlipaySettings start = av::settings("alipay.user.certify.open.initialize");
     const GatewayReply begun = read(
@@ -173,7 +173,7 @@ TEST_CASE("alipay answer: F that also means not yet is no outcome") {
     CHECK(begun.what == AlipayClass::pending);
     CHECK(begun.central.pending_id == "C9");
     // What it says of an outcome that it cannot know is not looked at.
-    CHECK_FALSE(read(start, av::answer("alipay_user_certify_open_initialize_response", kPass)).central.outcome);
+    CHECK_FALSE(read(start, av::answer("alipay_user_certify_open_initialize_response", kPassNode)).central.outcome);
 }
 
 TEST_CASE("alipay answer: which API's values are definite is as recorded") {
@@ -200,26 +200,27 @@ TEST_CASE("alipay answer: one about another order, or of another API, is none") 
     CHECK(refused(read(av::answer(kNode, other))));
     CHECK(read(av::settings(), av::answer(kNode, other), "O-2").central.outcome);
     CHECK(refused(read(av::answer(kNode, R"({"code":"10000","passed":"T","outer_order_no":1})"))));
-    CHECK(refused(read(av::answer("alipay_user_certify_open_query_response", kPass))));
-    CHECK(refused(read(av::answer("error_response", kPass))));
+    CHECK(refused(read(av::answer("alipay_user_certify_open_query_response", kPassNode))));
+    CHECK(refused(read(av::answer("error_response", kPassNode))));
 }
 
 TEST_CASE("alipay answer: with certificates an unknown one is refused") {
     AlipaySettings s = av::settings();
     av::use_certificates(s);
     const auto with_sn = [](const std::string& sn) {
-        return "{\"" + kNode + "\":" + kPass + ",\"alipay_cert_sn\":\"" + sn + "\",\"sign\":\"" + sign(kPass) + "\"}";
+        return "{\"" + kNode + "\":" + kPassNode + ",\"alipay_cert_sn\":\"" + sn + "\",\"sign\":\"" + sign(kPassNode) +
+               "\"}";
     };
     CHECK(read(s, with_sn(av::key("alipay_cert_sn"))).central.outcome);
     CHECK(refused(read(s, with_sn("4538e7d736df316c15435d5f9d3a8a1f"))));
     CHECK(refused(read(s, with_sn(""))));
-    CHECK(refused(read(s, av::answer(kNode, kPass))));
+    CHECK(refused(read(s, av::answer(kNode, kPassNode))));
 }
 
 TEST_CASE("alipay answer: encrypted ones are verified, then opened") {
     AlipaySettings s = av::settings();
     const auto cipher = rsa2::ContentCipher::make("AAECAwQFBgcICQoLDA0ODw==");
-    const std::string body = "\"" + cipher->encrypt(kPass).value() + "\"";
+    const std::string body = "\"" + cipher->encrypt(kPassNode).value() + "\"";
     CHECK(refused(read(s, av::answer(kNode, body))));
     s.cipher = *cipher;
     CHECK(read(s, av::answer(kNode, body)).central.outcome->verdict == Verdict::pass);
@@ -258,7 +259,7 @@ TEST_CASE("alipay answer: errors nobody vouches for are errors, and never outcom
 TEST_CASE("alipay answer: what is said to a call that was passed on is said of its caller") {
     const auto setup = read(R"({"error_response":{"code":"40002","sub_code":"isv.invalid-app-id"}})");
     REQUIRE(setup.central.failure == FailureKind::setup);
-    const auto forged = read(av::answer(kNode, kPass, "other_private_pkcs1"));
+    const auto forged = read(av::answer(kNode, kPassNode, "other_private_pkcs1"));
     REQUIRE(forged.central.failure == FailureKind::bad_signature);
     for (const bool own_app : {false, true}) {
         auto one = setup, other = forged;
@@ -274,13 +275,13 @@ TEST_CASE("alipay answer: what is said to a call that was passed on is said of i
     auto status = read_alipay(av::settings(), {404, "", {}, {}, {}, {}}, "o-1", doc);
     blame_caller(status, false);
     CHECK(status.central.failure == FailureKind::setup);
-    auto good = read(av::answer(kNode, kPass));
+    auto good = read(av::answer(kNode, kPassNode));
     blame_caller(good, false);
     CHECK(good.central.failure == FailureKind::none);
 }
 
 TEST_CASE("alipay answer: another HTTP status is no answer") {
-    const std::string body = av::answer(kNode, kPass);
+    const std::string body = av::answer(kNode, kPassNode);
     for (const auto& [status, failure] :
          {std::pair(500, FailureKind::unavailable), std::pair(502, FailureKind::unavailable),
           std::pair(504, FailureKind::timeout), std::pair(429, FailureKind::throttled),
@@ -334,9 +335,9 @@ TEST_CASE("alipay answer: its codes and its number of the call are kept, printab
     CHECK_FALSE(refused.listed);
     CHECK_FALSE(got(R"({"code":"77777"})", "").listed);
     CHECK(got(R"({"code":"40004","sub_code":"SYSTEM_ERROR"})", "").listed);
-    CHECK(got(kPass, "").listed);
-    CHECK(got(kPass, "").central.said == "10000");
-    CHECK(got(kPass, std::string(300, 't')).central.trace.size() == 64);
+    CHECK(got(kPassNode, "").listed);
+    CHECK(got(kPassNode, "").central.said == "10000");
+    CHECK(got(kPassNode, std::string(300, 't')).central.trace.size() == 64);
 }
 
 TEST_CASE("alipay codes: the recorded table, row by row") {

@@ -8,8 +8,8 @@ namespace {
 
 using Why = Admission::Why;
 
-struct Bench {
-    explicit Bench(CircuitOptions options = {}) : circuit(options, now) {}
+struct CircuitBench {
+    explicit CircuitBench(CircuitOptions options = {}) : circuit(options, now) {}
 
     Now now{MonoTime(1000s), WallTime(Seconds(1'767'312'000))};
     Rng rng{7};
@@ -49,7 +49,7 @@ CircuitOptions with(void (*change)(CircuitOptions&)) {
 } // namespace
 
 TEST_CASE("circuit: opens at the failure rate, from minimum_calls on, and not before") {
-    Bench b;
+    CircuitBench b;
     b.tries(10, CallKind::success);
     for (int i = 0; i < 9; ++i) b.try_once(static_cast<std::uint64_t>(i), CallKind::failure);
     CHECK(b.circuit.state() == CircuitState::closed); // 19 calls
@@ -61,7 +61,7 @@ TEST_CASE("circuit: opens at the failure rate, from minimum_calls on, and not be
 }
 
 TEST_CASE("circuit: fewer than min_subjects failing subjects never open it nor start the throttle") {
-    Bench b;
+    CircuitBench b;
     for (int i = 0; i < 500; ++i)
         REQUIRE(b.try_once(static_cast<std::uint64_t>(i % 4), CallKind::failure) == Why::admitted);
     CHECK(b.circuit.state() == CircuitState::closed);
@@ -73,7 +73,7 @@ TEST_CASE("circuit: fewer than min_subjects failing subjects never open it nor s
 }
 
 TEST_CASE("circuit: one credential alone does not open it while another one is active") {
-    Bench b;
+    CircuitBench b;
     b.try_once(1000, CallKind::success, 2);
     for (int i = 0; i < 90; ++i) b.try_once(static_cast<std::uint64_t>(i), CallKind::failure, 1);
     CHECK(b.circuit.state() == CircuitState::closed);
@@ -83,7 +83,7 @@ TEST_CASE("circuit: one credential alone does not open it while another one is a
 }
 
 TEST_CASE("circuit: connect failures in a row open it before minimum_calls, an answer in between starts anew") {
-    Bench b;
+    CircuitBench b;
     for (int i = 0; i < 4; ++i) b.try_once(static_cast<std::uint64_t>(i), CallKind::failure, 1, 1ms, true);
     b.try_once(9, CallKind::success);
     for (int i = 0; i < 4; ++i) b.try_once(static_cast<std::uint64_t>(10 + i), CallKind::failure, 1, 1ms, true);
@@ -94,17 +94,17 @@ TEST_CASE("circuit: connect failures in a row open it before minimum_calls, an a
 }
 
 TEST_CASE("circuit: slow calls open it, a call of exactly slow_call_duration is not slow") {
-    Bench b;
+    CircuitBench b;
     for (int i = 0; i < 20; ++i) b.try_once(static_cast<std::uint64_t>(i), CallKind::success, 1, 2s);
     CHECK(b.circuit.state() == CircuitState::closed);
-    Bench c;
+    CircuitBench c;
     for (int i = 0; i < 20; ++i) c.try_once(static_cast<std::uint64_t>(i), CallKind::success, 1, 2s + Nanos(1));
     CHECK(c.circuit.state() == CircuitState::open);
     CHECK(c.circuit.view(c.now).cause == CircuitCause::slow_rate);
 }
 
 TEST_CASE("circuit: faults of our own count for nothing, throttling is neither failure nor success") {
-    Bench b;
+    CircuitBench b;
     b.tries(200, CallKind::ignored);
     CHECK(b.circuit.view(b.now).window.calls() == 0);
     b.tries(19, CallKind::throttled);
@@ -113,7 +113,7 @@ TEST_CASE("circuit: faults of our own count for nothing, throttling is neither f
 }
 
 TEST_CASE("circuit: the throttle lets through min(1, K·accepted/requested)") {
-    Bench b;
+    CircuitBench b;
     b.tries(80, CallKind::success);
     b.tries(20, CallKind::failure);
     REQUIRE(b.circuit.state() == CircuitState::closed);
@@ -125,14 +125,14 @@ TEST_CASE("circuit: the throttle lets through min(1, K·accepted/requested)") {
     }
     CHECK(held > 160); // each one held back lowers the share further
     CHECK(b.circuit.view(b.now).throttle < 0.84);
-    Bench off(with([](CircuitOptions& o) { o.throttle_below = 0; }));
+    CircuitBench off(with([](CircuitOptions& o) { o.throttle_below = 0; }));
     off.tries(80, CallKind::success);
     off.tries(20, CallKind::failure);
     CHECK(off.circuit.view(off.now).throttle == 1);
 }
 
 TEST_CASE("circuit: a throttle that holds everything back lets go by itself") {
-    Bench b;
+    CircuitBench b;
     b.tries(100, CallKind::throttled);
     CHECK(b.circuit.view(b.now).throttle == Approx(0.01));
     b.wait(60s); // the window of calls is as bad as before, but old
@@ -141,7 +141,7 @@ TEST_CASE("circuit: a throttle that holds everything back lets go by itself") {
 
 TEST_CASE(
     "circuit: open turns half-open by time alone, and the wait doubles with each failed round up to its maximum") {
-    Bench b;
+    CircuitBench b;
     b.open();
     for (const auto wait : {10s, 20s, 40s, 80s, 120s, 120s}) {
         REQUIRE(b.circuit.next_deadline() == b.now.mono + wait);
@@ -156,7 +156,7 @@ TEST_CASE(
 }
 
 TEST_CASE("circuit: half-open gives half_open_calls probes, and a dropped permit frees its probe slot") {
-    Bench b;
+    CircuitBench b;
     b.half_open();
     std::vector<Permit> held;
     for (std::uint64_t s = 0; s < 5; ++s) {
@@ -173,7 +173,7 @@ TEST_CASE("circuit: half-open gives half_open_calls probes, and a dropped permit
 }
 
 TEST_CASE("circuit: one subject has one probe at a time and none after its probe failed") {
-    Bench b;
+    CircuitBench b;
     b.half_open();
     {
         auto first = b.circuit.admit({1, 1}, b.now, b.rng);
@@ -186,14 +186,14 @@ TEST_CASE("circuit: one subject has one probe at a time and none after its probe
 }
 
 TEST_CASE("circuit: a healthy centre is closed by one subject's calls in turn") {
-    Bench b;
+    CircuitBench b;
     b.half_open();
     for (int i = 0; i < 5; ++i) CHECK(b.try_once(1, CallKind::success) == Why::admitted);
     CHECK(b.circuit.state() == CircuitState::closed);
 }
 
 TEST_CASE("circuit: half-open without a verdict opens again, and probes that hang count as a failed round") {
-    Bench b;
+    CircuitBench b;
     b.half_open();
     auto hung = b.circuit.admit({1, 1}, b.now, b.rng);
     b.wait(30s);
@@ -205,7 +205,7 @@ TEST_CASE("circuit: half-open without a verdict opens again, and probes that han
 }
 
 TEST_CASE("circuit: sparse good probes add up over rounds that ran out of time") {
-    Bench b;
+    CircuitBench b;
     b.half_open();
     for (std::uint64_t s = 0; s < 3; ++s) b.try_once(s, CallKind::success);
     b.wait(30s);
@@ -217,7 +217,7 @@ TEST_CASE("circuit: sparse good probes add up over rounds that ran out of time")
 }
 
 TEST_CASE("circuit: answers of an older generation are not counted") {
-    Bench b;
+    CircuitBench b;
     std::vector<Permit> old;
     for (std::uint64_t s = 0; s < 40; ++s) old.push_back(b.circuit.admit({s, 1}, b.now, b.rng).permit);
     b.half_open();
@@ -229,7 +229,7 @@ TEST_CASE("circuit: answers of an older generation are not counted") {
 }
 
 TEST_CASE("circuit: after closing, the ramp admits its share step by step and then everything") {
-    Bench b;
+    CircuitBench b;
     b.half_open();
     for (std::uint64_t s = 0; s < 5; ++s) b.try_once(s, CallKind::success);
     for (const std::uint32_t percent : {5u, 10u, 25u, 50u, 100u}) {
@@ -244,7 +244,7 @@ TEST_CASE("circuit: after closing, the ramp admits its share step by step and th
 }
 
 TEST_CASE("circuit: failures in the ramp take one step back") {
-    Bench b(with([](CircuitOptions& o) { o.minimum_calls = 1000, o.ramp_steps = {50, 60, 100}; }));
+    CircuitBench b(with([](CircuitOptions& o) { o.minimum_calls = 1000, o.ramp_steps = {50, 60, 100}; }));
     b.circuit.force(Forced::open, b.now.mono + 1s, b.now);
     b.wait(1s);
     REQUIRE(b.circuit.state() == CircuitState::half_open);
@@ -263,7 +263,7 @@ TEST_CASE("circuit: failures in the ramp take one step back") {
 
 TEST_CASE(
     "circuit: forced open calls nothing until its end, then probes, forced closed ignores failures until its end") {
-    Bench b;
+    CircuitBench b;
     b.circuit.force(Forced::open, b.now.mono + 60s, b.now);
     CHECK(b.circuit.outage_since());
     b.wait(59s);
@@ -281,7 +281,7 @@ TEST_CASE(
 }
 
 TEST_CASE("circuit: the operator's live gives permits that move nothing unless it is closed") {
-    Bench b;
+    CircuitBench b;
     b.open();
     for (std::uint64_t s = 0; s < 50; ++s) b.circuit.admit_always({s, 1}, b.now).report({CallKind::success}, b.now);
     CHECK(b.circuit.state() == CircuitState::open);
@@ -294,7 +294,7 @@ TEST_CASE("circuit: the operator's live gives permits that move nothing unless i
 }
 
 TEST_CASE("circuit: a time window forgets each try ten seconds later") {
-    Bench b(with([](CircuitOptions& o) { o.window_type = WindowType::time; }));
+    CircuitBench b(with([](CircuitOptions& o) { o.window_type = WindowType::time; }));
     for (int i = 0; i < 10; ++i) {
         b.try_once(static_cast<std::uint64_t>(i), CallKind::failure);
         b.wait(1s);
@@ -306,23 +306,23 @@ TEST_CASE("circuit: a time window forgets each try ten seconds later") {
 }
 
 TEST_CASE("circuit: a snapshot brings back the rest of the wait, on this boot and on another") {
-    Bench b;
+    CircuitBench b;
     b.open();
     b.wait(4s);
     const std::string kept = b.circuit.snapshot(b.now, 11);
-    Bench same;
+    CircuitBench same;
     same.now = {b.now.mono + 1s, b.now.wall - 3h}; // this boot: the wall clock does not matter
     CHECK(same.circuit.view(same.now).cause == CircuitCause::started);
     REQUIRE(same.circuit.restore(kept, same.now, 11));
     CHECK(same.circuit.view(same.now).retry_in == Nanos(5s));
     CHECK(same.circuit.outage_since()->mono == b.circuit.outage_since()->mono);
-    Bench other;
+    CircuitBench other;
     other.now = {MonoTime(3s), b.now.wall + 2s};
     REQUIRE(other.circuit.restore(kept, other.now, 12));
     CHECK(other.circuit.view(other.now).retry_in == Nanos(4s));
     CHECK(other.circuit.outage_since()->wall == b.circuit.outage_since()->wall);
     CHECK(other.now.mono - other.circuit.outage_since()->mono == Nanos(6s));
-    Bench back;
+    CircuitBench back;
     back.now = {MonoTime(3s), b.now.wall - 1h}; // a wall clock that went back makes the wait no shorter
     REQUIRE(back.circuit.restore(kept, back.now, 12));
     CHECK(back.circuit.view(back.now).retry_in == Nanos(6s));
@@ -330,10 +330,10 @@ TEST_CASE("circuit: a snapshot brings back the rest of the wait, on this boot an
 }
 
 TEST_CASE("circuit: a snapshot that is not one is refused and changes nothing") {
-    Bench b;
+    CircuitBench b;
     b.half_open();
     const std::string good = b.circuit.snapshot(b.now, 1);
-    Bench c;
+    CircuitBench c;
     for (std::size_t cut = 0; cut < good.size(); ++cut) REQUIRE_FALSE(c.circuit.restore(good.substr(0, cut), c.now, 1));
     const auto swapped = [&](std::string from, std::string to) {
         std::string s = good;
@@ -354,7 +354,7 @@ TEST_CASE("circuit: a snapshot that is not one is refused and changes nothing") 
 }
 
 TEST_CASE("circuit: transitions are told once, in order, and at most kTransitionsMax are kept") {
-    Bench b;
+    CircuitBench b;
     b.half_open();
     const auto told = b.circuit.take_transitions();
     REQUIRE(told.size() == 2);

@@ -12,7 +12,7 @@ using Kind = EtcdNotice::Kind;
 
 namespace {
 
-const std::string kHeader = R"("header":{"cluster_id":"3","member_id":"7","revision":"9","raft_term":"2"})";
+const std::string kAnyHeader = R"("header":{"cluster_id":"3","member_id":"7","revision":"9","raft_term":"2"})";
 
 // Answers each request with `reply`, then goes on with `more` for as long as it is taken.
 struct Impostor {
@@ -99,13 +99,13 @@ TEST_CASE("etcd garbage: a unary answer that is none is corrupt, told once") {
         {"not http", "220 smtp ready\r\n\r\n"},
         {"html", answer("<html>it works</html>")},
         {"half json", answer(R"({"header":{"cluster_id":"3")")},
-        {"wrong types", answer("{" + kHeader + R"(,"kvs":"many","count":"1"})")},
+        {"wrong types", answer("{" + kAnyHeader + R"(,"kvs":"many","count":"1"})")},
         {"empty object", answer("{}")},
         {"empty", answer("")},
         {"not found", answer("404 page not found", "404 Not Found")},
         {"deep", answer(std::string(10'000, '['))},
         {"more than said", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}{}"},
-        {"duplicate", answer("{" + kHeader + "," + kHeader + "}")},
+        {"duplicate", answer("{" + kAnyHeader + "," + kAnyHeader + "}")},
     };
     for (const auto& [what, reply] : rows) {
         INFO(what);
@@ -137,7 +137,7 @@ TEST_CASE("etcd garbage: an endless answer ends at its limit") {
 
 TEST_CASE("etcd garbage: a watch's endless line ends it at its limit") {
     GarbageBench b;
-    b.impostor.reply = stream_of("{\"result\":{" + kHeader + ",\"created\":true}}\n");
+    b.impostor.reply = stream_of("{\"result\":{" + kAnyHeader + ",\"created\":true}}\n");
     b.impostor.more = "40000\r\n" + std::string(0x40000, 'x') + "\r\n";
     Watched w;
     b.watch(w, "/", 1);
@@ -149,10 +149,10 @@ TEST_CASE("etcd garbage: a watch's endless line ends it at its limit") {
 }
 
 TEST_CASE("etcd garbage: a watch that is no stream of its kind ends") {
-    const std::string created = "{\"result\":{" + kHeader + ",\"created\":true}}\n";
+    const std::string created = "{\"result\":{" + kAnyHeader + ",\"created\":true}}\n";
     const std::map<std::string, std::pair<std::string, Code>> rows = {
         {"html", {answer("<html></html>\n"), Code::corrupt}},
-        {"never created", {stream_of("{\"result\":{" + kHeader + "}}\n"), Code::corrupt}},
+        {"never created", {stream_of("{\"result\":{" + kAnyHeader + "}}\n"), Code::corrupt}},
         {"garbage after", {stream_of(created + "{\"result\":7}\n"), Code::corrupt}},
         {"half line", {stream_of(created + "{\"result\":{") + "0\r\n\r\n", Code::closed}},
         {"error at once",
@@ -189,13 +189,13 @@ TEST_CASE("etcd garbage: silence ends with the limit of time, also before a watc
 
 TEST_CASE("etcd: a watch that stays silent about what a read has shown is ended") {
     GarbageBench b;
-    const std::string created = stream_of("{\"result\":{" + kHeader + ",\"created\":true}}\n");
+    const std::string created = stream_of("{\"result\":{" + kAnyHeader + ",\"created\":true}}\n");
     b.impostor.reply = created;
     Watched w;
     b.watch(w, "/", 3);
     REQUIRE(b.until([&w] { return w.created.has_value(); }));
     b.impostor.reply =
-        answer("{" + kHeader +
+        answer("{" + kAnyHeader +
                R"(,"kvs":[{"key":"L2E=","create_revision":"2","mod_revision":"5","version":"2"}],"count":"1"})");
     REQUIRE(b.range("/"));
     REQUIRE(b.range("/"));

@@ -9,7 +9,7 @@ using testing::Net;
 
 namespace {
 
-const std::string kPass = R"({"outcome":"pass","verificationId":"real-1"})";
+const std::string kRealPass = R"({"outcome":"pass","verificationId":"real-1"})";
 
 std::string answer(const std::string& body) {
     return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
@@ -28,7 +28,7 @@ class Server {
     }
     int port() const { return listener_->port(); }
     void stop_listening() { listener_.reset(); }
-    std::function<std::string()> reply = [] { return answer(kPass); };
+    std::function<std::string()> reply = [] { return answer(kRealPass); };
     bool close_after = false;
     int accepted = 0;
     int requests = 0;
@@ -120,9 +120,10 @@ TEST_CASE(
     "upstream over sockets: misbehaviour is a failure, sent is told as sent, and retries are on fresh connections") {
     const std::map<std::string, std::pair<std::string, FailureKind>> rows = {
         {"garbage", {"220 smtp ready\r\n\r\n", FailureKind::invalid_response}},
-        {"cut body", {"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + kPass, FailureKind::unavailable}},
+        {"cut body", {"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + kRealPass, FailureKind::unavailable}},
         {"silent close", {"", FailureKind::unavailable}},
-        {"more than it said", {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n" + kPass, FailureKind::invalid_response}},
+        {"more than it said",
+         {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n" + kRealPass, FailureKind::invalid_response}},
     };
     for (const auto& [what, row] : rows) {
         INFO(what);
