@@ -49,7 +49,7 @@ void Attempt::begin(Place place) {
     place_ = std::move(place);
     started_ = true;
     if (!spec_.fresh) {
-        PooledConnection idle = pool_.take_idle();
+        PooledConnection idle = pool_.take_rested();
         if (idle.client) return go(std::move(idle));
     }
     pending_ = pool_.connect(loop_.now().mono + spec_.connect_within,

@@ -183,6 +183,12 @@ void Pool::pump() {
     }
 }
 
+PooledConnection Pool::take_rested() {
+    const bool none_rested = idle_.empty() || loop_.now().mono - idle_.front().since < kRest;
+    if (none_rested && busy_ + idle_.size() <= std::min(options_.connections, options_.idle)) return {};
+    return take_idle();
+}
+
 PooledConnection Pool::take_idle() {
     const MonoTime now = loop_.now().mono;
     while (!idle_.empty()) {

@@ -75,6 +75,10 @@ class Pool {
 
     // An idle connection on which nothing has come since its last answer; its client is null when there is none.
     PooledConnection take_idle();
+    // The same for a call whose answer decides: where none has rested for kRest and there is room for one more, also
+    // with this call's own Place, none is taken, and the caller connects anew. So a surplus answer shows before the
+    // connection serves another call, also under load; at most kRest's worth of calls are more connections.
+    PooledConnection take_rested();
     // Back for reuse; closed instead when it is not usable, too old, or one too many.
     void give_back(PooledConnection connection);
     // A new connection: the known addresses in turn until `by`, the last good one first. Origin::local when no address

@@ -17,7 +17,7 @@ namespace {
 const std::string kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst";
 
 struct Bench : testing::Net {
-    explicit Bench(bool with_tls, int version = TLS1_3_VERSION) {
+    explicit Bench(bool with_tls, int version = TLS1_3_VERSION, PoolOptions options = {}) {
         std::string scheme = "http";
         if (with_tls) {
             scheme = "https";
@@ -33,7 +33,7 @@ struct Bench : testing::Net {
         dialer = std::make_unique<TlsDialer>(loop, network, context.get());
         const auto endpoint = parse_endpoint(scheme + "://127.0.0.1:" + std::to_string(listener.port()));
         REQUIRE(endpoint);
-        pool = std::make_unique<Pool>(loop, *dialer, network, *endpoint, PoolOptions{});
+        pool = std::make_unique<Pool>(loop, *dialer, network, *endpoint, options);
     }
     ~Bench() {
         pool.reset();
@@ -163,6 +163,19 @@ TEST_CASE("pool: one that has just answered rests while another is there") {
     CHECK(b.pool->take_idle().client != nullptr);
     CHECK(b.pool->take_idle().client != nullptr);
     CHECK(b.pool->take_idle().client == nullptr);
+}
+
+TEST_CASE("pool: a call whose answer decides takes one that has rested, or a new one while there is room") {
+    for (const std::uint32_t room : {1u, 2u}) {
+        Bench b(false, 0, {.connections = room, .idle = 2});
+        RawPeer peer;
+        b.pool->give_back(b.connect(peer));
+        const Place place = b.pool->enter();
+        CHECK((b.pool->take_rested().client == nullptr) == (room == 2));
+        if (room == 1) continue;
+        b.idle(Pool::kRest + 2ms);
+        CHECK(b.pool->take_rested().client != nullptr);
+    }
 }
 
 TEST_CASE("echo: an answer that names another request is told from one that names its own or none") {
