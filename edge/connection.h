@@ -68,7 +68,7 @@ class Connection final : public StreamEvents {
     // Of the body that is coming in.
     std::size_t body_held() const { return phase_ == Phase::body ? charge_.bytes() : 0; }
     MonoTime body_since() const { return since_; }
-    void give_up_body() { reject(503, "memory", "too many request bodies in flight"); }
+    void give_up_body();
     // Bytes of the body of the request in flight, also of one that was not kept.
     std::size_t body_bytes() const { return body_seen_; }
     const PeerInfo& peer() const { return stream_->peer(); }

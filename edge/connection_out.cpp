@@ -118,6 +118,13 @@ void Connection::reject(int status, std::string_view reason, std::string_view me
     linger();
 }
 
+// Also for another connection's sake, in whose call nobody else's shortage may end.
+void Connection::give_up_body() try {
+    reject(503, "memory", "too many request bodies in flight");
+} catch (const std::bad_alloc&) {
+    cut();
+}
+
 // After the last answer: end our side, and swallow what still comes, so that the answer is not lost to a reset. What
 // has not left by then has the time of any answer to leave; lingering begins after it.
 void Connection::linger() {

@@ -162,8 +162,11 @@ Exchange::Next Exchange::recall() {
     request_.device = recorded->device;
     const Nanos left = Nanos(recorded->answer.expires_at - found->decided.wall) - found->age;
     if (!found->final) look_at_memory(now());
-    if (!found->final && !holds_again(recorded->answer, left, now()))
-        return refuse(ApiCode::not_found, "the degraded answer of this order has expired");
+    if (!found->final) {
+        if (!holds_again(recorded->answer, found->age, left, now()))
+            return refuse(ApiCode::not_found, "the degraded answer of this order has expired");
+        recorded->answer = given_again(std::move(recorded->answer), left, now());
+    }
     repeated_ = true;
     recorded->answer.age =
         std::chrono::duration_cast<Seconds>(std::max(Nanos(0), Nanos(now().wall - recorded->answer.decided_at)));
@@ -213,8 +216,9 @@ bool Exchange::repeats() const {
     if (leader != nullptr) return leader->digest_ == digest_;
     const auto found = find_order(now());
     if (!found || found->body != digest_) return false;
-    const bool apart = parts_.overrides.mode_of(request_.scene, now()) == Mode::degraded ||
-                       parts_.upstream.circuit().state() == CircuitState::open;
+    const Mode mode = parts_.overrides.mode_of(request_.scene, now());
+    const bool open = parts_.upstream.circuit().state() == CircuitState::open;
+    const bool apart = mode == Mode::degraded || (mode == Mode::automatic && open);
     return is_final(*found) || (apart && decode_recorded(found->answer));
 }
 
@@ -274,6 +278,7 @@ Exchange::Next Exchange::join_recorded() {
         repeat_raw(std::move(recorded->raw));
         return answer_with(recorded->answer);
     }
+    prior_age_ = found->age;
     prior_left_ = Nanos(recorded->answer.expires_at - found->decided.wall) - found->age;
     prior_ = std::move(recorded);
     return go(Step::decide);

@@ -136,8 +136,8 @@ class Exchange final : public RequestHandler {
     Next answer_cached(Now now);
     Next compare_feature(Now now);
     bool may_repeat() const;
-    bool holds_again(const Answer& answer, Nanos left, Now now) const;
-    Answer prior_answer(Now now) const;
+    bool holds_again(const Answer& answer, Nanos age, Nanos left, Now now) const;
+    Answer given_again(Answer answer, Nanos left, Now now) const;
     Nanos to_hard_stop(const ScenePolicy& policy, Now now) const;
     void remember_degraded(const Answer& answer, Now now);
     void remember_failed(Now now);
@@ -201,6 +201,7 @@ class Exchange final : public RequestHandler {
     Exchange* leader_ = nullptr;
     std::vector<Exchange*> followers_;
     std::optional<RecordedAnswer> prior_;  // a degraded answer that this order has had
+    Nanos prior_age_{0};                   // how long ago
     Nanos prior_left_{0};                  // how long it may still be given again
     bool order_known_ = false;             // there is a record of this order with this body
     std::uint64_t asked_epoch_ = 0;

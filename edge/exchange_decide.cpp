@@ -139,14 +139,16 @@ Exchange::Next Exchange::decide_now() {
 }
 
 // Whether what a degraded answer was given under holds now, by today's policy: its rung is on the ladder, and neither
-// its time is over (`left`), which of a provisional one is that of the outage, nor what it says is doubted.
-bool Exchange::holds_again(const Answer& answer, Nanos left, Now now) const {
+// its time is over (`left`), which of a provisional one is that of the outage that it was given in, nor what it says is
+// doubted.
+bool Exchange::holds_again(const Answer& answer, Nanos age, Nanos left, Now now) const {
     const SceneRuntime* scene = snapshot_->scene(request_.scene);
     if (scene == nullptr) return false;
     const ScenePolicy& policy = scene->config->policy;
     const bool pass = answer.outcome == Outcome::pass;
     if (answer.source == Source::policy) {
-        const bool lasts = parts_.outages.facts(request_.scene, now).active && to_hard_stop(policy, now) > Nanos(0);
+        const OutageFacts outage = parts_.outages.facts(request_.scene, now);
+        const bool lasts = outage.active && age <= outage.certain && to_hard_stop(policy, now) > Nanos(0);
         return (left > Nanos(0) || lasts) && policy.ladder.has(Rung::provisional);
     }
     if (left <= Nanos(0)) return false;
@@ -160,7 +162,8 @@ bool Exchange::holds_again(const Answer& answer, Nanos left, Now now) const {
 // Whether an order that has had a degraded answer gets it again: while the ladder may be climbed, and what it was given
 // under still holds. It spends nothing, so a spent budget does not end it.
 bool Exchange::may_repeat() const {
-    if (!prior_ || decision_.bar != LadderBar::none || !holds_again(prior_->answer, prior_left_, now())) return false;
+    if (!prior_ || decision_.bar != LadderBar::none) return false;
+    if (!holds_again(prior_->answer, prior_age_, prior_left_, now())) return false;
     const auto says = [this](Rung rung) { return decision_.rungs[static_cast<std::size_t>(rung)]; };
     const auto holds = [](RungSays s) {
         return s == RungSays::answers || s == RungSays::absent || s == RungSays::not_asked;
@@ -180,11 +183,10 @@ bool Exchange::may_repeat() const {
     return false;
 }
 
-// As it was given, but for the end of one that an operator's renewal has put off.
-Answer Exchange::prior_answer(Now now) const {
-    Answer answer = prior_->answer;
-    if (answer.source == Source::policy && prior_left_ <= Nanos(0))
-        answer.expires_at = now.wall + to_hard_stop(scene_->config->policy, now);
+// As it was given, but for the end of one that an operator's renewal has put off. Requires: holds_again().
+Answer Exchange::given_again(Answer answer, Nanos left, Now now) const {
+    if (answer.source == Source::policy && left <= Nanos(0))
+        answer.expires_at = now.wall + to_hard_stop(snapshot_->scene(request_.scene)->config->policy, now);
     return answer;
 }
 
@@ -197,7 +199,7 @@ Exchange::Next Exchange::carry_out(Now now) {
     if (may_repeat()) {
         repeated_ = true;
         trace_.rung = "repeated";
-        return answer_with(prior_answer(now));
+        return answer_with(given_again(prior_->answer, prior_left_, now));
     }
     switch (decision_.kind) {
         case Decision::Kind::answer_cached:

@@ -106,7 +106,8 @@ Exchange::Next Exchange::sign_drop_in() {
                               : drop_in_node(settings, *answer_, request_.order_no, repeated_);
     const Now t = now();
     d.epoch = parts_.storage.outcomes().epoch();
-    if (answer_) d.holds_until = t.mono + (prior_ && repeated_ ? prior_left_ : Nanos(answer_->expires_at - t.wall));
+    const bool as_given = prior_ && repeated_ && prior_left_ > Nanos(0);  // its end is counted, not by the wall clock
+    if (answer_) d.holds_until = t.mono + (as_given ? prior_left_ : Nanos(answer_->expires_at - t.wall));
     struct Slot {
         std::string node, body;
     };

@@ -51,6 +51,7 @@ void Server::take(std::unique_ptr<Stream> stream) {
     connection->slot = connections_.size();
     connections_.reserve(connections_.size() + 1 > connections_.capacity() ? 2 * connections_.size() + 64 : 0);
     closed_.reserve(connections_.capacity());  // closing must not need memory
+    shed_.reserve(connections_.capacity());
     if (options_.connections_per_prefix > 0) ++per_prefix_[network_of(connection->peer().address)];
     if (connection->shed()) shed_.push_back(connection.get());
     connections_.push_back(std::move(connection));

@@ -7,22 +7,30 @@
 
 namespace holdfast {
 
+constexpr std::size_t kHoldsMuch = 64 << 10;  // more than the answers and heads of a client that reads in time
+
 // Those leave that have taken nothing for longest, then those that hold most, until an eighth of the cap is free: the
-// next search has to be worth its walk. Bodies do not leave here.
+// next search has to be worth its walk. Bodies do not leave here; where they are what fills the cap, nobody leaves for
+// the little that a client holds who takes what is there for it.
 void Server::relieve(const Connection* spared) try {
     const MonoTime now = loop_.now().mono;
     if (now < next_relief_) return;
     std::vector<Connection*> holders;
+    std::size_t theirs = 0;
     for (const auto& c : connections_)
-        if (c->held() > 0 && c.get() != spared) holders.push_back(c.get());
+        if (c->held() > 0 && c.get() != spared) {
+            holders.push_back(c.get());
+            theirs += c->held();
+        }
     std::sort(holders.begin(), holders.end(), [now](const Connection* a, const Connection* b) {
         const MonoTime of_a = a->stalled_since(now), of_b = b->stalled_since(now);
         return of_a != of_b ? of_a < of_b : a->held() > b->held();
     });
     const std::size_t enough = options_.memory_max - options_.memory_max / 8;
+    const bool helps = *memory_ - theirs <= enough;
     for (Connection* c : holders) {
         if (*memory_ <= enough) return;
-        c->make_way();
+        if (helps || c->stalled_since(now) < now || c->held() > kHoldsMuch) c->make_way();
     }
     next_relief_ = now + kSearchEvery;  // the rest is bodies
 } catch (const std::bad_alloc&) {

@@ -104,9 +104,18 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
         return finish(std::move(r));
     }
     const ResponseHead& head = answer->head;
-    if (is_of_another(head.headers)) {
+    // What cannot be an outcome may come from something before the centre, with ids of its own.
+    const bool may_decide = spec_.wire != nullptr || head.status / 100 == 2;
+    if (may_decide && is_of_another(head.headers)) {
         Error error{Code::invalid, Origin::upstream, true, "bad answer: it names another request"};
-        return finish(without_answer(CallKind::failure, FailureKind::invalid_response, std::move(error)));
+        AttemptResult r = without_answer(CallKind::failure, FailureKind::invalid_response, std::move(error));
+        // The connection is out of step, or something on the way makes up ids: a fresh one tells, and its first answer
+        // is nobody else's.
+        if (connection_.reused) {
+            r.kind = CallKind::ignored;
+            r.stale_connection = true;
+        }
+        return finish(std::move(r));
     }
     if (spec_.wire != nullptr) {
         const int status = head.status;

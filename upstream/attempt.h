@@ -20,7 +20,9 @@ struct AttemptResult {
     FailureKind failure = FailureKind::none; // none: an outcome
     bool connect_failure = false;
     bool was_sent = false;         // bytes of the request may have reached the centre
-    bool stale_connection = false; // a reused connection was closed before any answer: nobody's fault, try a fresh one
+    // A reused connection was closed before any answer, or gave one that names another request: nobody's fault, a fresh
+    // one is tried.
+    bool stale_connection = false;
     std::optional<CentreOutcome> outcome;
     std::optional<Nanos> retry_after;
     bool no_retry = false;  // whatever the failure is

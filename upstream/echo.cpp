@@ -22,10 +22,12 @@ std::string_view unquoted(std::string_view value) {
     return quoted ? value.substr(1, value.size() - 2) : value;
 }
 
-bool differs(const std::optional<std::uint64_t>& sent, const HeaderList& answer, std::string_view field) {
-    if (!sent) return false;
+// Whether the answer names what was sent; nothing: it names none, or none was sent.
+std::optional<bool> names(const std::optional<std::uint64_t>& sent, const HeaderList& answer, std::string_view field) {
+    if (!sent) return std::nullopt;
     const auto named = answer.find(field);
-    return named && digest(unquoted(*named)) != *sent;
+    if (!named) return std::nullopt;
+    return digest(unquoted(*named)) == *sent;
 }
 
 } // namespace
@@ -35,8 +37,9 @@ Echo echo_of(std::string_view request_head) {
 }
 
 Echoed echoed(const Echo& sent, const HeaderList& answer) {
-    if (differs(sent.idempotency_key, answer, "idempotency-key")) return Echoed::other_key;
-    return differs(sent.request_id, answer, "x-request-id") ? Echoed::other_id : Echoed::same;
+    if (const auto own = names(sent.idempotency_key, answer, "idempotency-key"))
+        return *own ? Echoed::same : Echoed::other_key;
+    return names(sent.request_id, answer, "x-request-id").value_or(true) ? Echoed::same : Echoed::other_id;
 }
 
 } // namespace holdfast

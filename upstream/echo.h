@@ -1,7 +1,8 @@
 // Whose answer it is. HTTP/1.1 tells answers apart by their order alone, so one too many moves all that follow to
 // somebody else. A centre that names in its answer what it was asked with (X-Request-Id, Idempotency-Key) is believed
-// only about that. One without such fields is taken as it is, and so is one that makes up request ids of its own: the
-// first answer of a connection, which can be nobody else's, shows that.
+// only about that; the key decides, since an answer that was kept for it may bear the id of whoever asked first. One
+// without such fields is taken as it is, and so is one that makes up request ids of its own: the first answer of a
+// connection, which can be nobody else's, shows that.
 #pragma once
 
 #include <cstdint>

@@ -42,9 +42,15 @@ std::optional<Signer> signer_of(Session& s, const std::string& id, int& code) {
         return std::nullopt;
     };
     const ConfigOutcome outcome = load_config(s.command.config);
-    if (!outcome.config)
-        return wrong(fmt::format("the secrets of {} cannot be had: {}", s.command.config,
-                                 outcome.errors.empty() ? "" : outcome.errors.front().message));
+    if (!outcome.config) {
+        wrong(fmt::format("the secrets of {} cannot be had: {}", s.command.config,
+                          outcome.errors.empty() ? "" : outcome.errors.front().message));
+        if (::access(s.command.config.c_str(), R_OK) == 0)
+            code = kConfigInvalid;
+        else if (errno == EACCES)
+            code = kNoPermission;
+        return std::nullopt;
+    }
     const auto& all = outcome.config->credentials;
     std::string known;
     for (const CredentialSpec& one : all) {

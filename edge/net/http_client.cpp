@@ -19,6 +19,8 @@ struct HttpClient::Impl : StreamEvents {
 
     bool step(std::string_view& input);
     bool take_head();
+    static constexpr std::size_t kOpening = std::string_view("HTTP/1.1 1").size();
+    bool opening_read() const { return opening.size() == kOpening; }
     bool fully_sent() const { return stream->queued() == 0; }
     bool was_sent() const { return stream->queued() < request_bytes; }
     void complete();
@@ -41,7 +43,8 @@ struct HttpClient::Impl : StreamEvents {
     bool streaming = false;  // this answer's body goes to on_chunk
     bool in_flight = false;
     bool answer_begun = false;  // bytes came while in_flight,
-    bool begun_early = false;   // before the request had left: they answer something else
+    bool begun_early = false;   // before the request had left: they answer something else, unless it is a 1xx, which
+    std::string opening;        // may come while the body is still being sent (RFC 9110 section 15.2)
     bool dead = false;     // never usable again
     bool dropped = false;  // the HttpClient is gone: no more callbacks
     bool doomed = false;   // and this goes at the end of the turn, however much the stream still delivers in it
@@ -49,12 +52,6 @@ struct HttpClient::Impl : StreamEvents {
 
 namespace {
 constexpr std::size_t kBodyKeepBytes = 16 * 1024;  // a larger collecting buffer is given back after its answer
-
-// A 1xx may come while the body is still being sent (RFC 9110 section 15.2).
-bool is_interim(std::string_view bytes) {
-    constexpr std::size_t kStatusAt = std::string_view("HTTP/1.1 ").size();
-    return bytes.size() > kStatusAt && bytes[kStatusAt] == '1';
-}
 }
 
 // Runs user code or our own frames; the last one out deletes what was dropped meanwhile.
@@ -76,7 +73,12 @@ void HttpClient::Impl::on_data(std::string_view bytes) {
         if (!in_flight) return lose();  // nobody asked
         if (!answer_begun) {
             answer_begun = true;
-            begun_early = !fully_sent() && !is_interim(bytes);
+            begun_early = !fully_sent();
+            opening.clear();
+        }
+        if (begun_early && !opening_read()) {
+            opening.append(bytes.substr(0, kOpening - opening.size()));
+            if (opening_read() && opening.back() == '1') begun_early = false;
         }
         while (!dropped && !dead && step(bytes)) {
         }

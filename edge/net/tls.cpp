@@ -144,8 +144,10 @@ void TlsStream::encrypt(std::string_view bytes) {
         bytes.remove_prefix(slice.size());
         forget_openssl_errors();
         // The BIO takes everything, so a write is whole or an error.
-        if (SSL_write(ssl_.get(), slice.data(), static_cast<int>(slice.size())) <= 0)
+        if (SSL_write(ssl_.get(), slice.data(), static_cast<int>(slice.size())) <= 0) {
+            tls_outgoing().clear();  // records before the one that found no memory: they are nobody else's
             return fail_later(ssl_error("TLS"));
+        }
         if (inner_->queued() == 0) plain_ = cipher_ = 0;
         plain_ += slice.size();
         cipher_ += tls_outgoing().size();
@@ -156,9 +158,15 @@ void TlsStream::encrypt(std::string_view bytes) {
 void TlsStream::flush() {
     std::string& out = tls_outgoing();
     if (out.empty()) return;
+    // Emptied also when the write finds no memory: what is left would go out on the next connection.
+    struct Emptied {
+        std::string& out;
+        ~Emptied() {
+            out.clear();
+            if (out.capacity() > kScratchKeepBytes) std::string().swap(out);
+        }
+    } emptied{out};
     if (!inner_shut_) inner_->write(out);  // else an alert that nobody will read
-    out.clear();
-    if (out.capacity() > kScratchKeepBytes) out.shrink_to_fit();
 }
 
 // In plain text: all of it while the kernel has taken nothing, and never all of it afterwards.

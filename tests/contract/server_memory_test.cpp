@@ -42,6 +42,20 @@ TEST_CASE("server memory: answers that nobody reads are counted, and who has sta
     CHECK(bench.server.memory_used() == 0);
 }
 
+TEST_CASE("server memory: where bodies fill it nobody leaves for the little that a client holds who reads in time") {
+    ServerBench bench(with_memory(4 * kMiB));
+    Peer& honest = bench.connect("192.0.2.1", true);  // its answer is on its way
+    honest.send(kGet);
+    REQUIRE(honest.status() == 200);
+    Peer* last = nullptr;
+    for (int i = 0; i < 60; ++i) {
+        last = &bench.connect("198.51." + std::to_string(i) + ".1");
+        last->send(post(kMiB / 2) + std::string(100'000, 'x'));
+    }
+    CHECK(last->status() == 503);
+    CHECK_FALSE(honest.gone);
+}
+
 TEST_CASE("server memory: requests sent ahead of unread answers are not begun, and they are counted") {
     ServerBench bench;
     Peer& peer = bench.connect("192.0.2.1", true);

@@ -118,6 +118,15 @@ TEST_CASE("drop-in: an answer that is not signed by the deadline is refused then
     CHECK(b.says(b.ask("o-1"), "edge_outcome") == "provisional");
 }
 
+TEST_CASE("drop-in: an order that had a provisional answer has it again after the outage was renewed") {
+    Bench b;
+    REQUIRE(b.says(b.ask("o-1"), "edge_outcome") == "provisional");
+    b.one.run_for(16s);
+    b.is_refusal(b.ask("o-1"));  // the hard stop
+    b.ordered([](Operators& by, auto done) { by.degrade(Mode::degraded, "", 1h, "test", done); });
+    CHECK(b.says(b.ask("o-1"), "edge_outcome") == "provisional");
+}
+
 TEST_CASE("drop-in: a node that is going away says so signed as Alipay says that it cannot serve") {
     Bench b;
     b.one.parts().refusing = true;

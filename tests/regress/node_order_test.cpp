@@ -154,7 +154,32 @@ TEST_CASE("order: one answered provisionally has the same answer after the outag
     CHECK(again.text("decidedAt") == first.text("decidedAt"));
     CHECK(*parse_rfc3339(again.text("expiresAt")) > one.view.now().wall);
     CHECK(one.look("o-1").text("outcome") == "provisional");
+    CHECK(*parse_rfc3339(one.look("o-1").text("expiresAt")) > one.view.now().wall);
     CHECK(count(one.journal(), R"("kind":"provisional")") == 1);
+}
+
+TEST_CASE("order: a provisional answer of an outage that is over is none in the next one, which pays for its own") {
+    for (const bool room : {true, false}) {
+        OneNode one;
+        exchange(one.config, "[scene.OPEN]\n", "[scene.OPEN]\nkeep_evidence = false\n");
+        const std::string limit = "per_subject_per_hour = ";
+        const auto at = one.config.find(limit, one.config.find("[scene.OPEN]")) + limit.size();
+        one.config.replace(at, one.config.find(',', at) - at, room ? "2" : "1");
+        begin(one);
+        degrade(one);
+        one.run_for(5s);
+        REQUIRE(one.ask("o-1", "OPEN", "user-1").text("outcome") == "provisional");
+        degrade(one, Mode::automatic);
+        one.run_for(16s);
+        degrade(one);
+        one.run_for(5s);
+        CHECK(one.look("o-1").status == 404);
+        const auto again = one.ask("o-1", "OPEN", "user-1");
+        CHECK(again.text("outcome") == (room ? "provisional" : ""));
+        CHECK(again.status == (room ? 200 : 503));
+        CHECK(count(one.journal(), R"("kind":"provisional")") == (room ? 2 : 1));
+        if (room) CHECK(*parse_rfc3339(one.look("o-1").text("expiresAt")) > one.view.now().wall);
+    }
 }
 
 TEST_CASE("outage: one that a scene's order began goes on under the circuit, at the age that it had") {
@@ -191,6 +216,10 @@ TEST_CASE("order: a degraded one that is asked again costs its caller no turn of
     CHECK(one.ask("o-3", "LOGIN", "user-1").status == 429);
     degrade(one, Mode::automatic);
     CHECK(one.ask("o-2", "LOGIN", "user-1").status == 429);  // it would be asked at the centre
+    circuit(one, CircuitForce::open);
+    CHECK(one.ask("o-2", "LOGIN", "user-1").text("source") == "cache");
+    degrade(one, Mode::live);
+    CHECK(one.ask("o-2", "LOGIN", "user-1").status == 429);
 }
 
 TEST_CASE("node: evidence that is not kept needs no room") {

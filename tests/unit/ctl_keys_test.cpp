@@ -242,4 +242,5 @@ TEST_CASE("keys: without a file of the secret it is that of the caller in the no
     const auto none = verify(folder.file("none.toml"));
     CHECK(none.code == kWrongUsage);
     CHECK(none.err.find("or give --secret-file") != std::string::npos);
+    CHECK(verify(folder.write("bad.toml", "[listen\n")).code == kConfigInvalid);
 }

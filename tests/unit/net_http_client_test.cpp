@@ -167,14 +167,18 @@ TEST_CASE("http client: an answer before the request is sent is refused") {
 }
 
 TEST_CASE("http client: an answer that begins before the request is sent is refused, an interim one is not") {
-    for (const bool interim : {false, true}) {
+    // Also one that comes in pieces.
+    for (const auto& [interim, cut] : {std::pair{false, 0}, {true, 0}, {false, 4}, {true, 4}, {true, 9}, {true, 10}}) {
         Pair p;
         p.server->pause();
         const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16777216\r\n\r\n";
         const std::string body(16 << 20, 'b');
         std::string out;
         p.client->send({head, body}, [&](const Result<HttpResponse>& r) { out = r ? "answered" : r.error().detail; });
-        p.server->write(interim ? "HTTP/1.1 100 Continue\r\n\r\n" : "HTTP/1.1 200 OK\r\n");
+        const std::string begun = interim ? "HTTP/1.1 100 Continue\r\n\r\n" : "HTTP/1.1 200 OK\r\n";
+        p.server->write(begun.substr(0, static_cast<std::size_t>(cut)));
+        if (cut > 0) p.idle(20ms);
+        p.server->write(begun.substr(static_cast<std::size_t>(cut)));
         p.idle(20ms);
         CHECK(out.empty());
         p.server->resume();

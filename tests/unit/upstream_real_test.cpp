@@ -100,6 +100,8 @@ TEST_CASE("upstream over sockets: calls in turn share one connection, large bodi
         const CallResult r = b.run();
         REQUIRE(r.ok());
         CHECK(r.outcome->verification_id == "real-1");
+        const MonoTime rested = b.net.loop.now().mono + Pool::kRest;
+        REQUIRE(b.net.until([&] { return b.net.loop.now().mono > rested; }));
     }
     CHECK(b.server.accepted == 1);
     CHECK(b.window().successes == 5);

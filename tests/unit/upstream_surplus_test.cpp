@@ -194,6 +194,7 @@ TEST_CASE("echo: an answer that names another request is told from one that name
     CHECK(said("X-Request-Id: req-1\r\nIdempotency-Key: app.o1\r\n") == Echoed::same);
     CHECK(said("Idempotency-Key: \"app.o1\"\r\n") == Echoed::same);
     CHECK(said("X-Request-Id: req-2\r\n") == Echoed::other_id);
+    CHECK(said("X-Request-Id: req-2\r\nIdempotency-Key: app.o1\r\n") == Echoed::same);  // it was kept for the key
     CHECK(said("X-Request-Id: req-1\r\nIdempotency-Key: app.o2\r\n") == Echoed::other_key);
     CHECK(said("X-Request-Id: req-2\r\nIdempotency-Key: app.o2\r\n") == Echoed::other_key);
     CHECK(echoed(echo_of("POST / HTTP/1.1\r\nHost: a\r\n\r\n"), HeaderList{}) == Echoed::same);
