@@ -1,6 +1,7 @@
 #include "cache/unplaced_ledger.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "cache/wire.h"
 #include "edge/base/crypto.h"
@@ -40,6 +41,12 @@ std::string name_of(const UnplacedNotice& n) {
     const Digest digest = Sha256::of(n.id);
     const std::size_t place = (digest[0] | std::size_t(digest[1]) << 8) % UnplacedLedger::kUndecidedMax;
     return std::string(kUndecided) + std::to_string(place);
+}
+
+// Its other name, where it has an order's number and the centre's.
+std::optional<std::string> by_number(const UnplacedNotice& n) {
+    if (!n.verdict || n.order_no.empty() || n.verification_id.empty()) return std::nullopt;
+    return slot_of({}, n.verification_id) + hashed(n.id);
 }
 
 std::string encode(const UnplacedNotice& n) {
@@ -112,12 +119,22 @@ void UnplacedLedger::make_room(const std::string& slot) {
 }
 
 void UnplacedLedger::put(const UnplacedNotice& notice, Durable done) {
-    const std::string name = name_of(notice);
-    if (!notice.verdict) return state_.put_durable(name, encode(notice), std::move(done));
+    if (!notice.verdict) return state_.put_durable(name_of(notice), encode(notice), std::move(done));
+    // Under the centre's number too, by which the memory of the subject finds it when the order's record has left.
+    const auto other = by_number(notice);
+    if (!other) return put_as(name_of(notice), notice, std::move(done));
+    auto first = std::make_shared<Result<void>>();  // owners: the two writes
+    put_as(*other, notice, [first](Result<void> written) { *first = std::move(written); });
+    put_as(name_of(notice), notice, [first, done = std::move(done)](Result<void> written) {
+        done(written && !*first ? std::move(*first) : std::move(written));
+    });
+}
+
+void UnplacedLedger::put_as(const std::string& name, const UnplacedNotice& notice, Durable done) {
     const bool known = state_.get(name).has_value();
     if (!known && size_ >= notices_max)
         return done(fail(Code::full, Origin::store, "the ledger of notifications without an order is full"));
-    if (!known) make_room(slot_of(notice));
+    if (!known) make_room(name.substr(0, name.size() - kHashHex));
     if (!known) ++size_;
     state_.put_durable(name, encode(notice), [this, name, known, done = std::move(done)](Result<void> written) {
         if (!written && !known && size_ > 0 && !state_.get(name)) --size_;
@@ -128,6 +145,7 @@ void UnplacedLedger::put(const UnplacedNotice& notice, Durable done) {
 void UnplacedLedger::drop(const UnplacedNotice& notice) {
     if (size_ == 0 || !notice.verdict) return;
     if (const std::string name = name_of(notice); state_.get(name)) erase(name);
+    if (const auto other = by_number(notice); other && state_.get(*other)) erase(*other);
 }
 
 std::vector<UnplacedNotice> UnplacedLedger::of(std::string_view order_no, std::string_view verification_id) const {
@@ -140,7 +158,11 @@ std::vector<UnplacedNotice> UnplacedLedger::of(std::string_view order_no, std::s
     if (!order_no.empty()) add(slot_of(order_no, {}));
     if (!verification_id.empty()) add(slot_of({}, verification_id));
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.received < b.received; });
-    return out;
+    std::vector<UnplacedNotice> once;  // one may be there under both names
+    for (UnplacedNotice& one : out)
+        if (std::none_of(once.begin(), once.end(), [&one](const auto& other) { return other.id == one.id; }))
+            once.push_back(std::move(one));
+    return once;
 }
 
 void UnplacedLedger::expire(WallTime now) {

@@ -1,6 +1,6 @@
-// Notifications of the centre that no order here could be given: by order number, or by the centre's own number where
-// they name no order. Without a credential, since nobody here has asked them yet; also those that decide nothing, so
-// that each is heard once. In state/, durable before a notification is confirmed. What they are for: edge/unplaced.h.
+// Notifications of the centre that no order here could be given: by order number, and by the centre's own number.
+// Without a credential, since nobody here has asked them yet; also those that decide nothing, so that each is heard
+// once. In state/, durable before a notification is confirmed. What they are for: edge/unplaced.h.
 #pragma once
 
 #include <optional>
@@ -42,16 +42,17 @@ class UnplacedLedger {
     // The readers see it at once; `done` when it is on disk. An error at once (also by `done`) when there is no room.
     void put(const UnplacedNotice& notice, Durable done);
     void drop(const UnplacedNotice& notice);
-    // Those that decide something: of the order's number, and those without one that have this number of the centre;
-    // the oldest first.
+    // Those that decide something: of the order's number, and those that have this number of the centre; the oldest
+    // first.
     std::vector<UnplacedNotice> of(std::string_view order_no, std::string_view verification_id) const;
-    std::size_t size() const { return size_; }  // of those that decide something
+    std::size_t size() const { return size_; }  // of those that decide something; one under both numbers is two
     // Drops what is older than kKeep. A call looks at a few and the next one goes on, as of StateWalk.
     void expire(WallTime now);
 
     std::size_t notices_max = kNoticesMax;  // tests: fewer
 
   private:
+    void put_as(const std::string& name, const UnplacedNotice& notice, Durable done);
     void make_room(const std::string& slot);
     void erase(const std::string& name);
 

@@ -147,7 +147,6 @@ class Exchange final : public RequestHandler {
     std::string order_name() const;  // in the table of those in flight
     const OrderKey& ledger_key() const;
     std::optional<OrderRecord> find_order(Now now) const;
-    void remember_pending(const std::string& id, Now now);
 
     // ask
     void call_done(CallResult&& result);
@@ -158,6 +157,7 @@ class Exchange final : public RequestHandler {
     LiveRecord live_record() const;
     Answer record(CentreOutcome&& outcome, Now now);
     LateRecorder late_recorder();
+    bool is_of_other_app() const;  // a call for Alipay of another app than the node's own
     Nanos reserve() const;
     MonoTime audit_deadline() const;
     CallSpec call_spec(Now now);

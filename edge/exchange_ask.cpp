@@ -98,7 +98,7 @@ void Exchange::take_result(CallResult&& result) {
             answer_with(std::move(*told));
             return run();
         }
-        remember_pending(result.pending_id, t);
+        record_pending(parts_, live_record(), result.pending_id, false, t);  // asked again it is asked again
         step_ = Step::answer;  // without an answer: 202
         return run();
     }
@@ -137,16 +137,8 @@ std::optional<Answer> Exchange::told_of(const std::string& id, Now now) {
     return told ? std::optional(std::move(told->answer)) : std::nullopt;
 }
 
-// An order whose outcome comes later: asked again it is asked at the centre again, unless a notification came before.
-void Exchange::remember_pending(const std::string& id, Now now) {
-    const auto found = find_order(now);
-    if (found && is_final(*found)) return;  // it came while this answer was on its way
-    OrderRecord order;
-    order.body = digest_;
-    order.epoch = asked_epoch_;
-    order.decided = now;
-    order.answer = encode_unanswered({std::nullopt, true, request_.scene, request_.subject, request_.device, id});
-    parts_.storage.orders().put(ledger_key(), std::move(order), now);
+bool Exchange::is_of_other_app() const {
+    return drop_in_ && drop_in_->forward && !drop_in_->forward->own_app;
 }
 
 LiveRecord Exchange::live_record() const {
@@ -154,6 +146,7 @@ LiveRecord Exchange::live_record() const {
     out.asked_epoch = asked_epoch_;
     out.raw = drop_in_ ? drop_in_->raw.get() : nullptr;
     out.key = ledger_key();
+    out.other_app = is_of_other_app();
     return out;
 }
 
@@ -167,8 +160,14 @@ Answer Exchange::record(CentreOutcome&& outcome, Now now) {
 LateRecorder Exchange::late_recorder() {
     LiveRecord record = live_record();
     record.asked = asked_;
-    return [&parts = parts_, snapshot = snapshot_, kept = KeptLiveRecord(record)](const CentreOutcome& outcome) {
-        record_aside(parts, *snapshot, kept.view(), outcome, parts.loop.now());
+    return [&parts = parts_, snapshot = snapshot_, kept = KeptLiveRecord(record)](const AttemptResult& late) {
+        const Now now = parts.loop.now();
+        LiveRecord record = kept.view();
+        record.raw = late.raw.get();
+        if (late.outcome) return record_aside(parts, *snapshot, record, *late.outcome, now);
+        record.raw = nullptr;  // it says that there is no outcome yet
+        if (!late.pending_id.empty() && notified_before(parts, *snapshot, record, late.pending_id, now)) return;
+        record_pending(parts, record, late.pending_id, true, now);
     };
 }
 

@@ -271,7 +271,8 @@ void Exchange::remember_failed(Now now) {
     order.body = digest_;
     order.epoch = call_end_ == CallEnd::none ? parts_.storage.outcomes().epoch() : asked_epoch_;
     order.decided = now;
-    order.answer = encode_unanswered({std::nullopt, false, request_.scene, request_.subject, request_.device, {}});
+    order.answer = encode_unanswered(
+        {std::nullopt, false, request_.scene, request_.subject, request_.device, {}, {}, is_of_other_app(), {}});
     parts_.storage.orders().put(ledger_key(), std::move(order), now);
 }
 
@@ -283,7 +284,11 @@ void Exchange::remember_degraded(const Answer& answer, Now now) {
     order.body = digest_;
     order.epoch = parts_.storage.outcomes().epoch();
     order.decided = now;
-    order.answer = encode(answer, request_.scene, request_.subject, request_.device);
+    // The centre's word on an order that it has taken is still to come, under its number.
+    const auto before = found && found->body == digest_ ? decode_order(found->answer) : std::nullopt;
+    const std::string pending_id = !before ? "" : before->pending ? before->verification_id : before->pending_id;
+    order.answer = encode(answer, request_.scene, request_.subject, request_.device, nullptr,
+                          OrderNotes{is_of_other_app(), pending_id});
     parts_.storage.orders().put(ledger_key(), std::move(order), now);
 }
 

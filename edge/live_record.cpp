@@ -78,6 +78,31 @@ void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& reco
     record_live(parts, snapshot, record, std::move(outcome), now);
 }
 
+void record_pending(Parts& parts, const LiveRecord& record, std::string_view id, bool beside, Now now) {
+    const auto found = parts.storage.orders().find(record.credential, record.order_no, now);
+    if (found && (found->body != record.body || has_final(parts, record, *found))) return;
+    const auto degraded = found && beside ? decode_recorded(found->answer) : std::nullopt;
+    OrderRecord order;
+    order.body = record.body;
+    order.epoch = degraded ? found->epoch : record.asked_epoch;
+    order.decided = degraded ? found->decided : now;
+    if (degraded)
+        order.answer = encode(degraded->answer, record.scene, record.subject, record.device, nullptr,
+                              OrderNotes{record.other_app, id});
+    else
+        order.answer = encode_unanswered({std::nullopt,
+                                          true,
+                                          std::string(record.scene),
+                                          std::string(record.subject),
+                                          std::string(record.device),
+                                          std::string(id),
+                                          {},
+                                          record.other_app,
+                                          {}});
+    OrderLedger& orders = parts.storage.orders();
+    orders.put(record.key ? *record.key : orders.key(record.credential, record.order_no), std::move(order), now);
+}
+
 Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,
                         Now decided, Now now) {
     static const ScenePolicy kNoPolicy;
@@ -98,7 +123,8 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     order.final = true;
     order.epoch = record.asked_epoch;
     order.decided = now;
-    order.answer = encode(answer, record.scene, record.subject, record.device, record.raw);
+    order.answer =
+        encode(answer, record.scene, record.subject, record.device, record.raw, OrderNotes{record.other_app, {}});
     OrderLedger& orders = parts.storage.orders();
     orders.put(record.key ? *record.key : orders.key(record.credential, record.order_no), std::move(order), now);
     const SubjectKey key = memory_key(record);

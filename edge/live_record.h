@@ -20,6 +20,7 @@ struct LiveRecord {
     bool remember = true;                // false: the memory of outcomes is left as it is
     std::optional<OrderKey> key{};       // the order's, where it is known already
     std::optional<MonoTime> asked{};     // when the call began, of an answer that comes late
+    bool other_app = false;              // as of RecordedOrder
 };
 
 // The same with texts of its own, for a late answer, whose exchange is gone.
@@ -34,10 +35,12 @@ class KeptLiveRecord {
           body_(r.body),
           asked_epoch_(r.asked_epoch),
           remember_pass_(r.remember_pass),
-          asked_(r.asked) {}
+          asked_(r.asked),
+          other_app_(r.other_app) {}
     LiveRecord view() const {
         LiveRecord out{credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_, nullptr, remember_pass_};
         out.asked = asked_;
+        out.other_app = other_app_;
         return out;
     }
 
@@ -47,6 +50,7 @@ class KeptLiveRecord {
     std::uint64_t asked_epoch_;
     bool remember_pass_;
     std::optional<MonoTime> asked_;
+    bool other_app_;
 };
 
 inline SubjectKey memory_key(const LiveRecord& r) {
@@ -68,7 +72,11 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, 
 // may have its answer by now, which stands unless this one lets through less; and a late pass does not take the place
 // of what the centre has said against the subject since it was asked.
 void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now);
-// The same for what the centre has decided at another time than now; a pass never takes the place of a newer record.
+// The centre has taken the order, and its outcome comes later, under the number `id` (empty: it has said none). A
+// degraded answer that it has stays, if `beside`, and the number beside it.
+void record_pending(Parts& parts, const LiveRecord& record, std::string_view id, bool beside, Now now);
+// As record_live, for what the centre has decided at another time than now; a pass never takes the place of a newer
+// record.
 Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,
                         Now decided, Now now);
 

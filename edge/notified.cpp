@@ -18,10 +18,12 @@ std::optional<FoundOrder> find_recorded(Parts& parts, const std::string& credent
     if (!recorded || recorded->subject.empty()) return std::nullopt;
     LiveRecord record{credential, recorded->subject, recorded->scene, recorded->device,
                       order_no,   order->body,       order->epoch};
+    record.other_app = recorded->other_app;
     record.remember_pass = !order->replaced;  // what the centre has said of the subject since may be lost too
     FoundOrder out{KeptLiveRecord(record), std::nullopt, std::move(recorded->verification_id)};
     // A degraded answer from memory has the number of the verification that it remembers.
-    if (recorded->answer && recorded->answer->source != Source::live) out.verification_id.clear();
+    if (recorded->answer && recorded->answer->source != Source::live)
+        out.verification_id = std::move(recorded->pending_id);
     if (!order->final) return out;
     out.final_answer = std::move(recorded->answer);
     out.raw = std::move(recorded->raw);
@@ -38,8 +40,8 @@ bool may_be_of(const FoundOrder& found, const Notification& n, bool several_owne
     return !n.credential.empty() && n.outcome->verdict != Verdict::pass;
 }
 
-// The order by its number: recorded, or under way.
-std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const Notification& n) {
+// The order by its number: recorded, or under way. `numbered`: how many have it.
+std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const Notification& n, std::size_t& numbered) {
     const Now now = parts.loop.now();
     std::vector<FoundOrder> out;
     if (n.order_no.empty()) return out;
@@ -54,6 +56,8 @@ std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const No
     };
     const auto owners = possible_owners(parts, n);
     for (const std::string& id : owners) look(id);
+    std::erase_if(out, [](const FoundOrder& found) { return found.record.view().other_app; });
+    numbered = out.size();
     std::erase_if(out, [&n, several_owners = owners.size() > 1, several = out.size() > 1](const FoundOrder& found) {
         return !may_be_of(found, n, several_owners, several);
     });
@@ -189,10 +193,11 @@ void journal_notice(Parts& parts, const Notification& n, std::string_view creden
 void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n, std::function<void(Noticed)> done) {
     if (!n.outcome) return keep_unplaced(parts, n, Noticed::undecided, 0, std::move(done));
     const Now now = parts.loop.now();
-    auto found = find_orders(parts, exchanges, n);
+    std::size_t numbered = 0;
+    auto found = find_orders(parts, exchanges, n, numbered);
     if (found.size() != 1) {
         if (confirm_again(parts, n, done)) return;
-        return keep_unplaced(parts, n, Noticed::unknown, found.size(), std::move(done));
+        return keep_unplaced(parts, n, Noticed::unknown, numbered, std::move(done));
     }
     const LiveRecord record = found[0].record.view();
     const auto before = parts.notify.find(record.credential, record.order_no);

@@ -6,7 +6,8 @@
 namespace holdfast {
 namespace {
 
-constexpr std::uint8_t kVersionRaw = 3;  // as 2, and the raw answer behind it
+constexpr std::uint8_t kVersionNotes = 4;  // as 3, the raw answer may be empty, and OrderNotes behind it
+constexpr std::uint8_t kVersionRaw = 3;    // as 2, and the raw answer behind it
 constexpr std::uint8_t kVersion = 2;
 constexpr std::uint8_t kVersionOne = 1;  // without a device
 constexpr std::size_t kTextMax = 256;    // above the bounds of scene, subject, device and verification id
@@ -19,12 +20,13 @@ std::int64_t nanos(WallTime t) {
 }  // namespace
 
 std::string encode(const Answer& a, std::string_view scene, std::string_view subject, std::string_view device,
-                   const RawAnswer* raw) {
+                   const RawAnswer* raw, const OrderNotes& notes) {
     if (raw != nullptr && (raw->body.size() > kRecordedRawMax || raw->content_type.size() > kTextMax)) raw = nullptr;
     std::string out;
     out.reserve(50 + scene.size() + subject.size() + device.size() + a.verification_id.size());
     wire::Writer w(out);
-    w.u8(raw == nullptr ? kVersion : kVersionRaw);
+    const bool noted = notes.other_app || !notes.pending_id.empty();
+    w.u8(noted ? kVersionNotes : raw == nullptr ? kVersion : kVersionRaw);
     w.u8(static_cast<std::uint8_t>(a.outcome));
     w.u8(static_cast<std::uint8_t>(a.source));
     w.u8(a.score.has_value());
@@ -35,9 +37,12 @@ std::string encode(const Answer& a, std::string_view scene, std::string_view sub
     w.text(subject);
     w.text(a.verification_id);
     w.text(device);
-    if (raw == nullptr) return out;
-    w.text(raw->body);
-    w.text(raw->content_type);
+    if (raw == nullptr && !noted) return out;
+    w.text(raw == nullptr ? std::string_view() : raw->body);
+    w.text(raw == nullptr ? std::string_view() : raw->content_type);
+    if (!noted) return out;
+    w.u8(notes.other_app);
+    w.text(notes.pending_id);
     return out;
 }
 
@@ -46,13 +51,13 @@ std::string encode_unanswered(const RecordedOrder& order) {
     none.outcome = static_cast<Outcome>(kNoAnswer);
     none.source = static_cast<Source>(order.pending ? kPending : kNoAnswer);
     none.verification_id = order.verification_id;
-    return encode(none, order.scene, order.subject, order.device);
+    return encode(none, order.scene, order.subject, order.device, nullptr, {order.other_app, order.pending_id});
 }
 
 std::optional<RecordedOrder> decode_order(std::string_view text) {
     wire::Reader r(text);
     const std::uint8_t version = r.u8();
-    if (version != kVersion && version != kVersionOne && version != kVersionRaw) return std::nullopt;
+    if (version < kVersionOne || version > kVersionNotes) return std::nullopt;
     const std::uint8_t outcome = r.u8(), source = r.u8(), scored = r.u8();
     const double score = r.f64();
     RecordedOrder out;
@@ -63,12 +68,17 @@ std::optional<RecordedOrder> decode_order(std::string_view text) {
     out.subject = r.text(kTextMax);
     out.verification_id = r.text(kTextMax);
     if (version != kVersionOne) out.device = r.text(kTextMax);
-    if (version == kVersionRaw) {
+    if (version == kVersionRaw || version == kVersionNotes) {
         out.raw.body = r.text(kRecordedRawMax);
         out.raw.content_type = r.text(kTextMax);
     }
+    if (version == kVersionNotes) {
+        out.other_app = r.u8() != 0;
+        out.pending_id = r.text(kTextMax);
+    }
     if (!r.done() || scored > 1) return std::nullopt;
-    if (version == kVersion && outcome == kNoAnswer && source <= kPending && scored == 0) {
+    if ((version == kVersion || version == kVersionNotes) && outcome == kNoAnswer && source <= kPending &&
+        scored == 0) {
         out.pending = source == kPending;
         return out;
     }

@@ -26,13 +26,21 @@ struct RecordedOrder {
     std::string scene, subject, device;
     std::string verification_id;  // the centre's number; empty: none
     RawAnswer raw;
+    bool other_app =
+        false;  // asked under another app than the node's own: the centre's notifications are not its affair
+    std::string pending_id;  // beside a degraded answer: the number of the verification whose outcome comes later
+};
+// What is kept beside an answer; mostly nothing.
+struct OrderNotes {
+    bool other_app = false;
+    std::string_view pending_id{};
 };
 // Bytes of a raw answer; a longer one is not recorded, and a repetition is then signed by us. Alipay's with its
 // signature are well below 1 KiB, and each takes its length of the room for orders.
 inline constexpr std::size_t kRecordedRawMax = 4096;
 
 std::string encode(const Answer& answer, std::string_view scene, std::string_view subject, std::string_view device,
-                   const RawAnswer* raw = nullptr);
+                   const RawAnswer* raw = nullptr, const OrderNotes& notes = {});
 std::string encode_unanswered(const RecordedOrder& order);
 // Nothing for a text that neither of them wrote.
 std::optional<RecordedOrder> decode_order(std::string_view text);

@@ -3,20 +3,6 @@
 #include <algorithm>
 
 namespace holdfast {
-namespace {
-
-// A notification is for the node's own app. Orders of callers whose calls go on under another app are not its affair,
-// though they may have its number: their results come to them.
-bool asks_as_another(const Snapshot& snapshot, std::string_view credential) {
-    const auto& settings = snapshot.config.gateway.settings;
-    if (settings == nullptr) return false;
-    return std::any_of(settings->apps.begin(), settings->apps.end(), [&](const DropInApp& app) {
-        return app.credential == credential && app.app_id != snapshot.config.upstream.alipay.app_id;
-    });
-}
-
-}  // namespace
-
 int permits(Verdict v) {
     return v == Verdict::pass ? 2 : v == Verdict::review ? 1 : 0;
 }
@@ -27,9 +13,7 @@ bool hidden(const Parts& parts, const LiveRecord& record, std::uint64_t epoch) {
 
 std::vector<std::string> possible_owners(const Parts& parts, const Notification& n) {
     if (!n.credential.empty()) return {n.credential};
-    std::vector<std::string> out = parts.snapshot->credentials.ids();
-    std::erase_if(out, [&parts](const std::string& id) { return asks_as_another(*parts.snapshot, id); });
-    return out;
+    return parts.snapshot->credentials.ids();
 }
 
 NotifyEntry standing_after(const std::optional<NotifyEntry>& before, bool revoked, const FoundOrder& found,

@@ -23,7 +23,8 @@ struct FoundOrder {
 int permits(Verdict v);
 // Whether a revocation has come since the epoch.
 bool hidden(const Parts& parts, const LiveRecord& record, std::uint64_t epoch);
-// Whose order it may be: the one that it names, else whoever asks under the node's own app.
+// Whose order it may be: the one that it names, else anybody's. Of these it is none that was asked under another app
+// than the node's own (LiveRecord::other_app): such an order's result comes to its caller.
 std::vector<std::string> possible_owners(const Parts& parts, const Notification& n);
 // The word that stands after this notification, which has come at `now`, the ids heard with it.
 // `revoked`: what was heard before is hidden, and only its ids count.

@@ -38,7 +38,7 @@ Notification notification_of(const UnplacedNotice& kept) {
 }
 
 bool counts(const Parts& parts, const UnplacedNotice& kept, const LiveRecord& record, std::string_view number) {
-    if (!kept.verdict || hidden(parts, record, kept.epoch)) return false;
+    if (!kept.verdict || record.other_app || hidden(parts, record, kept.epoch)) return false;
     const auto owners = possible_owners(parts, notification_of(kept));
     if (std::find(owners.begin(), owners.end(), record.credential) == owners.end()) return false;
     if (!number.empty() && !kept.verification_id.empty()) return number == kept.verification_id;
@@ -53,9 +53,10 @@ void tell(Parts& parts, const Notification& n, Noticed what, std::size_t orders)
         log::warn("notification {}: it decides nothing; kept ({} more such lines held back)", log::escape(n.id),
                   held_back);
     else
-        log::warn("notification {}: {} orders here have its number; kept for one that the centre gives the same number "
-                  "of its own ({} more such lines held back)",
-                  log::escape(n.id), orders, held_back);
+        log::warn(
+            "notification {}: {} orders here have its number, and none is shown to be its own; kept for one that "
+            "the centre gives the same number of its own ({} more such lines held back)",
+            log::escape(n.id), orders, held_back);
 }
 
 }  // namespace

@@ -33,6 +33,9 @@ struct AttemptResult {
     int status = 0; // of the answer; 0 without one
 };
 
+// Takes the outcome of a try whose call is long over, or that it is pending. Captures values only.
+using LateRecorder = std::function<void(const AttemptResult&)>;
+
 class Attempt {
   public:
     using Done = std::function<void(AttemptResult)>;

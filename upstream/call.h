@@ -27,9 +27,6 @@ class Upstream;
 inline constexpr std::size_t kRetriesMax = 2;
 inline constexpr std::size_t kAttemptsMax = 1 + kRetriesMax;
 
-// Takes the definite answer of a try whose call is long over. Captures values only.
-using LateRecorder = std::function<void(const CentreOutcome&)>;
-
 struct CallSpec {
     std::string_view request_id, credential, order_no;  // they live as long as the call
     TraceText traceparent;                              // of this hop

@@ -4,7 +4,7 @@
 
 namespace holdfast {
 
-bool LateCalls::keep(std::unique_ptr<Attempt> attempt, std::function<void(const CentreOutcome&)> on_late) {
+bool LateCalls::keep(std::unique_ptr<Attempt> attempt, LateRecorder on_late) {
     const std::size_t bytes = attempt->body_bytes();
     if (late_.size() >= kLateCallsMax || bytes_ + bytes > kLateBytesMax) {
         ++dropped_;
@@ -15,12 +15,12 @@ bool LateCalls::keep(std::unique_ptr<Attempt> attempt, std::function<void(const 
     at->attempt->become_late([this, at](AttemptResult result) {
         const auto record = std::move(at->on_late);
         drop(at); // with it this callback's Attempt, which touches nothing any more
-        if (!result.outcome) {
+        if (!result.outcome && result.failure != FailureKind::pending) {
             ++dropped_;
             return;
         }
         ++recorded_;
-        record(*result.outcome);
+        record(result);
     });
     at->timer = loop_.after(limit_, [this, at] {
         ++dropped_;

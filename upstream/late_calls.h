@@ -19,7 +19,7 @@ class LateCalls {
 
     LateCalls(Loop& loop, Nanos limit) : loop_(loop), limit_(limit) {}
     // False, and the try is ended, when a bound is reached. Requires: attempt->sent().
-    bool keep(std::unique_ptr<Attempt> attempt, std::function<void(const CentreOutcome&)> on_late);
+    bool keep(std::unique_ptr<Attempt> attempt, LateRecorder on_late);
     void set_limit(Nanos limit) { limit_ = limit; } // of tries that are kept from now on
     std::size_t size() const { return late_.size(); }
     std::size_t bytes() const { return bytes_; }
@@ -30,7 +30,7 @@ class LateCalls {
     struct Late {
         std::unique_ptr<Attempt> attempt;
         std::unique_ptr<Timer> timer;
-        std::function<void(const CentreOutcome&)> on_late;
+        LateRecorder on_late;
         std::size_t bytes = 0;
     };
     void drop(std::list<Late>::iterator at);

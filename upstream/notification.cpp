@@ -43,6 +43,7 @@ bool verified(const rsa2::PublicKey& key, const Form& form) {
 std::string field(const Form& form, json::Value content, const std::string& name) {
     if (name.empty()) return {};
     if (const std::string* value = form.find(name)) return *value;
+    if (const auto flag = content[name].boolean()) return *flag ? "true" : "false";
     return std::string(content[name].text().value_or(""));
 }
 
@@ -77,8 +78,19 @@ Result<Notification> read_alipay_notification(const AlipaySettings& s, const For
     out.id = form.get("notify_id");
     if (!is_id(out.id, kNotifyIdMax)) return bad("has no notify_id");
     json::Value content;
-    if (const std::string* text = form.find("biz_content"))
-        if (const auto root = doc.parse(*text); root && root->is(json::Kind::object)) content = *root;
+    std::string opened;
+    if (const std::string* text = form.find("biz_content"); text != nullptr && !text->empty()) {
+        if (!form.get("encrypt_type").empty()) {
+            if (!s.cipher) return bad("is encrypted, and content_key_file is not set");
+            auto plain = s.cipher->decrypt(*text);
+            if (!plain) return bad("does not decrypt with content_key_file");
+            opened = std::move(*plain);
+            text = &opened;
+        }
+        const auto root = doc.parse(*text);
+        if (!root || !root->is(json::Kind::object)) return bad("has a biz_content that is no JSON object");
+        content = *root;
+    }
     out.order_no = field(form, content, s.response.order_no);
     if (!out.order_no.empty() && !is_order_no(out.order_no)) return bad("has an order number that is none of ours");
     out.verification_id = field(form, content, s.response.id);

@@ -229,6 +229,28 @@ def reversal(bin_dir):
         site.close()
 
 
+def numbers_kept(bin_dir):
+    """The number of a pending order is known also beside a degraded answer, and when it came too late for its caller."""
+    by_number = {"outer_order_no": ""}
+    site = Site(bin_dir, deadline="1s")
+    try:
+        for user in ("user-1", "user-2"):
+            check("passed", site.verify(f"order-{user}", user)[1]["outcome"], "pass")
+        site.plan(pending=True)
+        check("taken", site.verify("order-1")[0], 202)
+        site.centre_plan(latencyMs={"min": 1600, "max": 1600})
+        check("taken too late", site.verify("order-2", "user-2")[0], 504)
+        eventually("it is known", lambda: site.look_up("order-2")[0] == 202)
+        site.ctl("degrade", "on", "--for", "5m", "--reason", "test")
+        check("from memory", site.verify("order-1")[1].get("source"), "cache")
+        for order, user in (("order-1", "user-1"), ("order-2", "user-2")):
+            check("told", notify(site, orderNo=order, passed="F", fields=by_number), (200, "success"))
+            check("looked up", site.look_up(order)[1]["outcome"], "fail")
+            assert site.verify(f"{order}-more", user)[1].get("outcome") != "pass", user
+    finally:
+        site.close()
+
+
 def meanwhile(bin_dir):
     """A notification that comes while the call is under way: a later pass does not undo its fail, a later "pending" not
     its pass."""
@@ -304,4 +326,5 @@ def central(bin_dir):
 
 
 if __name__ == "__main__":
-    sys.exit(main([notified, two_callers, numbered, numbered_late, looked_up, begun, reversal, meanwhile, degraded, central]))
+    sys.exit(main([notified, two_callers, numbered, numbered_late, numbers_kept, looked_up, begun, reversal, meanwhile, degraded,
+                   central]))

@@ -39,6 +39,25 @@ TEST_CASE("recorded answer: what is written reads back whole") {
     CHECK(after->answer.verification_id == "v-1");
 }
 
+TEST_CASE("recorded answer: what is kept beside it reads back, with and without the centre's words") {
+    const RawAnswer raw{"said", "text/html"};
+    for (const RawAnswer* words : {static_cast<const RawAnswer*>(nullptr), &raw})
+        for (const bool other_app : {false, true}) {
+            const auto order =
+                decode_order(encode(sample(), "LOGIN", "user-1", "phone", words, OrderNotes{other_app, "C-7"}));
+            REQUIRE(order);
+            CHECK(order->answer->outcome == Outcome::pass);
+            CHECK(order->other_app == other_app);
+            CHECK(order->pending_id == "C-7");
+            CHECK(order->raw.body == (words == nullptr ? "" : "said"));
+        }
+    const auto pending = decode_order(encode_unanswered({std::nullopt, true, "L", "u", "d", "C-1", {}, true, {}}));
+    REQUIRE(pending);
+    CHECK(pending->pending);
+    CHECK(pending->other_app);
+    CHECK(pending->verification_id == "C-1");
+}
+
 TEST_CASE("recorded answer: another version, an unknown outcome, a cut and a longer text are refused") {
     const std::string good = encode(sample(), "LOGIN", "user-1", "");
     for (std::size_t n = 0; n < good.size(); ++n) CHECK_FALSE(decode_recorded(good.substr(0, n)));

@@ -224,7 +224,7 @@ struct UpstreamBench {
     }
     // Starts a call whose late answer is kept in `one`.
     void start(One& one, CallSpec s) {
-        s.on_late = [&one]() -> LateRecorder { return [&one](const CentreOutcome& o) { one.late = o; }; };
+        s.on_late = [&one]() -> LateRecorder { return [&one](const AttemptResult& late) { one.late = late.outcome; }; };
         const MonoTime began = loop.now().mono;
         one.call = upstream->start(std::move(s), [this, &one, began](CallResult r) {
             one.took = loop.now().mono - began;

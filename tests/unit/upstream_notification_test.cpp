@@ -139,6 +139,33 @@ TEST_CASE("notification: only a listed value of the outcome decides anything") {
     CHECK(got->outcome->verdict == Verdict::pass);
 }
 
+TEST_CASE("notification: contents that cannot be read are no notification that decides nothing") {
+    const auto of = [](const std::string& content, const std::string& encrypted = {}) {
+        Form form = with(fields(), "outer_order_no", std::nullopt);
+        form.add("biz_content", content);
+        if (!encrypted.empty()) form.add("encrypt_type", encrypted);
+        return body_of(form);
+    };
+    const std::string content = R"({"outer_order_no":"O-2","passed":false})";
+    AlipaySettings s = av::settings();
+    s.response.pass = {"true"};
+    s.response.fail = {"false"};
+    REQUIRE(read(of(content), s)->outcome);
+    CHECK(read(of(content), s)->outcome->verdict == Verdict::fail);
+    CHECK_FALSE(read(of("{"), s));
+    CHECK_FALSE(read(of("[1]"), s));
+    s.cipher = *rsa2::ContentCipher::make("AAECAwQFBgcICQoLDA0ODw==");
+    const std::string sealed = s.cipher->encrypt(content).value();
+    const auto got = read(of(sealed, "AES"), s);
+    REQUIRE(got);
+    CHECK(got->order_no == "O-2");
+    CHECK(got->outcome->verdict == Verdict::fail);
+    CHECK_FALSE(read(of(sealed), s));  // it does not say so
+    CHECK_FALSE(read(of(content, "AES"), s));
+    s.cipher.reset();
+    CHECK_FALSE(read(of(sealed, "AES"), s));
+}
+
 TEST_CASE("notification: its score is that of an answer") {
     const auto score = [](const char* text, const char* method = "alipay.user.faceverify.verify") {
         return read(body_of(fields({{"passed", "T"}, {"score", text}})), av::settings(method))->outcome->score;

@@ -80,7 +80,7 @@ struct Bench {
         s.permit = upstream->circuit().admit_always(s.caller, net.loop.now());
         s.body = std::make_shared<const std::string>("{\"x\":\"" + std::string(body_bytes, 'b') + "\",\"y\":\"end\"}");
         s.deadline = net.loop.now().mono + deadline;
-        s.on_late = [this]() -> LateRecorder { return [this](const CentreOutcome&) { ++late; }; };
+        s.on_late = [this]() -> LateRecorder { return [this](const AttemptResult&) { ++late; }; };
         std::optional<CallResult> result;
         auto call = upstream->start(std::move(s), [&](CallResult r) { result = std::move(r); });
         REQUIRE(net.until([&] { return result.has_value(); }));
