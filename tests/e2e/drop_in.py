@@ -192,6 +192,20 @@ scenes = ["LOGIN"]
         check("by a notification", site.call("order-2")["passed"], "F")
     finally:
         site.close()
+    # A credential that asks under the node's own app too hears of those orders, and of no other.
+    site = Site(BIN, alipay=shop.replace('credential = "shop"', 'credential = "app"'))
+    try:
+        check("passed", site.verify("order-1")[1]["outcome"], "pass")
+        check("reversed", notify(site, orderNo="order-1", notifyId="n-1", passed="F"), (200, "success"))
+        check("looked up", site.look_up("order-1")[1]["outcome"], "fail")
+        site.call("order-2", app_id=other)
+        check("of a number of the merchant's", notify(site, orderNo="order-2", notifyId="n-2", passed="F"),
+              (200, "success"))
+        check("untouched", "passed" in site.call("order-2", app_id=other), False)
+        site.ctl("degrade", "on", "--for", "5m", "--reason", "test")
+        assert site.verify("order-3")[1].get("outcome") != "pass"
+    finally:
+        site.close()
 
 
 def degraded():
