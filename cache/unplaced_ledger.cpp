@@ -89,7 +89,9 @@ UnplacedLedger::UnplacedLedger(StateStore& state)
 
 std::optional<UnplacedNotice> UnplacedLedger::find(const UnplacedNotice& notice) const {
     if (size_ == 0 && notice.verdict) return std::nullopt;
-    const auto text = state_.get(name_of(notice));
+    auto text = state_.get(name_of(notice));
+    if (!text)  // its place among those of the order may be gone
+        if (const auto other = by_number(notice)) text = state_.get(*other);
     auto found = text ? decode(*text) : std::nullopt;
     if (found && found->id != notice.id) found.reset();
     return found;

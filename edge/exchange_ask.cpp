@@ -98,7 +98,7 @@ void Exchange::take_result(CallResult&& result) {
             answer_with(std::move(*told));
             return run();
         }
-        record_pending(parts_, live_record(), result.pending_id, false, t);  // asked again it is asked again
+        record_pending(parts_, live_record(), result.pending_id, t);  // asked again it is asked again
         step_ = Step::answer;  // without an answer: 202
         return run();
     }
@@ -166,8 +166,7 @@ LateRecorder Exchange::late_recorder() {
         record.raw = late.raw.get();
         if (late.outcome) return record_aside(parts, *snapshot, record, *late.outcome, now);
         record.raw = nullptr;  // it says that there is no outcome yet
-        if (!late.pending_id.empty() && notified_before(parts, *snapshot, record, late.pending_id, now)) return;
-        record_pending(parts, record, late.pending_id, true, now);
+        record_pending_aside(parts, *snapshot, record, late.pending_id, now);
     };
 }
 

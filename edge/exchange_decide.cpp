@@ -285,8 +285,7 @@ void Exchange::remember_degraded(const Answer& answer, Now now) {
     order.epoch = parts_.storage.outcomes().epoch();
     order.decided = now;
     // The centre's word on an order that it has taken is still to come, under its number.
-    const auto before = found && found->body == digest_ ? decode_order(found->answer) : std::nullopt;
-    const std::string pending_id = !before ? "" : before->pending ? before->verification_id : before->pending_id;
+    const std::string pending_id = found ? pending_number(parts_, live_record(), *found) : "";
     order.answer = encode(answer, request_.scene, request_.subject, request_.device, nullptr,
                           OrderNotes{is_of_other_app(), pending_id});
     parts_.storage.orders().put(ledger_key(), std::move(order), now);

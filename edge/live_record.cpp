@@ -39,6 +39,13 @@ Nanos shortest_age(const CentreOutcome& outcome, const ScenePolicy& policy) {
     return out == Nanos::max() ? Nanos(0) : out;
 }
 
+// Whether a call that nobody waits for has nothing more to say of the order: its number has been used again since, or
+// it was asked before a revocation that the order's newer record is younger than.
+bool is_outdated(const Parts& parts, const LiveRecord& record, const OrderRecord& order) {
+    if (order.body != record.body) return true;
+    return order.epoch > record.asked_epoch && hidden(parts, record, record.asked_epoch);
+}
+
 bool over(const Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const NotifyEntry& word, Now now) {
     if (now.wall - word.received >= snapshot.config.orders.retain) return true;
     return word.epoch < record.asked_epoch && hidden(parts, record, word.epoch);
@@ -67,9 +74,7 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, 
 
 void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now) {
     const auto order = parts.storage.orders().find(record.credential, record.order_no, now);
-    if (order && order->body != record.body) return;  // its number has been used again since
-    // Asked before a revocation that the order's newer record is younger than.
-    if (order && order->epoch > record.asked_epoch && hidden(parts, record, record.asked_epoch)) return;
+    if (order && is_outdated(parts, record, *order)) return;
     if (order && has_final(parts, record, *order)) {
         const auto said = decode_recorded(order->answer);
         if (said && permits(outcome.verdict) >= permits(static_cast<Verdict>(said->answer.outcome))) return;
@@ -78,29 +83,46 @@ void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& reco
     record_live(parts, snapshot, record, std::move(outcome), now);
 }
 
-void record_pending(Parts& parts, const LiveRecord& record, std::string_view id, bool beside, Now now) {
+std::string pending_number(const Parts& parts, const LiveRecord& record, const OrderRecord& order) {
+    if (order.body != record.body || order.replaced || hidden(parts, record, order.epoch)) return {};
+    auto known = decode_order(order.answer);
+    if (!known) return {};
+    return known->pending ? std::move(known->verification_id) : std::move(known->pending_id);
+}
+
+void record_pending(Parts& parts, const LiveRecord& record, std::string_view id, Now now) {
     const auto found = parts.storage.orders().find(record.credential, record.order_no, now);
     if (found && (found->body != record.body || has_final(parts, record, *found))) return;
-    const auto degraded = found && beside ? decode_recorded(found->answer) : std::nullopt;
     OrderRecord order;
     order.body = record.body;
-    order.epoch = degraded ? found->epoch : record.asked_epoch;
-    order.decided = degraded ? found->decided : now;
-    if (degraded)
-        order.answer = encode(degraded->answer, record.scene, record.subject, record.device, nullptr,
-                              OrderNotes{record.other_app, id});
-    else
-        order.answer = encode_unanswered({std::nullopt,
-                                          true,
-                                          std::string(record.scene),
-                                          std::string(record.subject),
-                                          std::string(record.device),
-                                          std::string(id),
-                                          {},
-                                          record.other_app,
-                                          {}});
+    order.epoch = record.asked_epoch;
+    order.decided = now;
+    const std::string number = id.empty() && found ? pending_number(parts, record, *found) : std::string(id);
+    order.answer = encode_unanswered({std::nullopt,
+                                      true,
+                                      std::string(record.scene),
+                                      std::string(record.subject),
+                                      std::string(record.device),
+                                      number,
+                                      {},
+                                      record.other_app,
+                                      {}});
     OrderLedger& orders = parts.storage.orders();
     orders.put(record.key ? *record.key : orders.key(record.credential, record.order_no), std::move(order), now);
+}
+
+void record_pending_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, std::string_view id,
+                          Now now) {
+    auto order = parts.storage.orders().find(record.credential, record.order_no, now);
+    if (order && (is_outdated(parts, record, *order) || has_final(parts, record, *order))) return;
+    if (!id.empty() && notified_before(parts, snapshot, record, id, now)) return;
+    const bool stands = order && !order->replaced && !hidden(parts, record, order->epoch);
+    const auto known = stands ? decode_recorded(order->answer) : std::nullopt;
+    if (!known || !known->answer.degraded()) return record_pending(parts, record, id, now);
+    if (id.empty()) return;
+    order->answer =
+        encode(known->answer, record.scene, record.subject, record.device, nullptr, OrderNotes{record.other_app, id});
+    parts.storage.orders().put(parts.storage.orders().key(record.credential, record.order_no), std::move(*order), now);
 }
 
 Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,

@@ -72,9 +72,14 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, 
 // may have its answer by now, which stands unless this one lets through less; and a late pass does not take the place
 // of what the centre has said against the subject since it was asked.
 void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now);
-// The centre has taken the order, and its outcome comes later, under the number `id` (empty: it has said none). A
-// degraded answer that it has stays, if `beside`, and the number beside it.
-void record_pending(Parts& parts, const LiveRecord& record, std::string_view id, bool beside, Now now);
+// The number of the verification whose outcome comes later, of an order that stands; empty: none.
+std::string pending_number(const Parts& parts, const LiveRecord& record, const OrderRecord& order);
+// The centre has taken the order, and its outcome comes later, under the number `id` (empty: it has said none).
+void record_pending(Parts& parts, const LiveRecord& record, std::string_view id, Now now);
+// The same where it comes too late for its caller: its outcome may be here already, and a degraded answer that the
+// order has meanwhile stays, the number beside it.
+void record_pending_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, std::string_view id,
+                          Now now);
 // As record_live, for what the centre has decided at another time than now; a pass never takes the place of a newer
 // record.
 Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,

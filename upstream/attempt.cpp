@@ -104,9 +104,11 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
         return finish(std::move(r));
     }
     const ResponseHead& head = answer->head;
-    // What cannot be an outcome may come from something before the centre, with ids of its own.
+    const Echoed whose = whose_is(head.headers);
+    // What cannot be an outcome may come from something before the centre, with ids of its own: it is taken as it is,
+    // and tells nothing of the connection.
     const bool may_decide = spec_.wire != nullptr || head.status / 100 == 2;
-    if (may_decide && is_of_another(head.headers)) {
+    if (whose == Echoed::other_key || (whose == Echoed::other_id && may_decide)) {
         Error error{Code::invalid, Origin::upstream, true, "bad answer: it names another request"};
         AttemptResult r = without_answer(CallKind::failure, FailureKind::invalid_response, std::move(error));
         // The connection is out of step, or something on the way makes up ids: a fresh one tells, and its first answer
@@ -117,6 +119,7 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
         }
         return finish(std::move(r));
     }
+    of_another_ = whose == Echoed::other_id;
     if (spec_.wire != nullptr) {
         const int status = head.status;
         reading_ = spec_.wire->read(*answer, spec_.order_no, spec_.forward, loop_.now(),
@@ -127,17 +130,12 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
          head.status);
 }
 
-bool Attempt::is_of_another(const HeaderList& answer) {
-    switch (echoed(sent_as_, answer)) {
-        case Echoed::same:
-            return false;
-        case Echoed::other_id:
-            if (!connection_.reused) connection_.own_ids = true;
-            return !connection_.own_ids;
-        case Echoed::other_key:
-            break;
-    }
-    return true;
+// Whose answer it is; one under ids of the centre's own is ours.
+Echoed Attempt::whose_is(const HeaderList& answer) {
+    const Echoed whose = echoed(sent_as_, answer);
+    if (whose != Echoed::other_id) return whose;
+    if (!connection_.reused) connection_.own_ids = true;
+    return connection_.own_ids ? Echoed::same : whose;
 }
 
 void Attempt::read(CentralReply reply, int status) {
@@ -153,7 +151,7 @@ void Attempt::read(CentralReply reply, int status) {
     r.status = status;
     const bool trusted = r.failure != FailureKind::invalid_response && r.failure != FailureKind::bad_signature &&
                          r.failure != FailureKind::caller_signature;
-    if (trusted && connection_.client) pool_.give_back(std::move(connection_));
+    if (trusted && !of_another_ && connection_.client) pool_.give_back(std::move(connection_));
     finish(std::move(r));
 }
 

@@ -73,7 +73,7 @@ class Attempt {
     void connected(Result<PooledConnection> connection);
     void go(PooledConnection connection);
     void answered(const Result<HttpResponse>& answer);
-    bool is_of_another(const HeaderList& answer);
+    Echoed whose_is(const HeaderList& answer);
     void read(CentralReply reply, int status);
     void finish(AttemptResult&& result);
 
@@ -91,6 +91,7 @@ class Attempt {
     std::unique_ptr<AlipayWire::Ticket> reading_;
     std::unique_ptr<Timer> soon_;      // tells of a failure that was there at once
     bool started_ = false;
+    bool of_another_ = false;  // the answer named another request: its connection does not serve again
     bool sent_ = false;
     bool answer_begun_ = false; // a response head has come
 };

@@ -6,8 +6,10 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "edge/live_record.h"
 #include "edge/notices.h"
 #include "edge/operators.h"
+#include "edge/recorded_answer.h"
 #include "tests/regress/notified_bench.h"
 
 using namespace holdfast;
@@ -268,6 +270,55 @@ TEST_CASE("notified: a reversal whose order's record has left reaches the memory
     b.degrade();
     CHECK(b.one.ask("o-2", "LOGIN", "user-1").text("outcome") != "pass");
     CHECK(count(b.one.journal(), R"("kind":"notification")") == 2);
+}
+
+TEST_CASE("pending: a number that comes late is outdated by a revocation, and one that is known is not lost") {
+    Bench b;
+    b.centre(CentreMode::hang);
+    REQUIRE(b.one.ask("o-1", "LOGIN", "user-1").status == 504);
+    Parts& parts = b.one.parts();
+    const auto order = [&parts] { return parts.storage.orders().find("app-a", "o-1", parts.loop.now()); };
+    const auto number = [&order] { return decode_order(order()->answer)->verification_id; };
+    REQUIRE(order());
+    LiveRecord first{"app-a", "user-1", "LOGIN", "", "o-1", order()->body, order()->epoch};
+    for (const char* id : {"C-1", ""}) {
+        record_pending(parts, first, id, parts.loop.now());
+        CHECK(number() == "C-1");
+    }
+    b.revoke("user-1");
+    LiveRecord again = first;
+    again.asked_epoch = parts.storage.outcomes().epoch();
+    record_pending(parts, again, "C-2", parts.loop.now());
+    record_pending_aside(parts, *parts.snapshot, first, "C-3", parts.loop.now());
+    CHECK(number() == "C-2");
+    record_pending_aside(parts, *parts.snapshot, again, "C-4", parts.loop.now());
+    CHECK(number() == "C-4");
+}
+
+TEST_CASE("pending: a number from before a revocation is not that of the degraded answer after it") {
+    for (const bool revoked : {false, true}) {
+        Bench b;
+        b.centre(CentreMode::hang);
+        REQUIRE(b.one.ask("o-1", "OPEN", "user-1").status == 504);
+        Parts& parts = b.one.parts();
+        const auto before = parts.storage.orders().find("app-a", "o-1", parts.loop.now());
+        REQUIRE(before);
+        const LiveRecord first{"app-a", "user-1", "OPEN", "", "o-1", before->body, before->epoch};
+        record_pending(parts, first, "C-1", parts.loop.now());
+        if (revoked) b.revoke("user-1");
+        b.degrade();
+        b.one.run_for(5s);
+        REQUIRE(b.one.ask("o-1", "OPEN", "user-1").text("outcome") == "provisional");
+        const auto after = parts.storage.orders().find("app-a", "o-1", parts.loop.now());
+        REQUIRE(after);
+        CHECK(decode_order(after->answer)->pending_id == (revoked ? "" : "C-1"));
+        LiveRecord late = first;
+        late.asked_epoch = after->epoch;
+        record_pending_aside(parts, *parts.snapshot, revoked ? first : late, "C-9", parts.loop.now());
+        const auto last = decode_order(parts.storage.orders().find("app-a", "o-1", parts.loop.now())->answer);
+        CHECK(last->answer->outcome == Outcome::provisional);
+        CHECK(last->pending_id == (revoked ? "" : "C-9"));
+    }
 }
 
 TEST_CASE("notified: a copy is confirmed also when the record of its order has left") {

@@ -99,6 +99,20 @@ TEST_CASE("unplaced ledger: an order keeps sixteen, of which the oldest leaves")
     CHECK(b.ledger->size() == UnplacedLedger::kOfOrderMax);
 }
 
+TEST_CASE("unplaced ledger: one whose place among its order's was taken is found by the centre's number") {
+    Bench b;
+    REQUIRE(b.put(b.notice("n-0", "o-1", "V/1")));
+    for (std::size_t i = 1; i <= UnplacedLedger::kOfOrderMax; ++i) {
+        b.loop.now_.wall += 1s;
+        REQUIRE(b.put(b.notice(fmt::format("n-{}", i), "o-1")));
+    }
+    CHECK(b.ids("o-1").size() == UnplacedLedger::kOfOrderMax);
+    CHECK(b.ids("", "V/1") == Ids{"n-0"});
+    REQUIRE(b.ledger->find(b.notice("n-0", "o-1", "V/1")));
+    b.ledger->drop(b.notice("n-0", "o-1", "V/1"));
+    CHECK(b.ids("", "V/1").empty());
+}
+
 TEST_CASE("unplaced ledger: full, it refuses, and has room again in time") {
     Bench b;
     const std::size_t max = b.ledger->notices_max = 2 * StateWalk::kStepMax;
