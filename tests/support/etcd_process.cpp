@@ -140,6 +140,22 @@ int Etcd::leader() {
     return found;
 }
 
+void Etcd::lead(int member) {
+    const auto id_of = [this](int of) {
+        const std::string status = post("/v3/maintenance/status", "{}", of);
+        json::Document doc;
+        const auto root = doc.parse(status);
+        return root ? std::string((*root)["header"]["member_id"].text().value_or("")) : std::string();
+    };
+    const bool leads = eventually(8s, [&] {
+        const int now = leader();
+        if (now == member) return true;
+        if (now >= 0) post("/v3/maintenance/transfer-leadership", "{\"targetID\":\"" + id_of(member) + "\"}", now);
+        return false;
+    });
+    if (!leads) throw std::runtime_error("etcd's leader does not move");
+}
+
 void Etcd::keep_copy(const std::string& name, int member) {
     fs::copy(data(at(member)), folder_ + "/copy-" + name, fs::copy_options::recursive);
 }

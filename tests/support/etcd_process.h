@@ -41,6 +41,7 @@ class Etcd {
     void start(int member = 0);  // with the data that it has; does not wait
     bool serves(int member = 0, Nanos limit = 10s);
     int leader();  // its member; -1: none within some seconds
+    void lead(int member);
 
     // While it does not run: a copy of its data, and the data from such a copy.
     void keep_copy(const std::string& name, int member = 0);
