@@ -11,12 +11,6 @@
 #include "edge/base/json.h"
 
 namespace holdfast {
-namespace {
-
-// A segment may exceed its size by the last group, and a foreign file must not fill the memory.
-
-} // namespace
-
 std::string segment_name(std::uint64_t first_seq) {
     return fmt::format("journal-{:020}.jsonl", first_seq);
 }

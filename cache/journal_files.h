@@ -13,7 +13,9 @@
 
 namespace holdfast {
 
-inline constexpr std::size_t kSegmentReadMax = 512u << 20;  // bytes of one segment: above it, it is not read
+// Bytes of one segment that are read: it may exceed its size by the last group, and a foreign file must not fill the
+// memory.
+inline constexpr std::size_t kSegmentReadMax = 512u << 20;
 
 // "journal-<first seq, 20 digits>.jsonl": names sort as their entries do.
 std::string segment_name(std::uint64_t first_seq);

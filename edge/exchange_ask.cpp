@@ -162,11 +162,10 @@ LateRecorder Exchange::late_recorder() {
     record.asked = asked_;
     return [&parts = parts_, snapshot = snapshot_, kept = KeptLiveRecord(record)](const AttemptResult& late) {
         const Now now = parts.loop.now();
-        LiveRecord record = kept.view();
-        record.raw = late.raw.get();
-        if (late.outcome) return record_aside(parts, *snapshot, record, *late.outcome, now);
-        record.raw = nullptr;  // it says that there is no outcome yet
-        record_pending_aside(parts, *snapshot, record, late.pending_id, now);
+        LiveRecord late_record = kept.view();
+        if (!late.outcome) return record_pending_aside(parts, *snapshot, late_record, late.pending_id, now);
+        late_record.raw = late.raw.get();
+        record_aside(parts, *snapshot, late_record, *late.outcome, now);
     };
 }
 

@@ -39,6 +39,10 @@ Nanos shortest_age(const CentreOutcome& outcome, const ScenePolicy& policy) {
     return out == Nanos::max() ? Nanos(0) : out;
 }
 
+OrderKey key_of(Parts& parts, const LiveRecord& record) {
+    return record.key ? *record.key : parts.storage.orders().key(record.credential, record.order_no);
+}
+
 // Whether a call that nobody waits for has nothing more to say of the order: its number has been used again since, or
 // it was asked before a revocation that the order's newer record is younger than.
 bool is_outdated(const Parts& parts, const LiveRecord& record, const OrderRecord& order) {
@@ -107,8 +111,7 @@ void record_pending(Parts& parts, const LiveRecord& record, std::string_view id,
                                       {},
                                       record.other_app,
                                       {}});
-    OrderLedger& orders = parts.storage.orders();
-    orders.put(record.key ? *record.key : orders.key(record.credential, record.order_no), std::move(order), now);
+    parts.storage.orders().put(key_of(parts, record), std::move(order), now);
 }
 
 void record_pending_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, std::string_view id,
@@ -122,7 +125,7 @@ void record_pending_aside(Parts& parts, const Snapshot& snapshot, const LiveReco
     if (id.empty()) return;
     order->answer =
         encode(known->answer, record.scene, record.subject, record.device, nullptr, OrderNotes{record.other_app, id});
-    parts.storage.orders().put(parts.storage.orders().key(record.credential, record.order_no), std::move(*order), now);
+    parts.storage.orders().put(key_of(parts, record), std::move(*order), now);
 }
 
 Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome,
@@ -147,8 +150,7 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     order.decided = now;
     order.answer =
         encode(answer, record.scene, record.subject, record.device, record.raw, OrderNotes{record.other_app, {}});
-    OrderLedger& orders = parts.storage.orders();
-    orders.put(record.key ? *record.key : orders.key(record.credential, record.order_no), std::move(order), now);
+    parts.storage.orders().put(key_of(parts, record), std::move(order), now);
     const SubjectKey key = memory_key(record);
     const bool pass = outcome.verdict == Verdict::pass;
     if (!record.remember || (pass && !record.remember_pass)) return out;

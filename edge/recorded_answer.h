@@ -26,8 +26,7 @@ struct RecordedOrder {
     std::string scene, subject, device;
     std::string verification_id;  // the centre's number; empty: none
     RawAnswer raw;
-    bool other_app =
-        false;  // asked under another app than the node's own: the centre's notifications are not its affair
+    bool other_app = false;  // not asked under the node's own app, which the centre's notifications are for
     std::string pending_id;  // beside a degraded answer: the number of the verification whose outcome comes later
 };
 // What is kept beside an answer; mostly nothing.
