@@ -26,10 +26,12 @@ std::optional<Nanos> kept_for(const OrderRecord& record, Now now) {
 struct OrderLedger::State {
     State(CacheEnv& e, Nanos r) : env(e), retain(r), log(e), ring(e, log, r) {}
     bool read(const OrderRing::Place& place, lmdb::Db db, const OrderKey& key, OrderRecord& out);
+    std::optional<OrderRecord> find(const OrderKey& key, Nanos age_max, Now now);
     void look_behind();
 
     CacheEnv& env;
-    Nanos retain;
+    const Nanos retain;
+    Nanos known = retain;
     OrderLog log;
     OrderRing ring;
     std::uint64_t damaged = 0;
@@ -87,26 +89,38 @@ void OrderLedger::prefetch(const OrderKey& key) const {
     state_->ring.prefetch(key);
 }
 
-std::optional<OrderRecord> OrderLedger::find(const OrderKey& key, Now now) {
-    State& s = *state_;
-    if (!s.env.open()) return std::nullopt;
-    prefetch(key);
+std::optional<OrderRecord> OrderLedger::State::find(const OrderKey& key, Nanos age_max, Now now) {
+    if (!env.open()) return std::nullopt;
+    ring.prefetch(key);
     for (std::size_t back = 0; back < kOrderParts; ++back) {
-        const std::size_t part = s.ring.newest(back);
-        const auto place = s.ring.find(part, key);
+        const std::size_t part = ring.newest(back);
+        const auto place = ring.find(part, key);
         if (!place) continue;
         std::optional<OrderRecord> record(std::in_place);
-        if (!s.read(*place, OrderRing::db_of(part), key, *record)) continue;
+        if (!read(*place, OrderRing::db_of(part), key, *record)) continue;
         const auto kept = kept_for(*record, now);
-        if (!kept || *kept > s.retain) return std::nullopt;  // older ones lie in older parts
+        if (!kept || *kept > age_max) return std::nullopt;  // older ones lie in older parts
         record->age = std::max(*kept, Nanos(now.wall - record->decided.wall));
-        if (place->sequence < s.behind) {
+        if (place->sequence < behind) {
             record->final = false;
             record->replaced = true;
         }
         return record;
     }
     return std::nullopt;
+}
+
+std::optional<OrderRecord> OrderLedger::find(const OrderKey& key, Now now) {
+    return state_->find(key, state_->retain, now);
+}
+
+std::optional<OrderRecord> OrderLedger::find_known(std::string_view credential, std::string_view order_no, Now now) {
+    return state_->find(key(credential, order_no), state_->known, now);
+}
+
+void OrderLedger::know_for(Nanos age) {
+    state_->known = std::max(age, state_->retain);
+    state_->ring.keep_for(state_->known);
 }
 
 bool OrderLedger::put(const OrderKey& key, OrderRecord record, Now now) {

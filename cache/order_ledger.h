@@ -53,6 +53,10 @@ class OrderLedger {
     // counted.
     bool put(const OrderKey& key, OrderRecord record, Now now);
     std::optional<OrderRecord> find(std::string_view credential, std::string_view order_no, Now now);
+    // The same, also of an order that answers no more: whose it was is known for as long as know_for() says. What the
+    // centre says of it later still concerns the memory of outcomes, which may be kept for longer than orders answer.
+    std::optional<OrderRecord> find_known(std::string_view credential, std::string_view order_no, Now now);
+    void know_for(Nanos age);  // never shorter than `retain`, which it is until this is called
     bool put(std::string_view credential, std::string_view order_no, OrderRecord record, Now now);
     std::uint64_t entries() const;  // expired ones included until their database is dropped
     // Why a start has not read all of them; empty: it has.

@@ -18,13 +18,19 @@ std::string head_key(std::size_t part) {
 }  // namespace
 
 OrderRing::OrderRing(CacheEnv& env, OrderLog& log, Nanos retain, Nanos load_max)
-    : env_(env), log_(log), retain_(retain), span_(std::max<Nanos>(retain / kSpansPerRetain, 1s)), load_max_(load_max) {
+    : env_(env), log_(log), load_max_(load_max) {
+    keep_for(retain);
     // Eight ninths of the space at most for all databases of the ring, the rest for outcomes.
     if (env_.open()) bytes_max_ = std::max<std::uint64_t>(env_.bytes_max() / 9, 64u << 10);
     const std::uint64_t orders = std::min<std::uint64_t>(bytes_max_ / kOrderBytes, kOrdersPerPartMax);
     for (std::size_t i = 0; i < kOrderParts; ++i)
         parts_.push_back({0, {}, {}, 0, 0, 0, false, OrderIndex(static_cast<std::size_t>(orders))});
     if (env_.open()) load(env_.loop().now());
+}
+
+void OrderRing::keep_for(Nanos retain) {
+    retain_ = retain;
+    span_ = std::max<Nanos>(retain / kSpansPerRetain, 1s);
 }
 
 void OrderRing::advance(Now now) {

@@ -53,7 +53,9 @@ struct Storage::State {
           orders(cache_env, options.orders_retain),
           values(state_env),
           nonces(state_env),
-          sweeper(cache_env, state_env, outcomes, orders, nonces, revocations) {}
+          sweeper(cache_env, state_env, outcomes, orders, nonces, revocations) {
+        orders.know_for(options.orders_known);
+    }
 
     StorageOptions options;
     Loop& loop;

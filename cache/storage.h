@@ -29,6 +29,7 @@ struct StorageOptions {
     std::uint64_t cache_bytes = 1ull << 30; // cache.size
     std::uint64_t state_bytes = 1ull << 29;
     Nanos orders_retain = 6h;
+    Nanos orders_known{0};  // for how long it is known whose an order was, where that is longer
     std::uint64_t reconcile_bytes = 1ull << 30;
     Nanos reconcile_retain = 24h;
     Nanos scan_limit = 60s; // for the scan of a damaged-looking environment

@@ -125,6 +125,7 @@ Result<void> Node::open_storage(const Config& config) {
     options.key = config.cache.key;
     options.cache_bytes = config.cache.size;
     options.orders_retain = config.orders.retain;
+    options.orders_known = snapshot_->max_age();
     options.reconcile_bytes = config.reconcile.bytes;
     options.reconcile_retain = config.reconcile.retain;
     StorageObserver observer;

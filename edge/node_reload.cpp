@@ -66,6 +66,7 @@ Result<void> Node::adopt(Config wanted, SetFiles::Sets sets, bool fresh_connecti
     set_files_ = SetFiles::open(*made, std::move(sets), seams_.loop, seams_.offload);
     if ((*made)->credentials.ids() != snapshot_->credentials.ids()) nonces_->set_owners((*made)->credentials.ids());
     parts_->snapshot = snapshot_ = std::move(*made);
+    storage_->orders().know_for(snapshot_->max_age());
     if (membership_ != nullptr) membership_->reconfigured();
     const Config& c = config();
     metrics_->adopt(labels_of(c));

@@ -13,7 +13,7 @@ namespace {
 
 std::optional<FoundOrder> find_recorded(Parts& parts, const std::string& credential, std::string_view order_no,
                                         Now now) {
-    const auto order = parts.storage.orders().find(credential, order_no, now);
+    const auto order = parts.storage.orders().find_known(credential, order_no, now);
     auto recorded = order ? decode_order(order->answer) : std::nullopt;
     if (!recorded || recorded->subject.empty()) return std::nullopt;
     LiveRecord record{credential, recorded->subject, recorded->scene, recorded->device,

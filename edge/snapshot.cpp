@@ -28,4 +28,10 @@ Result<std::shared_ptr<Snapshot>> Snapshot::make(Config config, Metrics& metrics
     return out;
 }
 
+Nanos Snapshot::max_age() const {
+    Nanos longest{0};
+    for (const SceneRuntime& scene : scenes) longest = std::max(longest, scene.max_age);
+    return longest;
+}
+
 }  // namespace holdfast

@@ -31,6 +31,8 @@ struct Snapshot {
             if (s.config->name == name) return &s;
         return nullptr;
     }
+    // For how long the memory may answer of any scene.
+    Nanos max_age() const;
     // Code::invalid with a sentence that names the credential or the rule. `config` has been checked by load_config.
     static Result<std::shared_ptr<Snapshot>> make(Config config, Metrics& metrics);
 };

@@ -252,24 +252,27 @@ TEST_CASE("notified: a pass that a later answer of the centre has outdone does n
     CHECK(b.outcome_of("o-1") == "fail");
 }
 
-TEST_CASE("notified: a reversal whose order's record has left reaches the memory by the centre's number") {
-    Bench b;
-    b.one.crash();
-    for (const auto& [key, value] : {std::pair{"retain = \"", "1m"}, {"cache = { max_age = \"", "10m"}}) {
-        const auto at = b.one.config.find(key) + std::string_view(key).size();
-        b.one.config.replace(at, b.one.config.find('"', at) - at, value);
+TEST_CASE("notified: a reversal whose order answers no more reaches the memory, by its own number or the centre's") {
+    for (const bool numbered : {false, true}) {
+        Bench b;
+        b.one.crash();
+        for (const auto& [key, value] : {std::pair{"retain = \"", "1m"}, {"cache = { max_age = \"", "10m"}}) {
+            const auto at = b.one.config.find(key) + std::string_view(key).size();
+            b.one.config.replace(at, b.one.config.find('"', at) - at, value);
+        }
+        REQUIRE(b.one.start());
+        const auto first = b.one.ask("o-1", "LOGIN", "user-1");
+        REQUIRE(first.text("outcome") == "pass");
+        const std::string number = fmt::format(R"(,"verificationId":"{}")", first.text("verificationId"));
+        b.one.run_for(2min);
+        REQUIRE(b.one.look("o-1").status == 404);
+        b.crash_and_start();
+        CHECK(b.notify("n-1", "o-1", "fail", 0s, numbered ? number : "") == "success");
+        CHECK(b.notify("n-2", "o-9", "fail") == "success");  // of somebody else's order
+        b.degrade();
+        CHECK(b.one.ask("o-2", "LOGIN", "user-1").text("outcome") != "pass");
+        CHECK(count(b.one.journal(), R"("kind":"notification")") == 2);
     }
-    REQUIRE(b.one.start());
-    const auto first = b.one.ask("o-1", "LOGIN", "user-1");
-    REQUIRE(first.text("outcome") == "pass");
-    const std::string number = fmt::format(R"(,"verificationId":"{}")", first.text("verificationId"));
-    b.one.run_for(2min);
-    REQUIRE(b.one.look("o-1").status == 404);
-    CHECK(b.notify("n-1", "o-1", "fail", 0s, number) == "success");
-    CHECK(b.notify("n-2", "o-9", "fail") == "success");  // of somebody else's order
-    b.degrade();
-    CHECK(b.one.ask("o-2", "LOGIN", "user-1").text("outcome") != "pass");
-    CHECK(count(b.one.journal(), R"("kind":"notification")") == 2);
 }
 
 TEST_CASE("pending: a number that comes late is outdated by a revocation, and one that is known is not lost") {

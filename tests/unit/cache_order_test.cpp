@@ -288,6 +288,34 @@ TEST_CASE("orders: a wall clock that is set forgets none of this boot, and keeps
     CHECK(b.find("o1") == "none");
 }
 
+TEST_CASE("orders: whose an order was is known for longer than it answers, over a start, and no longer than asked") {
+    Bench b;
+    const auto known = [&b](const std::string& order) {
+        const auto found = b.orders->find_known("app", order, b.loop.now());
+        return found ? found->answer : "none";
+    };
+    REQUIRE(b.put("o1", "a"));
+    b.loop.now_.mono += b.retain + Nanos(1);
+    CHECK(known("o1") == "none");
+    b.orders->know_for(4 * b.retain);
+    CHECK(b.find("o1") == "none");
+    CHECK(known("o1") == "a");
+    b.orders->know_for(Nanos(0));
+    CHECK(known("o1") == "none");
+    b.orders->know_for(4 * b.retain);
+    b.reopen();
+    b.orders->know_for(4 * b.retain);
+    for (int hour = 0; hour < 17; ++hour) {  // the ring turns at the longer pace: what is known is not cleared
+        b.loop.now_.mono += 1h;
+        b.loop.now_.wall += 1h;
+        REQUIRE(b.put("later " + std::to_string(hour), "b"));
+    }
+    CHECK(b.find("o1") == "none");
+    CHECK(known("o1") == "a");
+    b.loop.now_.mono += 2h;
+    CHECK(known("o1") == "none");
+}
+
 TEST_CASE("orders: one of another boot is as old as the wall clock says, and none from its future is found") {
     Bench b;
     for (const auto& [age, there] : {std::pair(Nanos(5h), true), {Nanos(7h), false}, {Nanos(-1h), false}}) {
