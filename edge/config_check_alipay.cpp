@@ -127,6 +127,17 @@ struct AlipayChecker {
         }
     }
 
+    // Whether Alipay knows whom to tell of a result that no answer holds.
+    void told(const AlipayResponseMap& map) {
+        if (config.notify_url.find("/v1/notifications/central") != std::string::npos)
+            error("notify_url", "is where the other kind of centre notifies", "https://…/v1/notifications/alipay");
+        if (map.later && config.notify_url.empty() && config.protocol != "v3")
+            c.problems.warn(c.at(kTable + ".method"),
+                            fmt::format("the results of {} come by notification, and {}.notify_url is not set: unless "
+                                        "Alipay's console names one, its orders stay pending",
+                                        config.method, kTable));
+    }
+
     // What the v3 protocol does not have here.
     void v3(const AlipayRequestMap& map) {
         if (config.protocol != "v3") return;
@@ -134,10 +145,11 @@ struct AlipayChecker {
         if (!config.content_key_file.empty()) error("content_key_file", "serves v2 only", "protocol = \"v2\"");
         if (!config.notify_url.empty())
             error("notify_url", "is sent with v2 only", "protocol = \"v2\", or the console's");
-        for (const Endpoint& endpoint : c.draft.config.upstream.options.endpoints)
-            if (!endpoint.path.empty())
-                c.problems.error(c.at("upstream.endpoint[0].url"),
-                                 fmt::format("{}: with protocol = \"v3\" the path is the API's", endpoint.url),
+        const auto& endpoints = c.draft.config.upstream.options.endpoints;
+        for (std::size_t i = 0; i < endpoints.size(); ++i)
+            if (!endpoints[i].path.empty())
+                c.problems.error(c.at(fmt::format("upstream.endpoint[{}].url", i)),
+                                 fmt::format("{}: with protocol = \"v3\" the path is the API's", endpoints[i].url),
                                  "a URL without a path");
     }
 };
@@ -250,6 +262,7 @@ void check_alipay(ConfigCheck& c) {
     }
     check.request(settings->request);
     check.response(settings->response);
+    check.told(settings->response);
     check.v3(settings->request);
     settings->app_id = config.app_id;
     settings->method = config.method;

@@ -35,7 +35,7 @@ constexpr std::array<DropInFaultText, kFaults> kTexts{{
     {kInvalid, "isv.invalid-encrypt-type", "encrypted contents are not served", ApiCode::invalid_request},
     {kInvalid, "isv.invalid-parameter", "the query and the body are no form, or have a field twice",
      ApiCode::invalid_request},
-    {kInvalid, "isv.illegal-json", "biz_content is no JSON object", ApiCode::invalid_request},
+    {kInvalid, "isv.illegal-json", "biz_content is no JSON object, or has a key twice", ApiCode::invalid_request},
     {kInvalid, "isv.invalid-parameter", "a field of biz_content is no text", ApiCode::invalid_request},
 }};
 

@@ -88,7 +88,8 @@ Result<Notification> read_alipay_notification(const AlipaySettings& s, const For
             text = &opened;
         }
         const auto root = doc.parse(*text);
-        if (!root || !root->is(json::Kind::object)) return bad("has a biz_content that is no JSON object");
+        if (!root) return bad("has a biz_content that is no JSON: " + root.error().detail);
+        if (!root->is(json::Kind::object)) return bad("has a biz_content that is no JSON object");
         content = *root;
     }
     out.order_no = field(form, content, s.response.order_no);

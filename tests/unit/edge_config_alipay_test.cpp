@@ -132,6 +132,7 @@ TEST_CASE("config: what is wrong with an Alipay upstream is named") {
         {id + key + "alipay_public_key_file = \"nowhere\"\n", "cannot be read"},
         {kPlain + "method = \"no.preset\"\n", "not a known face API"},
         {kPlain + "notify_url = \"ftp://x\"\n", "notify_url is no URL"},
+        {kPlain + "notify_url = \"http://x/v1/notifications/central\"\n", "is where the other kind of centre notifies"},
         {kPlain + "protocol = \"v3\"\ncontent_key_file = \"aes.key\"\n", "serves v2 only"},
         {kPlain + "[upstream.alipay.request]\nx = \"evidence\"\n", "takes x from evidence"},
         {kPlain + "[upstream.alipay.request]\n\"a b\" = \"scene\"\n", "has a field a b"},
@@ -146,5 +147,27 @@ TEST_CASE("config: what is wrong with an Alipay upstream is named") {
         INFO(text << render_all(outcome));
         CHECK_FALSE(outcome.config);
         CHECK(render_all(outcome).find(said) != std::string::npos);
+    }
+}
+
+TEST_CASE("config: the place of an endpoint of v3 that has a path is its own") {
+    const Site site;
+    const auto outcome = site.with(kPlain +
+                                   "protocol = \"v3\"\n[[upstream.endpoint]]\nurl = \"https://two/path\"\n");
+    REQUIRE(outcome.errors.size() == 1);
+    CHECK(outcome.errors[0].message == "https://two/path: with protocol = \"v3\" the path is the API's");
+    CHECK(outcome.errors[0].excerpt.find("two/path") != std::string::npos);
+}
+
+TEST_CASE("config: results that nobody would hear of are warned of") {
+    const Site site;
+    const std::string begins = kPlain + "method = \"alipay.user.certify.open.initialize\"\n";
+    for (const auto& [text, warned] : {std::pair(begins, true),
+                                       {begins + "notify_url = \"https://x/v1/notifications/alipay\"\n", false},
+                                       {begins + "protocol = \"v3\"\n", false},
+                                       {kPlain, false}}) {
+        const auto outcome = site.with(text);
+        settings_of(outcome);
+        CHECK((render_all(outcome).find("come by notification") != std::string::npos) == warned);
     }
 }
