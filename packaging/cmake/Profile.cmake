@@ -28,7 +28,8 @@ if(NOT HOLDFAST_PROFILE STREQUAL "off" AND compiler MATCHES "^GNU 12\\.")
       file(ARCHIVE_EXTRACT INPUT ${archive} DESTINATION ${counts}.new)
       file(RENAME ${counts}.new ${counts})
     endif()
-    set(hf_profile_options -fprofile-use=${counts} -fprofile-partial-training
+    # What libraries are asked for is bound at the start anyway (-z now): it is called without a jump in between.
+    set(hf_profile_options -fno-plt -fprofile-use=${counts} -fprofile-partial-training
                            -Wno-missing-profile -Wno-coverage-mismatch)
     # Where the counts tell a size, gcc would copy with "rep movsq", which takes long to start; libc does it better.
     if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
