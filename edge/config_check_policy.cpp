@@ -127,6 +127,9 @@ void check_prechecks(ConfigCheck& c) {
         check_scene_names(c, key + ".scenes", rules[i].scenes, true);
         if (!c.is_given(key + ".name") || has_unread(c, "precheck[]", key)) continue;
         check_precheck_keys(c, key);
+        // Taken for one that is not given, it would let everybody through whom `deny` does not name.
+        if (c.is_given(key + ".allow") && rules[i].allow.empty())
+            c.problems.error(c.at(key + ".allow"), fmt::format("{}.allow is empty", key), "values, or no such key");
         for (std::size_t j = 0; j < i; ++j)
             if (rules[j].name == rules[i].name)
                 c.problems.error(c.at(key + ".name"), fmt::format("{}.name is there twice", key),
@@ -146,6 +149,9 @@ void check_scenes(ConfigCheck& c) {
         const std::string key = "scene." + toml_key(scene.name);
         if (!is_scene(scene.name))
             c.problems.error(c.at(key), fmt::format("{} cannot be a scene", key), "1 to 64 of A-Za-z0-9_-.");
+        if (scene.name == "other")
+            c.problems.error(c.at(key), "scene.other cannot be a scene: metrics call so what is of none",
+                             "another name");
         const auto ladder = c.text.given.find(key + ".degrade");
         if (ladder != c.text.given.end()) {
             Ladder seen;

@@ -175,6 +175,8 @@ bool Exchange::may_repeat() const {
             return holds(says(Rung::feature));
         case Source::policy: {
             const RungSays s = says(Rung::provisional);
+            // One of an outage that is over may have been refuted since; the next one pays for its own.
+            if (prior_age_ > parts_.outages.facts(request_.scene, now()).certain) return false;
             return s == RungSays::answers || s == RungSays::budget_spent || s == RungSays::subject_spent;
         }
         case Source::live:

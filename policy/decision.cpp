@@ -78,6 +78,12 @@ Nanos own_limit(const CachedFacts& cached, const ScenePolicy& scene, const Terms
     return tightened(pass ? scene.cache.max_age : scene.cache.fail_max_age, terms);
 }
 
+// Whether the centre has said no, and only the caller's own limit keeps that from being the answer: to ask for less
+// must not buy a lower rung.
+bool known_not_to_pass(const CachedFacts& cached, const ScenePolicy& scene) {
+    return cached.verdict != Verdict::pass && *cached.age <= own_limit(cached, scene, Terms{});
+}
+
 // The centre's grant with what the scene may overrun of it; nothing when it gave none.
 std::optional<Nanos> grant_limit(const CachedFacts& cached, const ScenePolicy& scene) {
     if (!cached.grant) return std::nullopt;
@@ -173,9 +179,9 @@ Decision decide(const Facts& facts, const ScenePolicy& scene) {
     for (Rung rung : scene.ladder) {
         const RungSays says = says_of(rung, facts, scene);
         out.rungs[static_cast<std::size_t>(rung)] = says;
-        if (says != RungSays::answers) continue;
-        out.kind = answer_of(rung);
-        return out;
+        if (says == RungSays::answers) out.kind = answer_of(rung);
+        const bool ends = rung == Rung::cache && says == RungSays::too_old && known_not_to_pass(facts.cached, scene);
+        if (says == RungSays::answers || ends) return out;
     }
     return out;
 }

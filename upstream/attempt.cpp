@@ -84,9 +84,7 @@ void Attempt::go(PooledConnection connection) {
     connection_ = std::move(connection);
     sent_ = true;
     sent_as_ = echo_of(head);
-    connection_.client->send_streaming(
-        {head, *spec_.body}, [this](const ResponseHead&) { answer_begun_ = true; }, nullptr,
-        [this](const Result<HttpResponse>& answer) { answered(answer); });
+    connection_.client->send({head, *spec_.body}, [this](const Result<HttpResponse>& answer) { answered(answer); });
 }
 
 void Attempt::answered(const Result<HttpResponse>& answer) {
@@ -97,7 +95,7 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
         const bool closed = error.code == Code::closed;
         AttemptResult r =
             without_answer(CallKind::failure, closed ? FailureKind::unavailable : FailureKind::invalid_response, error);
-        if (closed && connection_.reused && !answer_begun_) {
+        if (closed && connection_.reused && !connection_.client->answer_begun()) {
             r.kind = CallKind::ignored;
             r.stale_connection = true;
         }

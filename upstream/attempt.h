@@ -93,7 +93,6 @@ class Attempt {
     bool started_ = false;
     bool of_another_ = false;  // the answer named another request: its connection does not serve again
     bool sent_ = false;
-    bool answer_begun_ = false; // a response head has come
 };
 
 } // namespace holdfast

@@ -74,7 +74,8 @@ void Call::prepared(Result<AlipayWire::Made> made) {
 void Call::send_attempt(std::shared_ptr<const std::string> body) {
     const Now now = upstream_.loop_.now();
     step_ = Step::queued;
-    Attempt::Spec spec{std::move(body), fresh_, upstream_.estimator_.timeout(now.mono), upstream_.wire_.get(), {}, {}};
+    Attempt::Spec spec{std::move(body),       fresh_, upstream_.try_timeout(endpoint_, now.mono),
+                       upstream_.wire_.get(), {},     {}};
     if (spec.wire != nullptr) {
         spec.order_no = spec_.order_no;
         spec.forward = spec_.forward;
@@ -90,7 +91,7 @@ void Call::send_attempt(std::shared_ptr<const std::string> body) {
 void Call::attempt_started() {
     step_ = Step::trying;
     started_ = upstream_.loop_.now().mono;
-    limit_ = std::min(upstream_.estimator_.timeout(started_), Nanos(spec_.deadline - started_));
+    limit_ = std::min(upstream_.try_timeout(endpoint_, started_), Nanos(spec_.deadline - started_));
     stalled_ = false;
     arm(limit_);
 }
@@ -98,7 +99,7 @@ void Call::attempt_started() {
 // From the queue; whether the try may begin: one that cannot finish in what is left of the deadline does not.
 bool Call::place_came() {
     const MonoTime now = upstream_.loop_.now().mono;
-    const bool fits = now + upstream_.time_needed(now) <= spec_.deadline;
+    const bool fits = now + upstream_.time_needed_behind_queue(now) <= spec_.deadline;
     fits ? attempt_started() : arm(Nanos{0});  // which ends it as if no place had come
     return fits;
 }
@@ -114,6 +115,7 @@ void Call::arm(Nanos delay) {
 // be over meanwhile. A permit of another state of the circuit needs a new one.
 std::optional<CallStop> Call::refusal(Now now) {
     if (spec_.may_retry && !spec_.may_retry()) return CallStop::forbidden;
+    if (now.mono >= spec_.deadline) return CallStop::no_time;
     Circuit& circuit = upstream_.circuit_;
     if (spec_.always || spec_.permit.generation() == circuit.generation()) return std::nullopt;
     Admission again = circuit.admit(spec_.caller, now, upstream_.rng_);
@@ -243,7 +245,10 @@ void Call::next_or_finish() {
 // Why there is to be no other try; or nothing, and the wait before it.
 std::optional<CallStop> Call::plan_retry(Nanos& wait, Now now) {
     const UpstreamOptions& options = upstream_.options_;
-    if (spec_.once || records_.size() > options.retries) return CallStop::attempts_spent;
+    // What replaces a connection that was dead already is no retry; it takes a fresh one, so there is one of it at
+    // most.
+    const std::size_t most = last_.stale_connection ? std::max(options.retries, 1u) : options.retries;
+    if (spec_.once || records_.size() > most) return CallStop::attempts_spent;
     if (!last_.stale_connection)
         wait = backoff(options.retry_base, static_cast<std::uint32_t>(records_.size() - 1), upstream_.rng_);
     if (last_.retry_after) wait = std::max(wait, *last_.retry_after);
@@ -255,6 +260,7 @@ std::optional<CallStop> Call::plan_retry(Nanos& wait, Now now) {
 void Call::retry() {
     const Now now = upstream_.loop_.now();
     if (spec_.may_retry && !spec_.may_retry()) return finish(CallStop::forbidden);
+    if (now.mono + upstream_.time_needed(now.mono) > spec_.deadline) return finish(CallStop::no_time);  // we stalled
     if (spec_.always) {
         spec_.permit = upstream_.circuit_.admit_always(spec_.caller, now);
     } else if (!spec_.permit.valid() || spec_.permit.generation() != upstream_.circuit_.generation()) {

@@ -84,7 +84,11 @@ Admission Circuit::admit(Caller caller, Now now, Rng& rng) {
 
 Permit Circuit::admit_always(Caller caller, Now now) {
     tick(now);
-    return Permit(*this, generation_, caller, false);
+    // It is asked in any case: where a probe is wanted it serves as one, or nothing would ever close the circuit.
+    const bool probe = bound_ == CircuitState::half_open && leased_.bind != Leased::Bind::probe &&
+                       may_probe(now.mono) && round_.may_take(caller);
+    if (probe) round_.take(caller);
+    return Permit(*this, generation_, caller, probe);
 }
 
 void Circuit::returned(const Permit& permit) {

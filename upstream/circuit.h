@@ -153,7 +153,7 @@ class Circuit {
     Circuit& operator=(const Circuit&) = delete;
 
     Admission admit(Caller caller, Now now, Rng& rng);
-    // The operator's `live`: a permit whatever the state is. In half-open it is no probe.
+    // The operator's `live`: a permit whatever the state is. Where the node itself wants a probe it is one.
     Permit admit_always(Caller caller, Now now);
 
     void tick(Now now); // does what time alone does; admit() and report() call it first

@@ -41,7 +41,7 @@ void Ejection::success(std::size_t endpoint, MonoTime now) {
 bool Ejection::failure(std::size_t endpoint, std::uint64_t subject, MonoTime now) {
     HF_CHECK(endpoint < endpoints_.size());
     One& one = endpoints_[endpoint];
-    if (ejected(endpoint, now)) return false; // tries that began before
+    if (!one.present || ejected(endpoint, now)) return false;  // tries that began before
     one.streak = std::min(one.streak + 1, options_.failures);
     const bool known = std::find(one.subjects.begin(), one.subjects.end(), subject) != one.subjects.end();
     if (!known && one.subjects.size() < options_.min_subjects) one.subjects.push_back(subject);
@@ -164,8 +164,21 @@ Nanos Ejection::wait_of(std::uint32_t times) const {
     return std::min(wait, options_.max);
 }
 
+// Where half must serve: one that its tries took out before comes back for this one, since it may be well by now.
+bool Ejection::change_places(std::size_t endpoint, MonoTime now) {
+    std::optional<std::size_t> other;
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+        const One& one = endpoints_[i];
+        if (!one.present || !one.weighs || one.down || out(i, now) != Out::tries) continue;
+        if (!other || one.until < endpoints_[*other].until) other = i;
+    }
+    if (!other) return false;
+    restore(*other, now);
+    return half_serves(endpoint, now);
+}
+
 bool Ejection::eject_with_backoff(std::size_t endpoint, MonoTime now) {
-    if (!half_serves(endpoint, now)) return false;
+    if (!half_serves(endpoint, now) && !change_places(endpoint, now)) return false;
     One& one = endpoints_[endpoint];
     one.times = std::min(one.times + 1, 32u);
     one.until = now + wait_of(one.times);

@@ -1,7 +1,8 @@
 // Which endpoints of one upstream are left out for a while, and how they come back. Out goes one whose last tries all
 // failed, for several subjects (with backoff), one that active probes find bad (until they find it good), and one that
-// an operator names; never so many that fewer than half of those with a weight would serve. One that comes back begins
-// with a small share. The circuit judges the centre as a whole; this only moves calls to its better half.
+// an operator names; never so many that fewer than half of those with a weight would serve: who fails then changes
+// places with the one that its tries took out before. One that comes back begins with a small share. The circuit judges
+// the centre as a whole; this only moves calls to its better half.
 #pragma once
 
 #include <cstdint>
@@ -81,6 +82,7 @@ class Ejection {
     // Whether half of those that count serve, `without` not among them (nothing: all are).
     bool half_serves(std::optional<std::size_t> without, MonoTime now) const;
     bool sooner_back(std::size_t a, std::size_t b, MonoTime now) const;
+    bool change_places(std::size_t endpoint, MonoTime now);
     bool eject_with_backoff(std::size_t endpoint, MonoTime now);
     Nanos wait_of(std::uint32_t times) const;
     EjectionOptions options_;

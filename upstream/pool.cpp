@@ -90,6 +90,7 @@ class Pool::Connecting : public Pending {
         PooledConnection connection;
         connection.client = std::make_unique<HttpClient>(pool_.loop_, std::move(*result), pool_.limits_);
         connection.made = pool_.loop_.now().mono;
+        connection.generation = generation_;
         const auto done = std::move(done_);
         done(std::move(connection));
     }
@@ -105,6 +106,7 @@ class Pool::Connecting : public Pending {
     }
 
     Pool& pool_;
+    const std::uint64_t generation_ = pool_.generation_;
     MonoTime by_;
     Connected done_;
     std::vector<std::string> addresses_;
@@ -208,8 +210,8 @@ PooledConnection Pool::take_idle() {
 
 void Pool::give_back(PooledConnection connection) {
     const MonoTime now = loop_.now().mono;
-    if (!connection.client->usable() || now - connection.made >= options_.max_age || idle_.size() >= options_.idle)
-        return;
+    if (!connection.client->usable() || connection.generation != generation_) return;
+    if (now - connection.made >= options_.max_age || idle_.size() >= options_.idle) return;
     HttpClient* client = connection.client.get();
     client->on_lost([this, client] {
         std::erase_if(idle_, [client](const Idle& one) { return one.connection.client.get() == client; });
@@ -230,7 +232,8 @@ void Pool::reconfigure(PoolOptions options, ResolverOptions resolver) {
     if (!queue_.empty()) pump_soon(); // there may be more places now
 }
 
-void Pool::drop_idle() {
+void Pool::renew() {
+    ++generation_;
     idle_.clear();
 }
 

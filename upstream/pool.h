@@ -53,6 +53,7 @@ struct PooledConnection {
     MonoTime made{};
     bool reused = false; // it has served a request before
     bool own_ids = false; // its first answer named another request than was sent: see echo.h
+    std::uint64_t generation = 0;  // of the pool when it was begun
 };
 
 class Pool {
@@ -93,7 +94,9 @@ class Pool {
     std::size_t idle() const { return idle_.size(); }
     // A reload: what is under way goes on; idle connections beyond the new bound are closed.
     void reconfigure(PoolOptions options, ResolverOptions resolver);
-    void drop_idle(); // the next try takes a fresh connection
+    // What is connected with counts no more (other certificates): the next try takes a fresh connection, and one that
+    // is in use, or in the making, is not kept after it.
+    void renew();
     void sweep(MonoTime now); // closes idle connections that are over their time; call about once a second
 
   private:
@@ -119,6 +122,7 @@ class Pool {
     std::list<Waiter*> queue_;      // the oldest first; at most options_.queue
     std::list<Connecting*> hungry_; // wait for the first answer of the resolver; at most options_.connections
     std::vector<Idle> idle_;        // the newest last; at most options_.idle
+    std::uint64_t generation_ = 0;  // renewals
     std::size_t good_address_ = 0;  // index of the last address that connected
     std::unique_ptr<Timer> pump_;
 };

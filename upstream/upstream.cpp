@@ -72,10 +72,22 @@ Nanos Upstream::time_needed(MonoTime now) {
     return std::min(estimator_.p99(now).value_or(options_.timeout.min), options_.timeout.min);
 }
 
+Nanos Upstream::time_needed_behind_queue(MonoTime now) {
+    return std::min(estimator_.p99(now).value_or(options_.timeout.min), options_.timeout.max / 2);
+}
+
+Nanos Upstream::try_timeout(std::size_t endpoint, MonoTime now) {
+    TimeoutEstimator& own = endpoints_[endpoint].latency;
+    if (own.p99(now)) return own.timeout(now);
+    return std::max(estimator_.timeout(now), options_.timeout.max / 2);
+}
+
 void Upstream::tried(std::size_t endpoint, const AttemptResult& result, Caller caller, Nanos duration, Now now) {
     // A try that was given up tells how long the centre takes at least.
-    if (result.status != 0 || (result.failure == FailureKind::timeout && result.kind == CallKind::failure))
+    if (result.status != 0 || (result.failure == FailureKind::timeout && result.kind == CallKind::failure)) {
         estimator_.sample(duration, now.mono);
+        endpoints_[endpoint].latency.sample(duration, now.mono);
+    }
     if (result.kind == CallKind::success)
         ejection_.success(endpoint, now.mono);
     else if (result.kind == CallKind::failure && result.failure != FailureKind::caller_signature &&

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -133,7 +134,8 @@ class Upstream {
     std::size_t queued() const;  // calls that wait for a connection
     // Numbers of endpoints, as observers and attempts have them, stay those of their URLs over a reload.
     std::size_t endpoint_count() const { return endpoints_.size(); }
-    const std::string& endpoint_url(std::size_t i) const { return endpoints_[i].pool->endpoint().url; }
+    // The text stays, also when a reload has replaced the endpoint.
+    const std::string& endpoint_url(std::size_t i) const { return *endpoints_[i].url; }
     // The operator's word, until a restart. Code::not_found for an unknown URL, Code::denied when too few endpoints
     // would be left. restore() undoes all of it for one endpoint: it serves again, with its configured weight.
     Result<void> set_weight(std::string_view url, double weight, LiveChange change = {});
@@ -152,6 +154,8 @@ class Upstream {
         std::unique_ptr<Pool> pool;
         std::unique_ptr<HealthProbe> health;
         CentralHead head;
+        const std::string* url = nullptr;
+        TimeoutEstimator latency;       // its own
         double weight = 1;              // the configured one, or the operator's
         std::optional<LiveChange> weight_change{}, ejection{};
         std::uint64_t ejections = 0;
@@ -163,6 +167,13 @@ class Upstream {
     void each_second();
     // What a try takes that goes well: the measured p99, at most timeout.min.
     Nanos time_needed(MonoTime now);
+    // The same of one that has waited for its place, where others wait behind it: one that will not fit is not begun,
+    // or all that come out of a long queue would be cut off, and counted. At most half of timeout.max, or nothing would
+    // be tried of a centre that hangs, and the circuit would never learn it.
+    Nanos time_needed_behind_queue(MonoTime now);
+    // The limit of one try: by the endpoint's own latency. One that is not known yet has the time to show it, and
+    // leaves as much for another.
+    Nanos try_timeout(std::size_t endpoint, MonoTime now);
     void probed(std::size_t endpoint, bool healthy);
     void ejection_changed(std::size_t endpoint, bool ejected);
     One make_endpoint(const Endpoint& endpoint);
@@ -185,7 +196,8 @@ class Upstream {
     std::string head_;   // scratch of request heads
     Circuit circuit_;
     std::unique_ptr<AlipayWire> wire_; // outlives late tries and the calls' tickets
-    TimeoutEstimator estimator_;
+    TimeoutEstimator estimator_;       // of all endpoints
+    std::set<std::string> urls_;       // of all that were ever configured: traces have views of them
     RetryBudget budget_;
     Ejection ejection_;
     std::vector<One> endpoints_;

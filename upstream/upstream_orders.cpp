@@ -65,6 +65,7 @@ double Upstream::configured_weight(std::size_t at) const {
 }
 
 double Upstream::share_of(std::size_t at, MonoTime now) const {
+    if (only_) return *only_ == at ? 1 : 0;
     double all = 0, own = 0;
     for (std::size_t i = 0; i < endpoints_.size(); ++i) {
         if (endpoints_[i].left || ejection_.ejected(i, now)) continue;

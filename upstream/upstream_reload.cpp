@@ -9,8 +9,11 @@ namespace holdfast {
 Upstream::One Upstream::make_endpoint(const Endpoint& endpoint) {
     PoolOptions pool = options_.pool;
     if (options_.alipay) pool.answer_bytes = std::max(pool.answer_bytes, kAlipayAnswerMax);
-    return {std::make_unique<Pool>(loop_, dialer_, network_, endpoint, pool, options_.resolver), nullptr,
-            CentralHead(endpoint, options_.node, options_.region), endpoint.weight};
+    One one{std::make_unique<Pool>(loop_, dialer_, network_, endpoint, pool, options_.resolver), nullptr,
+            CentralHead(endpoint, options_.node, options_.region), &*urls_.insert(endpoint.url).first,
+            TimeoutEstimator(options_.timeout)};
+    one.weight = endpoint.weight;
+    return one;
 }
 
 void Upstream::make_probe(std::size_t at) {
@@ -94,7 +97,7 @@ Result<void> Upstream::reconfigure(UpstreamOptions options, bool fresh_connectio
         One& one = endpoints_[i];
         if (!present[i] && !one.left) one.left = now.mono;
         one.pool->reconfigure(present[i] ? options_.pool : emptied, options_.resolver);
-        if (fresh_connections) one.pool->drop_idle();
+        if (fresh_connections) one.pool->renew();
         make_probe(i);
     }
     count_present();
@@ -104,6 +107,7 @@ Result<void> Upstream::reconfigure(UpstreamOptions options, bool fresh_connectio
     keep_half();
     if (options_.mirror != before.mirror || fresh_connections) make_mirror();
     estimator_.reconfigure(options_.timeout);
+    for (One& one : endpoints_) one.latency.reconfigure(options_.timeout);
     budget_.reconfigure(options_.retry_budget, options_.retry_floor);
     late_.set_limit(options_.late_limit > Nanos{0} ? options_.late_limit : options_.timeout.max + 10s);
     circuit_.reconfigure(options_.circuit, now);

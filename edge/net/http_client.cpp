@@ -224,6 +224,9 @@ bool HttpClient::quiet() {
 bool HttpClient::busy() const {
     return impl_->in_flight;
 }
+bool HttpClient::answer_begun() const {
+    return impl_->answer_begun;
+}
 void HttpClient::on_lost(std::function<void()> lost) {
     impl_->lost = std::move(lost);
 }

@@ -46,10 +46,11 @@ struct TlsClientContext::State {
             [](void*, void* slot, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Slot*>(slot); });
         return index;
     }
-    // OpenSSL hands over its reference when 1 is returned.
+    // OpenSSL hands over its reference when 1 is returned. What a connection of before replace() brings was verified by
+    // what is trusted no more: with its ticket nothing would be verified again.
     static int remember(SSL* ssl, SSL_SESSION* session) {
         auto* slot = static_cast<Slot*>(SSL_get_ex_data(ssl, slot_index()));
-        if (slot == nullptr) return 0;
+        if (slot == nullptr || SSL_get_SSL_CTX(ssl) != slot->state->context.get()) return 0;
         Sessions& sessions = slot->state->sessions;
         if (!sessions.contains(slot->key) && sessions.size() >= kSessionsMax) sessions.erase(sessions.begin());
         sessions[slot->key].reset(session);

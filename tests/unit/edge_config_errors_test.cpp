@@ -200,6 +200,7 @@ TEST_CASE("config errors: scenes and their ladders") {
          "f:14:41: error: scene.LOGIN.feature.threshold is not finite"},
         {"require_device = \"true\"\n", "f:14:18: error: scene.LOGIN.require_device is a string"},
         {"[scene.\"a b\"]\n", "f:14:1: error: scene.\"a b\" cannot be a scene"},
+        {"[scene.other]\n", "f:14:1: error: scene.other cannot be a scene: metrics call so what is of none"},
     };
     for (const auto& [more, line] : cases) CHECK(first_line(said(more)) == line);
 }
@@ -251,6 +252,8 @@ TEST_CASE("config errors: prechecks") {
               "= [\"y\"]\n"),
          "f:19:8: error: precheck[1].name is there twice"},
         {rule("attribute = \"x\"\nallow = \"y\"\n"), "f:14:1: error: precheck[0].name is missing"},
+        {rule("name = \"a\"\nattribute = \"x\"\nallow = []\ndeny = [\"y\"]\n"),
+         "f:17:9: error: precheck[0].allow is empty"},
     };
     for (const auto& [text, line] : cases) CHECK(first_line(text) == line);
     CHECK(rule("name = \"a\"\nkind = \"rat\"\n").find("  did you mean \"rate\"?\n") != std::string::npos);

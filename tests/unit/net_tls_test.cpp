@@ -475,3 +475,19 @@ TEST_CASE("tls: a second connection resumes the session of its target") {
     CHECK(server.until([&] { return server.events.ready; }));
     CHECK(SSL_session_reused(static_cast<TlsStream*>(server.stream.get())->ssl()) == 1);
 }
+
+TEST_CASE("tls: a ticket that comes over a connection of before a change of trust is not used") {
+    Server server;
+    Client client(server);
+    REQUIRE(client.dial() == "");
+    REQUIRE(server.until([&] { return server.events.ready; }));
+    auto fresh = TlsClientContext::load({ca().path("ca.pem"), "", ""}, WallClock::read());
+    REQUIRE(fresh);
+    client.tls->replace(std::move(**fresh));
+    REQUIRE(SSL_new_session_ticket(static_cast<TlsStream*>(server.stream.get())->ssl()) == 1);
+    server.stream->write("x");
+    REQUIRE(server.until([&] { return client.events.received == "x"; }));  // the ticket came before it
+    REQUIRE(client.dial() == "");
+    CHECK(server.until([&] { return server.events.ready; }));
+    CHECK(SSL_session_reused(static_cast<TlsStream*>(server.stream.get())->ssl()) == 0);
+}

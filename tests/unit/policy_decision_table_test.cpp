@@ -193,6 +193,7 @@ Kind expected(const Row& row, Steps steps) {
     if (last_first && provisional) return Kind::provisional;
     if (last_first && feature) return Kind::compare_feature;
     if (cache) return Kind::answer_cached;
+    if (all && row.record == Record::fail_20s && row.asks == Asks::max_10s) return Kind::deny;  // no lower rung for it
     if (feature) return Kind::compare_feature;
     return provisional ? Kind::provisional : Kind::deny;
 }

@@ -216,6 +216,21 @@ TEST_CASE("decision: the caller's own terms only tighten") {
     CHECK(feature_rung(facts, full_scene()) == RungSays::too_old);
 }
 
+TEST_CASE("decision: who wants no old answer gets no better one than the refusal that is known") {
+    for (const Verdict known : {Verdict::fail, Verdict::review}) {
+        const auto kind_at = [known](Nanos age) {
+            return kind_with([&](Facts& f, ScenePolicy&) {
+                f.terms.max_age = Seconds(0);
+                f.cached.verdict = known;
+                f.cached.age = age;
+                f.feature.present = false;
+            });
+        };
+        CHECK(kind_at(5s) == Kind::deny);
+        CHECK(kind_at(5min) == Kind::provisional);  // longer than a fail is remembered by anybody
+    }
+}
+
 TEST_CASE("decision: a feature is compared when it is young, comparable, and all is known") {
     const auto says = [](auto change) {
         Facts facts = all_answer();

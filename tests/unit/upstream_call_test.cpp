@@ -352,6 +352,38 @@ TEST_CASE("call: a kept connection that the centre closed is replaced without bl
     CHECK(b.window().successes == 3);
 }
 
+TEST_CASE("call: a kept connection that breaks in the middle of an answer is the centre's failure") {
+    UpstreamBench b;
+    b.net.serve = [](const std::string&, FakeStream& s) {
+        s.send(s.requests > 1 ? "HTTP/1.1 500 Inter" : reply(200, kPass));
+        if (s.requests > 1) s.reset();
+    };
+    b.begin();
+    REQUIRE(b.run(1).ok());
+    const CallResult r = b.run(2);
+    CHECK(r.ok());  // the retry's connection is a fresh one
+    CHECK(r.attempts.size() == 2);
+    CHECK(b.window().failures == 1);
+}
+
+TEST_CASE("call: without retries a dead connection is replaced all the same, once") {
+    UpstreamBench b;
+    b.options.retries = 0;
+    b.net.serve = [](const std::string&, FakeStream& s) {
+        if (s.requests > 1)
+            s.reset();
+        else
+            s.send(reply(200, kPass));
+    };
+    b.begin();
+    REQUIRE(b.run(1).ok());
+    const CallResult r = b.run(2);
+    CHECK(r.ok());
+    CHECK(r.attempts.size() == 2);
+    b.net.serve = [](const std::string&, FakeStream& s) { s.reset(); };
+    CHECK(b.run(3).attempts.size() == 2);
+}
+
 TEST_CASE("call: a kept connection that the centre closed is not replaced once the circuit has opened") {
     UpstreamBench b;
     b.begin();

@@ -108,3 +108,38 @@ TEST_CASE("call: after a stall of our own an answer that lay there is read befor
     CHECK(silent.result->failure == FailureKind::timeout);
     CHECK(b.window().failures == 1);
 }
+
+TEST_CASE("call: out of a long queue only those come that what the centre usually takes still fits") {
+    UpstreamBench b;
+    b.options.pool.connections = 1;
+    b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, kPass), 800ms); };
+    b.begin();
+    for (std::uint64_t i = 0; i < TimeoutEstimator::kSamplesMin; ++i) REQUIRE(b.run(i, 810ms).ok());
+    const std::uint64_t before = b.window().calls();
+    UpstreamBench::One runs, late, next;
+    b.start(runs, b.spec(1, 3s));
+    b.start(late, b.spec(2, 1300ms));  // it would be cut off half a second after it began
+    b.start(next, b.spec(3, 3s));
+    b.loop.run_for(1700ms);
+    REQUIRE(late.result);
+    CHECK(late.result->failure == FailureKind::overloaded_local);
+    REQUIRE(next.result);
+    CHECK(next.result->ok());
+    CHECK(b.window().failures == 0);
+    CHECK(b.window().calls() == std::min<std::uint64_t>(before + 2, b.options.circuit.window_size));
+}
+
+TEST_CASE("call: a retry whose time has gone by while the loop stood still is not sent") {
+    UpstreamBench b;
+    b.options.retry_base = 1s;
+    b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(500, "{}")); };
+    b.begin();
+    UpstreamBench::One one;
+    b.start(one, b.spec(1, 3s));
+    b.loop.run_for(100ms);
+    b.loop.stall(4s);
+    b.loop.run_for(10ms);
+    REQUIRE(one.result);
+    CHECK(one.result->stop == CallStop::no_time);
+    CHECK(b.net.requests.size() == 1);
+}

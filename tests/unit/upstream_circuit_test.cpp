@@ -280,17 +280,28 @@ TEST_CASE(
     CHECK(b.circuit.state() == CircuitState::open); // the window speaks again
 }
 
-TEST_CASE("circuit: the operator's live gives permits that move nothing unless it is closed") {
+TEST_CASE("circuit: the operator's live gives permits that move nothing while it is open") {
     CircuitBench b;
     b.open();
     for (std::uint64_t s = 0; s < 50; ++s) b.circuit.admit_always({s, 1}, b.now).report({CallKind::success}, b.now);
     CHECK(b.circuit.state() == CircuitState::open);
-    b.wait(10s);
-    b.circuit.admit_always({1, 1}, b.now).report({CallKind::failure}, b.now);
-    CHECK(b.circuit.view(b.now).probes_done == 0);
     b.circuit.force(Forced::closed, b.now.mono + 1s, b.now);
     b.circuit.admit_always({1, 1}, b.now).report({CallKind::failure}, b.now);
     CHECK(b.circuit.view(b.now).window.failures == 1);
+}
+
+TEST_CASE("circuit: what the operator's live asks are the probes of half-open, and beyond them it asks on") {
+    CircuitBench b;
+    b.open();
+    b.wait(10s);
+    for (std::uint32_t s = 0; s < CircuitOptions{}.half_open_calls; ++s) {
+        Permit probe = b.circuit.admit_always({s, 1}, b.now);
+        REQUIRE(probe.probe());
+        CHECK_FALSE(b.circuit.admit_always({s, 1}, b.now).probe());  // of the same subject
+        CHECK(b.circuit.state() == CircuitState::half_open);
+        probe.report({CallKind::success}, b.now);
+    }
+    CHECK(b.circuit.state() == CircuitState::closed);
 }
 
 TEST_CASE("circuit: a time window forgets each try ten seconds later") {

@@ -37,6 +37,25 @@ TEST_CASE("upstream reload: a call under way ends at its endpoint, the next one 
     CHECK(b.upstream->eject("https://192.0.2.1", 1min).error().code == Code::not_found);
 }
 
+TEST_CASE("upstream reload: with other certificates a connection in use is not kept after its call") {
+    for (const bool fresh : {false, true}) {
+        UpstreamBench b;
+        b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, kPass), 100ms); };
+        b.begin();
+        UpstreamBench::One one;
+        b.start(one, b.spec(1));
+        b.loop.run_for(20ms);
+        REQUIRE(b.upstream->reconfigure(b.options, fresh));
+        b.loop.run_for(200ms);
+        REQUIRE(one.result);
+        CHECK(one.result->ok());
+        CHECK(b.run(2).ok());
+        CHECK(b.net.dials.size() == (fresh ? 2 : 1));
+        CHECK(b.run(3).ok());
+        CHECK(b.net.dials.size() == (fresh ? 2 : 1));
+    }
+}
+
 TEST_CASE("upstream reload: the circuit, an ejection and an operator's weight stay") {
     UpstreamBench b;
     b.options = with(b.options, {{"https://192.0.2.1", 50}, {"https://192.0.2.2", 50}});
@@ -146,6 +165,7 @@ TEST_CASE("upstream reload: slots of endpoints that left are used again after th
             out.emplace_back("https://192.0." + std::to_string(from) + "." + std::to_string(i + 1), 1);
         return with(b.options, out);
     };
+    const std::string_view traced = b.upstream->endpoint_url(0);
     REQUIRE(b.upstream->reconfigure(many(3), false));
     const auto refused = b.upstream->reconfigure(many(4), false);
     REQUIRE_FALSE(refused);
@@ -155,4 +175,5 @@ TEST_CASE("upstream reload: slots of endpoints that left are used again after th
     REQUIRE(b.upstream->reconfigure(many(4), false));
     CHECK(b.upstream->endpoint_count() <= kEndpointSlots);
     CHECK(b.run(3, 1s).ok());
+    CHECK(traced == "https://192.0.2.1");  // what a trace says of it stays, though others have its slot
 }

@@ -133,15 +133,33 @@ TEST_CASE("ejection: never below half of the endpoints, whoever asks") {
     for (std::size_t n = 1; n <= 7; ++n) {
         Ejection e(n, {1, 1, 10s, 60s});
         const MonoTime t(100s);
-        std::size_t out = 0;
         for (std::size_t i = 0; i < n; ++i) {
-            const bool gone = i % 3 == 0   ? e.failure(i, 1, t)
-                              : i % 3 == 1 ? e.eject(i, t + 1h, t).has_value()
-                                           : (e.probe(i, false, t), e.probe(i, false, t));
-            out += gone;
+            if (i % 3 == 0) e.failure(i, 1, t);
+            if (i % 3 == 1) (void)e.eject(i, t + 1h, t);
+            for (int bad = 0; i % 3 == 2 && bad < 2; ++bad) e.probe(i, false, t);
         }
+        std::size_t out = 0;
+        for (std::size_t i = 0; i < n; ++i) out += e.ejected(i, t);
         CHECK(out == n / 2);
     }
+}
+
+TEST_CASE("ejection: where half must stay, who fails changes places with one that its own tries took out") {
+    const MonoTime t(100s);
+    Ejection e(2, {1, 1, 10s, 60s});
+    REQUIRE(e.failure(0, 1, t));
+    REQUIRE(e.failure(1, 1, t));
+    CHECK(e.out(1, t) == Out::tries);
+    CHECK_FALSE(e.ejected(0, t));
+    CHECK(e.next_returned(t) == 0u);
+    Ejection by_hand(2, {1, 1, 10s, 60s});
+    REQUIRE(by_hand.eject(0, t + 1h, t));
+    CHECK_FALSE(by_hand.failure(1, 1, t));
+    Ejection by_probes(2, {1, 1, 10s, 60s});
+    by_probes.probe(0, false, t);
+    by_probes.probe(0, false, t);
+    REQUIRE(by_probes.ejected(0, t));
+    CHECK_FALSE(by_probes.failure(1, 1, t));
 }
 
 TEST_CASE("ejection: restore brings an endpoint back, and an unknown one is not found") {

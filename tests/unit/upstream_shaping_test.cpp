@@ -156,3 +156,36 @@ TEST_CASE("shaping: an active probe moves the calls, and they come back slowly")
     CHECK(b.upstream->status().endpoints[1].slow_start);
     CHECK(b.upstream->circuit().state() == CircuitState::closed);
 }
+
+TEST_CASE("shaping: an endpoint that is slower than the others has the time that its own answers take") {
+    Two b(50, 50);
+    b.net.serve = [](const std::string& host, FakeStream& s) {
+        s.send(reply(200, kPass), host == "192.0.2.1" ? 20ms : 500ms);
+    };
+    b.begin();
+    REQUIRE(b.upstream->set_weight(kB, 0));
+    for (std::uint64_t s = 0; s < 2 * TimeoutEstimator::kSamplesMin; ++s) REQUIRE(b.run(s, 30ms).ok());
+    REQUIRE(b.upstream->set_weight(kA, 0));
+    REQUIRE(b.upstream->set_weight(kB, 50));
+    for (std::uint64_t s = 0; s < 2 * TimeoutEstimator::kSamplesMin; ++s) {
+        const CallResult r = b.run(s, 600ms);
+        REQUIRE(r.ok());
+        REQUIRE(r.attempts.size() == 1);
+    }
+    b.net.serve = [](const std::string&, FakeStream&) {};
+    const CallResult r = b.run(1, 4s);
+    CHECK(r.attempts.at(0).duration > Nanos(1s));
+    CHECK(r.attempts.at(0).duration < Nanos(1100ms));
+}
+
+TEST_CASE("shaping: the only endpoint that is left has all calls, whatever its weight") {
+    Two b;
+    b.begin();
+    REQUIRE(b.upstream->set_weight(kB, 0));
+    UpstreamOptions left = b.options;
+    left.endpoints.erase(left.endpoints.begin());
+    REQUIRE(b.upstream->reconfigure(left, false));
+    REQUIRE(b.upstream->status().endpoints.size() == 1);
+    CHECK(b.upstream->status().endpoints[0].share == 1);
+    CHECK(b.run(1).ok());
+}
