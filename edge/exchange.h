@@ -173,6 +173,7 @@ class Exchange final : public RequestHandler {
     void part_on_disk(const Result<void>& done);
     void journal_provisional();
     void answer_provisional();
+    void refund();
     void audit_failed(std::string_view why);
     std::string replay_bytes() const;
 
@@ -224,6 +225,7 @@ class Exchange final : public RequestHandler {
     std::optional<ApiCode> error_;
     std::string error_message_;
     Nanos retry_after_{0};
+    Nanos centre_wants_{0};  // of wait, from who is refused because of it
     bool stored_ = false;    // the live outcome was put into the memory
     bool repeated_ = false;  // a recorded answer was given again
     std::unique_ptr<DropIn> drop_in_;  // of that kind only

@@ -103,6 +103,7 @@ void Exchange::take_result(CallResult&& result) {
         return run();
     }
     call_end_ = end_of(result.failure);
+    centre_wants_ = result.retry_after.value_or(Nanos(0));
     if (result.failure == FailureKind::caller_setup || result.failure == FailureKind::caller_signature)
         owner_.tell_of_caller(credential_->id, result.error.detail);
     if (result.failure == FailureKind::caller_error || result.failure == FailureKind::caller_setup) {

@@ -119,6 +119,7 @@ void Exchange::answer_provisional() {
     audit_timer_.reset();
     const Now t = now();
     if (final_meanwhile(t)) {
+        refund();
         withdraw(parts_, trace_.request_id);
         return run();
     }
@@ -132,12 +133,17 @@ void Exchange::answer_provisional() {
     run();
 }
 
+// What an answer that is not given has spent.
+void Exchange::refund() {
+    if (spend_ && parts_.budget.refund(*spend_)) parts_.storage.state().erase_soon(spend_->key());
+}
+
 void Exchange::audit_failed(std::string_view why) {
     if (step_ != Step::audit) return;
     audit_timer_.reset();
     trace_.rung = "audit failed";
     log::warn("a provisional answer was withheld: {}", why);
-    if (spend_ && parts_.budget.refund(*spend_)) parts_.storage.state().erase_soon(spend_->key());
+    refund();
     erase_withheld(parts_, trace_.request_id);
     deny(now());
     run();

@@ -224,6 +224,7 @@ Exchange::Next Exchange::deny(Now now) {
     if (const auto retry = parts_.upstream.circuit().view(now).retry_in;
         retry && decision_.reason == Reason::circuit_open)
         wait = std::clamp<Nanos>(*retry, 1s, 30s);
+    wait = std::max(wait, centre_wants_);
     wait += Nanos(parts_.rng.below(static_cast<std::uint64_t>(std::chrono::nanoseconds(2s).count())));
     return refuse(decision_.code, message_of(decision_), wait);
 }

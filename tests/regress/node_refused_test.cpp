@@ -109,3 +109,17 @@ TEST_CASE("node: requests for verifications and their orders are counted once ea
     CHECK(counts("GET /favicon.ico HTTP/1.1\r\n" + host + end, 503) == 0);
     CHECK(counts("GET /v1/verifications/o-1 HTTP/1.1\r\n" + host + end, 503) == 1);
 }
+
+TEST_CASE("node: who is refused because the centre wants a pause is told to wait for as long") {
+    OneNode one;
+    REQUIRE(one.start());
+    CentrePlan plan = one.central.plan();
+    plan.mode = CentreMode::throttle;
+    plan.retry_after = Seconds(9);
+    one.central.apply(plan);
+    const auto got = one.ask("o-1", "LOGIN", "user-1");
+    CHECK(got.status == 502);
+    REQUIRE_FALSE(got.headers_retry_after.empty());
+    CHECK(std::stoi(got.headers_retry_after) >= 9);
+    CHECK(std::stoi(got.headers_retry_after) <= 12);
+}
