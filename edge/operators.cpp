@@ -5,6 +5,9 @@
 namespace holdfast {
 namespace {
 
+// What could not be stored when it was asked for: it hides in this process all the same, and is written later.
+constexpr std::string_view kHidesAlready = "hides, not on disk yet";
+
 Result<void> unknown_scene(const std::string& scene) {
     return fail(Code::invalid, Origin::client, "scene \"" + scene + "\" is not configured");
 }
@@ -87,8 +90,11 @@ void Operators::clear(const Scope& scope, bool circuit, const std::string& reaso
     shape.force = circuit ? CircuitForce::open : CircuitForce::none;
     shape.mode = circuit ? Mode::automatic : Mode::degraded;
     const std::string key = shape.key();
-    auto finish = [node = &node_, who = who_, scope, circuit, key, done](Result<void> erased) {
-        if (!erased) return done(erased);
+    auto finish = [copy = *this, node = &node_, who = who_, scope, circuit, key, done](Result<void> erased) {
+        if (!erased) {
+            node->journal("override", copy.fields({{"order", key}, {"action", "not stored"}}));
+            return done(erased);
+        }
         node->parts().overrides.clear(scope, circuit);
         node->orders_changed();
         log::warn("operator: {} = auto by {}", key, who);
@@ -115,21 +121,27 @@ Operators::Done Operators::stands(std::string what, Done done) {
 
 void Operators::revoke(const std::string& subject, Done done) {
     Storage& storage = node_.parts().storage;
-    const std::string entry = fields({{"subject", storage.subject_tag(subject)}});
+    const std::string tag = storage.subject_tag(subject);
     // The hiding comes first: between it and the journal entry nobody is let in.
-    storage.outcomes().revoke(subject, node_.loop().now(), [copy = *this, entry, done](Result<void> hidden) mutable {
-        if (!hidden) return done(hidden);
-        copy.journal_then("revocation", entry, stands("the revocation", done));
+    storage.outcomes().revoke(subject, node_.loop().now(), [copy = *this, tag, done](Result<void> hidden) mutable {
+        if (!hidden) {
+            copy.node_.journal("revocation", copy.fields({{"subject", tag}, {"action", kHidesAlready}}));
+            return done(hidden);
+        }
+        copy.journal_then("revocation", copy.fields({{"subject", tag}}), stands("the revocation", done));
     });
 }
 
 void Operators::purge(const std::string& scene, Done done) {
     Storage& storage = node_.parts().storage;
     if (!scene.empty() && node_.parts().snapshot->scene(scene) == nullptr) return done(unknown_scene(scene));
-    const std::string entry = fields({{"scene", scene.empty() ? "*" : scene}});
-    storage.outcomes().purge(scene, node_.loop().now(), [copy = *this, entry, done](Result<void> hidden) mutable {
-        if (!hidden) return done(hidden);
-        copy.journal_then("purge", entry, stands("the purge", done));
+    const std::string which = scene.empty() ? "*" : scene;
+    storage.outcomes().purge(scene, node_.loop().now(), [copy = *this, which, done](Result<void> hidden) mutable {
+        if (!hidden) {
+            copy.node_.journal("purge", copy.fields({{"scene", which}, {"action", kHidesAlready}}));
+            return done(hidden);
+        }
+        copy.journal_then("purge", copy.fields({{"scene", which}}), stands("the purge", done));
     });
 }
 
