@@ -43,6 +43,13 @@ std::string unknown_member(json::Value object, std::initializer_list<std::string
     return {};
 }
 
+std::string wrong_scope(json::Value body) {
+    const json::Value scene = body["scene"], fleet = body["fleet"];
+    if (scene && scene.text().value_or("").empty()) return "scene must name a scene; leave it out for the whole node";
+    if (fleet && !fleet.boolean()) return "fleet must be true or false";
+    return {};
+}
+
 std::optional<Nanos> how_long(json::Value body) {
     const json::Value v = body["forSeconds"];
     if (!v) return kOverrideForDefault;
@@ -58,6 +65,7 @@ void AdminRequest::degrade(Body body) {
     const Mode mode = word == "degraded" ? Mode::degraded : word == "live" ? Mode::live : Mode::automatic;
     if (mode == Mode::automatic && word != "auto")
         return answer_error(400, "InvalidRequest", "mode must be degraded, live or auto");
+    if (const auto wrong = wrong_scope(body); !wrong.empty()) return answer_error(400, "InvalidRequest", wrong);
     const auto span = how_long(body);
     if (!span) return answer_error(400, "InvalidRequest", kNoSpan);
     const std::string scene(body["scene"].text().value_or("")), reason(body["reason"].text().value_or(""));
@@ -82,6 +90,7 @@ void AdminRequest::circuit(Body body) {
                                                  : CircuitForce::none;
     if (force == CircuitForce::none && word != "auto")
         return answer_error(400, "InvalidRequest", "action must be open, close or auto");
+    if (const auto wrong = wrong_scope(body); !wrong.empty()) return answer_error(400, "InvalidRequest", wrong);
     const auto span = how_long(body);
     if (!span) return answer_error(400, "InvalidRequest", kNoSpan);
     std::string reason(body["reason"].text().value_or(""));
@@ -127,6 +136,16 @@ void AdminRequest::cache_purge(Body body) {
                          w.member("purgedAt", at).end_object();
                          return out;
                      }));
+}
+
+void AdminRequest::cache_revoke(Body body) {
+    const std::string subject(body["subject"].text().value_or(""));
+    if (subject.empty()) return answer_error(400, "InvalidRequest", "subject is needed");
+    if (subject.size() > kSubjectBytesMax)
+        return answer_error(
+            400, "InvalidRequest",
+            fmt::format("subject has at most {} bytes, this one has {}", kSubjectBytesMax, subject.size()));
+    operators_.revoke(subject, then([this] { return "{\"revokedAt\":\"" + rfc3339(node_.loop().now().wall) + "\"}"; }));
 }
 
 void AdminRequest::policy_test(Body body) {

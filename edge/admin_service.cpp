@@ -140,12 +140,7 @@ bool AdminRequest::dispatch_post(Body body) {
     if (path_ == admin::kUpstream) return upstream(body), true;
     if (path_ == admin::kCacheGet) return cache_get(body), true;
     if (path_ == admin::kPolicyTest) return policy_test(body), true;
-    if (path_ == admin::kCacheRevoke) {
-        if (text("subject").empty()) return answer_error(400, "InvalidRequest", "subject is needed"), true;
-        operators_.revoke(text("subject"),
-                          then([this] { return "{\"revokedAt\":\"" + rfc3339(node_.loop().now().wall) + "\"}"; }));
-        return true;
-    }
+    if (path_ == admin::kCacheRevoke) return cache_revoke(body), true;
     if (path_ == admin::kCachePurge) return cache_purge(body), true;
     if (path_ == admin::kStateReset) {
         operators_.reset_state(text("reason"), then([] { return std::string("{\"reset\":true}"); }));
