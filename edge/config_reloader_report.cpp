@@ -111,25 +111,29 @@ void ConfigReloader::failed(Work& work) {
     if (errors.size() > 1) report.message += fmt::format(" (and {} more errors)", errors.size() - 1);
     const bool told = work.job.trigger != Trigger::verb && told_ == report.message + report.rendered;
     if (work.job.trigger == Trigger::source) status_.remote_problem = report.message;
-    node_.metrics().config_last_reload_successful().Set(0);
-    status_.last_ok = false;
-    status_.failed_at = node_.loop().now().wall;
-    status_.failed_by = work.job.by;
-    status_.failure = report.message;
+    const WallTime now = node_.loop().now().wall;
+    // A rollback that is refused says nothing of the file and the source: what was known of them stays.
+    if (!work.job.rollback) {
+        node_.metrics().config_last_reload_successful().Set(0);
+        status_.last_ok = false;
+        status_.failed_at = now;
+        status_.failed_by = work.job.by;
+        status_.failure = report.message;
+    }
     if (!told) {
-        told_ = report.message + report.rendered;
+        if (!work.job.rollback) told_ = report.message + report.rendered;
         if (!work.out.certificate_problem.empty()) {
             node_.metrics().tls_reload_failures().Increment();
             const std::string text =
                 "the certificate was not reloaded, the old one stays: " + work.out.certificate_problem;
             log::error("tls: {}", text);
-            node_.events().add(*status_.failed_at, "tls", text);
+            node_.events().add(now, "tls", text);
         }
         log::error("config: {} by {} refused, generation {} stays: {}", work.job.rollback ? "rollback" : "reload",
                    work.job.by, report.generation, report.message);
-        node_.events().add(*status_.failed_at, "config", fmt::format("{} by {} refused: {}",
-                                                                     work.job.rollback ? "rollback" : "reload",
-                                                                     work.job.by, report.message));
+        node_.events().add(now, "config",
+                           fmt::format("{} by {} refused: {}", work.job.rollback ? "rollback" : "reload", work.job.by,
+                                       report.message));
         node_.journal("config", journal_fields(work, "refused"));
     }
     finish(work, std::move(report));

@@ -1,5 +1,7 @@
 #include "edge/operators.h"
 
+#include <algorithm>
+
 #include "edge/base/log.h"
 
 namespace holdfast {
@@ -31,9 +33,18 @@ void Operators::journal_then(std::string_view kind, const std::string& fields, D
     journal->append(kind, fields, node_.loop().now().wall, std::move(done));
 }
 
+bool Operators::stands_for(const Scope& scope) const {
+    const auto all = node_.parts().overrides.all(node_.loop().now());
+    return std::any_of(all.begin(), all.end(), [&scope](const Override& order) {
+        return order.scope == scope && order.mode != Mode::automatic;
+    });
+}
+
 void Operators::degrade(Mode mode, const std::string& scene, Nanos how_long, const std::string& reason, Done done) {
     const Scope scope{scene.empty() ? Scope::Kind::node : Scope::Kind::scene, scene};
-    if (!scene.empty() && node_.parts().snapshot->scene(scene) == nullptr) return done(unknown_scene(scene));
+    const bool known = scene.empty() || node_.parts().snapshot->scene(scene) != nullptr;
+    // An order outlives its scene when a reload takes that away, and can still be ended.
+    if (!known && !(mode == Mode::automatic && stands_for(scope))) return done(unknown_scene(scene));
     if (mode == Mode::automatic) return clear(scope, false, reason, std::move(done));
     order({scope, mode, CircuitForce::none, reason, who_, how_long}, std::move(done));
 }

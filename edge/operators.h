@@ -52,6 +52,7 @@ class Operators {
                 std::initializer_list<std::pair<std::string_view, std::string_view>> at) const;
 
   private:
+    bool stands_for(const Scope& scope) const;  // an order of mode
     void order(OverrideRequest request, Done done);
     void fleet_order(const std::string& key, FleetOrder order, Nanos how_long, const std::string& reason, Done done);
     void clear(const Scope& scope, bool circuit, const std::string& reason, Done done);

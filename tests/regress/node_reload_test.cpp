@@ -1,5 +1,5 @@
 // Reloads that said done, or failed, and left something other than what they said: no TLS client, another hold on disk,
-// an alarm that had ended too soon.
+// an alarm that had ended too soon or that nothing was the matter of, an order without an end.
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
@@ -7,6 +7,7 @@
 #include "edge/admin_service.h"
 #include "edge/config_reloader.h"
 #include "edge/ground.h"
+#include "edge/operators.h"
 #include "tests/sim/one_node.h"
 
 using namespace holdfast;
@@ -190,4 +191,52 @@ TEST_CASE("node: the verdict names a reload that failed until one is well") {
     REQUIRE(r.reload().ok);
     CHECK(verdict() == "ok: live");
     r.one.node().reloader = nullptr;
+}
+
+TEST_CASE("reload: a rollback that is refused is told, and the last reload stays what it was") {
+    Reloading r;
+    const auto refused = [&r] {
+        const auto report = r.rollback(99);
+        CHECK_FALSE(report.ok);
+        return report.message;
+    };
+    const std::string why = refused();
+    CHECK(r.reloader->status().last_ok);
+    CHECK_FALSE(r.reloader->status().failed_at);
+    CHECK(r.successful() == 1);
+    r.one.run_for(1s);
+    CHECK(r.one.journal().find("\"action\":\"refused\"") != std::string::npos);
+    r.write("no configuration");
+    REQUIRE_FALSE(r.reload().ok);
+    const std::string failure = r.reloader->status().failure;
+    CHECK(failure != why);
+    refused();
+    CHECK_FALSE(r.reloader->status().last_ok);
+    CHECK(r.reloader->status().failure == failure);
+    CHECK(r.successful() == 0);
+}
+
+TEST_CASE("reload: an order of a scene that a reload took away can be ended, and no other given") {
+    const std::string scene = "[scene.GONE]\ndegrade = []\n";
+    Reloading r(scene);
+    const auto order = [&r](Mode mode) {
+        std::optional<Result<void>> out;
+        Operators(r.one.node(), "test").degrade(mode, "GONE", 1h, "drill", [&out](Result<void> done) {
+            out = std::move(done);
+        });
+        REQUIRE(r.one.until([&out] { return out.has_value(); }));
+        return std::move(*out);
+    };
+    REQUIRE(order(Mode::degraded));
+    std::string without = r.one.config;
+    without.erase(without.find(scene), scene.size());
+    r.write(without);
+    REQUIRE(r.reload().ok);
+    CHECK_FALSE(order(Mode::live));
+    CHECK(r.one.parts().overrides.all(r.one.world.now()).size() == 1);
+    CHECK(order(Mode::automatic));
+    CHECK(r.one.parts().overrides.all(r.one.world.now()).empty());
+    const auto none = order(Mode::automatic);
+    REQUIRE_FALSE(none);
+    CHECK(none.error().detail == "scene \"GONE\" is not configured");
 }
