@@ -47,6 +47,12 @@ int Process::fail_to_start(const std::string& why) {
     if (predecessor_ != nullptr) predecessor_->failed(why);
     log::error("cannot start: {}", why);
     log::flush();
+    if (log_file_.empty()) return 1;
+    // Whoever started it looks there, not into a file.
+    log::to_stderr();
+    log::error("cannot start: {}", why);
+    log::flush();
+    log::to_file(log_file_);
     return 1;
 }
 
@@ -262,6 +268,7 @@ int Process::run(const std::string& path, BootConfig boot) {
     log::set_level(config.log.level);
     if (!config.log.file.empty() && !log::to_file(config.log.file))
         return fail_to_start(config.log.file + ": cannot be opened");
+    log_file_ = config.log.file;
     if (config.log.file.empty() && is_journal_stream(STDERR_FILENO, std::getenv("JOURNAL_STREAM")))
         log::to_journal(JournalSink::kSocket);  // else lines go to standard error, as they did
     if (boot_id() == 0)

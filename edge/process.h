@@ -75,6 +75,7 @@ class Process : private StreamEvents {
     std::unique_ptr<Successor> successor_;
     Handing handing_ = Handing::nothing;
     std::string why_failed_;
+    std::string log_file_;    // where lines go; empty: to standard error or journald
     bool upgraded_ = false;   // this process is a successor itself
     bool let_go_ = false;     // the state may be the successor's
     bool stopping_ = false;
