@@ -7,6 +7,7 @@
 #include <array>
 
 #include "edge/base/bytes.h"
+#include "edge/ctl/argument.h"
 #include "edge/ctl/completion.h"
 #include "edge/ctl/exit_code.h"
 #include "edge/ctl/verb_words.h"
@@ -15,11 +16,6 @@ namespace holdfast::ctl {
 namespace {
 
 constexpr Nanos kFleetTimeout = 8s;
-
-// An empty scene would read as all of them.
-std::string not_empty(const std::string& value) {
-    return value.empty() ? "must not be empty" : "";
-}
 
 class Parser {
   public:
@@ -161,7 +157,7 @@ class Parser {
         leaf(config, "history", Verb::config_history, "the last configurations that were in force");
         auto* rollback = leaf(config, "rollback", Verb::config_rollback,
                               "back to an earlier one, which then holds until the next reload");
-        rollback->add_option("--to", c_.to, "its generation; default the previous one")->check(CLI::PositiveNumber);
+        rollback->add_option("--to", c_.to, "its generation; default the previous one")->check(is_generation);
         rollback->add_option("--reason", c_.reason, "why; goes into the journal");
         auto* keys = group("keys", "request signatures; needs no node");
         for (const bool sign : {true, false}) {
@@ -173,8 +169,10 @@ class Parser {
             app->add_option("--secret-file", c_.secret_file,
                             "the secret: its bytes less one final newline; default the caller's in --config");
             app->add_option("--config", c_.config, "the node's configuration file")->capture_default_str();
-            app->add_option("--at", at_, sign ? "Unix seconds to sign with; default now"
-                                             : "Unix seconds to judge the age at; default now");
+            app->add_option(
+                   "--at", at_,
+                   sign ? "Unix seconds to sign with; default now" : "Unix seconds to judge the age at; default now")
+                ->check(whole_number);
             if (!sign) continue;
             app->add_option("--id", c_.id, "SecretId; default the only one in --config");
             app->add_option("--nonce", c_.nonce, "default a random one");
@@ -190,7 +188,7 @@ class Parser {
         verify->add_option("--dir", c_.folder, "of the journal's files, without a node");
         auto* all = leaf(journal, "export", Verb::journal_export, "every entry, one JSON object a line");
         all->add_option("--dir", c_.folder, "of the journal's files, without a node");
-        all->add_option("--after", c_.after, "only entries with a higher number");
+        all->add_option("--after", c_.after, "only entries with a higher number")->check(whole_number);
     }
 
     void add_rest() {
@@ -212,8 +210,8 @@ class Parser {
              "believe a store that holds older data than this node knows, or is another cluster")
             ->add_option("--reason", c_.reason, "why; goes into the journal")
             ->required();
-        auto* reset =
-            leaf(group("state", "the node's small state"), "reset", Verb::state_reset, "begin it anew after damage");
+        auto* reset = leaf(group("state", "the node's small state"), "reset", Verb::state_reset,
+                           "begin it anew after damage");
         reset->add_option("--reason", c_.reason, "why; goes into the journal")->required();
     }
 

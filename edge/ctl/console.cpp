@@ -101,8 +101,11 @@ void Console::painted(Paint paint, std::string_view text) {
     data(fmt::format("{}{}\x1b[0m\n", code_of(paint), printable(text)));
 }
 void Console::complain(std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), err_);
-    if (text.empty() || text.back() != '\n') std::fputc('\n', err_);
+    do {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(line.size() + 1, text.size()));
+        std::fputs((printable(line) + "\n").c_str(), err_);
+    } while (!text.empty());
 }
 void Console::clear() {
     if (options_.terminal) data("\x1b[H\x1b[2J");

@@ -27,7 +27,7 @@ class Console {
     void data(std::string_view text);                  // as it is
     void line(std::string_view text);                  // cleaned, with a newline
     void painted(Paint paint, std::string_view text);  // likewise, in colour where that is wanted
-    void complain(std::string_view text);              // standard error, with a newline
+    void complain(std::string_view text);              // standard error, each of its lines cleaned, with a newline
     // Columns as wide as they need; on a terminal the last one, which holds the reasons, is broken into lines that fit.
     void table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows);
     void clear();  // of the screen; nothing when it is no terminal

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "edge/base/bytes.h"
+#include "edge/base/printable.h"
 #include "edge/ctl/key_variants.h"
 
 namespace holdfast::ctl {
@@ -113,7 +114,7 @@ Result<DescribedRequest> read_request(json::Value root) {
 
 std::string visible(std::string_view canonical) {
     std::string out;
-    for (const auto line : lines_of(canonical)) out += fmt::format("{}{}", out.empty() ? "" : "\\n\n", line);
+    for (const auto line : lines_of(canonical)) out += fmt::format("{}{}", out.empty() ? "" : "\\n\n", printable(line));
     return out + "\n";
 }
 

@@ -29,7 +29,7 @@ struct DescribedRequest {
 };
 Result<DescribedRequest> read_request(json::Value root);
 
-// "POSTedge…\n…" with each newline shown as \n and a line break.
+// "POSTedge…\n…" with each newline shown as \n and a line break, and without what could steer a terminal.
 std::string visible(std::string_view canonical);
 
 struct KeyVerdict {

@@ -135,7 +135,7 @@ std::optional<std::string> Session::read_file(const std::string& path, std::size
     }
     text.resize(n);
     if (text.size() > bytes_max) {
-        console.complain(fmt::format("holdfastctl: {} has more than {}", path, format_size(bytes_max)));
+        console.complain(fmt::format("holdfastctl: {} has more than {}", printable(path), format_size(bytes_max)));
         code = kWrongUsage;
         return std::nullopt;
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "edge/base/bytes.h"
+#include "edge/base/printable.h"
 
 namespace holdfast::ctl {
 namespace {
@@ -57,7 +58,7 @@ std::string_view closest(std::string_view typed, const std::vector<std::string_v
 
 std::string unknown(std::string_view what, std::string_view typed, const std::vector<std::string_view>& known) {
     const auto near = closest(typed, known);
-    std::string out = fmt::format("holdfastctl: unknown {} \"{}\"\n", what, typed.substr(0, 64));
+    std::string out = fmt::format("holdfastctl: unknown {} \"{}\"\n", what, printable(typed.substr(0, 64)));
     if (!near.empty()) out += fmt::format("did you mean \"{}\"?\n", near);
     return out + fmt::format("known: {}\n", listed(known));
 }
@@ -68,7 +69,7 @@ const std::vector<std::string> kOwnOptions{"--socket", "--json", "--timeout"};
 std::string not_expected(std::string_view typed, const std::vector<std::string>& known) {
     const std::vector<std::string_view> views(known.begin(), known.end());
     const auto near = typed.starts_with("-") ? nearest(typed, views) : std::string_view{};
-    std::string out = fmt::format("\"{}\" was not expected\n", typed.substr(0, 64));
+    std::string out = fmt::format("\"{}\" was not expected\n", printable(typed.substr(0, 64)));
     if (!near.empty()) out += fmt::format("did you mean \"{}\"?\n", near);
     return out;
 }

@@ -61,7 +61,22 @@ void show_page(Session& s, std::string_view page, Reading& reading) {
     }
 }
 
+int refused(Session& s, const Error& error) {
+    s.console.complain(fmt::format("holdfastctl: {}", printable(error.detail)));
+    return error.code == Code::denied ? kNoPermission : kRefused;
+}
+
+// Whether --dir has any of the journal's files: of none at all nothing is intact.
+int find_files(Session& s) {
+    const auto segments = journal_segments(s.command.folder);
+    if (!segments) return refused(s, segments.error());
+    if (!segments->empty()) return kDone;
+    s.console.complain(fmt::format("holdfastctl: no journal in {}", printable(s.command.folder)));
+    return kRefused;
+}
+
 int export_files(Session& s) {
+    if (const int code = find_files(s); code != kDone) return code;
     Reading reading{s.command.after, true};
     const auto done = journal_export(s.command.folder, s.command.after, [&](std::string_view line) {
         if (!reading.take(line, s.document.parse(line))) complain_of_line(s, reading);
@@ -69,17 +84,14 @@ int export_files(Session& s) {
         s.console.data("\n");
         return s.console.works();
     });
-    if (done) return reading.damaged == 0 ? kDone : kRefused;
-    s.console.complain(fmt::format("holdfastctl: {}", done.error().detail));
-    return kRefused;
+    if (!done) return refused(s, done.error());
+    return reading.damaged == 0 ? kDone : kRefused;
 }
 
 int verify_files(Session& s) {
+    if (const int code = find_files(s); code != kDone) return code;
     const auto verdict = journal_verify(s.command.folder);
-    if (!verdict) {
-        s.console.complain(fmt::format("holdfastctl: {}", verdict.error().detail));
-        return kRefused;
-    }
+    if (!verdict) return refused(s, verdict.error());
     if (s.command.json) {
         std::string body;
         json::Writer w(body);

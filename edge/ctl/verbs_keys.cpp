@@ -2,6 +2,8 @@
 // configuration; no node is asked.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "edge/base/bytes.h"
 #include "edge/config.h"
 #include "edge/ctl/keys.h"
@@ -12,6 +14,7 @@ namespace {
 
 constexpr std::size_t kNonceBytes = 16;
 constexpr Seconds kWindow{300};  // auth.window of a node that says nothing else
+constexpr std::int64_t kSecondsMax = 9'000'000'000;  // a WallTime holds them
 
 std::optional<DescribedRequest> request_of(Session& s, int& code) {
     const auto text = s.read_file(s.command.file, admin::kRequestBytesMax, code);
@@ -19,7 +22,8 @@ std::optional<DescribedRequest> request_of(Session& s, int& code) {
     const auto root = s.document.parse(*text);
     auto request = root ? read_request(*root) : Result<DescribedRequest>(tl::unexpected(root.error()));
     if (request) return std::move(*request);
-    s.console.complain(fmt::format("holdfastctl: {}: {}", s.command.file, request.error().detail));
+    s.console.complain(
+        fmt::format("holdfastctl: {}: {}", printable(s.command.file), printable(request.error().detail)));
     code = kWrongUsage;
     return std::nullopt;
 }
@@ -27,6 +31,7 @@ std::optional<DescribedRequest> request_of(Session& s, int& code) {
 // Whose secret signs or verifies, as the bytes of its file.
 struct Signer {
     std::string id, secret, previous;  // `previous`: the other active one; empty: none
+    Seconds window = kWindow;
 };
 
 // That of --secret-file, else of the caller `id` in the node's configuration; an empty one is the only caller there.
@@ -34,7 +39,7 @@ std::optional<Signer> signer_of(Session& s, const std::string& id, int& code) {
     if (!s.command.secret_file.empty()) {
         auto secret = s.read_file(s.command.secret_file, kSecretBytesMax + 1, code);
         if (!secret) return std::nullopt;
-        return Signer{id, std::move(*secret), {}};
+        return Signer{id, std::move(*secret), {}, kWindow};
     }
     const auto wrong = [&](const std::string& why) {
         s.console.complain(fmt::format("holdfastctl: {}; or give --secret-file", printable(why)));
@@ -55,7 +60,8 @@ std::optional<Signer> signer_of(Session& s, const std::string& id, int& code) {
     std::string known;
     for (const CredentialSpec& one : all) {
         if (one.id == id || (id.empty() && all.size() == 1))
-            return Signer{one.id, one.secret + "\n", one.previous_secret.empty() ? "" : one.previous_secret + "\n"};
+            return Signer{one.id, one.secret + "\n", one.previous_secret.empty() ? "" : one.previous_secret + "\n",
+                          std::chrono::duration_cast<Seconds>(outcome.config->auth.window)};
         if (known.size() < 256) known += (known.empty() ? "" : ", ") + one.id;
     }
     if (id.empty()) return wrong("who signs? --id is one of: " + known);
@@ -87,8 +93,25 @@ void show_fields(Session& s, const std::string& canonical, const SignedFields& f
         return;
     }
     s.console.data("canonical string:\n" + visible(canonical) + "\n");
-    s.console.data(fmt::format("Authorization: {}\nX-Timestamp: {}\nX-Nonce: {}\nX-Content-SHA256: {}\n",
-                               fields.authorization, fields.timestamp, fields.nonce, fields.content_sha256));
+    s.console.line("Authorization: " + fields.authorization);
+    s.console.line("X-Timestamp: " + fields.timestamp);
+    s.console.line("X-Nonce: " + fields.nonce);
+    s.console.line("X-Content-SHA256: " + fields.content_sha256);
+}
+
+// What a node whose clock shows the time of the signature says to such a head before it looks at the signature.
+std::optional<AuthFailure> refusal(const SignInput& input, const SignedFields& fields) {
+    const SignedHead head{input.method,
+                          input.path,
+                          input.query,
+                          input.host,
+                          {1, fields.authorization},
+                          {1, fields.timestamp},
+                          {1, fields.nonce},
+                          {1, fields.content_sha256}};
+    const auto claimed = claim(head, from_unix_seconds(std::min(input.timestamp, kSecondsMax)), AuthTerms{kWindow, 0});
+    if (claimed) return std::nullopt;
+    return claimed.error();
 }
 
 void show_verdict(Session& s, const KeyVerdict& verdict) {
@@ -133,7 +156,12 @@ int run_keys_sign(Session& s) {
         return kWrongUsage;
     }
     HmacSha256 mac(secret_of(signer->secret));
-    show_fields(s, *canonical, sign(input, signer->id, mac));
+    const SignedFields fields = sign(input, signer->id, mac);
+    if (const auto failure = refusal(input, fields)) {
+        s.console.complain(fmt::format("holdfastctl: the node would refuse it: {}", message(*failure)));
+        return kWrongUsage;
+    }
+    show_fields(s, *canonical, fields);
     return kDone;
 }
 
@@ -143,9 +171,9 @@ int run_keys_verify(Session& s) {
     if (!request) return code;
     const auto signer = signer_of(s, secret_id_in(*request), code);
     if (!signer) return code;
-    auto verdict = judge(*request, signer->secret, now_of(s), kWindow);
+    auto verdict = judge(*request, signer->secret, now_of(s), signer->window);
     if (!verdict.matches && !signer->previous.empty()) {
-        auto other = judge(*request, signer->previous, now_of(s), kWindow);
+        auto other = judge(*request, signer->previous, now_of(s), signer->window);
         if (other.matches) verdict = std::move(other);
     }
     show_verdict(s, verdict);

@@ -1,5 +1,7 @@
 // What holdfastctl reads of the journal: from its files, and in pages from a node. A line that does not verify hides no
 // other one and comes once.
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include "cache/journal_reader.h"
@@ -148,4 +150,21 @@ TEST_CASE("ctl: who follows the journal sees no line twice, also where one was e
     }
     ScriptedAdmin node({ScriptedAdmin::answer(200, damaged(journal_lines(3), 2, "start", 'S'))});
     CHECK(run_ctl({"journal", "tail", "--socket", node.path()}).code == kRefused);
+}
+
+TEST_CASE("ctl: a folder without a journal is not intact, one that may not be read is 4") {
+    const Written journal;
+    for (const char* verb : {"verify", "export"}) {
+        INFO(verb);
+        const auto ran = run_ctl({"journal", verb, "--dir", journal.dir});
+        CHECK(ran.code == kRefused);
+        CHECK(ran.out.empty());
+        CHECK(ran.err == "holdfastctl: no journal in " + journal.dir + "\n");
+    }
+    CHECK(run_ctl({"journal", "verify", "--dir", "no\x1b[2J"}).err.find('\x1b') == std::string::npos);
+    if (::geteuid() == 0) return;  // root may read everything
+    std::filesystem::permissions(journal.dir, std::filesystem::perms::none);
+    for (const char* verb : {"verify", "export"})
+        CHECK(run_ctl({"journal", verb, "--dir", journal.dir}).code == kNoPermission);
+    std::filesystem::permissions(journal.dir, std::filesystem::perms::owner_all);
 }

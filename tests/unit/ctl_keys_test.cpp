@@ -239,8 +239,61 @@ TEST_CASE("keys: without a file of the secret it is that of the caller in the no
     CHECK(verify(config_of(caller("app"))).code == kRefused);
     CHECK(verify(config_of(caller("app", "previous_secret_file = \"s-before\"\n"))).code == kDone);
     CHECK(verify(config_of(caller("other"))).code == kWrongUsage);
+    // So does the window that callers of that node have.
+    folder.write("s-app", kSecret + "\n");
+    const auto aged = [&](const char* window, const char* at) {
+        return run_ctl({"keys", "verify", signed_file, "--at", at, "--config",
+                        config_of(caller("app") + "[auth]\nwindow = \"" + window + "\"\n")});
+    };
+    CHECK(aged("60s", "1795400060").code == kDone);
+    CHECK(aged("60s", "1795400061").code == kRefused);
+    CHECK(aged("60s", "1795400061").out.find("more than 1m") != std::string::npos);
+    CHECK(aged("10m", "1795400500").code == kDone);
     const auto none = verify(folder.file("none.toml"));
     CHECK(none.code == kWrongUsage);
     CHECK(none.err.find("or give --secret-file") != std::string::npos);
     CHECK(verify(folder.write("bad.toml", "[listen\n")).code == kConfigInvalid);
+}
+
+TEST_CASE("keys: what the node would refuse is not signed") {
+    const ConfigFolder folder;
+    const auto secret = folder.write("s", kSecret + "\n");
+    const auto signs = [&](const std::string& target, const std::string& nonce, const std::string& at) {
+        const auto file = folder.write("r.json", "{\"method\":\"GET\",\"host\":\"h\",\"target\":\"" + target + "\"}");
+        return run_ctl({"keys", "sign", file, "--secret-file", secret, "--id", "app", "--nonce", nonce, "--at", at});
+    };
+    const std::string nonce = "nonce-000000000001", at = "1795400000", path = "/v1/verifications/o-1";
+    CHECK(signs(path, nonce, at).code == kDone);
+    CHECK(signs(path, nonce, "9999999999").code == kWrongUsage);
+    const std::vector<std::pair<support::Ran, std::string>> all{
+        {signs(path, "short", at), "X-Nonce: must be 16 to 64 of A-Za-z0-9_-"},
+        {signs(path, "nonce-\x1b[2J0000000000", at), "X-Nonce: must be 16 to 64 of A-Za-z0-9_-"},
+        {signs(path, nonce, "99999999999"), "X-Timestamp: must be 10 digits of Unix seconds"},
+        {signs("/v1/a b", nonce, at), "the request target is malformed"},
+        {signs("/v1/../x", nonce, at), "the request target is malformed"},
+        {signs("/v1/x#y", nonce, at), "the request target is malformed"},
+    };
+    for (const auto& [ran, why] : all) {
+        INFO(why);
+        CHECK(ran.code == kWrongUsage);
+        CHECK(ran.out.empty());
+        CHECK(ran.err == "holdfastctl: the node would refuse it: " + why + "\n");
+    }
+}
+
+TEST_CASE("keys: nothing of a request's description steers the terminal") {
+    const ConfigFolder folder;
+    const auto secret = folder.write("s", kSecret + "\n");
+    const auto file =
+        folder.write("r.json", R"({"method":"GET\u001b[2J","host":"h\u009b\u0007","target":"/v1/verifications/o-1"})");
+    const auto made = run_ctl({"keys", "sign", file, "--secret-file", secret, "--id", "app"});
+    CHECK(made.code == kDone);
+    CHECK(made.out.find("GET?[2Jh?"
+                        "?/v1/verifications/o-1\\n\n") != std::string::npos);
+    const std::string signed_text = "POSTh\x1b[2J/v1/x\n" + tail();
+    const auto other = folder.write("o.json", described(signed_text, kSecret, signed_text, "h\x1b]0;t\x07", "/v1/x"));
+    const auto judged = run_ctl({"keys", "verify", other, "--secret-file", secret, "--at", "1795400000"});
+    CHECK(judged.code == kRefused);
+    for (const std::string& text : {made.out, judged.out + judged.err})
+        CHECK(text.find_first_of("\x1b\x07") == std::string::npos);
 }

@@ -137,3 +137,20 @@ TEST_CASE("ctl: tables fit the terminal, and are whole elsewhere") {
         line.clear();
     }
 }
+
+TEST_CASE("ctl: no name of a file and nothing in it steers the terminal") {
+    const ConfigFolder folder;
+    const auto config = folder.write("a\x1b[2J.toml", ConfigFolder::shortest() + "\"\x1b]0;t\x07\" = 1\n");
+    const auto request = folder.write("r\x1b[2J.json", "{");
+    const auto secret = folder.write("s", "a secret of twenty-five b");
+    for (const std::vector<std::string>& args : {std::vector<std::string>{"config", "check", config},
+                                                 {"config", "check", folder.file("none\x1b[2J")},
+                                                 {"policy", "test", request},
+                                                 {"keys", "sign", request, "--secret-file", secret, "--id", "app"}}) {
+        const auto ran = run_ctl(args);
+        INFO(ran.err);
+        CHECK(ran.code != kDone);
+        CHECK(ran.err.find('?') != std::string::npos);
+        CHECK((ran.out + ran.err).find_first_of("\x1b\x07") == std::string::npos);
+    }
+}
