@@ -99,7 +99,7 @@
 // POST /v1/undrain {}                    {"draining":false,"inFlight":N,"connections":N,"done":bool}; 409: it is ending
 // POST /v1/upgrade {}                    begins; GET tells how it stands: whoever serves the socket by then answers
 //   {"state":"none|preparing|handing-over|done|failed","pid":N,"successor"?:N,"error"?:"…"}
-// POST /v1/state/reset {"reason"}        {"reset":true,"movedAside"?:"path"}
+// POST /v1/state/reset {"reason"}        {"reset":true}     declares it sound; what is in it stays
 #pragma once
 
 #include <string>

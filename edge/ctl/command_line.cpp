@@ -211,7 +211,7 @@ class Parser {
             ->add_option("--reason", c_.reason, "why; goes into the journal")
             ->required();
         auto* reset = leaf(group("state", "the node's small state"), "reset", Verb::state_reset,
-                           "begin it anew after damage");
+                           "declare it sound after damage; what is in it stays");
         reset->add_option("--reason", c_.reason, "why; goes into the journal")->required();
     }
 

@@ -10,12 +10,31 @@
 namespace holdfast::ctl {
 namespace {
 
-// For single quotes of all three shells; an apostrophe of a help text is not worth its escape.
-std::string shell_quoted(std::string_view text) {
+constexpr std::string_view kShells[] = {"bash", "zsh", "fish"};
+
+// In single quotes, where bash and zsh have no escape and fish has one. A backslash is left out: no help text has any.
+std::string quoted(std::string_view text, std::string_view apostrophe) {
     std::string out = "'";
     for (const char c : text)
-        if (c != '\'' && c != '\\') out += c;
+        if (c == '\'')
+            out += apostrophe;
+        else if (c != '\\')
+            out += c;
     return out + "'";
+}
+std::string shell_quoted(std::string_view text) {
+    return quoted(text, "'\\''");
+}
+std::string fish_quoted(std::string_view text) {
+    return quoted(text, "\\'");
+}
+
+// What may follow there and is no option.
+std::vector<CommandNode::Word> words_at(const CommandNode& node) {
+    std::vector<CommandNode::Word> out = node.actions;
+    if (node.path == "completion")
+        for (const std::string_view shell : kShells) out.push_back({std::string(shell), "its script", false});
+    return out;
 }
 
 std::string paths(const std::vector<CommandNode>& tree, std::string_view between) {
@@ -56,7 +75,8 @@ std::string bash(const std::vector<CommandNode>& tree) {
         with_value(tree), paths(tree, "|"));
     for (const CommandNode& node : tree) {
         std::string words;
-        for (const auto* list : {&node.actions, &node.options})
+        const auto first = words_at(node);
+        for (const auto* list : {&first, &node.options})
             for (const auto& word : *list) words += (words.empty() ? "" : " ") + word.text;
         out += fmt::format("        {}) words={} ;;\n", shell_quoted(node.path), shell_quoted(words));
     }
@@ -86,7 +106,8 @@ std::string zsh(const std::vector<CommandNode>& tree) {
         with_value(tree), paths(tree, "|"));
     for (const CommandNode& node : tree) {
         out += fmt::format("    ({}) list=(", node.path.empty() ? "''" : shell_quoted(node.path));
-        for (const auto* words : {&node.actions, &node.options})
+        const auto first = words_at(node);
+        for (const auto* words : {&first, &node.options})
             for (const auto& word : *words) out += shell_quoted(word.text + ":" + word.help) + " ";
         out += ") ;;\n";
     }
@@ -118,13 +139,13 @@ std::string fish(const std::vector<CommandNode>& tree) {
         with_value(tree), paths(tree, " "));
     for (const CommandNode& node : tree) {
         const std::string here =
-            fmt::format("complete -c holdfastctl -n \"__holdfastctl_at {}\"", shell_quoted(node.path));
-        for (const auto& word : node.actions)
-            out += fmt::format("{} -f -a {} -d {}\n", here, word.text, shell_quoted(word.help));
+            fmt::format("complete -c holdfastctl -n \"__holdfastctl_at {}\"", fish_quoted(node.path));
+        for (const auto& word : words_at(node))
+            out += fmt::format("{} -f -a {} -d {}\n", here, word.text, fish_quoted(word.help));
         for (const auto& word : node.options) {
             const bool whole = word.text.starts_with("--");
             out += fmt::format("{} -{} {}{} -d {}\n", here, whole ? 'l' : 's', word.text.substr(whole ? 2 : 1),
-                               word.takes_value ? " -r" : "", shell_quoted(word.help));
+                               word.takes_value ? " -r" : "", fish_quoted(word.help));
         }
     }
     return out;

@@ -162,10 +162,9 @@ int run_undrain(Session& s) {
 }
 
 int run_state_reset(Session& s) {
-    return s.post(admin::kStateReset, request_of(s, [](json::Writer&) {}), [&s](Value root) {
-        s.console.line(root["movedAside"]
-                           ? fmt::format("state begins anew; the old one is kept as {}", text_of(root["movedAside"]))
-                           : "state begins anew");
+    return s.post(admin::kStateReset, request_of(s, [](json::Writer&) {}), [&s](Value) {
+        s.console.line(
+            "state/ is declared sound: cached pass and provisional may answer; what is in it stays as it is");
     });
 }
 

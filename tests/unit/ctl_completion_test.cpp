@@ -60,3 +60,15 @@ TEST_CASE("completion: each shell's script names every place of the tree, and an
     CHECK(static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n')) == tree.size());
     CHECK(document.parse(lines.substr(0, lines.find('\n'))));
 }
+
+TEST_CASE("completion: the shells are offered, and an apostrophe of a help text stays") {
+    const auto tree = command_tree();
+    const std::string in_bash = *completion("bash", tree), in_zsh = *completion("zsh", tree),
+                      in_fish = *completion("fish", tree);
+    CHECK(in_bash.find("'completion') words='bash zsh fish ") != std::string::npos);
+    CHECK(in_zsh.find("('completion') list=('bash:its script' 'zsh:its script' 'fish:its script' ") !=
+          std::string::npos);
+    CHECK(in_fish.find("__holdfastctl_at 'completion'\" -f -a fish -d 'its script'\n") != std::string::npos);
+    CHECK(in_zsh.find("the node'\\''s small state") != std::string::npos);
+    CHECK(in_fish.find("the node\\'s small state") != std::string::npos);
+}

@@ -363,3 +363,9 @@ TEST_CASE("ctl: who follows the journal ends when the reader of the pipe has gon
     CHECK(node.asked().size() == 1);
     std::fclose(out);
 }
+
+TEST_CASE("ctl: of a state that is reset it is said that what is in it stays") {
+    ScriptedAdmin node({ScriptedAdmin::answer(200, R"({"reset":true})")});
+    CHECK(ask(node, {"state", "reset", "--reason", "r"}).out ==
+          "state/ is declared sound: cached pass and provisional may answer; what is in it stays as it is\n");
+}
