@@ -132,7 +132,7 @@ KeyVerdict judge(const DescribedRequest& request, const std::string& secret_file
     std::int64_t stamp = 0;
     for (const char c : head.timestamp.value.substr(0, 10))
         stamp = c >= '0' && c <= '9' ? stamp * 10 + (c - '0') : stamp;
-    const auto claimed = claim(head, from_unix_seconds(stamp), AuthTerms{window, 0});
+    const auto claimed = claim(head, from_unix_seconds(std::min(stamp, kSecondsMax)), AuthTerms{window, 0});
     if (!claimed) {
         out.findings.push_back(fmt::format("{}: {}", name(claimed.error()), message(claimed.error())));
         return out;

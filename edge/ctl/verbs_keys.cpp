@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::size_t kNonceBytes = 16;
 constexpr Seconds kWindow{300};  // auth.window of a node that says nothing else
-constexpr std::int64_t kSecondsMax = 9'000'000'000;  // a WallTime holds them
 
 std::optional<DescribedRequest> request_of(Session& s, int& code) {
     const auto text = s.read_file(s.command.file, admin::kRequestBytesMax, code);

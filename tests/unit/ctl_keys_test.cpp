@@ -117,6 +117,9 @@ TEST_CASE("keys: age and body are judged beside the signature") {
     REQUIRE(old.findings.size() == 1);
     CHECK(old.findings[0].rfind("the timestamp is 301s old, more than 5m", 0) == 0);
     CHECK(judged(described(right(), kSecret), kSecret, 1795400000 - 300).matches);
+    std::string far = described(right(), kSecret);
+    far.replace(far.find("1795400000"), 10, "9999999999");
+    CHECK(judged(far).findings.at(0).find("X-Timestamp is outside the window") != std::string::npos);
     std::string file = described(right(), kSecret);
     file.replace(file.find("{\\\"x\\\":1}"), 9, "{\\\"x\\\":2}");
     const auto body = judged(file);
