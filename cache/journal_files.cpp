@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -120,7 +121,19 @@ Result<void> SegmentWriter::write_at_end(std::string_view lines) {
     return {};
 }
 
+// What is written to a file that has lost its name is on no disk once the process ends.
+Result<void> SegmentWriter::check_named() const {
+    struct stat held, named;
+    if (::fstat(fd_.get(), &held) != 0) return tl::unexpected(files::error_of(errno, "look at", path_));
+    const bool there = held.st_nlink > 0 && ::lstat(path_.c_str(), &named) == 0;
+    if (there && named.st_dev == held.st_dev && named.st_ino == held.st_ino) return {};
+    return fail(Code::io, Origin::store,
+                fmt::format("write {}: the file was removed, moved or replaced while the node runs", path_));
+}
+
 Result<void> SegmentWriter::write(std::string_view lines, std::uint64_t first_seq) {
+    if (fd_)
+        if (auto named = check_named(); !named) return named;
     if (!fd_ || (bytes_ > 0 && bytes_ + lines.size() > segment_bytes_))
         if (auto begun = begin_segment(first_seq); !begun) return begun;
     auto done = write_at_end(lines);

@@ -37,12 +37,14 @@ class SegmentWriter {
         : dir_(std::move(dir)), segment_bytes_(segment_bytes), fault_(std::move(fault)) {}
     // Opens the newest segment, cutting a damaged tail off it into a file beside it.
     Result<JournalOpened> open(JournalHead& head);
-    // Lines of one group, the first having `first_seq`. On disk when it returns well; else the file is as it was.
+    // Lines of one group, the first having `first_seq`. On disk when it returns well; else the file is as it was. A
+    // segment that is no longer the file of its name takes none until it is put back, or the journal is opened again.
     Result<void> write(std::string_view lines, std::uint64_t first_seq);
 
   private:
     Result<void> begin_segment(std::uint64_t first_seq);
     Result<void> cut(const std::string& path, std::uint64_t keep, JournalOpened& opened);
+    Result<void> check_named() const;
     Result<void> write_at_end(std::string_view lines);
 
     std::string dir_;

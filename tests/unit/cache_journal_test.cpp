@@ -191,6 +191,37 @@ TEST_CASE("journal: a failed write is told, leaves the chain whole, and it recov
     }
 }
 
+TEST_CASE("journal: a segment that is removed, moved or replaced takes no entry until it is back or opened again") {
+    for (const std::size_t segment_bytes : {1u << 20, 1u}) {  // the next entry goes into it, or into one of its own
+        for (const std::string_view how : {"removed", "moved", "replaced"}) {
+            INFO(how << " " << segment_bytes);
+            Bench b;
+            b.open(segment_bytes);
+            b.fill(2);
+            const std::string path = b.segments().back(), aside = b.folder / "aside";
+            const std::string good = slurp(path);
+            if (how == "removed")
+                std::filesystem::remove(path);
+            else
+                std::filesystem::rename(path, aside);
+            if (how == "replaced") spit(path, good);
+            const auto refused = b.add(3);
+            REQUIRE_FALSE(refused);
+            CHECK(refused.error().detail.find(path) != std::string::npos);
+            CHECK_FALSE(b.journal->health().ok);
+            b.loop.advance(6s, 10ms);
+            CHECK_FALSE(b.journal->health().ok);
+            if (how == "moved")
+                std::filesystem::rename(aside, path);
+            else
+                b.open(segment_bytes);
+            b.fill(1);
+            CHECK(b.journal->health().ok);
+            CHECK(b.verify().intact);
+        }
+    }
+}
+
 TEST_CASE("journal: a broken disk with nothing to write is found well again") {
     Bench b;
     b.open();
