@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cache/journal_files.h"
+#include "edge/base/check.h"
 #include "edge/base/log.h"
 
 namespace holdfast {
@@ -44,6 +45,7 @@ struct Journal::State {
     std::unique_ptr<OffloadHandle> handle, spent;
     std::unique_ptr<Timer> timer;
     std::vector<Durable> drains;
+    bool stopped = false;
     Nanos wait{0};
     std::uint64_t lost = 0;   // entries without `done` that no entry on disk tells of yet
     std::uint64_t noting = 0; // of these: an entry that tells of them waits or is being written
@@ -76,6 +78,7 @@ void Journal::State::note_lost() {
 
 void Journal::State::next() {
     if (group) return;
+    if (stopped) return tell_drained({});
     note_lost();
     // Nobody may dare to append to a broken journal: this entry finds out whether it is well again.
     if (queue.empty() && !health.ok && drains.empty())
@@ -142,7 +145,7 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, Loop& loo
 void Journal::append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done) {
     State& s = *state_;
     const std::size_t room = done ? kJournalQueueMax : kJournalQueueMax + kJournalReserve;
-    if (s.queue.size() >= room || fields_json.size() > kJournalFieldsMax) {
+    if (s.stopped || s.queue.size() >= room || fields_json.size() > kJournalFieldsMax) {
         ++s.health.refused;
         if (!done) return s.lose(kind);
         const Code code = fields_json.size() > kJournalFieldsMax ? Code::too_large : Code::full;
@@ -160,6 +163,11 @@ void Journal::append(std::string_view kind, std::string_view fields_json, WallTi
 void Journal::drain(Durable done) {
     state_->drains.push_back(std::move(done));
     if (!state_->group) state_->timer->restart(Nanos(0));
+}
+
+void Journal::stop() {
+    HF_CHECK(state_->queue.empty() && !state_->group);
+    state_->stopped = true;
 }
 
 const JournalHead& Journal::head() const {

@@ -55,6 +55,8 @@ class Journal {
     void append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done = {});
     // `done` when all that is queued now is on disk, or cannot be.
     void drain(Durable done);
+    // Nothing is written any more: what comes is refused as by a full queue. Requires: nothing waits or is under way.
+    void stop();
     const JournalHead& head() const;
     const JournalOpened& opened() const;
     PartHealth health() const;

@@ -10,6 +10,7 @@ namespace {
 
 // Keys by length: a subject's hash has 16 bytes, a scene's tag 4, the floor 1.
 constexpr std::string_view kFloorKey = "F";
+constexpr std::uint64_t kEpochsLost = 1ull << 32;  // more than were ever given
 
 std::string scene_key(std::uint32_t tag) {
     std::string out;
@@ -129,6 +130,11 @@ void Revocations::purge(std::optional<std::uint32_t> scene_tag, Now now, Durable
     }
     floor_ = epoch;
     write(std::string(kFloorKey), epoch, now.wall, std::move(done));
+}
+
+void Revocations::hide_all(Now now) {
+    epoch_ += kEpochsLost;
+    purge(std::nullopt, now, {});
 }
 
 bool Revocations::hidden(std::string_view subject_hash, std::uint32_t scene_tag, std::uint64_t asked_epoch) const {

@@ -44,6 +44,8 @@ class Revocations {
     // Returns its epoch: all records of the subject with a lower one are hidden.
     std::uint64_t revoke(const SubjectHash& subject, Now now, Durable done);
     void purge(std::optional<std::uint32_t> scene_tag, Now now, Durable done); // nothing: all scenes
+    // state/ is of an earlier time: hides every record, those too whose epochs it has not counted to yet.
+    void hide_all(Now now);
     bool hidden(std::string_view subject_hash, std::uint32_t scene_tag, std::uint64_t asked_epoch) const;
     PurgeView purges() const;
     std::uint64_t purged() const; // the epoch of the newest purge; rises with each

@@ -1,9 +1,7 @@
 #include "cache/storage.h"
 
-#include <optional>
-
 #include "cache/files.h"
-#include "cache/journal_reader.h"
+#include "cache/journal_memory.h"
 #include "cache/lmdb_outcome_store.h"
 #include "cache/revocations.h"
 #include "cache/store_env.h"
@@ -13,15 +11,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::string_view kHeadName = "journal.head"; // in state/: seq, space, hash
-
-std::optional<JournalHead> parse_head(const std::optional<std::string>& text) {
-    if (!text || text->size() < 66 || (*text)[text->size() - 65] != ' ') return std::nullopt;
-    JournalHead out;
-    out.seq = std::strtoull(text->c_str(), nullptr, 10);
-    out.hash = text->substr(text->size() - 64);
-    return out;
-}
+constexpr int kDrainsMax = 4;  // of the journal, and of state/ behind it
 
 StoreEnvOptions env_options(const StorageOptions& o, std::string part, std::uint64_t bytes, std::uint64_t generation) {
     StoreEnvOptions out;
@@ -74,11 +64,15 @@ struct Storage::State {
     PartHealth journal_missing, evidence_missing;
     std::vector<std::string> notes;
     std::unique_ptr<OffloadHandle> closing;
+    bool journal_whole = false;  // while draining: its files end with head()
 
     void watch_loading();
     void open_journal();
-    void check_journal_head(const std::optional<JournalHead>& remembered);
-    void drain_envs(std::function<void(Result<void>)> done);
+    void lost_state(const std::string& what);
+    void check_journal_head(const JournalMemory& remembered);
+    bool journal_told();
+    void drain_journal(int drains_left, std::function<void(Result<void>)> done);
+    void drain_envs(int drains_left, std::function<void(Result<void>)> done);
     void close(const Result<void>& drained, std::function<void(Result<void>)> done);
 };
 
@@ -97,12 +91,12 @@ void Storage::State::watch_loading() {
 
 void Storage::State::open_journal() {
     const std::string dir = options.data_dir + "/journal";
-    const auto remembered = parse_head(values.get(kHeadName));
+    const JournalMemory remembered = recall_journal(values);
     JournalOptions o;
     o.dir = dir;
-    auto opened = Journal::open(std::move(o), loop, offload, [this](const JournalHead& head) {
-        values.put_soon(kHeadName, std::to_string(head.seq) + " " + head.hash);
-    });
+    auto opened =
+        Journal::open(std::move(o), loop, offload, [this](const JournalHead& head) { remember_head(values, head); });
+    remember_exact(values, opened.has_value());
     if (!opened) {
         journal_missing = {false, opened.error().detail};
         evidence_missing = {false, "evidence cannot be kept without a journal"};
@@ -128,32 +122,62 @@ void Storage::State::open_journal() {
     log::error("journal/evidence/ could not be opened, there is no provisional answer: {}", kept.error().detail);
 }
 
-void Storage::State::check_journal_head(const std::optional<JournalHead>& remembered) {
-    if (state_env.open() && state_env.guarded().fresh() && !state_env.guarded().moved_aside() &&
-        journal->head().seq > 0) {
-        // A first start has no journal: what was in state/ was taken away.
-        values.declare_unsound("state/ is missing although the journal has entries");
-        nonces.distrust();
-        notes.emplace_back("state/ is missing although the journal has entries");
-    }
-    if (!remembered || remembered->seq == 0) return;
-    std::string found;
-    const auto each = [&](std::string_view line) {
-        if (const auto entry = parse_journal_line(line)) found = entry->seq == remembered->seq ? entry->hash : "";
-        return false;
-    };
-    const bool read = journal_export(journal->dir(), remembered->seq - 1, each).has_value();
-    if (read && found == remembered->hash) return;
-    notes.push_back("journal/: entry " + std::to_string(remembered->seq) +
-                    ", which state/ remembers, is missing or another: entries were removed or changed");
+void Storage::State::lost_state(const std::string& what) {
+    values.declare_unsound(what);
+    nonces.distrust();
+    notes.push_back(what);
 }
 
-void Storage::State::drain_envs(std::function<void(Result<void>)> done) {
+void Storage::State::check_journal_head(const JournalMemory& remembered) {
+    const JournalHead &known = remembered.head, &is = journal->head();
+    // A first start has no journal: what was in state/ was taken away.
+    if (state_env.open() && state_env.guarded().fresh() && !state_env.guarded().moved_aside() && is.seq > 0)
+        lost_state("state/ is missing although the journal has entries");
+    if (known.seq > 0 && !has_entry(*journal, known)) {
+        notes.push_back("journal/: entry " + std::to_string(known.seq) +
+                        ", which state/ remembers, is missing or another: entries were removed or changed");
+        return;
+    }
+    // After a crash state/ may be behind by what the last moments wrote.
+    if (!remembered.exact || !state_env.open() || state_env.guarded().crashed() || is.seq <= known.seq) return;
+    revocations.hide_all(loop.now());
+    lost_state("state/ is an older one that was put back: it ends with entry " + std::to_string(known.seq) +
+               " of the journal, which has " + std::to_string(is.seq));
+}
+
+// Whether state/ has on disk how the journal ends, and what the journal has taken meanwhile too.
+bool Storage::State::journal_told() {
+    const JournalMemory now = recall_journal(values);
+    if (!journal_whole) return !now.exact;
+    const bool waits = journal->health().queued > 0 || state_env.batch().owes();
+    return !waits && now.exact && now.head.seq == journal->head().seq;
+}
+
+// The journal first, then its head with all else in state/.
+void Storage::State::drain_journal(int drains_left, std::function<void(Result<void>)> done) {
+    if (!journal) return drain_envs(0, std::move(done));
+    journal->drain([this, drains_left, done = std::move(done)](const Result<void>& written) {
+        // A write that failed may have left whole entries in the file.
+        journal_whole = written && journal->health().ok;
+        if (journal_whole) {
+            if (drains_left == 0) journal->stop();
+            remember_head(values, journal->head());
+        }
+        remember_exact(values, journal_whole);
+        drain_envs(drains_left, done);
+    });
+}
+
+void Storage::State::drain_envs(int drains_left, std::function<void(Result<void>)> done) {
     if (!state_env.open()) return close(tl::unexpected(state_env.error()), std::move(done));
-    state_env.batch().drain([this, done = std::move(done)](const Result<void>& first) {
+    state_env.batch().drain([this, drains_left, done = std::move(done)](const Result<void>& first) {
         if (!cache_env.open()) return close(first, done);
-        cache_env.batch().drain(
-            [this, first, done](const Result<void>& second) { close(first ? second : first, done); });
+        cache_env.batch().drain([this, drains_left, first, done](const Result<void>& second) {
+            if (!first || !second) return close(first ? second : first, done);
+            if (!journal_told() && drains_left > 0) return drain_journal(drains_left - 1, done);
+            if (journal_whole) journal->stop();
+            close({}, done);
+        });
     });
 }
 
@@ -261,13 +285,7 @@ void Storage::abandon() {
 void Storage::drain(std::function<void(Result<void>)> done) {
     State* s = state_.get();
     // A journal that cannot be written must not keep the stores from ending cleanly.
-    const auto after_journal = [s, done = std::move(done)](const Result<void>&) { s->drain_envs(done); };
-    const auto after_evidence = [s, after_journal] {
-        if (s->journal)
-            s->journal->drain(after_journal);
-        else
-            after_journal({});
-    };
+    const auto after_evidence = [s, done = std::move(done)] { s->drain_journal(kDrainsMax - 1, done); };
     // An erasure ends with an entry of the journal.
     if (s->evidence)
         s->evidence->drain(after_evidence);

@@ -1,0 +1,23 @@
+// What state/ remembers of the journal: its last entry. So entries that were removed are missed, and a state/ of before
+// that was put back shows beside a journal that has gone on. Not the journal itself.
+#pragma once
+
+#include "cache/journal.h"
+#include "cache/state_store.h"
+
+namespace holdfast {
+
+struct JournalMemory {
+    JournalHead head;  // number 0: none
+    // Every end that left no guard has written the journal's last entry here. It is not so where the journal was ill at
+    // the end, or an earlier version ran.
+    bool exact = false;
+};
+
+JournalMemory recall_journal(const StateStore& values);
+void remember_head(StateStore& values, const JournalHead& head);
+void remember_exact(StateStore& values, bool exact);
+// Whether the journal has this very entry. Reads files: at start only.
+bool has_entry(const Journal& journal, const JournalHead& head);
+
+}  // namespace holdfast
