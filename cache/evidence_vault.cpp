@@ -64,13 +64,14 @@ struct EvidenceVault::State {
     State(Loop& l, Offload& o) : loop(l), offload(o) {}
     struct Item {
         EvidenceItem item;
+        MonoTime from;     // what its age is counted from
         bool busy = false; // being written or erased: not listed, not read
     };
     Loop& loop;
     Offload& offload;
     EvidenceOptions options;
     std::map<std::string, Item, std::less<>> items;
-    std::set<std::pair<WallTime, std::string_view>> by_age; // of `items`, whose names they are
+    std::set<std::pair<MonoTime, std::string_view>> by_age;  // of `items`, whose names they are
     std::uint64_t bytes = 0;
     PartHealth health;
     std::map<std::uint64_t, std::unique_ptr<OffloadHandle>> running; // at most an item each
@@ -82,7 +83,7 @@ struct EvidenceVault::State {
     void run(std::function<void()> work, std::function<void()> done);
     void note(const Result<void>& result);
     Result<void> load();
-    void add(EvidenceItem item, bool busy);
+    void add(EvidenceItem item, MonoTime from, bool busy);
     void forget(std::string_view id);
 };
 
@@ -126,23 +127,25 @@ Result<void> EvidenceVault::State::load() {
         r.u32();
         // A file that the disk has cut short is no evidence any more; it ages from now.
         const std::int64_t at = r.i64();
-        const WallTime kept = r.ok() ? std::min(WallTime(Nanos(at)), loop.now().wall) : loop.now().wall;
-        add({id, kept, head->size}, false);
+        const Now now = loop.now();
+        const WallTime kept = r.ok() ? std::clamp(WallTime(Nanos(at)), WallTime(), now.wall) : now.wall;
+        // From here on no step of the wall clock makes it older or younger.
+        add({id, kept, head->size}, now.mono - (now.wall - kept), false);
     }
     if (ec) return tl::unexpected(files::error_of(ec.value(), "list", options.dir));
     return {};
 }
 
-void EvidenceVault::State::add(EvidenceItem item, bool busy) {
-    const auto it = items.emplace(item.id, Item{item, busy}).first;
-    by_age.emplace(item.kept_at, it->first);
+void EvidenceVault::State::add(EvidenceItem item, MonoTime from, bool busy) {
+    const auto it = items.emplace(item.id, Item{item, from, busy}).first;
+    by_age.emplace(from, it->first);
     bytes += item.bytes;
 }
 
 void EvidenceVault::State::forget(std::string_view id) {
     const auto it = items.find(id);
     if (it == items.end()) return;
-    by_age.erase({it->second.item.kept_at, it->first});
+    by_age.erase({it->second.from, it->first});
     bytes -= std::min(bytes, it->second.item.bytes);
     items.erase(it);
 }
@@ -177,7 +180,7 @@ void EvidenceVault::keep(std::string_view id, std::string bytes, WallTime now, D
     if (!has_room(bytes.size()))
         return refuse(Code::full, "the room for evidence (reconcile.bytes) is full, or too much is being written");
     const std::uint64_t size = bytes.size() + kHeaderBytes + AesGcm::kOverhead;
-    s.add({std::string(id), now, size}, true);
+    s.add({std::string(id), now, size}, s.loop.now().mono, true);
     ++s.writes;
     s.write_bytes += size;
     const auto work = std::make_shared<Work>(); // owners: the work, then its callback
@@ -243,12 +246,13 @@ void EvidenceVault::erase(std::string_view id, Durable done) {
         });
 }
 
-void EvidenceVault::sweep(WallTime now, std::function<void(const EvidenceItem&)> erased) {
+void EvidenceVault::sweep(WallTime, std::function<void(const EvidenceItem&)> erased) {
     State& s = *state_;
     if (s.running.size() >= kEvidenceErasuresMax) return;
+    const MonoTime now = s.loop.now().mono;
     std::vector<EvidenceItem> over;
-    for (const auto& [kept_at, id] : s.by_age) {
-        if (now - kept_at <= s.options.retain || over.size() == kErasePerSweep) break;
+    for (const auto& [from, id] : s.by_age) {
+        if (now - from <= s.options.retain || over.size() == kErasePerSweep) break;
         if (const State::Item& item = s.items.find(id)->second; !item.busy) over.push_back(item.item);
     }
     for (const EvidenceItem& item : over)

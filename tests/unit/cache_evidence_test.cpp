@@ -35,6 +35,17 @@ struct VaultBench {
         loop.settle();
         return out;
     }
+    // Both clocks, with no turn of the loop between.
+    void pass(Nanos time) {
+        loop.now_.mono += time;
+        loop.now_.wall += time;
+    }
+    std::size_t sweep() {
+        std::size_t erased = 0;
+        vault->sweep(loop.now().wall, [&](const EvidenceItem&) { ++erased; });
+        loop.settle();
+        return erased;
+    }
     Result<std::string> read(std::string_view id) {
         Result<std::string> out = fail(Code::internal, Origin::local, "not told");
         vault->read(id, [&](Result<std::string> r) { out = std::move(r); });
@@ -109,9 +120,9 @@ TEST_CASE("evidence: what is over is erased and named, a failed write leaves not
     VaultBench b;
     b.open();
     REQUIRE(b.keep("old", "1"));
-    b.loop.now_.wall += 23h;
+    b.pass(23h);
     REQUIRE(b.keep("new", "2"));
-    b.loop.now_.wall += 2h;
+    b.pass(2h);
     std::vector<std::string> erased;
     b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem& item) { erased.push_back(item.id); });
     b.loop.settle();
@@ -158,18 +169,15 @@ TEST_CASE("evidence: a disk that hangs takes a bounded number of writes, and the
 TEST_CASE("evidence: the oldest goes first, whatever its name, whenever it was kept, also after a restart") {
     VaultBench b;
     b.open();
-    REQUIRE(b.keep("a-younger", "1"));
-    b.loop.now_.wall -= 1h;
-    REQUIRE(b.keep("b-older", "2"));
+    REQUIRE(b.keep("b-older", "1"));
+    b.pass(1h);
+    REQUIRE(b.keep("a-younger", "2"));
     for (const bool restarted : {false, true}) {
         if (restarted) b.open();
         std::vector<std::string> erased;
-        const auto sweep = [&] {
-            b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem& item) { erased.push_back(item.id); });
-            b.loop.settle();
-        };
-        b.loop.now_.wall += restarted ? 1h : 24h + 1s;
-        sweep();
+        b.pass(restarted ? 1h : 23h + 1s);
+        b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem& item) { erased.push_back(item.id); });
+        b.loop.settle();
         CHECK(erased == std::vector<std::string>{restarted ? "a-younger" : "b-older"});
         CHECK(b.vault->count() == (restarted ? 0 : 1));
     }
@@ -180,7 +188,7 @@ TEST_CASE("evidence: one that is being written or erased is not erased again") {
     VaultBench b;
     b.open();
     REQUIRE(b.keep("a", "1"));
-    b.loop.now_.wall += 24h + 1s;
+    b.pass(24h + 1s);
     b.offload.hold = true;
     std::size_t erased = 0;
     const auto sweep = [&] {
@@ -197,25 +205,52 @@ TEST_CASE("evidence: one that is being written or erased is not erased again") {
     CHECK(b.vault->count() == 0);
 }
 
-TEST_CASE("evidence: a clock that was ahead when a sweep looked keeps nothing for longer than its time") {
+TEST_CASE("evidence: a wall clock that is set erases nothing early and keeps nothing for longer than its time") {
     VaultBench b;
     b.open();
-    const auto sweep = [&] {
-        std::size_t erased = 0;
-        b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem&) { ++erased; });
-        b.loop.settle();
-        return erased;
-    };
-    b.loop.now_.wall += 30 * 24h;
-    CHECK(sweep() == 0);
-    b.loop.now_.wall -= 30 * 24h;
+    for (const Nanos step : {Nanos(25h), Nanos(365 * 24h), Nanos(-25h), Nanos(-365 * 24h)}) {
+        for (const bool restarted : {false, true}) {
+            INFO(step.count() << " " << restarted);
+            REQUIRE(b.keep("before", "1"));
+            if (restarted) b.open();
+            b.loop.now_.wall += step;
+            CHECK(b.sweep() == 0);
+            REQUIRE(b.keep("meanwhile", "1"));
+            b.pass(1h);
+            b.loop.now_.wall -= step;
+            CHECK(b.sweep() == 0);
+            b.pass(23h);
+            CHECK(b.sweep() == 0);
+            b.pass(1s);
+            CHECK(b.sweep() == 2);
+        }
+    }
+}
+
+TEST_CASE("evidence: one from the future of a start is as old as that start") {
+    VaultBench b;
+    b.open();
+    b.loop.now_.wall += 365 * 24h;
     REQUIRE(b.keep("a", "1"));
-    CHECK(sweep() == 0);
-    b.loop.now_.wall += 24h + 1s;
-    CHECK(sweep() == 1);
+    b.loop.now_.wall -= 365 * 24h;
+    b.open();
+    b.pass(24h);
+    CHECK(b.sweep() == 0);
+    b.pass(1s);
+    CHECK(b.sweep() == 1);
+    REQUIRE(b.keep("b", "1"));
+    b.pass(20h);
+    b.open();  // the time between two runs counts
+    b.pass(4h + 1s);
+    CHECK(b.sweep() == 1);
+}
+
+TEST_CASE("evidence: a sweep erases a bounded number") {
+    VaultBench b;
+    b.open();
     for (int i = 0; i < 70; ++i) REQUIRE(b.keep("many-" + std::to_string(i), "1"));
-    b.loop.now_.wall += 24h + 1s;
-    CHECK(sweep() == EvidenceVault::kErasePerSweep);
-    CHECK(sweep() == 70 - EvidenceVault::kErasePerSweep);
+    b.pass(24h + 1s);
+    CHECK(b.sweep() == EvidenceVault::kErasePerSweep);
+    CHECK(b.sweep() == 70 - EvidenceVault::kErasePerSweep);
     CHECK(b.vault->count() == 0);
 }
