@@ -187,6 +187,13 @@ PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Na
     return PutOutcome::queued;
 }
 
+void LmdbOutcomeStore::note_clock(WallTime now) {
+    if (!env_.open() || now - wall_high_ < kClockEvery) return;
+    wall_high_ = now;
+    wall_changed_ = true;
+    env_.batch().wake();
+}
+
 // What same_answer() compares, in one number.
 std::uint64_t LmdbOutcomeStore::print_of(const OutcomeRecord& record) const {
     const CentreOutcome& o = record.outcome;

@@ -17,6 +17,7 @@
 
 namespace holdfast {
 
+inline constexpr Nanos kClockEvery = 30s;
 inline constexpr std::size_t kLostKeysMax = 1024;  // refused outcomes that are known one by one
 
 class LmdbOutcomeStore final : public OutcomeStore {
@@ -33,6 +34,9 @@ class LmdbOutcomeStore final : public OutcomeStore {
 
     // To be called when records have left for any other reason than their age.
     void forget_recent() { recent_.forget_all(); }
+    // Records the wall time when it is the newest by kClockEvery, so that it is known after an outage too, in which no
+    // outcome comes.
+    void note_clock(WallTime now);
     // The newest wall time that any start of this store has recorded: see record_age().
     WallTime wall_high() const { return wall_high_; }
 

@@ -74,11 +74,15 @@ SecretKey derive_key(std::span<const std::uint8_t, 32> master, std::string_view 
 }
 
 std::optional<Nanos> record_age(Now decided, std::uint64_t boot, Now now, WallTime wall_high) {
-    const bool same_boot = boot != 0 && boot == boot_id();
+    const std::uint64_t here = boot_id();
+    const bool same_boot = boot != 0 && boot == here;
     const WallTime wall = same_boot ? now.wall : std::max(now.wall, wall_high);
     const Nanos by_wall = wall - decided.wall;
     if (now.wall - decided.wall < -kFutureMax) return std::nullopt;
-    if (!same_boot) return std::max(by_wall, Nanos(0));
+    // Another boot has ended before this one began. Of boots that cannot be told apart the uptime says nothing: nothing
+    // at all would be remembered where the system gives no id.
+    const bool other_boot = boot != 0 && here != 0 && boot != here;
+    if (!same_boot) return std::max(by_wall, other_boot ? now.mono.time_since_epoch() : Nanos(0));
     const Nanos by_mono = now.mono - decided.mono;
     if (by_mono < Nanos(0)) return std::nullopt;
     return std::max(by_wall, by_mono);

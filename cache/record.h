@@ -62,7 +62,8 @@ bool decode_order(std::string_view plain, OrderRecord& out);
 
 // How old a record is, or nothing when it claims to be from the future (beyond a second of clock correction). Within
 // one boot the larger of both clocks' ages; across boots the wall clock's, which is taken to be at least `wall_high`
-// (the newest wall time that was ever recorded), so that a clock set back makes nothing younger.
+// (the newest wall time that was ever recorded), and at least the time since this boot, so that a clock set back makes
+// nothing younger.
 std::optional<Nanos> record_age(Now decided, std::uint64_t boot, Now now, WallTime wall_high);
 
 class Codec {

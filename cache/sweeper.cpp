@@ -61,6 +61,7 @@ bool Sweeper::walk_is_due(MonoTime now) const {
 
 void Sweeper::tick() {
     const Now now = cache_.loop().now();
+    outcomes_.note_clock(now.wall);
     if (cache_.open() && !walking_ && cache_.batch().health().ok) {
         orders_.ring().sweep(now);
         if (walk_is_due(now.mono)) {

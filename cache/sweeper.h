@@ -1,6 +1,6 @@
 // What must go from the stores, in bounded steps off the loop: expired and purged outcomes, orders that are over,
 // nonces and revocations that are. Also decides what goes first when the map is full: the oldest orders, then expired
-// outcomes, then any.
+// outcomes, then any. And has the wall clock recorded now and then, by which records of before a reboot are aged.
 #pragma once
 
 #include <memory>

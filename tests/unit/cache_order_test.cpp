@@ -316,13 +316,16 @@ TEST_CASE("orders: whose an order was is known for longer than it answers, over 
     CHECK(known("o1") == "none");
 }
 
-TEST_CASE("orders: one of another boot is as old as the wall clock says, and none from its future is found") {
+TEST_CASE("orders: one of another boot is as old as the wall clock or this boot says, none from the future is found") {
     Bench b;
+    b.loop.now_.mono = MonoTime(1h);
     for (const auto& [age, there] : {std::pair(Nanos(5h), true), {Nanos(7h), false}, {Nanos(-1h), false}}) {
         OrderRecord r;
         r.decided = {b.loop.now().mono, b.loop.now().wall - age};
         r.boot = boot_id() + 1;
         REQUIRE(b.orders->put("app", "o1", r, b.loop.now()));
         CHECK(b.orders->find("app", "o1", b.loop.now()).has_value() == there);
+        const Now late{MonoTime(7h), b.loop.now().wall};
+        CHECK_FALSE(b.orders->find("app", "o1", late));
     }
 }

@@ -116,7 +116,9 @@ TEST_CASE("record: no clock makes a record younger") {
     CHECK_FALSE(age(here, 10s, -2s));     // wall before the record: from the future
     CHECK(age(here, 10s, 1h) == 1h);      // wall set forward
     CHECK_FALSE(age(here, -1s, 10s));     // impossible within a boot
-    CHECK(age(elsewhere, -900s, 10s) == 10s);
+    CHECK(age(elsewhere, -995s, 10s) == 10s);
+    CHECK(age(elsewhere, -900s, 10s) == 100s);  // this boot is older than the wall clock says the record is
+    CHECK(age(elsewhere, 5s, -500ms) == 1005s);
     CHECK(age(elsewhere, -900s, 10s, decided.wall + 1h) == 1h);
     CHECK_FALSE(age(elsewhere, 5s, -10s));
     CHECK(age(0, 5s, 7s) == 7s);

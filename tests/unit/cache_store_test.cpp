@@ -100,6 +100,25 @@ TEST_CASE("outcomes: a wall clock set back or forward makes none younger") {
     CHECK(b.find(kAlice)->age > 1h);
 }
 
+TEST_CASE("outcomes: after a reboot with the clock behind none is younger, though none came for long before it") {
+    for (const bool clean : {true, false}) {
+        StorageBench b;
+        OutcomeRecord r = b.record();
+        r.boot = boot_id() + 1;
+        b.put(kAlice, r);
+        b.loop.advance(10min, 1s);
+        b.loop.advance(100ms);
+        if (clean) b.reopen();
+        b.storage.reset();
+        b.loop.now_ = {MonoTime(10s), r.decided.wall};
+        b.open();
+        const auto found = b.find(kAlice);
+        REQUIRE(found);
+        CHECK(found->age >= 10min - kClockEvery - kSweepIdle);
+        CHECK(found->age <= 10min + 1s);
+    }
+}
+
 TEST_CASE("outcomes: a purge of a scene hides and erases that scene only, of all everything") {
     StorageBench b;
     b.put(kAlice, b.record());
