@@ -132,7 +132,7 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, Loop& loo
     if (auto made = files::make_dir(options.dir); !made) return tl::unexpected(made.error());
     auto s = std::make_unique<State>(loop, offload);
     s->writer = std::make_shared<SegmentWriter>(options.dir, options.segment_bytes, options.fault);
-    auto opened = s->writer->open(s->head);
+    auto opened = s->writer->open(options.remembered, s->head);
     if (!opened) return tl::unexpected(opened.error());
     s->opened = *opened;
     s->options = std::move(options);

@@ -32,6 +32,7 @@ struct JournalHead {
 
 struct JournalOptions {
     std::string dir; // made when missing, 0700
+    JournalHead remembered;  // an entry that is known to be of this journal; number 0: none is
     std::uint64_t segment_bytes = kJournalSegmentBytes;
     // Tests: called before each group is written; not 0 is the errno to fail with.
     std::function<int()> fault;
@@ -40,6 +41,7 @@ struct JournalOptions {
 // What opening found; each sentence belongs into the log and as an entry into the journal.
 struct JournalOpened {
     std::uint64_t cut_bytes = 0; // of a damaged tail
+    bool foreign = false;        // of it, a segment that does not continue the one before it
     std::string cut_file;        // where they are kept; empty: nothing was cut
 };
 

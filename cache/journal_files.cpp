@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "cache/journal_reader.h"
 #include "edge/base/bytes.h"
@@ -37,28 +39,79 @@ void append_line(std::string& out, const JournalEntry& entry, JournalHead& head)
     out += "\"}\n";
 }
 
-Result<JournalOpened> SegmentWriter::open(JournalHead& head) {
+namespace {
+
+constexpr std::size_t kLineMax = 64u << 10;  // of one entry, with room to spare
+
+struct Chain {
+    std::uint64_t bytes = 0;  // of its entries up to the first that does not verify
+    std::uint64_t first = 0;  // number of the first
+    std::string before;       // the hash that the first follows
+    JournalHead last;
+    bool has_remembered = false;
+};
+
+Chain chain_of(const std::string& path, std::string_view text, const JournalHead& remembered) {
+    Chain out;
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::size_t end = rest.find('\n');
+        const auto line = end == std::string_view::npos ? std::nullopt : parse_journal_line(rest.substr(0, end));
+        const bool begins = out.bytes == 0;
+        if (!line || !(begins ? path.ends_with(segment_name(line->seq))
+                              : line->seq == out.last.seq + 1 && line->prev == out.last.hash))
+            break;
+        if (begins) {
+            out.first = line->seq;
+            out.before = line->prev;
+        }
+        out.last.seq = line->seq;
+        out.last.hash = line->hash;
+        out.has_remembered |= line->seq == remembered.seq && line->hash == remembered.hash;
+        out.bytes += end + 1;
+        rest.remove_prefix(end + 1);
+    }
+    return out;
+}
+
+// The last entry of a segment; nothing when its last line is none.
+std::optional<JournalHead> last_of(const std::string& path) {
+    files::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const auto size = static_cast<off_t>(files::size_of(path));
+    const off_t from = std::max<off_t>(size - static_cast<off_t>(kLineMax), 0);
+    std::string tail(kLineMax, '\0');
+    const ssize_t got = fd ? ::pread(fd.get(), tail.data(), tail.size(), from) : -1;
+    if (got <= 0 || tail[static_cast<std::size_t>(got) - 1] != '\n') return std::nullopt;
+    std::string_view line(tail.data(), static_cast<std::size_t>(got) - 1);
+    line.remove_prefix(line.rfind('\n') + 1);  // npos + 1 is the beginning
+    const auto entry = parse_journal_line(line);
+    if (!entry) return std::nullopt;
+    return JournalHead{entry->seq, std::string(entry->hash)};
+}
+
+// Whether the newest segment is of another journal. One whose entry is remembered is not, though the one before it be
+// gone; beside one that is damaged itself nothing can be said.
+bool is_foreign(const Chain& chain, const std::vector<std::string>& segments) {
+    if (chain.has_remembered || segments.size() < 2) return false;
+    const auto before = last_of(segments[segments.size() - 2]);
+    return before && (chain.first != before->seq + 1 || chain.before != before->hash);
+}
+
+}  // namespace
+
+Result<JournalOpened> SegmentWriter::open(const JournalHead& remembered, JournalHead& head) {
     JournalOpened opened;
     while (true) {
         auto segments = journal_segments(dir_);
         if (!segments) return tl::unexpected(segments.error());
+        head = {};
         if (segments->empty()) return opened;
         const std::string path = segments->back();
         auto text = files::read_file(path, kSegmentReadMax);
         if (!text) return tl::unexpected(text.error());
-        std::uint64_t good = 0;
-        head = {};
-        for (std::string_view rest = *text; !rest.empty();) {
-            const std::size_t end = rest.find('\n');
-            const auto line = end == std::string_view::npos ? std::nullopt : parse_journal_line(rest.substr(0, end));
-            const bool chained = line && (good == 0 || (line->seq == head.seq + 1 && line->prev == head.hash));
-            const bool named = line && (good != 0 || path.ends_with(segment_name(line->seq)));
-            if (!chained || !named) break;
-            head.seq = line->seq;
-            head.hash = line->hash;
-            good += end + 1;
-            rest.remove_prefix(end + 1);
-        }
+        const Chain chain = chain_of(path, *text, remembered);
+        const bool foreign = chain.bytes > 0 && is_foreign(chain, *segments);
+        const std::uint64_t good = foreign ? 0 : chain.bytes;
+        opened.foreign = opened.foreign || foreign;
         if (good < text->size())
             if (auto done = cut(path, good, opened); !done) return tl::unexpected(done.error());
         if (good == 0) {
@@ -71,6 +124,7 @@ Result<JournalOpened> SegmentWriter::open(JournalHead& head) {
         if (!fd_) return tl::unexpected(files::error_of(errno, "open", path));
         path_ = path;
         bytes_ = good;
+        head = chain.last;
         return opened;
     }
 }

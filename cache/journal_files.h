@@ -35,8 +35,9 @@ class SegmentWriter {
   public:
     SegmentWriter(std::string dir, std::uint64_t segment_bytes, std::function<int()> fault)
         : dir_(std::move(dir)), segment_bytes_(segment_bytes), fault_(std::move(fault)) {}
-    // Opens the newest segment, cutting a damaged tail off it into a file beside it.
-    Result<JournalOpened> open(JournalHead& head);
+    // Opens the newest segment, cutting a damaged tail off it into a file beside it; the whole of it when it does not
+    // continue the one before it and has not the entry that is remembered either: it is another journal's.
+    Result<JournalOpened> open(const JournalHead& remembered, JournalHead& head);
     // Lines of one group, the first having `first_seq`. On disk when it returns well; else the file is as it was. A
     // segment that is no longer the file of its name takes none until it is put back, or the journal is opened again.
     Result<void> write(std::string_view lines, std::uint64_t first_seq);

@@ -94,6 +94,7 @@ void Storage::State::open_journal() {
     const JournalMemory remembered = recall_journal(values);
     JournalOptions o;
     o.dir = dir;
+    o.remembered = remembered.head;
     auto opened =
         Journal::open(std::move(o), loop, offload, [this](const JournalHead& head) { remember_head(values, head); });
     remember_exact(values, opened.has_value());
@@ -105,8 +106,11 @@ void Storage::State::open_journal() {
     }
     journal = std::move(*opened);
     if (journal->opened().cut_bytes > 0)
-        notes.push_back("journal/: a damaged tail of " + std::to_string(journal->opened().cut_bytes) +
-                        " bytes was cut and kept in " + journal->opened().cut_file);
+        notes.push_back(std::string("journal/: ") +
+                        (journal->opened().foreign ? "a segment that does not continue the one before it, of "
+                                                   : "a damaged tail of ") +
+                        std::to_string(journal->opened().cut_bytes) + " bytes was cut and kept in " +
+                        journal->opened().cut_file);
     check_journal_head(remembered);
     EvidenceOptions vault;
     vault.dir = dir + "/evidence";

@@ -21,12 +21,14 @@ struct Bench {
     int fault = 0;
     std::unique_ptr<Journal> journal;
     std::string dir = folder / "journal";
+    JournalHead remembered;
 
     void open(std::uint64_t segment_bytes = 2000) {
         journal.reset();
         JournalOptions o;
         o.dir = dir;
         o.segment_bytes = segment_bytes;
+        o.remembered = remembered;
         o.fault = [this] { return fault; };
         auto opened = Journal::open(o, loop, offload);
         REQUIRE(opened);
@@ -145,6 +147,54 @@ TEST_CASE("journal: a damaged tail is cut at the last valid entry and kept besid
         b.fill(1);
         CHECK(b.verify().intact);
         CHECK(b.verify().entries == 6);
+    }
+}
+
+TEST_CASE("journal: a newest segment of another journal is set aside, whole") {
+    Bench other;
+    other.open(900);
+    other.fill(20);
+    const std::string foreign = other.segments()[2], bytes = slurp(foreign);
+    const int first = static_cast<int>(parse_journal_line(std::string_view(bytes).substr(0, bytes.find('\n')))->seq);
+    for (const int missing : {0, 2}) {  // it has the number that would follow, or a later one
+        for (const bool known : {true, false}) {
+            Bench b;
+            b.open(900);
+            b.fill(first - 1 - missing);
+            if (known) b.remembered = b.journal->head();
+            b.journal.reset();
+            std::filesystem::copy(foreign, b.dir);
+            b.open(900);
+            CHECK(b.journal->opened().foreign);
+            CHECK(b.journal->opened().cut_bytes == bytes.size());
+            CHECK(slurp(b.journal->opened().cut_file) == bytes);
+            CHECK(b.journal->head().seq == static_cast<std::uint64_t>(first - 1 - missing));
+            b.fill(1);
+            CHECK(b.verify().intact);
+        }
+    }
+}
+
+TEST_CASE("journal: the newest segment stays where the one before it is gone or damaged") {
+    for (const bool gone : {true, false}) {
+        Bench b;
+        b.open(900);
+        b.fill(20);
+        b.remembered = b.journal->head();
+        b.journal.reset();
+        const auto segments = b.segments();
+        REQUIRE(segments.size() >= 3);
+        const std::string before = segments[segments.size() - 2];
+        if (gone) {
+            std::filesystem::remove(before);
+        } else {
+            b.remembered = {};
+            std::ofstream(before, std::ios::app | std::ios::binary) << "garbage\n";
+        }
+        b.open(900);
+        CHECK_FALSE(b.journal->opened().foreign);
+        CHECK(b.journal->opened().cut_bytes == 0);
+        CHECK(b.journal->head().seq == 20);
     }
 }
 
