@@ -246,7 +246,7 @@ void EvidenceVault::erase(std::string_view id, Durable done) {
         });
 }
 
-void EvidenceVault::sweep(WallTime, std::function<void(const EvidenceItem&)> erased) {
+void EvidenceVault::sweep(std::function<void(const EvidenceItem&)> erased) {
     State& s = *state_;
     if (s.running.size() >= kEvidenceErasuresMax) return;
     const MonoTime now = s.loop.now().mono;

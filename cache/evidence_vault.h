@@ -49,7 +49,7 @@ class EvidenceVault {
     // Erases what is older than `retain`, at most kErasePerSweep a call; `erased` names each, to be journalled. Ages go
     // by the loop's monotonic clock; of what an earlier run kept, the wall clock has said at the start how old it is.
     static constexpr std::size_t kErasePerSweep = 64;
-    void sweep(WallTime, std::function<void(const EvidenceItem&)> erased);
+    void sweep(std::function<void(const EvidenceItem&)> erased);
     // The first whose id sorts after this one; ids that begin with a time are met oldest first. Nothing: none follows.
     std::optional<EvidenceItem> after(std::string_view id) const;
     std::uint64_t bytes() const;

@@ -130,7 +130,7 @@ class Node {
     void check_clock();
     void refresh_lease();
     void show_modes(Now now);
-    void sweep_evidence(Now now);
+    void sweep_evidence();
     void measure_rates();
     void journal_drain(std::string_view action, const std::string& by);
     void tell_cap(std::size_t connections) const;  // where it is below limits.connections

@@ -145,10 +145,10 @@ void Node::check_clock() {
     if (before != synchronised_) log::warn("clock: {}", synchronised_ ? "synchronised again" : "not synchronised");
 }
 
-void Node::sweep_evidence(Now now) {
+void Node::sweep_evidence() {
     EvidenceVault* vault = storage_->evidence();
     if (vault == nullptr) return;
-    vault->sweep(now.wall, [this](const EvidenceItem& item) {
+    vault->sweep([this](const EvidenceItem& item) {
         journal_erased(*parts_, item.id, "retain");
         reconciler_->expired(item.id);
     });
@@ -184,7 +184,7 @@ void Node::tick() {
     for (const Spend& spend : budget_->expire(now)) storage_->state().erase_soon(spend.key());
     nonces_->tick(now);
     distrust_->expire(now.mono);
-    sweep_evidence(now);
+    sweep_evidence();
     reconciler_->tick();
     measure_rates();
     if (membership_ != nullptr) membership_->tick(now);

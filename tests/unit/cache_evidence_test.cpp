@@ -42,7 +42,7 @@ struct VaultBench {
     }
     std::size_t sweep() {
         std::size_t erased = 0;
-        vault->sweep(loop.now().wall, [&](const EvidenceItem&) { ++erased; });
+        vault->sweep([&](const EvidenceItem&) { ++erased; });
         loop.settle();
         return erased;
     }
@@ -124,7 +124,7 @@ TEST_CASE("evidence: what is over is erased and named, a failed write leaves not
     REQUIRE(b.keep("new", "2"));
     b.pass(2h);
     std::vector<std::string> erased;
-    b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem& item) { erased.push_back(item.id); });
+    b.vault->sweep([&](const EvidenceItem& item) { erased.push_back(item.id); });
     b.loop.settle();
     CHECK(erased == std::vector<std::string>{"old"});
     CHECK(b.vault->count() == 1);
@@ -176,7 +176,7 @@ TEST_CASE("evidence: the oldest goes first, whatever its name, whenever it was k
         if (restarted) b.open();
         std::vector<std::string> erased;
         b.pass(restarted ? 1h : 23h + 1s);
-        b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem& item) { erased.push_back(item.id); });
+        b.vault->sweep([&](const EvidenceItem& item) { erased.push_back(item.id); });
         b.loop.settle();
         CHECK(erased == std::vector<std::string>{restarted ? "a-younger" : "b-older"});
         CHECK(b.vault->count() == (restarted ? 0 : 1));
@@ -192,7 +192,7 @@ TEST_CASE("evidence: one that is being written or erased is not erased again") {
     b.offload.hold = true;
     std::size_t erased = 0;
     const auto sweep = [&] {
-        b.vault->sweep(b.loop.now().wall, [&](const EvidenceItem&) { ++erased; });
+        b.vault->sweep([&](const EvidenceItem&) { ++erased; });
         b.loop.settle();
     };
     sweep();
