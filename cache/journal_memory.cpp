@@ -9,30 +9,31 @@ namespace holdfast {
 namespace {
 
 constexpr std::string_view kHeadName = "journal.head";    // seq, space, hash
-constexpr std::string_view kExactName = "journal.exact";  // there or not
+constexpr std::string_view kExactName =
+    "journal.exact";  // the same seq; a version that does not know it leaves it behind
 
 }  // namespace
 
 JournalMemory recall_journal(const StateStore& values) {
     JournalMemory out;
-    out.exact = values.get(kExactName).has_value();
+    const auto exact = values.get(kExactName);
     const auto text = values.get(kHeadName);
     if (!text || text->size() < 66 || (*text)[text->size() - 65] != ' ') return out;
     out.head.seq = std::strtoull(text->c_str(), nullptr, 10);
     out.head.hash = text->substr(text->size() - 64);
+    out.exact = exact == std::to_string(out.head.seq);
     return out;
 }
 
 void remember_head(StateStore& values, const JournalHead& head) {
     values.put_soon(kHeadName, std::to_string(head.seq) + " " + head.hash);
+    if (values.get(kExactName)) values.put_soon(kExactName, std::to_string(head.seq));
 }
 
 void remember_exact(StateStore& values, bool exact) {
-    if (exact == values.get(kExactName).has_value()) return;
-    if (exact)
-        values.put_soon(kExactName, "1");
-    else
-        values.erase_soon(kExactName);
+    const JournalMemory now = recall_journal(values);
+    if (exact && !now.exact) values.put_soon(kExactName, std::to_string(now.head.seq));
+    if (!exact && values.get(kExactName)) values.erase_soon(kExactName);
 }
 
 bool has_entry(const Journal& journal, const JournalHead& head) {

@@ -24,21 +24,22 @@ std::optional<Nanos> kept_for(const OrderRecord& record, Now now) {
 }  // namespace
 
 struct OrderLedger::State {
-    State(CacheEnv& e, Nanos r) : env(e), retain(r), log(e), ring(e, log, r) {}
+    State(CacheEnv& e, Nanos r, Nanos k) : env(e), retain(r), known(std::max(r, k)), log(e), ring(e, log, known) {}
     bool read(const OrderRing::Place& place, lmdb::Db db, const OrderKey& key, OrderRecord& out);
     std::optional<OrderRecord> find(const OrderKey& key, Nanos age_max, Now now);
     void look_behind();
 
     CacheEnv& env;
     const Nanos retain;
-    Nanos known = retain;
+    Nanos known;
     OrderLog log;
     OrderRing ring;
     std::uint64_t damaged = 0;
     std::uint64_t behind = 0;  // orders in blocks below this one may have been replaced by ones that are lost
 };
 
-OrderLedger::OrderLedger(CacheEnv& env, Nanos retain) : state_(std::make_unique<State>(env, retain)) {
+OrderLedger::OrderLedger(CacheEnv& env, Nanos retain, Nanos known)
+    : state_(std::make_unique<State>(env, retain, known)) {
     if (env.open()) state_->look_behind();
 }
 OrderLedger::~OrderLedger() = default;

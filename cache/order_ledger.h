@@ -39,7 +39,8 @@ class OrderRing;
 
 class OrderLedger {
   public:
-    OrderLedger(CacheEnv& env, Nanos retain);
+    // `known`: as know_for().
+    OrderLedger(CacheEnv& env, Nanos retain, Nanos known = Nanos(0));
     ~OrderLedger();
     // For the calls below: who asks several times for one order computes it once. Good for this store only.
     OrderKey key(std::string_view credential, std::string_view order_no);
@@ -56,7 +57,7 @@ class OrderLedger {
     // The same, also of an order that answers no more: whose it was is known for as long as know_for() says. What the
     // centre says of it later still concerns the memory of outcomes, which may be kept for longer than orders answer.
     std::optional<OrderRecord> find_known(std::string_view credential, std::string_view order_no, Now now);
-    void know_for(Nanos age);  // never shorter than `retain`, which it is until this is called
+    void know_for(Nanos age);  // never shorter than `retain`
     bool put(std::string_view credential, std::string_view order_no, OrderRecord record, Now now);
     std::uint64_t entries() const;  // expired ones included until their database is dropped
     // Why a start has not read all of them; empty: it has.

@@ -40,12 +40,10 @@ struct Storage::State {
                     l, off, observer),
           revocations(state_env),
           outcomes(cache_env, revocations),
-          orders(cache_env, options.orders_retain),
+          orders(cache_env, options.orders_retain, options.orders_known),
           values(state_env),
           nonces(state_env),
-          sweeper(cache_env, state_env, outcomes, orders, nonces, revocations) {
-        orders.know_for(options.orders_known);
-    }
+          sweeper(cache_env, state_env, outcomes, orders, nonces, revocations) {}
 
     StorageOptions options;
     Loop& loop;
@@ -140,13 +138,12 @@ void Storage::State::check_journal_head(const JournalMemory& remembered) {
     if (known.seq > 0 && !has_entry(*journal, known)) {
         notes.push_back("journal/: entry " + std::to_string(known.seq) +
                         ", which state/ remembers, is missing or another: entries were removed or changed");
-        return;
     }
     // After a crash state/ may be behind by what the last moments wrote.
     if (!remembered.exact || !state_env.open() || state_env.guarded().crashed() || is.seq <= known.seq) return;
     revocations.hide_all(loop.now());
-    lost_state("state/ is an older one that was put back: it ends with entry " + std::to_string(known.seq) +
-               " of the journal, which has " + std::to_string(is.seq));
+    lost_state("state/ is an older one that was put back, or a run could not open it: it ends with entry " +
+               std::to_string(known.seq) + " of the journal, which has " + std::to_string(is.seq));
 }
 
 // Whether state/ has on disk how the journal ends, and what the journal has taken meanwhile too.

@@ -176,7 +176,7 @@ bool Exchange::may_repeat() const {
         case Source::policy: {
             const RungSays s = says(Rung::provisional);
             // One of an outage that is over may have been refuted since; the next one pays for its own.
-            if (prior_age_ > parts_.outages.facts(request_.scene, now()).certain) return false;
+            if (prior_age_ > parts_.outages.facts(request_.scene, now()).longest) return false;
             return s == RungSays::answers || s == RungSays::budget_spent || s == RungSays::subject_spent;
         }
         case Source::live:

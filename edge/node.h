@@ -126,6 +126,7 @@ class Node {
     void on_storage_health(bool ok, const std::string& part, const std::string& reason);
     void save_circuit();
     void tick();
+    void keep_house(Now now);
     void expire_orders(Now now);
     void check_clock();
     void refresh_lease();

@@ -174,9 +174,17 @@ void Node::reopen_logs() {
 }
 
 void Node::tick() {
-    notify_->expire(seams_.loop.now().wall);
-    unplaced_->expire(seams_.loop.now().wall);
     const Now now = seams_.loop.now();
+    if (!syncing_) keep_house(now);  // what is being closed takes nothing more
+    measure_rates();
+    if (membership_ != nullptr) membership_->tick(now);
+    log::flush();
+    ticker_->restart(kTickEvery);
+}
+
+void Node::keep_house(Now now) {
+    notify_->expire(now.wall);
+    unplaced_->expire(now.wall);
     expire_orders(now);
     check_clock();
     outages_.observe(upstream_->circuit().state() == CircuitState::closed, overrides_, now, storage_->state());
@@ -186,10 +194,6 @@ void Node::tick() {
     distrust_->expire(now.mono);
     sweep_evidence();
     reconciler_->tick();
-    measure_rates();
-    if (membership_ != nullptr) membership_->tick(now);
-    log::flush();
-    ticker_->restart(kTickEvery);
 }
 
 void Node::refresh_metrics() {

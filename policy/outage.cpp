@@ -37,7 +37,8 @@ OutageFacts Outage::facts(Now now) const {
     const Nanos since = std::max(now.mono - state_->from, Nanos{0});
     const Nanos by_mono = state_->length_before + since;
     const Nanos by_wall = now.wall - state_->renewed.wall;
-    return {true, state_->certain_before + since, std::max(by_mono, by_wall)};
+    const Nanos certain = state_->certain_before + since;
+    return {true, certain, std::max(by_mono, by_wall), oldest_age(state_->began, now, boot_).value_or(certain)};
 }
 
 std::optional<WallTime> Outage::began_wall() const {
@@ -85,7 +86,8 @@ Result<bool> Outage::decode(std::string_view text, Now now) {
 OutageFacts longer(const OutageFacts& a, const OutageFacts& b) {
     if (!a.active) return b;
     if (!b.active) return a;
-    return {true, std::max(a.certain, b.certain), std::max(a.since_renewal, b.since_renewal)};
+    return {true, std::max(a.certain, b.certain), std::max(a.since_renewal, b.since_renewal),
+            std::max(a.longest, b.longest)};
 }
 
 } // namespace holdfast

@@ -18,6 +18,7 @@ struct OutageFacts {
     bool active = false;
     Nanos certain{0};       // at least so long
     Nanos since_renewal{0}; // at most so long since it began or an operator last renewed it
+    Nanos longest{0};       // at most so long since it began
 };
 
 // One outage clock: the node keeps one for the circuit and the node's own order, and one for each scene under an order

@@ -32,7 +32,10 @@ std::string_view name(CallStop stop) {
 }
 
 Call::Call(Upstream& upstream, CallSpec spec, Done done)
-    : upstream_(upstream), spec_(std::move(spec)), done_(std::move(done)) {
+    : upstream_(upstream),
+      spec_(std::move(spec)),
+      allowed_(spec_.deadline - upstream.loop_.now().mono),
+      done_(std::move(done)) {
     ++upstream_.calls_;
     upstream_.budget_.call(upstream_.loop_.now().mono);
 }
@@ -99,7 +102,7 @@ void Call::attempt_started() {
 // From the queue; whether the try may begin: one that cannot finish in what is left of the deadline does not.
 bool Call::place_came() {
     const MonoTime now = upstream_.loop_.now().mono;
-    const bool fits = now + upstream_.time_needed_behind_queue(now) <= spec_.deadline;
+    const bool fits = now + upstream_.time_needed_behind_queue(allowed_, now) <= spec_.deadline;
     fits ? attempt_started() : arm(Nanos{0});  // which ends it as if no place had come
     return fits;
 }
@@ -261,10 +264,11 @@ void Call::retry() {
     const Now now = upstream_.loop_.now();
     if (spec_.may_retry && !spec_.may_retry()) return finish(CallStop::forbidden);
     if (now.mono + upstream_.time_needed(now.mono) > spec_.deadline) return finish(CallStop::no_time);  // we stalled
-    if (spec_.always) {
+    // Also a permit that served no try yet, when it was given under another state of the circuit.
+    const bool spent = !spec_.permit.valid() || spec_.permit.generation() != upstream_.circuit_.generation();
+    if (spent && spec_.always) {
         spec_.permit = upstream_.circuit_.admit_always(spec_.caller, now);
-    } else if (!spec_.permit.valid() || spec_.permit.generation() != upstream_.circuit_.generation()) {
-        // Also a permit that served no try yet: it was given under another state of the circuit.
+    } else if (spent) {
         Admission again = upstream_.circuit_.admit(spec_.caller, now, upstream_.rng_);
         upstream_.circuit_touched();
         if (!again.admitted()) return finish(CallStop::circuit);

@@ -132,6 +132,7 @@ class Call {
 
     Upstream& upstream_;
     CallSpec spec_;
+    const Nanos allowed_;  // what the call had in all
     Done done_;
     Step step_ = Step::queued;
     std::unique_ptr<AlipayWire::Ticket> preparing_;

@@ -34,6 +34,7 @@ void Ejection::success(std::size_t endpoint, MonoTime now) {
     One& one = endpoints_[endpoint];
     one.streak = 0;
     one.subjects.clear();
+    one.last_good = now;
     // Back and well for as long as it was away: the next ejection begins with the base again.
     if (one.times > 0 && now >= one.until + wait_of(one.times)) one.times = 0;
 }
@@ -164,8 +165,11 @@ Nanos Ejection::wait_of(std::uint32_t times) const {
     return std::min(wait, options_.max);
 }
 
-// Where half must serve: one that its tries took out before comes back for this one, since it may be well by now.
+// Where half must serve: one that its tries took out before comes back for this one, since it may be well by now. Not
+// for a hiccup of one that was well a moment ago, and each time for longer.
 bool Ejection::change_places(std::size_t endpoint, MonoTime now) {
+    const auto& good = endpoints_[endpoint].last_good;
+    if (good && now - *good < options_.base) return false;
     std::optional<std::size_t> other;
     for (std::size_t i = 0; i < endpoints_.size(); ++i) {
         const One& one = endpoints_[i];
@@ -173,7 +177,10 @@ bool Ejection::change_places(std::size_t endpoint, MonoTime now) {
         if (!other || one.until < endpoints_[*other].until) other = i;
     }
     if (!other) return false;
+    const std::uint32_t times = endpoints_[*other].times;
     restore(*other, now);
+    endpoints_[*other].times = times;
+    endpoints_[*other].last_good = now;  // it has as long to show it
     return half_serves(endpoint, now);
 }
 

@@ -70,6 +70,7 @@ class Ejection {
         std::uint32_t good_probes = 0, bad_probes = 0; // in a row
         std::vector<std::uint64_t> subjects;           // distinct, of the streak; at most min_subjects
         std::uint32_t times = 0;                       // ejections in a row
+        std::optional<MonoTime> last_good;             // its last try that went well
         MonoTime until{};                              // ejected before this time
         bool by_hand = false;                          // by an operator
         bool down = false;                             // taken out by probes

@@ -72,8 +72,8 @@ Nanos Upstream::time_needed(MonoTime now) {
     return std::min(estimator_.p99(now).value_or(options_.timeout.min), options_.timeout.min);
 }
 
-Nanos Upstream::time_needed_behind_queue(MonoTime now) {
-    return std::min(estimator_.p99(now).value_or(options_.timeout.min), options_.timeout.max / 2);
+Nanos Upstream::time_needed_behind_queue(Nanos allowed, MonoTime now) {
+    return std::min(estimator_.p99(now).value_or(options_.timeout.min), std::min(options_.timeout.max, allowed) / 2);
 }
 
 Nanos Upstream::try_timeout(std::size_t endpoint, MonoTime now) {

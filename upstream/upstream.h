@@ -169,8 +169,9 @@ class Upstream {
     Nanos time_needed(MonoTime now);
     // The same of one that has waited for its place, where others wait behind it: one that will not fit is not begun,
     // or all that come out of a long queue would be cut off, and counted. At most half of timeout.max, or nothing would
-    // be tried of a centre that hangs, and the circuit would never learn it.
-    Nanos time_needed_behind_queue(MonoTime now);
+    // be tried of a centre that hangs, and the circuit would never learn it; the same goes for half of what the call
+    // had.
+    Nanos time_needed_behind_queue(Nanos allowed, MonoTime now);
     // The limit of one try: by the endpoint's own latency. One that is not known yet has the time to show it, and
     // leaves as much for another.
     Nanos try_timeout(std::size_t endpoint, MonoTime now);

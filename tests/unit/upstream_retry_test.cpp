@@ -152,6 +152,14 @@ TEST_CASE("ejection: where half must stay, who fails changes places with one tha
     CHECK(e.out(1, t) == Out::tries);
     CHECK_FALSE(e.ejected(0, t));
     CHECK(e.next_returned(t) == 0u);
+    CHECK_FALSE(e.failure(0, 1, t + 9s));  // nor back at once
+    CHECK(e.failure(0, 1, t + 10s));
+    CHECK(e.back_in(0, t + 10s) == Nanos(20s));
+    Ejection hiccup(2, {1, 1, 10s, 60s});
+    REQUIRE(hiccup.failure(0, 1, t));
+    hiccup.success(1, t);
+    CHECK_FALSE(hiccup.failure(1, 1, t + 9s));
+    CHECK(hiccup.out(0, t + 9s) == Out::tries);
     Ejection by_hand(2, {1, 1, 10s, 60s});
     REQUIRE(by_hand.eject(0, t + 1h, t));
     CHECK_FALSE(by_hand.failure(1, 1, t));
