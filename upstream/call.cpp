@@ -10,25 +10,9 @@
 namespace holdfast {
 
 std::string_view name(CallStop stop) {
-    switch (stop) {
-        case CallStop::answered:
-            return "answered";
-        case CallStop::attempts_spent:
-            return "attempts_spent";
-        case CallStop::no_time:
-            return "no_time";
-        case CallStop::budget:
-            return "budget";
-        case CallStop::circuit:
-            return "circuit";
-        case CallStop::forbidden:
-            return "forbidden";
-        case CallStop::nothing_to_call:
-            return "nothing_to_call";
-        case CallStop::cancelled:
-            return "cancelled";
-    }
-    return "cancelled";
+    constexpr std::string_view kNames[] = {"answered", "attempts_spent", "no_time",         "budget",
+                                           "circuit",  "forbidden",      "nothing_to_call", "cancelled"};
+    return kNames[static_cast<std::size_t>(stop)];
 }
 
 Call::Call(Upstream& upstream, CallSpec spec, Done done)
