@@ -223,6 +223,7 @@ TEST_CASE("call: a destroyed call is cancelled, its permit returned and its conn
     b.loop.run_for(1s);
     REQUIRE(b.upstream->circuit().state() == CircuitState::half_open); // by the Upstream's own timer
     auto s = b.spec(1);
+    s.permit.drop();
     auto probe = b.upstream->circuit().admit(s.caller, b.loop.now(), b.rng);
     REQUIRE(probe.admitted());
     s.permit = std::move(probe.permit);
@@ -262,6 +263,7 @@ TEST_CASE("call: a retry needs a new admission, and the circuit may refuse it") 
     b.upstream->circuit_touched();
     b.loop.run_for(1s);
     auto s = b.spec(1);
+    s.permit.drop();
     s.permit = b.upstream->circuit().admit(s.caller, b.loop.now(), b.rng).permit;
     UpstreamBench::One one;
     b.start(one, std::move(s));
