@@ -22,6 +22,7 @@ TEST_CASE("upstream: a dead centre opens the circuit, and each transition is tol
     b.net.dial_rules.clear();
     for (std::uint64_t s = 0; s < 5; ++s) {
         auto spec = b.spec(s);
+        spec.permit.drop();
         auto probe = b.upstream->circuit().admit(spec.caller, b.loop.now(), b.rng);
         REQUIRE(probe.admitted());
         spec.permit = std::move(probe.permit);

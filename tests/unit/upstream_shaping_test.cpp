@@ -165,8 +165,8 @@ TEST_CASE("shaping: an endpoint that is slower than the others has the time that
     b.begin();
     REQUIRE(b.upstream->set_weight(kB, 0));
     for (std::uint64_t s = 0; s < 2 * TimeoutEstimator::kSamplesMin; ++s) REQUIRE(b.run(s, 30ms).ok());
-    REQUIRE(b.upstream->set_weight(kA, 0));
     REQUIRE(b.upstream->set_weight(kB, 50));
+    REQUIRE(b.upstream->set_weight(kA, 0));
     for (std::uint64_t s = 0; s < 2 * TimeoutEstimator::kSamplesMin; ++s) {
         const CallResult r = b.run(s, 600ms);
         REQUIRE(r.ok());
