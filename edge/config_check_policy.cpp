@@ -127,8 +127,9 @@ void check_prechecks(ConfigCheck& c) {
         check_scene_names(c, key + ".scenes", rules[i].scenes, true);
         if (!c.is_given(key + ".name") || has_unread(c, "precheck[]", key)) continue;
         check_precheck_keys(c, key);
-        // Taken for one that is not given, it would let everybody through whom `deny` does not name.
-        if (c.is_given(key + ".allow") && rules[i].allow.empty())
+        // Taken for one that is not given, it would let everybody through whom `deny` does not name. Where all of the
+        // rule's keys stand, as in what `config show` writes, it says nothing.
+        if (c.is_given(key + ".allow") && !c.is_given(key + ".allow_file") && rules[i].allow.empty())
             c.problems.error(c.at(key + ".allow"), fmt::format("{}.allow is empty", key), "values, or no such key");
         for (std::size_t j = 0; j < i; ++j)
             if (rules[j].name == rules[i].name)
