@@ -64,7 +64,6 @@ struct EvidenceVault::State {
     State(Loop& l, Offload& o) : loop(l), offload(o) {}
     struct Item {
         EvidenceItem item;
-        MonoTime from;     // what its age is counted from
         bool busy = false; // being written or erased: not listed, not read
     };
     Loop& loop;
@@ -83,7 +82,7 @@ struct EvidenceVault::State {
     void run(std::function<void()> work, std::function<void()> done);
     void note(const Result<void>& result);
     Result<void> load();
-    void add(EvidenceItem item, MonoTime from, bool busy);
+    void add(EvidenceItem item, bool busy);
     void forget(std::string_view id);
 };
 
@@ -125,27 +124,27 @@ Result<void> EvidenceVault::State::load() {
         wire::Reader r(head->bytes);
         r.bytes(kMagic.size());
         r.u32();
-        // A file that the disk has cut short is no evidence any more; it ages from now.
         const std::int64_t at = r.i64();
         const Now now = loop.now();
-        const WallTime kept = r.ok() ? std::clamp(WallTime(Nanos(at)), WallTime(), now.wall) : now.wall;
+        // A file that the disk has cut short is no evidence any more; it ages from now.
+        const Nanos age = r.ok() ? now.wall - std::clamp(WallTime(Nanos(at)), WallTime(), now.wall) : Nanos(0);
         // From here on no step of the wall clock makes it older or younger.
-        add({id, kept, head->size}, now.mono - (now.wall - kept), false);
+        add({id, r.ok() ? now.wall - age : WallTime(), head->size, now.mono - age}, false);
     }
     if (ec) return tl::unexpected(files::error_of(ec.value(), "list", options.dir));
     return {};
 }
 
-void EvidenceVault::State::add(EvidenceItem item, MonoTime from, bool busy) {
-    const auto it = items.emplace(item.id, Item{item, from, busy}).first;
-    by_age.emplace(from, it->first);
+void EvidenceVault::State::add(EvidenceItem item, bool busy) {
+    const auto it = items.emplace(item.id, Item{item, busy}).first;
+    by_age.emplace(item.from, it->first);
     bytes += item.bytes;
 }
 
 void EvidenceVault::State::forget(std::string_view id) {
     const auto it = items.find(id);
     if (it == items.end()) return;
-    by_age.erase({it->second.from, it->first});
+    by_age.erase({it->second.item.from, it->first});
     bytes -= std::min(bytes, it->second.item.bytes);
     items.erase(it);
 }
@@ -180,7 +179,7 @@ void EvidenceVault::keep(std::string_view id, std::string bytes, WallTime now, D
     if (!has_room(bytes.size()))
         return refuse(Code::full, "the room for evidence (reconcile.bytes) is full, or too much is being written");
     const std::uint64_t size = bytes.size() + kHeaderBytes + AesGcm::kOverhead;
-    s.add({std::string(id), now, size}, s.loop.now().mono, true);
+    s.add({std::string(id), now, size, s.loop.now().mono}, true);
     ++s.writes;
     s.write_bytes += size;
     const auto work = std::make_shared<Work>(); // owners: the work, then its callback
@@ -265,6 +264,11 @@ std::optional<EvidenceItem> EvidenceVault::after(std::string_view id) const {
     for (auto it = state_->items.upper_bound(id); it != state_->items.end(); ++it)
         if (!it->second.busy) return it->second.item;
     return std::nullopt;
+}
+
+std::optional<Nanos> EvidenceVault::oldest_age() const {
+    if (state_->by_age.empty()) return std::nullopt;
+    return state_->loop.now().mono - state_->by_age.begin()->first;
 }
 
 std::uint64_t EvidenceVault::bytes() const {

@@ -31,8 +31,9 @@ struct EvidenceOptions {
 
 struct EvidenceItem {
     std::string id;
-    WallTime kept_at;
+    WallTime kept_at;        // the epoch: its file does not say
     std::uint64_t bytes = 0; // of the file
+    MonoTime from{};         // what its age is counted from
 };
 
 class EvidenceVault {
@@ -52,6 +53,7 @@ class EvidenceVault {
     void sweep(std::function<void(const EvidenceItem&)> erased);
     // The first whose id sorts after this one; ids that begin with a time are met oldest first. Nothing: none follows.
     std::optional<EvidenceItem> after(std::string_view id) const;
+    std::optional<Nanos> oldest_age() const;  // nothing: there is none
     std::uint64_t bytes() const;
     std::size_t count() const;
     PartHealth health() const;

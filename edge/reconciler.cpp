@@ -88,9 +88,7 @@ std::optional<EvidenceItem> Reconciler::next_due(Now now) {
         if (!item) return std::nullopt;
         const auto later = later_.find(item->id);
         const bool waits = later != later_.end() && later->second.due > now.mono;
-        // Kept in the future: the clock was set back.
-        const bool rests = now.wall >= item->kept_at && now.wall - item->kept_at < rest;
-        if (!waits && !rests) return item;
+        if (!waits && now.mono - item->from >= rest) return item;
     }
     return std::nullopt;
 }
@@ -288,8 +286,8 @@ void Reconciler::write(json::Writer& w) const {
     w.begin_object().member("pending", std::uint64_t(pending));
     w.member("state", pending == 0 ? "idle" : !why.empty() ? "held" : now_ ? "asking" : "waiting");
     if (pending > 0 && !why.empty()) w.member("why", why);
-    if (const auto oldest = vault == nullptr ? std::nullopt : vault->after({}))
-        w.member("oldestSeconds", in_seconds(now.wall - oldest->kept_at));
+    if (const auto oldest = vault == nullptr ? std::nullopt : vault->oldest_age())
+        w.member("oldestSeconds", in_seconds(*oldest));
     if (!later_.empty()) w.member("undecided", std::uint64_t(later_.size())).member("lastFailure", why_);
     for (const auto result : {Reconciled::confirmed, Reconciled::reversed, Reconciled::unknown})
         w.key(json::Key(name(result))).unsigned_integer(count(result));

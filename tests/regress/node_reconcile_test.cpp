@@ -170,3 +170,28 @@ TEST_CASE("reconcile: what waits for longer than its evidence is kept counts as 
     CHECK(b.entries(R"("why":"retain")") == 1);
     CHECK(b.one.central.calls().empty());
 }
+
+TEST_CASE(
+    "reconcile: a step of the wall clock makes what waits neither older nor younger, nor lets it be asked early") {
+    for (const Nanos step : {Nanos(1h), Nanos(-1h)}) {
+        INFO(step.count());
+        Bench b;
+        b.outage();
+        b.provisional("o-1", "user-1");
+        b.one.view.jump_wall(step);
+        b.order(Mode::automatic);
+        b.one.run_for(5s);
+        CHECK(b.one.central.calls().empty());
+        std::string view;
+        json::Writer w(view);
+        b.one.node().reconciler().write(w);
+        json::Document document;
+        const auto root = document.parse(view);
+        REQUIRE(root);
+        const auto age = (*root)["oldestSeconds"].number();
+        REQUIRE(age);
+        CHECK(*age > 4);
+        CHECK(*age < 7);
+        CHECK(b.settled());
+    }
+}
