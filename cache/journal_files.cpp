@@ -41,8 +41,6 @@ void append_line(std::string& out, const JournalEntry& entry, JournalHead& head)
 
 namespace {
 
-constexpr std::size_t kLineMax = 64u << 10;  // of one entry, with room to spare
-
 struct Chain {
     std::uint64_t bytes = 0;  // of its entries up to the first that does not verify
     std::uint64_t first = 0;  // number of the first
@@ -77,8 +75,8 @@ Chain chain_of(const std::string& path, std::string_view text, const JournalHead
 std::optional<JournalHead> last_of(const std::string& path) {
     files::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     const auto size = static_cast<off_t>(files::size_of(path));
-    const off_t from = std::max<off_t>(size - static_cast<off_t>(kLineMax), 0);
-    std::string tail(kLineMax, '\0');
+    const off_t from = std::max<off_t>(size - static_cast<off_t>(kJournalLineMax), 0);
+    std::string tail(kJournalLineMax, '\0');
     const ssize_t got = fd ? ::pread(fd.get(), tail.data(), tail.size(), from) : -1;
     if (got <= 0 || tail[static_cast<std::size_t>(got) - 1] != '\n') return std::nullopt;
     std::string_view line(tail.data(), static_cast<std::size_t>(got) - 1);

@@ -58,6 +58,10 @@ std::optional<JournalLine> parse_journal_line(std::string_view line) {
     out.hash = tail.substr(hash_at + kHash.size(), kHex);
     const auto [end, error] = std::from_chars(line.data() + kSeq.size(), line.data() + line.size(), out.seq);
     if (error != std::errc() || *end != ',') return std::nullopt;
+    constexpr std::string_view kTime = R"(,"time":")";
+    if (const std::string_view rest(end, static_cast<std::size_t>(line.data() + line.size() - end));
+        rest.starts_with(kTime))
+        out.time = rest.substr(kTime.size(), rest.find('"', kTime.size()) - kTime.size());
     // The hashed bytes end with the quote after prev.
     const std::string_view hashed = line.substr(0, line.size() - kTail + hash_at + 1);
     if (to_hex(Sha256::of(hashed)) != out.hash) return std::nullopt;
@@ -71,6 +75,22 @@ Result<std::vector<std::string>> journal_segments(const std::string& dir) {
         if (is_segment_name(it->path().filename().string())) out.push_back(it->path().string());
     if (ec) return tl::unexpected(files::error_of(ec.value(), "list", dir));
     std::sort(out.begin(), out.end());
+    return out;
+}
+
+Result<JournalSince> journal_since(const std::string& dir, WallTime from) {
+    auto segments = journal_segments(dir);
+    if (!segments) return tl::unexpected(segments.error());
+    JournalSince out{0, true};
+    for (auto it = segments->rbegin(); it != segments->rend(); ++it) {
+        out.before = first_of(*it) - 1;
+        auto head = files::read_head(*it, kJournalLineMax);
+        if (!head) return tl::unexpected(head.error());
+        const auto line = parse_journal_line(std::string_view(head->bytes).substr(0, head->bytes.find('\n')));
+        const auto time = line ? parse_rfc3339(line->time) : std::nullopt;
+        if (time && *time < from - 24h) return out;
+    }
+    out.whole = out.before == 0;
     return out;
 }
 

@@ -17,6 +17,7 @@ namespace holdfast {
 struct JournalLine {
     std::uint64_t seq = 0;
     std::string_view text; // the whole line without its newline
+    std::string_view time;  // RFC 3339
     std::string_view prev, hash;
 };
 
@@ -36,6 +37,13 @@ struct JournalVerdict {
 Result<std::vector<std::string>> journal_segments(const std::string& dir);
 // Walks everything. With `expected`, an entry count below expected.seq or another hash there is a problem too.
 Result<JournalVerdict> journal_verify(const std::string& dir, const std::optional<JournalHead>& expected = {});
+// From where on entries of `from` and later may be, as segments begin: that segment's first has the number after
+// `before`. A clock that was set back by a day is allowed for.
+struct JournalSince {
+    std::uint64_t before = 0;
+    bool whole = false;  // false: older segments are gone, which may have had some
+};
+Result<JournalSince> journal_since(const std::string& dir, WallTime from);
 // The last n entries (n at most kJournalTailMax), oldest first.
 inline constexpr std::size_t kJournalTailMax = 10'000;
 Result<std::vector<std::string>> journal_tail(const std::string& dir, std::size_t n);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "edge/base/json.h"
+#include "edge/evidence_fates.h"
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
 #include "edge/replay.h"
@@ -16,7 +17,7 @@ void erase_withheld(Parts& parts, const std::string& id) {
     EvidenceVault* vault = parts.storage.evidence();
     if (vault == nullptr) return;
     vault->erase(id, [&parts, id](Result<void> erased) {
-        if (erased) journal_erased(parts, id, "withheld");
+        if (erased) journal_erased(parts, id, kErasedWithheld);
     });
 }
 

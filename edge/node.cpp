@@ -103,7 +103,7 @@ Result<void> Node::make_rooms(Config config) {
     parts_->spans = spans_.get();
     parts_->rejects = &reject_log_;
     exchanges_ = std::make_unique<Exchanges>(*parts_);
-    reconciler_ = std::make_unique<Reconciler>(*parts_, *exchanges_, [this](const std::string& id) {
+    reconciler_ = std::make_unique<Reconciler>(*parts_, *exchanges_, seams_.offload, [this](const std::string& id) {
         events_.add(seams_.loop.now().wall, "reconcile", id + ": answered provisionally, and the centre says fail");
     });
     service_ = std::make_unique<ClientService>(*parts_, *exchanges_);

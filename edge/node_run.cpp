@@ -147,9 +147,9 @@ void Node::check_clock() {
 
 void Node::sweep_evidence() {
     EvidenceVault* vault = storage_->evidence();
-    if (vault == nullptr) return;
+    if (vault == nullptr || reconciler_->judging()) return;
     vault->sweep([this](const EvidenceItem& item) {
-        journal_erased(*parts_, item.id, "retain");
+        journal_erased(*parts_, item.id, kErasedRetain);
         reconciler_->expired(item.id);
     });
 }

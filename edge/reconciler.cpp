@@ -30,10 +30,12 @@ std::string_view name(Reconciled result) {
     return "unknown";
 }
 
-Reconciler::Reconciler(Parts& parts, const Exchanges& exchanges, std::function<void(const std::string& id)> on_reversed)
+Reconciler::Reconciler(Parts& parts, const Exchanges& exchanges, Offload& offload,
+                       std::function<void(const std::string& id)> on_reversed)
     : parts_(parts),
       exchanges_(exchanges),
       on_reversed_(std::move(on_reversed)),
+      leftovers_(parts, offload, [this] { add(Reconciled::unknown); }),
       timer_(parts.loop.after(Nanos(0), [this] {
           armed_ = false;
           step();
@@ -47,6 +49,7 @@ Reconciler::~Reconciler() {
 
 void Reconciler::stop() {
     stopped_ = true;
+    leftovers_.stop();
     timer_->stop();
     if (now_) now_->call.reset();
 }
@@ -56,6 +59,7 @@ std::string_view Reconciler::held(Now now) const {
     if (parts_.storage.evidence() == nullptr) return "there is no evidence: the journal's folder cannot be used";
     if (parts_.storage.journal() == nullptr || !parts_.storage.health().journal.ok)
         return "the journal cannot be written";
+    if (judging()) return "the journal is read for what is over already";
     if (parts_.overrides.mode_of({}, now) == Mode::degraded) return "an order of an operator: no call to the centre";
     const CircuitView circuit = parts_.upstream.circuit().view(now);
     if (circuit.state != CircuitState::closed) return "the circuit is not closed";
@@ -65,6 +69,7 @@ std::string_view Reconciler::held(Now now) const {
 }
 
 void Reconciler::tick() {
+    leftovers_.tick();
     if (!now_ && !armed_) step();
 }
 
@@ -88,7 +93,7 @@ std::optional<EvidenceItem> Reconciler::next_due(Now now) {
         if (!item) return std::nullopt;
         const auto later = later_.find(item->id);
         const bool waits = later != later_.end() && later->second.due > now.mono;
-        if (!waits && now.mono - item->from >= rest) return item;
+        if (!waits && now.mono - item->from >= rest && !leftovers_.over(item->id)) return item;
     }
     return std::nullopt;
 }
@@ -109,7 +114,7 @@ void Reconciler::step() {
 void Reconciler::look(const std::string& id) {
     now_.emplace(UnderWay{id, make_request_id(parts_.loop.now().wall, parts_.rng)});
     const auto later = later_.find(id);
-    if (later != later_.end() && later->second.told) return erase();
+    if (later != later_.end() && later->second.told) return erase(kErasedReconciled);
     parts_.storage.evidence()->read(id, [this, alive = alive_](Result<std::string> evidence) {
         if (*alive) ask(std::move(evidence));
     });
@@ -117,7 +122,7 @@ void Reconciler::look(const std::string& id) {
 
 void Reconciler::ask(Result<std::string> evidence) try {
     const Now now = parts_.loop.now();
-    if (!evidence && evidence.error().code == Code::not_found) return drop();
+    if (!evidence && evidence.error().code == Code::not_found) return erase(kErasedMissing);
     auto replay = evidence ? decode_replay(*evidence, parts_.document) : tl::unexpected(evidence.error());
     if (!replay) {
         // It may be another key's, which an operator can bring back: it stays until its time is over.
@@ -193,89 +198,6 @@ void Reconciler::write_down(CentreOutcome outcome, Now now) const {
     const Replay& r = now_->replay;
     if (r.generation == 0 || r.generation != parts_.storage.generation()) return;  // nobody knows what was revoked then
     record_aside(parts_, *parts_.snapshot, record_of(r), std::move(outcome), now);
-}
-
-void Reconciler::conclude(Verdict verdict, const std::string& verification_id) {
-    const bool passed = verdict == Verdict::pass, failed = verdict == Verdict::fail;
-    const auto result = passed ? Reconciled::confirmed : failed ? Reconciled::reversed : Reconciled::unknown;
-    conclude(result, name(verdict), verification_id, {});
-}
-
-void Reconciler::conclude(Reconciled result, std::string_view outcome, std::string_view verification_id,
-                          std::string_view why) {
-    std::string fields;
-    json::Writer w(fields);
-    w.begin_object()
-        .member("requestId", now_->id)
-        .member("credential", now_->replay.credential)
-        .member("orderNo", now_->replay.order_no)
-        .member("result", name(result))
-        .member("askedAs", now_->asked_as);
-    if (!outcome.empty()) w.member("outcome", outcome);
-    if (!verification_id.empty()) w.member("verificationId", verification_id);
-    if (!why.empty()) w.member("why", why);
-    w.end_object();
-    parts_.metrics.journalled("reconciled");
-    const WallTime wall = parts_.loop.now().wall;
-    parts_.storage.journal()->append("reconciled", fields, wall, [this, alive = alive_, result](Result<void> written) {
-        if (!*alive || stopped_) return;
-        if (!written) return again(written.error().detail, kAfterFailure);
-        add(result);
-        now_->told = later_[now_->id].told = true;
-        if (result == Reconciled::reversed) {
-            log::warn("reconcile: the centre reverses the provisional answer of {}", now_->id);
-            if (on_reversed_) on_reversed_(now_->id);
-        }
-        erase();
-    });
-}
-
-void Reconciler::erase() {
-    parts_.storage.evidence()->erase(now_->id, [this, alive = alive_](Result<void> erased) {
-        if (!*alive) return;
-        if (erased) journal_erased(parts_, now_->id, "reconciled");
-        if (stopped_) return;
-        if (!erased && erased.error().code != Code::not_found) return again(erased.error().detail, kAfterFailure);
-        drop();
-    });
-}
-
-void Reconciler::again(std::string_view why, Nanos pause) {
-    const MonoTime now = parts_.loop.now().mono;
-    next_ = std::max(next_, now + pause);
-    if (now_->gone) return drop();
-    why_ = why;
-    Later& later = later_[now_->id];
-    later.due = now + std::min<Nanos>(kAgainFirst * (1u << std::min(later.tries, 5u)), kAgainMax);
-    ++later.tries;
-    over();
-}
-
-void Reconciler::drop() {
-    if (now_->gone && !now_->told) add(Reconciled::unknown);
-    later_.erase(now_->id);
-    over();
-}
-
-void Reconciler::over() {
-    now_.reset();
-    if (!stopped_) step();
-}
-
-void Reconciler::expired(const std::string& id) {
-    if (now_ && now_->id == id) {
-        now_->gone = true;  // what it comes to is counted
-        return;
-    }
-    const auto later = later_.find(id);
-    const bool told = later != later_.end() && later->second.told;
-    if (later != later_.end()) later_.erase(later);
-    if (!told) add(Reconciled::unknown);
-}
-
-void Reconciler::add(Reconciled result) {
-    ++counts_[static_cast<std::size_t>(result)];
-    parts_.metrics.reconciled(name(result));
 }
 
 void Reconciler::write(json::Writer& w) const {

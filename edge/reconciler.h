@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "edge/exchanges.h"
+#include "edge/leftovers.h"
 #include "edge/live_record.h"
 #include "edge/replay.h"
 
@@ -39,7 +40,8 @@ class Reconciler {
     static constexpr std::size_t kLookMax = 256;
 
     // Requires: both outlive it. `on_reversed` is told the id of the request.
-    Reconciler(Parts& parts, const Exchanges& exchanges, std::function<void(const std::string& id)> on_reversed);
+    Reconciler(Parts& parts, const Exchanges& exchanges, Offload& offload,
+               std::function<void(const std::string& id)> on_reversed);
     ~Reconciler();  // what is under way is given up; the next start asks again
     Reconciler(const Reconciler&) = delete;
     Reconciler& operator=(const Reconciler&) = delete;
@@ -48,6 +50,7 @@ class Reconciler {
     // The operator's word: what waits for another try is tried now. Code::exists, with the reason, while it is held.
     Result<void> run();
     void stop();                          // for good: the process ends, or another takes over
+    bool judging() const { return leftovers_.judging(); }  // meanwhile no evidence may be erased
     void expired(const std::string& id);  // its evidence was erased unasked
     void write(json::Writer& w) const;    // for operators, see edge/ctl/admin_client.h
     std::uint64_t count(Reconciled result) const { return counts_[static_cast<std::size_t>(result)]; }
@@ -76,7 +79,7 @@ class Reconciler {
     void write_down(CentreOutcome outcome, Now now) const;
     void conclude(Verdict verdict, const std::string& verification_id);
     void conclude(Reconciled result, std::string_view outcome, std::string_view verification_id, std::string_view why);
-    void erase();
+    void erase(std::string_view why);
     void add(Reconciled result);
     void again(std::string_view why, Nanos pause);
     void drop();
@@ -92,6 +95,7 @@ class Reconciler {
     std::array<std::uint64_t, 3> counts_{};  // since the start
     std::string why_;                        // of the last one that was not decided
     bool stopped_ = false, armed_ = false;
+    Leftovers leftovers_;
     std::unique_ptr<Timer> timer_;                                // to next_, while armed
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and completions that may come later
 };

@@ -34,7 +34,7 @@ std::string encode(const Replay& replay);
 // Code::corrupt for anything that encode() does not write.
 Result<Replay> decode_replay(std::string_view bytes, json::Document& document);
 
-// The journal's entry about evidence that is gone; nobody waits for it. `why`: reconciled, retain or withheld.
+// The journal's entry about evidence that is gone; nobody waits for it. `why`: one of kErased…
 void journal_erased(Parts& parts, std::string_view id, std::string_view why);
 
 }  // namespace holdfast

@@ -34,13 +34,21 @@ void Checkers::at_end() {
     check_reconciled();
 }
 
-// Nobody who was let through is forgotten. What makes the centre fail whenever it is asked stays open.
+// Nobody who was let through is forgotten, or put to the centre twice, and nobody else is. What makes the centre fail
+// whenever it is asked stays open.
 void Checkers::check_reconciled() {
-    std::set<std::string> settled, poisoned;
+    std::set<std::string> settled, poisoned, given, asked;
     for (const Called& c : s_.history.calls)
         if (c.call.poisoned) poisoned.insert(c.call.idempotency_key);
-    for (const JournalSeen& e : s_.journal.entries())
+    for (const JournalSeen& e : s_.journal.entries()) {
         if (e.kind == "reconciled" || e.kind == "provisional_withdrawn") settled.insert(e.request_id);
+        if (e.kind == "provisional") given.insert(e.request_id);
+        if (e.kind != "reconciled") continue;
+        if (!given.contains(e.request_id))
+            s_.history.violated("reconciled", e.request_id + " is reconciled, and has no provisional answer", e.at);
+        if (!asked.insert(e.request_id).second)
+            s_.history.violated("reconciled", e.request_id + " is reconciled twice", e.at);
+    }
     for (const JournalSeen& e : s_.journal.entries())
         if (e.kind == "provisional" && !settled.contains(e.request_id) &&
             !poisoned.contains(e.credential + "." + e.order))

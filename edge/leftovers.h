@@ -1,0 +1,51 @@
+// What an earlier run left of its provisional answers, judged once at the start by the journal: evidence of what is
+// over already, or of an answer that nobody was given, is erased and the centre not asked; evidence that is gone
+// without an entry gets one. Until that is known nothing is reconciled and nothing else is erased. Reading is off the
+// loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "edge/evidence_fates.h"
+#include "edge/net/offload.h"
+#include "edge/parts.h"
+
+namespace holdfast {
+
+class Leftovers {
+  public:
+    static constexpr std::size_t kPerTick = 64;  // erasures and entries
+
+    // Requires: `parts` outlives it. `on_lost` is told of each whose evidence is gone before its end.
+    Leftovers(Parts& parts, Offload& offload, std::function<void()> on_lost);
+    ~Leftovers();
+    Leftovers(const Leftovers&) = delete;
+    Leftovers& operator=(const Leftovers&) = delete;
+
+    bool judging() const { return job_ != nullptr; }
+    // Whether its evidence is over, and only waits for its erasure.
+    bool over(std::string_view id) const { return fates_.over.contains(id); }
+    // It was erased otherwise; whether it was over.
+    bool forget(const std::string& id) { return fates_.over.erase(id) > 0; }
+    void tick();
+    void stop() { stopped_ = true; }
+
+  private:
+    void judged(const Result<EvidenceFates>& read);
+    void journal_gone();
+    void erase_over();
+    void erased(const std::string& id, std::string_view why, const Result<void>& done);
+
+    Parts& parts_;
+    std::function<void()> on_lost_;
+    EvidenceFates fates_;
+    std::unique_ptr<OffloadHandle> job_;
+    std::size_t erasing_ = 0;
+    bool stopped_ = false;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and completions that may come later
+};
+
+}  // namespace holdfast
