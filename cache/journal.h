@@ -34,7 +34,8 @@ struct JournalOptions {
     std::string dir; // made when missing, 0700
     JournalHead remembered;  // an entry that is known to be of this journal; number 0: none is
     std::uint64_t segment_bytes = kJournalSegmentBytes;
-    // Tests: called before each group is written; not 0 is the errno to fail with.
+    // Tests: called before each group is written, before it is synced, and before what a failed one left is cut; not 0
+    // is the errno to fail with.
     std::function<int()> fault;
 };
 

@@ -158,18 +158,32 @@ Result<void> SegmentWriter::begin_segment(std::uint64_t first_seq) {
     return {};
 }
 
+Result<void> SegmentWriter::fault(std::string_view what) const {
+    const int rc = fault_ ? fault_() : 0;
+    return rc == 0 ? Result<void>() : tl::unexpected(files::error_of(rc, what, path_));
+}
+
 Result<void> SegmentWriter::write_at_end(std::string_view lines) {
-    if (fault_)
-        if (const int rc = fault_(); rc != 0) return tl::unexpected(files::error_of(rc, "write", path_));
+    if (auto failed = fault("write"); !failed) return failed;
     if (dirty_ && ::ftruncate(fd_.get(), static_cast<off_t>(bytes_)) != 0)
         return tl::unexpected(files::error_of(errno, "cut", path_));
     if (::lseek(fd_.get(), static_cast<off_t>(bytes_), SEEK_SET) < 0)
         return tl::unexpected(files::error_of(errno, "seek", path_));
     dirty_ = true;
     if (auto done = files::write_all(fd_.get(), lines, path_); !done) return done;
+    if (auto failed = fault("sync"); !failed) return failed;
     if (::fdatasync(fd_.get()) != 0) return tl::unexpected(files::error_of(errno, "sync", path_));
     dirty_ = false;
     bytes_ += lines.size();
+    return {};
+}
+
+Result<void> SegmentWriter::cut_rest() {
+    if (!dirty_) return {};
+    if (auto failed = fault("cut"); !failed) return failed;
+    if (::ftruncate(fd_.get(), static_cast<off_t>(bytes_)) != 0 || ::fdatasync(fd_.get()) != 0)
+        return tl::unexpected(files::error_of(errno, "cut", path_));
+    dirty_ = false;
     return {};
 }
 
@@ -186,13 +200,14 @@ Result<void> SegmentWriter::check_named() const {
 Result<void> SegmentWriter::write(std::string_view lines, std::uint64_t first_seq) {
     if (fd_)
         if (auto named = check_named(); !named) return named;
-    if (!fd_ || (bytes_ > 0 && bytes_ + lines.size() > segment_bytes_))
+    if (!fd_ || (bytes_ > 0 && bytes_ + lines.size() > segment_bytes_)) {
+        // What is left in the one before would be its last entry after a power loss, and the new one another journal's.
+        if (auto clean = cut_rest(); !clean) return clean;
         if (auto begun = begin_segment(first_seq); !begun) return begun;
+    }
     auto done = write_at_end(lines);
     // What a failed write left must not be taken for entries by a start after a crash.
-    if (!done && dirty_ && ::ftruncate(fd_.get(), static_cast<off_t>(bytes_)) == 0) {
-        if (::fdatasync(fd_.get()) == 0) dirty_ = false;
-    }
+    if (!done) static_cast<void>(cut_rest());
     return done;
 }
 

@@ -47,7 +47,9 @@ class SegmentWriter {
     Result<void> begin_segment(std::uint64_t first_seq);
     Result<void> cut(const std::string& path, std::uint64_t keep, JournalOpened& opened);
     Result<void> check_named() const;
+    Result<void> fault(std::string_view what) const;
     Result<void> write_at_end(std::string_view lines);
+    Result<void> cut_rest();  // what lies beyond the good bytes
 
     std::string dir_;
     std::uint64_t segment_bytes_;

@@ -19,6 +19,7 @@ struct Bench {
     TestLoop loop;
     InlineOffload offload{loop};
     int fault = 0;
+    std::vector<int> faults;  // of the next steps, before `fault` stands again
     std::unique_ptr<Journal> journal;
     std::string dir = folder / "journal";
     JournalHead remembered;
@@ -29,14 +30,19 @@ struct Bench {
         o.dir = dir;
         o.segment_bytes = segment_bytes;
         o.remembered = remembered;
-        o.fault = [this] { return fault; };
+        o.fault = [this] {
+            if (faults.empty()) return fault;
+            const int next = faults.front();
+            faults.erase(faults.begin());
+            return next;
+        };
         auto opened = Journal::open(o, loop, offload);
         REQUIRE(opened);
         journal = std::move(*opened);
     }
-    Result<void> add(int i) {
+    Result<void> add(int i, std::size_t pad = 0) {
         Result<void> out = fail(Code::internal, Origin::local, "not told");
-        journal->append("note", R"({"n":)" + std::to_string(i) + "}", loop.now().wall,
+        journal->append("note", R"({"n":)" + std::to_string(i) + std::string(pad, ' ') + "}", loop.now().wall,
                         [&](const Result<void>& r) { out = r; });
         loop.settle();
         return out;
@@ -271,6 +277,29 @@ TEST_CASE("journal: a segment that is removed, moved or replaced takes no entry 
             CHECK(b.verify().intact);
         }
     }
+}
+
+TEST_CASE("journal: no segment follows one that still has what a failed write left, so none looks foreign later") {
+    Bench b;
+    b.open(900);
+    b.fill(2);
+    const std::string first = b.segments().back(), before = slurp(first);
+    b.faults = {0, EIO, EIO};  // written, not synced, and not cut either
+    CHECK_FALSE(b.add(3));
+    REQUIRE(slurp(first).size() > before.size());
+    b.faults = {EIO};  // still not cut
+    CHECK_FALSE(b.add(4, 500));
+    CHECK(b.segments().size() == 1);
+    REQUIRE(b.add(5, 500));
+    REQUIRE(b.segments().size() == 2);
+    CHECK(slurp(first) == before);
+    CHECK(b.verify().intact);
+    const JournalHead head = b.journal->head();
+    b.open(900);
+    CHECK_FALSE(b.journal->opened().foreign);
+    CHECK(b.journal->opened().cut_bytes == 0);
+    CHECK(b.journal->head().seq == head.seq);
+    CHECK(b.journal->head().hash == head.hash);
 }
 
 TEST_CASE("journal: a broken disk with nothing to write is found well again") {
