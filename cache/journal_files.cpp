@@ -133,7 +133,7 @@ Result<void> SegmentWriter::cut(const std::string& path, std::uint64_t keep, Jou
     const auto millis = std::chrono::floor<Millis>(WallClock::read().time_since_epoch()).count();
     std::string to;
     for (int i = 0; i < 1000; ++i) {
-        to = fmt::format("{}.cut-{:014}", path, millis + i);
+        to = fmt::format("{}{}{:014}", path, kCutMark, millis + i);
         if (!files::exists(to)) break;
     }
     if (auto done = files::write_new_file(to, std::string_view(*text).substr(keep)); !done) return done;

@@ -21,6 +21,8 @@ inline constexpr std::size_t kJournalLineMax = 64u << 10;  // of one entry, with
 // "journal-<first seq, 20 digits>.jsonl": names sort as their entries do.
 std::string segment_name(std::uint64_t first_seq);
 bool is_segment_name(std::string_view name);
+// "<segment>.cut-<milliseconds, 14 digits>": what was cut off it.
+inline constexpr std::string_view kCutMark = ".cut-";
 
 struct JournalEntry {
     std::string kind, fields;

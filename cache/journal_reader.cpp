@@ -11,6 +11,7 @@
 #include "cache/files.h"
 #include "cache/journal_files.h"
 #include "edge/base/bytes.h"
+#include "edge/base/json.h"
 
 namespace holdfast {
 namespace {
@@ -25,6 +26,27 @@ bool each_line(std::string_view text, Each each) {
         text.remove_prefix(end + 1);
     }
     return false;
+}
+
+// What stands between `key` and the next quote; `rest` moves behind that. Empty, and it stays, without the key.
+std::string_view text_after(std::string_view key, std::string_view& rest) {
+    const std::size_t end = rest.starts_with(key) ? rest.find('"', key.size()) : std::string_view::npos;
+    if (end == std::string_view::npos) return {};
+    const std::string_view out = rest.substr(key.size(), end - key.size());
+    rest.remove_prefix(end + 1);
+    return out;
+}
+
+// Files of what was cut off a segment.
+std::size_t count_set_aside(const std::string& dir) {
+    std::error_code ec;
+    std::size_t out = 0;
+    for (std::filesystem::directory_iterator it(dir, ec), end; !ec && it != end; it.increment(ec)) {
+        const std::string name = it->path().filename().string();
+        const std::size_t mark = name.find(kCutMark);
+        out += mark != std::string::npos && is_segment_name(std::string_view(name).substr(0, mark));
+    }
+    return out;
 }
 
 // The number in the name of a segment.
@@ -58,10 +80,9 @@ std::optional<JournalLine> parse_journal_line(std::string_view line) {
     out.hash = tail.substr(hash_at + kHash.size(), kHex);
     const auto [end, error] = std::from_chars(line.data() + kSeq.size(), line.data() + line.size(), out.seq);
     if (error != std::errc() || *end != ',') return std::nullopt;
-    constexpr std::string_view kTime = R"(,"time":")";
-    if (const std::string_view rest(end, static_cast<std::size_t>(line.data() + line.size() - end));
-        rest.starts_with(kTime))
-        out.time = rest.substr(kTime.size(), rest.find('"', kTime.size()) - kTime.size());
+    std::string_view rest(end, static_cast<std::size_t>(line.data() + line.size() - end));
+    out.time = text_after(R"(,"time":")", rest);
+    out.kind = text_after(R"(,"kind":")", rest);
     // The hashed bytes end with the quote after prev.
     const std::string_view hashed = line.substr(0, line.size() - kTail + hash_at + 1);
     if (to_hex(Sha256::of(hashed)) != out.hash) return std::nullopt;
@@ -98,6 +119,7 @@ Result<JournalVerdict> journal_verify(const std::string& dir, const std::optiona
     auto segments = journal_segments(dir);
     if (!segments) return tl::unexpected(segments.error());
     JournalVerdict v;
+    v.set_aside = count_set_aside(dir);
     bool expected_seen = !expected || expected->seq == 0;
     for (const std::string& path : *segments) {
         auto text = files::read_file(path, kSegmentReadMax);
@@ -122,9 +144,11 @@ Result<JournalVerdict> journal_verify(const std::string& dir, const std::optiona
             v.head.seq = line->seq;
             v.head.hash = line->hash;
             ++v.entries;
+            v.damage += line->kind == "damage";
             return true;
         });
         if (v.problem.empty() && !named && !text->empty()) v.problem = path + ": entries before its first are missing";
+        if (torn) v.unfinished = text->size() - (text->rfind('\n') + 1);  // npos + 1 is the beginning
         if (v.problem.empty() && torn && path != segments->back()) v.problem = path + ": its last line is torn";
         if (!v.problem.empty()) return v;
     }
@@ -133,6 +157,22 @@ Result<JournalVerdict> journal_verify(const std::string& dir, const std::optiona
                                 v.head.seq);
     v.intact = v.problem.empty();
     return v;
+}
+
+std::string to_json(const JournalVerdict& verdict) {
+    std::string out;
+    json::Writer w(out);
+    w.begin_object()
+        .member("ok", verdict.intact)
+        .member("entries", verdict.entries)
+        .member("lastSeq", verdict.head.seq)
+        .member("lastHash", verdict.head.hash)
+        .member("damage", verdict.damage)
+        .member("setAside", verdict.set_aside)
+        .member("unfinishedBytes", verdict.unfinished);
+    if (!verdict.problem.empty()) w.member("problem", verdict.problem);
+    w.end_object();
+    return out;
 }
 
 Result<std::vector<std::string>> journal_tail(const std::string& dir, std::size_t n) {

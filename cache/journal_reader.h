@@ -17,7 +17,7 @@ namespace holdfast {
 struct JournalLine {
     std::uint64_t seq = 0;
     std::string_view text; // the whole line without its newline
-    std::string_view time;  // RFC 3339
+    std::string_view time, kind;  // RFC 3339; of a kind that needs no escapes; else empty
     std::string_view prev, hash;
 };
 
@@ -31,7 +31,12 @@ struct JournalVerdict {
     std::uint64_t entries = 0; // that verified
     JournalHead head;          // of the last entry that verified
     std::string problem;       // what, in which file, at which line; empty while intact
+    // What the chain that stands is silent about: entries that tell of damage, of the journal or another part; files
+    // beside it with what was cut off or set aside; bytes of a last line that is being written, or never was finished.
+    std::uint64_t damage = 0, set_aside = 0, unfinished = 0;
 };
+// {"ok","entries","lastSeq","lastHash","damage","setAside","unfinishedBytes","problem"?}
+std::string to_json(const JournalVerdict& verdict);
 
 // Segment files, oldest first.
 Result<std::vector<std::string>> journal_segments(const std::string& dir);

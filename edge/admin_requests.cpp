@@ -222,17 +222,7 @@ void AdminRequest::verify_journal() {
         node_.offload().run([out, dir = journal->dir(), head = journal->head()] { *out = journal_verify(dir, head); },
                             [this, out] {
                                 if (!**out) return answer_error((*out)->error());
-                                const JournalVerdict& verdict = ***out;
-                                std::string text;
-                                json::Writer w(text);
-                                w.begin_object()
-                                    .member("ok", verdict.intact)
-                                    .member("entries", verdict.entries)
-                                    .member("lastSeq", verdict.head.seq)
-                                    .member("lastHash", verdict.head.hash);
-                                if (!verdict.problem.empty()) w.member("problem", verdict.problem);
-                                w.end_object();
-                                answer(std::move(text));
+                                answer(to_json(***out));
                             });
 }
 

@@ -1,6 +1,7 @@
 #include "edge/evidence_fates.h"
 
-#include <utility>
+#include <algorithm>
+#include <iterator>
 
 #include "cache/evidence_vault.h"
 #include "cache/journal_reader.h"
@@ -25,7 +26,7 @@ class FatesReading {
             entry && entry->seq == chain_.seq + 1 && (chain_.hash.empty() || entry->prev == chain_.hash);
         if (!follows) return false;
         chain_ = {entry->seq, std::string(entry->hash)};
-        if (worth_reading(line)) read(line);
+        read(entry->kind, line);
         return chain_.seq < asked_.upto.seq;
     }
 
@@ -47,19 +48,12 @@ class FatesReading {
     }
 
   private:
-    // Few lines are; the others need not be parsed.
-    static bool worth_reading(std::string_view line) {
-        const std::string_view head = line.substr(0, 128);
-        for (const std::string_view kind :
-             {R"("kind":"provisional)", R"("kind":"reconciled")", R"("kind":"erased")", R"("kind":"damage")"})
-            if (head.find(kind) != std::string_view::npos) return true;
-        return false;
-    }
-
-    void read(std::string_view line) {
+    void read(std::string_view kind, std::string_view line) {
+        constexpr std::string_view kKinds[] = {"provisional", "provisional_withdrawn", "reconciled", "erased",
+                                               "damage"};
+        if (std::find(std::begin(kKinds), std::end(kKinds), kind) == std::end(kKinds)) return;
         const auto root = document_.parse(line);
         if (!root) return;
-        const std::string_view kind = (*root)["kind"].text().value_or("");
         const json::Value fields = (*root)["fields"];
         const auto text = [&fields](std::string_view key) { return fields[key].text().value_or(""); };
         if (kind == "damage" && is_journal_note(text("note"))) sure_ = false;

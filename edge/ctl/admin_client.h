@@ -88,7 +88,8 @@
 // GET /v1/journal?n=N[&after=SEQ]        application/x-ndjson, oldest first: the last n entries, or the first n with a
 //                                        sequence number above SEQ: {"seq":N,"time","kind","fields":{…},"prev","hash"}:
 //                                        the journal's own lines
-// GET /v1/journal/verify                 {"ok":bool,"entries":N,"lastSeq":N,"lastHash","problem"?}
+// GET /v1/journal/verify                 {"ok":bool,"entries":N,"lastSeq":N,"lastHash","damage":N (entries that tell of
+//                                        damage),"setAside":N (files of what was cut),"unfinishedBytes":N,"problem"?}
 // GET /v1/explain/{requestId}            404 when it is not among the recent ones
 //   {"requestId","traceId","began","credential","scene","orderNo","auth":"what it said","precheck":"rule or pass",
 //    "mode","circuit","attempts":[{"endpoint","result","startedMs":N,"durationMs":N}],"rung","reason","source",

@@ -88,29 +88,39 @@ int export_files(Session& s) {
     return reading.damaged == 0 ? kDone : kRefused;
 }
 
+// The verdict on the chain as it stands is the exit code; what was cut off it before is told, and has its own entry.
+int show_verdict(Session& s, const std::string& body) {
+    const auto root = s.document.parse(body);
+    const bool intact = root && (*root)["ok"].boolean().value_or(false);
+    const int code = intact ? kDone : kRefused;
+    if (s.command.json) {
+        s.console.data(body + "\n");
+        return code;
+    }
+    if (!root) {
+        s.console.complain("NOT intact: the answer is not JSON");
+        return code;
+    }
+    const auto text = [&root](std::string_view key) { return text_of((*root)[key]); };
+    if (intact)
+        s.console.line(fmt::format("intact: {} entries, the last is {} with hash {}", text("entries"), text("lastSeq"),
+                                   text("lastHash")));
+    else
+        s.console.complain(fmt::format("NOT intact after {} entries: {}", text("entries"), printable(text("problem"))));
+    const auto told = [&](std::string_view key, std::string_view what) {
+        if ((*root)[key].unsigned_integer().value_or(0) > 0) s.console.line(fmt::format("{} {}", text(key), what));
+    };
+    told("damage", "of them tell of damage: holdfastctl journal export, kind damage");
+    told("setAside", "files beside it hold what was cut off or set aside: *.cut-*");
+    told("unfinishedBytes", "bytes at its end are a line that is being written, or was never finished");
+    return code;
+}
+
 int verify_files(Session& s) {
     if (const int code = find_files(s); code != kDone) return code;
     const auto verdict = journal_verify(s.command.folder);
     if (!verdict) return refused(s, verdict.error());
-    if (s.command.json) {
-        std::string body;
-        json::Writer w(body);
-        w.begin_object()
-            .member("ok", verdict->intact)
-            .member("entries", verdict->entries)
-            .member("lastSeq", verdict->head.seq);
-        w.member("lastHash", verdict->head.hash);
-        if (!verdict->intact) w.member("problem", verdict->problem);
-        w.end_object();
-        s.console.data(body + "\n");
-    } else if (verdict->intact) {
-        s.console.line(fmt::format("intact: {} entries, the last is {} with hash {}", verdict->entries,
-                                   verdict->head.seq, verdict->head.hash));
-    } else {
-        s.console.complain(
-            fmt::format("NOT intact after {} entries: {}", verdict->entries, printable(verdict->problem)));
-    }
-    return verdict->intact ? kDone : kRefused;
+    return show_verdict(s, to_json(*verdict));
 }
 
 }  // namespace
@@ -132,22 +142,9 @@ int run_journal_tail(Session& s) {
 
 int run_journal_verify(Session& s) {
     if (!s.command.folder.empty()) return verify_files(s);
-    bool intact = true;
-    const auto answer = s.node.get(admin::kJournalVerify);
     int code = kDone;
-    const auto body = s.body_of(answer, code);
-    if (!body) return code;
-    const auto root = s.document.parse(*body);
-    intact = root && (*root)["ok"].boolean().value_or(false);
-    if (s.command.json)
-        s.console.data(*body + "\n");
-    else if (intact)
-        s.console.line(fmt::format("intact: {} entries, the last is {} with hash {}", text_of((*root)["entries"]),
-                                   text_of((*root)["lastSeq"]), text_of((*root)["lastHash"])));
-    else
-        s.console.complain(
-            fmt::format("NOT intact: {}", root ? printable(text_of((*root)["problem"])) : "the answer is not JSON"));
-    return intact ? kDone : kRefused;
+    const auto body = s.body_of(s.node.get(admin::kJournalVerify), code);
+    return body ? show_verdict(s, *body) : code;
 }
 
 int run_journal_export(Session& s) {

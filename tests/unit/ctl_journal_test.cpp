@@ -20,12 +20,12 @@ using holdfast::support::ScriptedAdmin;
 namespace {
 
 // A journal of `entries` in one segment, chained as its format says.
-std::string journal_lines(std::size_t entries) {
+std::string journal_lines(std::size_t entries, const std::string& kind = "start") {
     std::string prev(64, '0'), out;
     for (std::size_t i = 1; i <= entries; ++i) {
         const std::string line = "{\"seq\":" + std::to_string(i) +
-                                 ",\"time\":\"2026-01-02T03:04:05.678Z\",\"kind\":\"start\",\"fields\":{},\"prev\":\"" +
-                                 prev + "\"";
+                                 ",\"time\":\"2026-01-02T03:04:05.678Z\",\"kind\":\"" + kind +
+                                 "\",\"fields\":{},\"prev\":\"" + prev + "\"";
         prev = to_hex(Sha256::of(line));
         out += line + ",\"hash\":\"" + prev + "\"}\n";
     }
@@ -89,6 +89,30 @@ TEST_CASE("ctl: the journal's files are verified and exported without a node") {
     CHECK(whole.out == edited);
     CHECK(whole.err == "holdfastctl: the line of entry 2 does not verify\n");
     CHECK(run_ctl({"journal", "verify", "--dir", journal.folder.file("none")}).code == kRefused);
+}
+
+TEST_CASE("ctl: verify tells of damage that the chain outlived, and is still 0") {
+    const Written journal;
+    const auto verify = [&](bool json) {
+        std::vector<std::string> args{"journal", "verify", "--dir", journal.dir};
+        if (json) args.emplace_back("--json");
+        return run_ctl(args);
+    };
+    journal.write(journal_lines(3));
+    const std::string plain = verify(false).out;
+    CHECK(count(plain, "\n") == 1);
+    CHECK(verify(true).out.find(R"("damage":0,"setAside":0,"unfinishedBytes":0})") != std::string::npos);
+    journal.write(journal_lines(3, "damage") + "{\"seq\":4,");
+    journal.folder.write("journal/journal-00000000000000000001.jsonl.cut-01767225605016", "{\"seq\"");
+    journal.folder.write("journal/journal-1.jsonl.cut-01767225605016", "of nobody");
+    const auto told = verify(false);
+    CHECK(told.code == kDone);
+    CHECK(told.err.empty());
+    CHECK(told.out.rfind("intact: 3 entries, ", 0) == 0);
+    CHECK(told.out.find("\n3 of them tell of damage") != std::string::npos);
+    CHECK(told.out.find("\n1 files beside it hold what was cut off") != std::string::npos);
+    CHECK(told.out.find("\n9 bytes at its end are a line") != std::string::npos);
+    CHECK(verify(true).out.find(R"("damage":3,"setAside":1,"unfinishedBytes":9})") != std::string::npos);
 }
 
 TEST_CASE("journal: pages have every line once, also one that does not verify, wherever a page ends") {
