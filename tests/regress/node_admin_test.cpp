@@ -30,11 +30,12 @@ class AdminSocket {
     }
     ~AdminSocket() { view_.kill(); }
 
-    OneNode::Got post(std::string_view path, const std::string& body) {
+    OneNode::Got post(std::string_view path, const std::string& body) { return ask("POST", path, body); }
+    OneNode::Got ask(std::string_view method, std::string_view path, const std::string& body) {
         OneNode::Got got;
         std::unique_ptr<ClientConnection> connection;
         std::string bytes;
-        append_request_head(bytes, {"POST", path, "localhost", "application/json", body.size(), true}, {});
+        append_request_head(bytes, {method, path, "localhost", "application/json", body.size(), true}, {});
         bytes += body;
         const auto dialled = [&](Result<std::unique_ptr<Stream>> stream) {
             REQUIRE(stream);
@@ -111,4 +112,117 @@ TEST_CASE("admin: a subject that is longer than any can be is not revoked") {
     const auto got = revoke(129);
     CHECK(got.status == 400);
     CHECK(got.text("message") == "subject has at most 128 bytes, this one has 129");
+}
+
+// An order is in the journal before it is confirmed; who only looked, drained or upgraded is soon.
+TEST_CASE("admin: each act of an operator has its entry in the journal, with who did it") {
+    OneNode one;
+    REQUIRE(one.start());
+    one.node().upgrade = [] { return Result<void>(); };
+    one.node().upgrade_view = [] { return std::string("{}"); };
+    const std::string id = one.ask("o-1", "LOGIN", "user-1").text("requestId");
+    const std::string endpoint = one.parts().upstream.status().endpoints[0].url;
+    AdminSocket socket(one);
+    const auto of_endpoint = [&endpoint](std::string_view action) {
+        return fmt::format(R"({{"action":"{}","endpoint":"{}","reason":"why"}})", action, endpoint);
+    };
+    struct Act {
+        std::string_view path;
+        std::string body;
+        int status;
+        bool first;  // the entry is there before the answer
+        std::string_view kind;
+        std::vector<std::string> says;
+    };
+    const std::string why = R"("reason":"why")";
+    const std::vector<Act> acts{
+        {admin::kDegrade,
+         R"({"mode":"degraded","reason":"why"})",
+         200,
+         true,
+         "override",
+         {R"("order":"degrade/node","mode":"degraded")", why, R"("for":"15m")"}},
+        {admin::kDegrade,
+         R"({"mode":"live","scene":"LOGIN","forSeconds":60,"reason":"why"})",
+         200,
+         true,
+         "override",
+         {R"("order":"degrade/scene/LOGIN","mode":"live")", why, R"("for":"1m")"}},
+        {admin::kDegrade,
+         R"({"mode":"auto","reason":"why"})",
+         200,
+         true,
+         "override",
+         {R"("order":"degrade/node","mode":"auto")", why}},
+        {admin::kCircuit,
+         R"({"action":"open","reason":"why"})",
+         200,
+         true,
+         "override",
+         {R"("order":"circuit/node")", R"("force":"open")", why}},
+        {admin::kCircuit,
+         R"({"action":"close","reason":"why"})",
+         200,
+         true,
+         "override",
+         {R"("order":"circuit/node")", R"("force":"close)", why}},
+        {admin::kCircuit,
+         R"({"action":"auto","reason":"why"})",
+         200,
+         true,
+         "override",
+         {R"("order":"circuit/node","mode":"auto")", why}},
+        {admin::kUpstream,
+         R"({"weight":50,)" + of_endpoint("weight").substr(1),
+         200,
+         true,
+         "upstream",
+         {endpoint + " weight 50", why}},
+        {admin::kUpstream, of_endpoint("eject"), 409, true, "upstream", {endpoint + " ejected for", why}},
+        {admin::kUpstream, of_endpoint("restore"), 200, true, "upstream", {endpoint + " restored", why}},
+        {admin::kCacheRevoke,
+         R"({"subject":"user-1"})",
+         200,
+         true,
+         "revocation",
+         {R"("subject":")" + one.parts().storage.subject_tag("user-1")}},
+        {admin::kCachePurge, R"({"scene":"LOGIN"})", 200, true, "purge", {R"("scene":"LOGIN")"}},
+        {admin::kCachePurge, "{}", 200, true, "purge", {R"("scene":"*")"}},
+        {admin::kStateReset, R"({"reason":"why"})", 200, true, "state_reset", {why}},
+        {admin::kReconcile, "{}", 200, true, "override", {R"("order":"reconcile run")"}},
+        {admin::kCacheGet,
+         R"({"credential":"app-a","subject":"user-1","scene":"LOGIN"})",
+         0,
+         false,
+         "looked",
+         {R"("what":"cache get")"}},
+        {admin::kPolicyTest,
+         R"({"credential":"app-a","request":{"orderNo":"o","scene":"LOGIN","subject":"s"}})",
+         200,
+         false,
+         "looked",
+         {R"("what":"policy test")"}},
+        {admin::kExplain, id, 200, false, "looked", {R"("what":"explain")", R"("requestId":")" + id}},
+        {admin::kUpgrade, "{}", 200, false, "upgrade", {}},
+        {admin::kDrain, "{}", 200, false, "drain", {R"("action":"drain")"}},
+        {admin::kUndrain, "{}", 200, false, "drain", {R"("action":"undrain")"}},
+    };
+    for (const Act& act : acts) {
+        INFO(act.path << " " << act.body);
+        one.run_for(100ms);
+        const std::size_t before = one.journal().size();
+        const auto got = act.path == admin::kExplain ? socket.ask("GET", std::string(act.path) + id, "")
+                                                     : socket.post(act.path, act.body);
+        INFO(got.body);
+        CHECK((act.status == 0 || got.status == act.status));
+        if (!act.first) one.run_for(100ms);
+        const std::string entries = one.journal().substr(before);
+        const auto at = entries.find(fmt::format(R"("kind":"{}","fields":{{)", act.kind));
+        REQUIRE(at != std::string::npos);
+        const std::string entry = entries.substr(at, entries.find('\n', at) - at);
+        CHECK(entry.find(R"("by":")") != std::string::npos);
+        CHECK(entry.find(R"("by":"")") == std::string::npos);
+        for (const std::string& piece : act.says) CHECK(entry.find(piece) != std::string::npos);
+        CHECK(entry.find("user-1") == std::string::npos);
+    }
 }
