@@ -17,9 +17,13 @@
 namespace holdfast {
 namespace {
 
-// "guard 1 boot=<16 hex> doubt=<0|1>\n": fixed length, so that the flag is rewritten in place.
-std::string guard_line(bool doubted) {
-    return fmt::format("guard 1 boot={:016x} doubt={}\n", boot_id(), doubted ? 1 : 0);
+// "guard 1 boot=<16 hex> doubt=<0-3>\n": fixed length, so that the flags are rewritten in place. 1: doubted, 2: not
+// proved. An earlier version takes all but 0 for a doubt.
+char flags_of(bool doubted, bool proved) {
+    return static_cast<char>('0' + (doubted ? 1 : 0) + (proved ? 0 : 2));
+}
+std::string guard_line(bool doubted, bool proved) {
+    return fmt::format("guard 1 boot={:016x} doubt={}\n", boot_id(), flags_of(doubted, proved));
 }
 constexpr std::size_t kGuardBytes = 8 + 5 + 16 + 7 + 2;
 constexpr off_t kDoubtAt = kGuardBytes - 2;
@@ -62,13 +66,15 @@ Result<void> GuardedEnv::prepare(GuardOptions& options, WallTime now) {
     lock_ = std::move(*lock);
     if (const auto line = files::read_file(guard_path_, 4096)) {
         crashed_ = true;
-        const std::string mine = guard_line(false);
+        const std::string mine = guard_line(false, true);
         // Another length or beginning: it was cut or is not ours, so nothing good may be assumed.
         rebooted_ = line->size() != mine.size() || line->compare(0, mine.size() - 2, mine, 0, mine.size() - 2) != 0 ||
                     boot_id() == 0;
-        doubted_ = line->size() != mine.size() || (*line)[static_cast<std::size_t>(kDoubtAt)] != '0';
+        const char flags = line->size() == mine.size() ? (*line)[static_cast<std::size_t>(kDoubtAt)] : '1';
+        doubted_ = flags != flags_of(false, true) && flags != flags_of(false, false);
+        proved_ = flags != flags_of(false, false) && flags != flags_of(true, false);
     } else if (line.error().code != Code::not_found) {
-        crashed_ = rebooted_ = doubted_ = true;
+        crashed_ = rebooted_ = doubted_ = proved_ = true;
     }
     if (auto done = write_guard(); !done) return done;
     if (auto done = inspect(options, now); !done) return done;
@@ -165,14 +171,18 @@ Result<void> GuardedEnv::open_env(const GuardOptions& o) {
 }
 
 Result<void> GuardedEnv::write_guard() {
-    guard_ = files::Fd(::open(guard_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!guard_) return tl::unexpected(files::error_of(errno, "make", guard_path_));
+    // Begun under another name: a guard that is empty because the start died would say that there was a run.
+    const std::string path = guard_path_ + (crashed_ ? "" : ".new");
+    guard_ = files::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!guard_) return tl::unexpected(files::error_of(errno, "make", path));
     // A doubt stays until somebody takes it back: the next start may come before it is over.
     doubting_ = doubted_ || rebooted_;
-    const std::string line = guard_line(doubting_);
+    proving_ = !proved_;
+    const std::string line = guard_line(doubting_, proved_);
     if (::pwrite(guard_.get(), line.data(), line.size(), 0) != static_cast<ssize_t>(line.size()) ||
-        ::ftruncate(guard_.get(), static_cast<off_t>(line.size())) != 0 || ::fsync(guard_.get()) != 0)
-        return tl::unexpected(files::error_of(errno, "write", guard_path_));
+        ::ftruncate(guard_.get(), static_cast<off_t>(line.size())) != 0 || ::fsync(guard_.get()) != 0 ||
+        (!crashed_ && ::rename(path.c_str(), guard_path_.c_str()) != 0))
+        return tl::unexpected(files::error_of(errno, "write", path));
     return files::sync_dir(files::parent_of(guard_path_));
 }
 
@@ -183,7 +193,7 @@ void GuardedEnv::hangs() {
         speaker_ = std::thread([this, commit = running_.load()] {
             {
                 const std::lock_guard lock(mutex_);
-                if (held_ || (commit != 0 && running_ == commit)) put_doubt(true);
+                if (held_ || (commit != 0 && running_ == commit)) put_flags(true, proving_);
             }
             spoken_ = true;
         });
@@ -204,24 +214,34 @@ void GuardedEnv::ends(bool ok) {
     {
         const std::lock_guard lock(mutex_);
         running_ = 0;
-        put_doubt(!ok || held_);
+        put_flags(!ok || held_, proving_ && !ok);
         if (std::exchange(synced_, true)) return;
     }
-    sync_doubt();
+    sync_flags();
 }
 
-void GuardedEnv::put_doubt(bool set) {
-    if (set == doubting_) return;
-    doubting_ = set;
+void GuardedEnv::prove() {
+    {
+        const std::lock_guard lock(mutex_);
+        put_flags(doubting_, false);
+        if (std::exchange(synced_, true)) return;
+    }
+    sync_flags();
+}
+
+void GuardedEnv::put_flags(bool doubt, bool proving) {
+    if (doubt == doubting_ && proving == proving_) return;
+    doubting_ = doubt;
+    proving_ = proving;
     synced_ = false;
-    const char flag = set ? '1' : '0';
-    if (::pwrite(guard_.get(), &flag, 1, kDoubtAt) == 1) return;
+    const char flags = flags_of(doubt, !proving);
+    if (::pwrite(guard_.get(), &flags, 1, kDoubtAt) == 1) return;
     // A guard that is not as it should be is doubted too.
-    if (set && ::ftruncate(guard_.get(), 0) != 0) log::error("{} cannot be written", guard_path_);
+    if (doubt && ::ftruncate(guard_.get(), 0) != 0) log::error("{} cannot be written", guard_path_);
 }
 
 // A flag that is set while this waits is not missed: it has made synced_ false again.
-void GuardedEnv::sync_doubt() {
+void GuardedEnv::sync_flags() {
     if (::fdatasync(guard_.get()) == 0) return;
     const std::lock_guard lock(mutex_);
     if (doubting_ && ::ftruncate(guard_.get(), 0) != 0) log::error("{} cannot be written", guard_path_);
@@ -230,7 +250,7 @@ void GuardedEnv::sync_doubt() {
 Result<void> GuardedEnv::mark_clean() {
     {
         const std::lock_guard lock(mutex_);
-        if (held_) put_doubt(true);
+        if (held_) put_flags(true, proving_);
         if (doubting_) {  // the next start must know
             if (!std::exchange(synced_, true) && ::fdatasync(guard_.get()) != 0)
                 return tl::unexpected(files::error_of(errno, "sync", guard_path_));

@@ -56,6 +56,8 @@ class GuardedEnv final : public CommitWatch {
     bool crashed() const { return crashed_; }         // the last run left its guard
     bool rebooted() const { return rebooted_; }       // ... and the machine has been started since
     bool doubted() const { return doubted_; }         // ... and it had set doubt()
+    // Since the last clean end no run has written it, or called prove(): it should be as that end left it.
+    bool unproved() const { return !proved_; }
     // What is in it may have been replaced by writes that are lost with the last run.
     bool behind() const { return doubted_ && !fresh_; }
     const std::string& note() const { return note_; } // one sentence for the log when something was done; else empty
@@ -72,6 +74,9 @@ class GuardedEnv final : public CommitWatch {
     void hold_doubt(bool hold) { held_ = hold; }
     // The process ends over a commit that hangs: says so, and waits a moment for that.
     void abandon();
+    // It is as the last clean end left it. On disk when this returns: before anything else is written that it would not
+    // know of. A commit that worked says so too.
+    void prove();
     // Everything is synced and nothing will be written: the next start need not scan.
     Result<void> mark_clean();
 
@@ -82,20 +87,21 @@ class GuardedEnv final : public CommitWatch {
     Result<void> move_aside(const GuardOptions& options, const std::string& why, WallTime now);
     Result<void> open_env(const GuardOptions& options);
     Result<void> write_guard();
-    void put_doubt(bool set); // under mutex_
-    void sync_doubt();
+    void put_flags(bool doubt, bool proving);  // under mutex_
+    void sync_flags();
 
     std::shared_ptr<lmdb::Env> env_; // owners: this, the batch that writes it, and a commit under way
     files::Fd lock_, guard_;
     std::string guard_path_;
     std::uint64_t generation_ = 0;
-    bool fresh_ = false, moved_aside_ = false, crashed_ = false, rebooted_ = false, doubted_ = false;
+    bool fresh_ = false, moved_aside_ = false, crashed_ = false, rebooted_ = false, doubted_ = false, proved_ = false;
     std::string note_, why_aside_;
     std::atomic<bool> held_ = false;
     std::uint64_t commits_ = 0;              // begun
     std::atomic<std::uint64_t> running_ = 0; // which of them; 0: none. One that has ended meanwhile hangs no more
     std::mutex mutex_; // of what follows: the loop never takes it while anything is written; never held over a sync
     std::atomic<bool> doubting_ = false; // what the guard says
+    bool proving_ = false;               // ... that nothing has been proved or written
     bool synced_ = true;    // ... and whether a crash of the machine leaves it
     std::thread speaker_;   // writes it while a commit hangs
     std::atomic<bool> spoken_ = true;

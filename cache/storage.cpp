@@ -132,15 +132,18 @@ void Storage::State::lost_state(const std::string& what) {
 
 void Storage::State::check_journal_head(const JournalMemory& remembered) {
     const JournalHead &known = remembered.head, &is = journal->head();
-    // A first start has no journal: what was in state/ was taken away.
-    if (state_env.open() && state_env.guarded().fresh() && !state_env.guarded().moved_aside() && is.seq > 0)
-        lost_state("state/ is missing although the journal has entries");
     if (known.seq > 0 && !has_entry(*journal, known)) {
         notes.push_back("journal/: entry " + std::to_string(known.seq) +
                         ", which state/ remembers, is missing or another: entries were removed or changed");
     }
+    if (!state_env.open()) return;
+    GuardedEnv& guarded = state_env.guarded();
+    // A first start has no journal: what was in state/ was taken away. A start that died may have begun it anew.
+    const bool anew = guarded.fresh() ? !guarded.moved_aside()
+                                      : guarded.crashed() && guarded.unproved() && known.seq == 0 && values.sound();
+    if (anew && is.seq > 0) return lost_state("state/ is missing although the journal has entries");
     // After a crash state/ may be behind by what the last moments wrote.
-    if (!remembered.exact || !state_env.open() || state_env.guarded().crashed() || is.seq <= known.seq) return;
+    if (!remembered.exact || !guarded.unproved() || is.seq <= known.seq) return guarded.prove();
     revocations.hide_all(loop.now());
     lost_state("state/ is an older one that was put back, or a run could not open it: it ends with entry " +
                std::to_string(known.seq) + " of the journal, which has " + std::to_string(is.seq));

@@ -287,3 +287,38 @@ TEST_CASE("guard: a doubt is told of a commit that hangs, and while it is held, 
         CHECK((*env)->doubted() == (told != Told::ended));
     }
 }
+
+TEST_CASE("guard: that nothing has been written since a clean end outlives starts that died, and no commit") {
+    Folder folder;
+    const std::string dir = made(folder, true);
+    const auto unproved = [&](const std::function<void(GuardedEnv&)>& then = {}) {
+        auto env = GuardedEnv::open(options_for(dir), WallClock::read());
+        REQUIRE(env);
+        const bool was = (*env)->unproved();
+        CHECK_FALSE((*env)->rebooted());
+        if (then) then(**env);
+        return was;
+    };
+    CHECK(unproved());
+    CHECK(unproved([](GuardedEnv& env) { env.ends(false); }));
+    CHECK(unproved([](GuardedEnv& env) {
+        CHECK(env.doubted());
+        env.ends(true);
+    }));
+    CHECK_FALSE(unproved([](GuardedEnv& env) {
+        CHECK_FALSE(env.doubted());
+        REQUIRE(env.mark_clean());
+    }));
+    CHECK(unproved([](GuardedEnv& env) { env.prove(); }));
+    CHECK_FALSE(unproved([](GuardedEnv& env) { CHECK(env.crashed()); }));
+    // One of an earlier version, or that is empty, says nothing of it.
+    std::string line = slurp(dir + ".guard");
+    line[line.size() - 2] = '0';
+    spit(dir + ".guard", line);
+    CHECK_FALSE(unproved());
+    spit(dir + ".guard", "");
+    auto env = GuardedEnv::open(options_for(dir), WallClock::read());
+    REQUIRE(env);
+    CHECK((*env)->doubted());
+    CHECK_FALSE((*env)->unproved());
+}

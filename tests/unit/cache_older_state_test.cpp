@@ -1,4 +1,7 @@
 // state/ beside the journal: one of before that was put back shows, and no other start is taken for that.
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include "cache/journal_files.h"
 #include "cache/journal_reader.h"
 #include "cache/revocations.h"
@@ -27,6 +30,12 @@ struct PutBackBench : StorageBench {
     void put_back() {
         std::filesystem::remove_all(state);
         std::filesystem::rename(copy, state);
+    }
+    // Its guard of state/ is there, and nothing else has happened.
+    void start_that_ends_early() {
+        const files::Fd held(::open((options.data_dir + "/cache.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        REQUIRE(::flock(held.get(), LOCK_EX | LOCK_NB) == 0);
+        REQUIRE_FALSE(Storage::open(options, loop, offload));
     }
     bool order_may_repeat(std::string_view subject) {
         const auto order = storage->orders().find("app", subject, loop.now());
@@ -93,6 +102,71 @@ TEST_CASE("storage: one of before the first entry of the journal is an older sta
     b.put_back();
     b.open();
     CHECK_FALSE(b.storage->state().sound());
+}
+
+TEST_CASE("storage: starts that died before they wrote anything hide no older state/, and no missing one") {
+    for (const bool missing : {false, true}) {
+        INFO(missing);
+        PutBackBench b;
+        b.put(kAlice, b.record());
+        b.note(2);
+        b.end();
+        b.copy_state();
+        b.open();
+        REQUIRE(b.revoke("alice"));
+        b.note();
+        b.end();
+        b.put_back();
+        if (missing) std::filesystem::remove_all(b.state);
+        b.start_that_ends_early();
+        b.start_that_ends_early();
+        b.open();
+        CHECK_FALSE(b.storage->state().sound());
+        CHECK(b.storage->health().unsound_reason.find(missing ? "missing" : "older") != std::string::npos);
+        CHECK_FALSE(b.find(kAlice));
+    }
+}
+
+TEST_CASE("storage: a start that died once it had found an older state/ brings back nobody") {
+    PutBackBench b;
+    b.put(kAlice, b.record());
+    b.note(2);
+    b.end();
+    b.copy_state();
+    b.open();
+    REQUIRE(b.revoke("alice"));
+    b.note();
+    b.end();
+    b.put_back();
+    b.open();
+    b.reopen(false);
+    CHECK_FALSE(b.storage->state().sound());
+    // What was found is written now: it is found once.
+    b.loop.advance(100ms);
+    b.note();
+    b.reopen(false);
+    CHECK(b.storage->health().notes.empty());
+    bool reset = false;
+    b.storage->state().reset_sound("checked", [&](const Result<void>& r) { reset = r.has_value(); });
+    b.loop.advance(50ms);
+    REQUIRE(reset);
+    CHECK_FALSE(b.find(kAlice));
+}
+
+TEST_CASE("storage: a start that died once it had written an entry left no older state/") {
+    for (const bool first : {false, true}) {
+        INFO(first);
+        PutBackBench b;
+        if (!first) {
+            b.note();
+            b.reopen();
+        }
+        b.note();  // on disk, unlike what state/ has to know of it
+        b.reopen(false);
+        CHECK(b.storage->journal()->head().seq == (first ? 1 : 2));
+        CHECK(b.storage->state().sound());
+        CHECK(b.storage->health().notes.empty());
+    }
 }
 
 TEST_CASE("storage: after ends of every kind its own state/ is no older one") {
