@@ -37,16 +37,9 @@ std::string_view text_after(std::string_view key, std::string_view& rest) {
     return out;
 }
 
-// Files of what was cut off a segment.
-std::size_t count_set_aside(const std::string& dir) {
-    std::error_code ec;
-    std::size_t out = 0;
-    for (std::filesystem::directory_iterator it(dir, ec), end; !ec && it != end; it.increment(ec)) {
-        const std::string name = it->path().filename().string();
-        const std::size_t mark = name.find(kCutMark);
-        out += mark != std::string::npos && is_segment_name(std::string_view(name).substr(0, mark));
-    }
-    return out;
+// Whether an entry `damage` tells of the journal itself.
+bool tells_of_journal(const JournalLine& line) {
+    return line.text.find(R"("fields":{"note":"journal/)") != std::string_view::npos;
 }
 
 // The number in the name of a segment.
@@ -115,11 +108,22 @@ Result<JournalSince> journal_since(const std::string& dir, WallTime from) {
     return out;
 }
 
+std::size_t journal_set_aside(const std::string& dir) {
+    std::error_code ec;
+    std::size_t out = 0;
+    for (std::filesystem::directory_iterator it(dir, ec), end; !ec && it != end; it.increment(ec)) {
+        const std::string name = it->path().filename().string();
+        const std::size_t mark = name.find(kCutMark);
+        out += mark != std::string::npos && is_segment_name(std::string_view(name).substr(0, mark));
+    }
+    return out;
+}
+
 Result<JournalVerdict> journal_verify(const std::string& dir, const std::optional<JournalHead>& expected) {
     auto segments = journal_segments(dir);
     if (!segments) return tl::unexpected(segments.error());
     JournalVerdict v;
-    v.set_aside = count_set_aside(dir);
+    v.set_aside = journal_set_aside(dir);
     bool expected_seen = !expected || expected->seq == 0;
     for (const std::string& path : *segments) {
         auto text = files::read_file(path, kSegmentReadMax);
@@ -144,7 +148,10 @@ Result<JournalVerdict> journal_verify(const std::string& dir, const std::optiona
             v.head.seq = line->seq;
             v.head.hash = line->hash;
             ++v.entries;
-            v.damage += line->kind == "damage";
+            if (line->kind == "damage") {
+                ++v.damage;
+                if (v.since == 0 && tells_of_journal(*line)) v.since = line->seq;
+            }
             return true;
         });
         if (v.problem.empty() && !named && !text->empty()) v.problem = path + ": entries before its first are missing";
@@ -168,6 +175,7 @@ std::string to_json(const JournalVerdict& verdict) {
         .member("lastSeq", verdict.head.seq)
         .member("lastHash", verdict.head.hash)
         .member("damage", verdict.damage)
+        .member("damagedSince", verdict.since)
         .member("setAside", verdict.set_aside)
         .member("unfinishedBytes", verdict.unfinished);
     if (!verdict.problem.empty()) w.member("problem", verdict.problem);

@@ -34,9 +34,13 @@ struct JournalVerdict {
     // What the chain that stands is silent about: entries that tell of damage, of the journal or another part; files
     // beside it with what was cut off or set aside; bytes of a last line that is being written, or never was finished.
     std::uint64_t damage = 0, set_aside = 0, unfinished = 0;
+    std::uint64_t since = 0;  // the first entry that tells of damage of the journal itself; 0: none does
 };
-// {"ok","entries","lastSeq","lastHash","damage","setAside","unfinishedBytes","problem"?}
+// {"ok","entries","lastSeq","lastHash","damage","damagedSince","setAside","unfinishedBytes","problem"?}
 std::string to_json(const JournalVerdict& verdict);
+
+// Files beside the segments of what was cut off them or set aside.
+std::size_t journal_set_aside(const std::string& dir);
 
 // Segment files, oldest first.
 Result<std::vector<std::string>> journal_segments(const std::string& dir);

@@ -49,7 +49,10 @@
 //   {"kind":"local|etcd","fleet"?,"mode"?,"why"?,"alarm"?,"store"?,"cluster"?,"revision"?:N,"epoch"?:N,
 //    "peers":[{"name","self":bool,"readable":bool,"region"?,"own"?,"proof"?:bool,"epoch"?:N,"revision"?:N,"vote":bool,
 //      "probing":bool,"disagrees":bool,"leaseRemainingSeconds"?:N (of this node),"clockSkewSeconds"?:N}]}
-// POST /v1/fleet/accept {"reason"}      answers like GET /v1/peers; 409 while no alarm about the store stands
+// POST /v1/fleet/accept {"reason"}      answers like GET /v1/peers, with "accepted" (the alarm) and "orderBefore"? (of
+// the
+//                                        fleet, which stands only if the store has it); 409 while no alarm about the
+//                                        store stands
 // GET /v1/reconcile
 //   {"pending":N,"state":"idle|waiting|asking|held","why"?:"why held","oldestSeconds"?:N,"undecided"?:N,
 //    "lastFailure"?,"confirmed":N,"reversed":N,"unknown":N}      counts since the start
@@ -89,7 +92,8 @@
 //                                        sequence number above SEQ: {"seq":N,"time","kind","fields":{…},"prev","hash"}:
 //                                        the journal's own lines
 // GET /v1/journal/verify                 {"ok":bool,"entries":N,"lastSeq":N,"lastHash","damage":N (entries that tell of
-//                                        damage),"setAside":N (files of what was cut),"unfinishedBytes":N,"problem"?}
+//                                        damage),"damagedSince":N (the first of them about the journal itself; 0:
+//                                        none),"setAside":N (files of what was cut),"unfinishedBytes":N,"problem"?}
 // GET /v1/explain/{requestId}            404 when it is not among the recent ones
 //   {"requestId","traceId","began","credential","scene","orderNo","auth":"what it said","precheck":"rule or pass",
 //    "mode","circuit","attempts":[{"endpoint","result","startedMs":N,"durationMs":N}],"rung","reason","source",

@@ -88,11 +88,14 @@ int export_files(Session& s) {
     return reading.damaged == 0 ? kDone : kRefused;
 }
 
-// The verdict on the chain as it stands is the exit code; what was cut off it before is told, and has its own entry.
+// A chain that verifies is not the whole journal when something was cut off it, removed or changed before: that is told
+// by an entry of it, or by the files beside it.
 int show_verdict(Session& s, const std::string& body) {
     const auto root = s.document.parse(body);
     const bool intact = root && (*root)["ok"].boolean().value_or(false);
-    const int code = intact ? kDone : kRefused;
+    const auto has = [&root](std::string_view key) { return (*root)[key].unsigned_integer().value_or(0) > 0; };
+    const bool whole = intact && !has("damagedSince") && !has("setAside");
+    const int code = whole ? kDone : kRefused;
     if (s.command.json) {
         s.console.data(body + "\n");
         return code;
@@ -102,14 +105,20 @@ int show_verdict(Session& s, const std::string& body) {
         return code;
     }
     const auto text = [&root](std::string_view key) { return text_of((*root)[key]); };
-    if (intact)
-        s.console.line(fmt::format("intact: {} entries, the last is {} with hash {}", text("entries"), text("lastSeq"),
-                                   text("lastHash")));
-    else
+    const std::string chain =
+        fmt::format("{} entries, the last is {} with hash {}", text("entries"), text("lastSeq"), text("lastHash"));
+    if (!intact)
         s.console.complain(fmt::format("NOT intact after {} entries: {}", text("entries"), printable(text("problem"))));
+    else if (whole)
+        s.console.line("intact: " + chain);
+    else
+        s.console.complain("NOT whole, though its chain verifies: " + chain);
     const auto told = [&](std::string_view key, std::string_view what) {
-        if ((*root)[key].unsigned_integer().value_or(0) > 0) s.console.line(fmt::format("{} {}", text(key), what));
+        if (has(key)) s.console.line(fmt::format("{} {}", text(key), what));
     };
+    if (has("damagedSince"))
+        s.console.line(fmt::format("entry {} is the first to tell that the journal was cut, removed from or changed",
+                                   text("damagedSince")));
     told("damage", "of them tell of damage: holdfastctl journal export, kind damage");
     told("setAside", "files beside it hold what was cut off or set aside: *.cut-*");
     told("unfinishedBytes", "bytes at its end are a line that is being written, or was never finished");

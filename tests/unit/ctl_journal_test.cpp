@@ -20,12 +20,12 @@ using holdfast::support::ScriptedAdmin;
 namespace {
 
 // A journal of `entries` in one segment, chained as its format says.
-std::string journal_lines(std::size_t entries, const std::string& kind = "start") {
+std::string journal_lines(std::size_t entries, const std::string& kind = "start", const std::string& note = {}) {
     std::string prev(64, '0'), out;
     for (std::size_t i = 1; i <= entries; ++i) {
         const std::string line = "{\"seq\":" + std::to_string(i) +
-                                 ",\"time\":\"2026-01-02T03:04:05.678Z\",\"kind\":\"" + kind +
-                                 "\",\"fields\":{},\"prev\":\"" + prev + "\"";
+                                 ",\"time\":\"2026-01-02T03:04:05.678Z\",\"kind\":\"" + kind + "\",\"fields\":{" +
+                                 note + "},\"prev\":\"" + prev + "\"";
         prev = to_hex(Sha256::of(line));
         out += line + ",\"hash\":\"" + prev + "\"}\n";
     }
@@ -91,7 +91,7 @@ TEST_CASE("ctl: the journal's files are verified and exported without a node") {
     CHECK(run_ctl({"journal", "verify", "--dir", journal.folder.file("none")}).code == kRefused);
 }
 
-TEST_CASE("ctl: verify tells of damage that the chain outlived, and is still 0") {
+TEST_CASE("ctl: verify tells of damage that the chain outlived, and is 1 where it was the journal's own") {
     const Written journal;
     const auto verify = [&](bool json) {
         std::vector<std::string> args{"journal", "verify", "--dir", journal.dir};
@@ -101,18 +101,29 @@ TEST_CASE("ctl: verify tells of damage that the chain outlived, and is still 0")
     journal.write(journal_lines(3));
     const std::string plain = verify(false).out;
     CHECK(count(plain, "\n") == 1);
-    CHECK(verify(true).out.find(R"("damage":0,"setAside":0,"unfinishedBytes":0})") != std::string::npos);
-    journal.write(journal_lines(3, "damage") + "{\"seq\":4,");
-    journal.folder.write("journal/journal-00000000000000000001.jsonl.cut-01767225605016", "{\"seq\"");
+    CHECK(verify(true).out.find(R"("damage":0,"damagedSince":0,"setAside":0,"unfinishedBytes":0})") !=
+          std::string::npos);
+    // Of another part of the storage.
+    journal.write(journal_lines(3, "damage", R"("note":"cache/: it was moved aside")") + "{\"seq\":4,");
+    const auto other = verify(false);
+    CHECK(other.code == kDone);
+    CHECK(other.out.rfind("intact: 3 entries, ", 0) == 0);
+    CHECK(other.out.find("\n3 of them tell of damage") != std::string::npos);
+    CHECK(other.out.find("\n9 bytes at its end are a line") != std::string::npos);
+    // Its own: an entry that says so, or a file beside it.
+    journal.write(journal_lines(3, "damage", R"("note":"journal/: entry 9 is missing")"));
+    const auto own = verify(false);
+    CHECK(own.code == kRefused);
+    CHECK(own.err.rfind("NOT whole, though its chain verifies: 3 entries, ", 0) == 0);
+    CHECK(own.out.find("entry 1 is the first to tell that the journal was cut") != std::string::npos);
+    journal.write(journal_lines(3));
     journal.folder.write("journal/journal-1.jsonl.cut-01767225605016", "of nobody");
-    const auto told = verify(false);
-    CHECK(told.code == kDone);
-    CHECK(told.err.empty());
-    CHECK(told.out.rfind("intact: 3 entries, ", 0) == 0);
-    CHECK(told.out.find("\n3 of them tell of damage") != std::string::npos);
-    CHECK(told.out.find("\n1 files beside it hold what was cut off") != std::string::npos);
-    CHECK(told.out.find("\n9 bytes at its end are a line") != std::string::npos);
-    CHECK(verify(true).out.find(R"("damage":3,"setAside":1,"unfinishedBytes":9})") != std::string::npos);
+    CHECK(verify(false).code == kDone);
+    journal.folder.write("journal/journal-00000000000000000001.jsonl.cut-01767225605016", "{\"seq\"");
+    const auto cut = verify(true);
+    CHECK(cut.code == kRefused);
+    CHECK(cut.out.find(R"("damage":0,"damagedSince":0,"setAside":1,"unfinishedBytes":0})") != std::string::npos);
+    CHECK(verify(false).out.find("1 files beside it hold what was cut off") == 0);
 }
 
 TEST_CASE("journal: pages have every line once, also one that does not verify, wherever a page ends") {
