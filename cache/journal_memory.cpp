@@ -1,5 +1,7 @@
 #include "cache/journal_memory.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <string>
 
@@ -34,6 +36,24 @@ void remember_exact(StateStore& values, bool exact) {
     const JournalMemory now = recall_journal(values);
     if (exact && !now.exact) values.put_soon(kExactName, std::to_string(now.head.seq));
     if (!exact && values.get(kExactName)) values.erase_soon(kExactName);
+}
+
+std::string told_cut(const JournalOpened& opened) {
+    if (opened.cut_bytes == 0) return {};
+    return fmt::format("journal/: {} {} bytes was cut and kept in {}",
+                       opened.foreign ? "a segment that does not continue the one before it, of" : "a damaged tail of",
+                       opened.cut_bytes, opened.cut_file);
+}
+
+std::string told_damage(std::uint64_t missing, std::size_t set_aside) {
+    std::string out;
+    if (missing > 0)
+        out = fmt::format("entry {}, which state/ remembers, is missing or another: entries were removed or changed",
+                          missing);
+    if (set_aside > 0)
+        out +=
+            fmt::format("{}what was cut off or set aside is in {} files *.cut-*", out.empty() ? "" : "; ", set_aside);
+    return out;
 }
 
 bool has_entry(const Journal& journal, const JournalHead& head) {

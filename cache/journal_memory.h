@@ -17,6 +17,11 @@ struct JournalMemory {
 JournalMemory recall_journal(const StateStore& values);
 void remember_head(StateStore& values, const JournalHead& head);
 void remember_exact(StateStore& values, bool exact);
+// What opening it has cut off it, for the log and as an entry; empty: nothing.
+std::string told_cut(const JournalOpened& opened);
+// What is missing of it, for whoever looks at the node: `missing`, an entry that state/ remembers, 0: none; files of
+// what was cut off. Empty: nothing.
+std::string told_damage(std::uint64_t missing, std::size_t set_aside);
 // Whether the journal has this very entry. Reads files: at start only.
 bool has_entry(const Journal& journal, const JournalHead& head);
 

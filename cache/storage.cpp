@@ -2,6 +2,7 @@
 
 #include "cache/files.h"
 #include "cache/journal_memory.h"
+#include "cache/journal_reader.h"
 #include "cache/lmdb_outcome_store.h"
 #include "cache/revocations.h"
 #include "cache/store_env.h"
@@ -60,6 +61,8 @@ struct Storage::State {
     std::unique_ptr<Journal> journal;
     std::unique_ptr<EvidenceVault> evidence;
     PartHealth journal_missing, evidence_missing;
+    std::uint64_t missing = 0;  // an entry that state/ remembers and the journal has not
+    std::size_t set_aside = 0;  // files of what was cut off the journal, when last looked
     std::vector<std::string> notes;
     std::unique_ptr<OffloadHandle> closing;
     bool journal_whole = false;  // while draining: its files end with head()
@@ -90,11 +93,8 @@ void Storage::State::watch_loading() {
 void Storage::State::open_journal() {
     const std::string dir = options.data_dir + "/journal";
     const JournalMemory remembered = recall_journal(values);
-    JournalOptions o;
-    o.dir = dir;
-    o.remembered = remembered.head;
-    auto opened =
-        Journal::open(std::move(o), loop, offload, [this](const JournalHead& head) { remember_head(values, head); });
+    auto opened = Journal::open({dir, remembered.head}, loop, offload,
+                                [this](const JournalHead& head) { remember_head(values, head); });
     remember_exact(values, opened.has_value());
     if (!opened) {
         journal_missing = {false, opened.error().detail};
@@ -103,12 +103,8 @@ void Storage::State::open_journal() {
         return;
     }
     journal = std::move(*opened);
-    if (journal->opened().cut_bytes > 0)
-        notes.push_back(std::string("journal/: ") +
-                        (journal->opened().foreign ? "a segment that does not continue the one before it, of "
-                                                   : "a damaged tail of ") +
-                        std::to_string(journal->opened().cut_bytes) + " bytes was cut and kept in " +
-                        journal->opened().cut_file);
+    if (std::string cut = told_cut(journal->opened()); !cut.empty()) notes.push_back(std::move(cut));
+    set_aside = journal_set_aside(dir);
     check_journal_head(remembered);
     EvidenceOptions vault;
     vault.dir = dir + "/evidence";
@@ -133,8 +129,8 @@ void Storage::State::lost_state(const std::string& what) {
 void Storage::State::check_journal_head(const JournalMemory& remembered) {
     const JournalHead &known = remembered.head, &is = journal->head();
     if (known.seq > 0 && !has_entry(*journal, known)) {
-        notes.push_back("journal/: entry " + std::to_string(known.seq) +
-                        ", which state/ remembers, is missing or another: entries were removed or changed");
+        missing = known.seq;
+        notes.push_back("journal/: " + told_damage(missing, 0));
     }
     if (!state_env.open()) return;
     GuardedEnv& guarded = state_env.guarded();
@@ -188,10 +184,7 @@ void Storage::State::drain_envs(int drains_left, std::function<void(Result<void>
 void Storage::State::close(const Result<void>& drained, std::function<void(Result<void>)> done) {
     if (state_env.open()) state_env.batch().stop();
     if (cache_env.open()) cache_env.batch().stop();
-    if (!drained) {
-        done(drained);
-        return;
-    }
+    if (!drained) return done(drained);
     const auto result = std::make_shared<Result<void>>(); // owners: the work, then its callback
     std::vector<std::shared_ptr<lmdb::Env>> envs;
     if (state_env.open()) envs.push_back(state_env.guarded().env());
@@ -272,6 +265,7 @@ StorageHealth Storage::health() const {
     out.sound = s.values.sound();
     out.unsound_reason = s.values.unsound_reason();
     out.nonces_durable = s.nonces.durable();
+    out.journal_damage = told_damage(s.missing, s.set_aside);
     out.notes = s.notes;
     return out;
 }
@@ -279,6 +273,10 @@ StorageHealth Storage::health() const {
 bool Storage::can_answer_provisional() const {
     const State& s = *state_;
     return s.values.sound() && s.journal && s.journal->health().ok && s.evidence;
+}
+
+void Storage::set_aside(std::size_t files) {
+    state_->set_aside = files;
 }
 
 void Storage::abandon() {

@@ -42,6 +42,8 @@ struct StorageHealth {
     bool sound = true; // of state/
     std::string unsound_reason;
     bool nonces_durable = true;
+    std::string
+        journal_damage;  // what is known to be cut off it, removed or changed, although it works; empty: nothing
     std::vector<std::string> notes; // what opening found and did: moved aside, cut, begun anew, forgotten
 };
 
@@ -64,6 +66,8 @@ class Storage {
     // Which state/ this is: another one knows nothing of the revocations of before. 0: there is none.
     std::uint64_t generation() const;
     StorageHealth health() const;
+    // How many files of what was cut off the journal lie beside it, says whoever has looked since the start.
+    void set_aside(std::size_t files);
     std::uint64_t cache_bytes_used() const;
     // What a provisional answer needs: sound state, a working journal, a vault.
     bool can_answer_provisional() const;

@@ -222,6 +222,7 @@ void AdminRequest::verify_journal() {
         node_.offload().run([out, dir = journal->dir(), head = journal->head()] { *out = journal_verify(dir, head); },
                             [this, out] {
                                 if (!**out) return answer_error((*out)->error());
+                                node_.parts().storage.set_aside((**out)->set_aside);
                                 answer(to_json(***out));
                             });
 }

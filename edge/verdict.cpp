@@ -70,6 +70,8 @@ std::vector<std::string> troubles(Node& node, Now now) {
         out.push_back("state/ is not sound (" + health.unsound_reason + "): no cached pass, no provisional");
     for (const PartHealth* part : {&health.cache, &health.state, &health.journal, &health.evidence})
         if (!part->ok) out.push_back("storage: " + part->reason);
+    if (!health.journal_damage.empty())
+        out.push_back("the audit journal is damaged (" + health.journal_damage + "): runbook, HoldfastDamageFound");
     const std::optional<MonoTime> full = parts.nonces.full_at();
     if (parts.nonces.size() >= parts.nonces.capacity() || (full && now.mono - *full < kFullSaid))
         out.emplace_back("auth.nonces is full: callers get 503");

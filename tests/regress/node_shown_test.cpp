@@ -261,3 +261,35 @@ TEST_CASE("node: evidence that cannot be kept is seen in the status and in its m
     CHECK_FALSE(text((*root)["evidence"]["detail"]).empty());
     CHECK(verdict_of(one).starts_with("impaired: storage: "));
 }
+
+TEST_CASE("node: a journal that was cut off, or had entries removed, is no node that is well") {
+    const std::string segment = "journal/journal-00000000000000000001.jsonl";
+    for (const bool removed : {false, true}) {
+        INFO(removed);
+        OneNode one;
+        REQUIRE(one.start());
+        CHECK(metric(one, "holdfast_journal_entries_total{kind=\"damage\"}") == 0);
+        one.run_for(1s);
+        one.stop();
+        std::string lines = one.journal();
+        if (removed) {
+            lines.erase(lines.rfind('\n', lines.size() - 2) + 1);
+        } else {
+            lines[lines.size() / 2] = '~';
+        }
+        one.folder.write("data/" + segment, lines);
+        REQUIRE(one.start());
+        CHECK(metric(one, "holdfast_journal_entries_total{kind=\"damage\"}") >= 1);
+        const std::string seen = verdict_of(one);
+        CHECK(seen.starts_with("impaired: the audit journal is damaged ("));
+        CHECK((seen.find("*.cut-*") != std::string::npos) != removed);
+        CHECK(seen.find("which state/ remembers, is missing") != std::string::npos);
+        one.run_for(1s);
+        one.stop();
+        // Until somebody has taken away what was cut off.
+        REQUIRE(one.start());
+        CHECK(verdict_of(one).starts_with("impaired") != removed);
+        one.parts().storage.set_aside(0);
+        CHECK(verdict_of(one) == "ok: live");
+    }
+}
