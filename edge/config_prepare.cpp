@@ -89,6 +89,7 @@ PreparedConfig prepare_config(ConfigTexts texts, const ConfigEnvironment& env, c
         return out;
     }
     out.restart_needed = restart_needed(running, *wanted.config);
+    out.other_key = wanted.config->cache.key != running.cache.key;
     if (out.restart_needed.empty()) {
         out.outcome = std::move(wanted);
     } else {

@@ -18,6 +18,7 @@ struct PreparedConfig {
     ConfigOutcome outcome;                          // its config is what would be in force
     std::vector<std::string> changed;               // keys whose value differs from the running one
     std::vector<std::string> restart_needed;        // those of them that stay as they run
+    bool other_key = false;                         // of cache.key_file: the stores are not sealed under it
     SetFiles::Sets sets;                            // of its prechecks
     std::unique_ptr<TlsServerContext> server_tls;   // null: plain HTTP
     std::unique_ptr<TlsClientContext> client_tls;   // null: nothing asks for it

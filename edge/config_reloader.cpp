@@ -202,6 +202,7 @@ void ConfigReloader::adopt(const std::shared_ptr<Work>& shared) {
     status_.hold = held ? (work.new_hold ? work.new_hold : status_.hold) : std::nullopt;
     if (!held) status_.newer_waits = false;
     status_.restart_needed = work.out.restart_needed;
+    status_.other_key = work.out.other_key;
     take_remote(work);
     report.ok = true;
     report.generation = generation;
@@ -210,6 +211,7 @@ void ConfigReloader::adopt(const std::shared_ptr<Work>& shared) {
     report.restart_needed = std::move(work.out.restart_needed);
     for (const ConfigProblem& warning : work.out.outcome.warnings)
         report.warnings.push_back(fmt::format("{}:{}: {}", warning.file, warning.line, warning.message));
+    if (status_.other_key) report.warnings.emplace_back(kOtherKey);
     if (!report.unchanged) {
         status_.loaded = node_.loop().now().wall;
         keep(work);

@@ -20,6 +20,9 @@
 
 namespace holdfast {
 
+inline constexpr std::string_view kOtherKey =
+    "a restart would lose the memory: cache.key_file is not the key of the stores";
+
 class ConfigReloader {
   public:
     static constexpr std::size_t kJobsMax = 16;  // waiting; more are refused
@@ -68,6 +71,7 @@ class ConfigReloader {
         std::string failed_by, failure;
         std::optional<ConfigHold> hold;
         std::vector<std::string> restart_needed;
+        bool other_key = false;             // a restart would move the stores aside: cache.key_file is not their key
         std::string remote_problem;         // why the newest remote text is not in force; empty: it is
         std::uint64_t remote_revision = 0;  // in force
         std::string keep_problem;           // why the newest generation is not on disk; empty: it is

@@ -80,6 +80,7 @@ std::vector<std::string> troubles(Node& node, Now now) {
         const ConfigReloader::Status& reload = node.reloader->status();
         if (!reload.last_ok)
             out.push_back(fmt::format("the last reload failed: generation {} stays", node.config().generation));
+        if (reload.other_key) out.emplace_back(kOtherKey);
         if (!reload.remote_problem.empty()) out.emplace_back("the remote configuration is not in force");
     }
     return out;

@@ -193,6 +193,29 @@ TEST_CASE("node: the verdict names a reload that failed until one is well") {
     r.one.node().reloader = nullptr;
 }
 
+TEST_CASE("node: the verdict warns of a cache.key_file under which a restart would lose the memory") {
+    Reloading r;
+    r.one.node().reloader = r.reloader.get();
+    json::Document doc;
+    const auto verdict = [&] {
+        const auto root = doc.parse(status_json(r.one.node()));
+        REQUIRE(root);
+        return fmt::format("{}: {}", *(*root)["verdict"].text(), *(*root)["summary"].text());
+    };
+    const std::string right(32, 'k'), other(32, 'o');
+    for (int i = 0; i < 2; ++i) {  // a reload that comes later does not forget it
+        r.one.folder.write("cache.key", other);
+        const auto report = r.reload();
+        REQUIRE(report.ok);
+        CHECK(report.warnings == std::vector<std::string>{std::string(kOtherKey)});
+        CHECK(verdict() == "impaired: " + std::string(kOtherKey));
+    }
+    r.one.folder.write("cache.key", right);
+    REQUIRE(r.reload().ok);
+    CHECK(verdict() == "ok: live");
+    r.one.node().reloader = nullptr;
+}
+
 TEST_CASE("reload: a rollback that is refused is told, and the last reload stays what it was") {
     Reloading r;
     const auto refused = [&r] {
