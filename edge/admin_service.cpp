@@ -147,7 +147,8 @@ bool AdminRequest::dispatch_post(Body body) {
         return true;
     }
     if (path_ == admin::kFleetAccept) {
-        operators_.accept_store(text("reason"), then([this] { return peers_json(node_); }));
+        const FleetStatus before = node_.membership() != nullptr ? node_.membership()->status() : FleetStatus{};
+        operators_.accept_store(text("reason"), then([this, before] { return peers_json(node_, &before); }));
         return true;
     }
     if (path_ == admin::kDrain) return drain(), true;

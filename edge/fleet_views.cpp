@@ -118,7 +118,7 @@ void write_fleet_override(json::Writer& w, Node& node, Now now) {
         .end_object();
 }
 
-std::string peers_json(Node& node) {
+std::string peers_json(Node& node, const FleetStatus* accepted) {
     std::string out;
     json::Writer w(out);
     w.begin_object().member("kind", node.config().coordination.kind);
@@ -135,6 +135,12 @@ std::string peers_json(Node& node) {
     }
     const FleetStatus s = node.membership()->status();
     w.member("fleet", node.config().coordination.fleet);
+    if (accepted != nullptr) {
+        w.member("accepted", accepted->alarm);
+        if (accepted->order != FleetOrder::none)
+            w.member("orderBefore",
+                     fmt::format("{} by {}: {}", name(accepted->order), accepted->order_by, accepted->order_why));
+    }
     write_mode(w, s);
     w.member("store", s.store)
         .member("cluster", fmt::format("{:x}", s.cluster))

@@ -109,13 +109,16 @@ void FleetCircuit::see_override(bool live, Now now) {
     order_mod_ = mod;
     const OverrideRecord next = stored ? stored->value : none;
     const bool same = next == order_;
-    order_ = next;
+    const OverrideRecord before = std::exchange(order_, next);
     if (same) return;  // known from the last life
     const Nanos by_wall = std::clamp(Nanos(order_.deadline - now.wall), Nanos{0}, order_.span);
     order_until_ = now.mono + (live ? order_.span : by_wall);
     order_clear_ = now.mono + order_.span;
-    say(FleetEvent::Kind::order,
-        "override " + std::string(name(order_.order)) + " by " + order_.by + ": " + order_.why);
+    const auto whose = [](const OverrideRecord& o) { return std::string(name(o.order)) + " by " + o.by; };
+    // One that is erased has no author.
+    say(FleetEvent::Kind::order, order_.order == FleetOrder::none && order_.by.empty()
+                                     ? "override " + whose(before) + " has ended: the store has none"
+                                     : "override " + whose(order_) + ": " + order_.why);
 }
 
 bool FleetCircuit::override_in_force(MonoTime t) const {

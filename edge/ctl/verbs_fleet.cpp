@@ -29,7 +29,9 @@ void show_peers(Console& console, Value root) {
                         text_of(root["revision"]), text_of(root["epoch"]), text_of(root["mode"]));
         if (root["why"]) line += fmt::format(": {}", text_of(root["why"]));
         console.line(line);
-        if (root["alarm"]) console.painted(Paint::bad, fmt::format("alarm: {}", text_of(root["alarm"])));
+        // What was accepted stands until the store is read again.
+        if (root["alarm"] && !root["accepted"])
+            console.painted(Paint::bad, fmt::format("alarm: {}", text_of(root["alarm"])));
         console.line("");
     }
     std::vector<std::vector<std::string>> rows;
@@ -50,7 +52,15 @@ int run_peers(Session& s) {
 int run_fleet_accept(Session& s) {
     std::string body;
     json::Writer(body).begin_object().member("reason", s.command.reason).end_object();
-    return s.post(admin::kFleetAccept, body, [&s](Value root) { show_peers(s.console, root); });
+    return s.post(admin::kFleetAccept, body, [&s](Value root) {
+        s.console.line(
+            fmt::format("accepted; what the store holds is taken, in spite of: {}", text_of(root["accepted"])));
+        if (root["orderBefore"])
+            s.console.line(fmt::format("the fleet's order stands no longer, unless the store has it: {}",
+                                       text_of(root["orderBefore"])));
+        s.console.line("");
+        show_peers(s.console, root);
+    });
 }
 
 }  // namespace holdfast::ctl

@@ -256,6 +256,21 @@ TEST_CASE("ctl: what watches ends when the node does") {
     CHECK(journal.asked()[1].rfind("GET /v1/journal?n=1000&after=7 ", 0) == 0);
 }
 
+TEST_CASE("ctl: fleet accept says what was accepted, and which order of the fleet it may have ended") {
+    for (const bool order : {false, true}) {
+        ScriptedAdmin node(
+            {ScriptedAdmin::answer(200, std::string(R"({"kind":"etcd","fleet":"f","accepted":"another cluster",)") +
+                                            (order ? R"("orderBefore":"open by ops: test",)" : "") +
+                                            R"("mode":"autonomous","alarm":"another cluster","peers":[]})")});
+        const auto ran = ask(node, {"fleet", "accept", "--reason", "r"});
+        CHECK(ran.code == kDone);
+        CHECK(ran.out.rfind("accepted; what the store holds is taken, in spite of: another cluster\n", 0) == 0);
+        CHECK(ran.out.find("alarm:") == std::string::npos);
+        CHECK((ran.out.find("stands no longer, unless the store has it: open by ops: test\n") != std::string::npos) ==
+              order);
+    }
+}
+
 TEST_CASE("ctl: journal verify refuses a broken chain") {
     ScriptedAdmin good({ScriptedAdmin::answer(200, R"({"ok":true,"entries":3,"lastSeq":3,"lastHash":"ab"})")});
     const auto ok = ask(good, {"journal", "verify"});

@@ -308,6 +308,18 @@ TEST_CASE("fleet circuit: an override needs a link, a sane span, and something t
     CHECK(m.take_leased(b.now).forced == Forced::none);
 }
 
+TEST_CASE("fleet circuit: of an override that is gone from the store it is said whose it was") {
+    FleetBench b;
+    REQUIRE(b.node(0).commit(*b.node(0).machine.order(FleetOrder::open, 30s, "ops", "test", b.now)).succeeded);
+    b.node(1).read();
+    b.node(1).machine.take_events();
+    REQUIRE(by_hand(b, {TxnOp::Kind::erase, "/holdfast/prod/override/central", "", 0, false}));
+    b.node(1).read();
+    const auto events = b.node(1).machine.take_events();
+    REQUIRE_FALSE(events.empty());
+    CHECK(events.front().text == "override open by ops has ended: the store has none");
+}
+
 TEST_CASE("fleet circuit: another cluster, a lower epoch, no state, another state for one epoch: each an alarm") {
     FleetBench b;
     b.open();
