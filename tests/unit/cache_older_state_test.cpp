@@ -169,6 +169,40 @@ TEST_CASE("storage: a start that died once it had written an entry left no older
     }
 }
 
+TEST_CASE("storage: what was moved aside under another key can be put back with its own, and is an older one") {
+    PutBackBench b;
+    b.put(kAlice, b.record());
+    OrderRecord order;
+    order.final = true;
+    order.epoch = b.storage->outcomes().epoch();
+    order.decided = b.loop.now();
+    REQUIRE(b.storage->orders().put("app", "alice", order, b.loop.now()));
+    b.note();
+    b.end();
+    const auto right = b.options.key;
+    b.options.key.fill(9);
+    b.open();
+    b.note();
+    b.end();
+    std::map<std::string, std::string> aside;  // by what it was
+    for (const auto& at : std::filesystem::directory_iterator(b.options.data_dir))
+        if (const std::string path = at.path(); path.find(".bad-") != std::string::npos)
+            aside[path.substr(0, path.find(".bad-"))] = path;
+    REQUIRE(aside.size() == 2);
+    for (const auto& [was, is] : aside) {
+        std::filesystem::rename(was, was + ".new");
+        std::filesystem::rename(is, was);
+    }
+    // Left where the start under the other key trusted no nonces: it would pass for the guard of what was put back.
+    for (const auto& [was, is] : aside) std::filesystem::remove(was + ".guard");
+    b.options.key = right;
+    b.open();
+    CHECK(b.storage->health().cache.ok);
+    CHECK(b.storage->health().unsound_reason.find("older") != std::string::npos);
+    CHECK(b.storage->orders().find("app", "alice", b.loop.now()));
+    CHECK_FALSE(b.find(kAlice));
+}
+
 TEST_CASE("storage: after ends of every kind its own state/ is no older one") {
     PutBackBench b;
     const auto well = [&] { return b.storage->state().sound() && b.storage->health().notes.empty(); };
