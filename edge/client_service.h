@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "edge/exchanges.h"
+#include "edge/head_fields.h"
 #include "edge/notices.h"
 #include "edge/service.h"
 
@@ -16,11 +17,6 @@ namespace holdfast {
 struct WhyRefused {
     std::string_view reason;
     bool auth = false;
-};
-
-// The fields that matter there, found in one walk: every request pays for it.
-struct HeadFields {
-    HeaderSeen authorization, timestamp, nonce, content_sha256, content_type, content_encoding, traceparent;
 };
 
 class ClientService final : public Service {
