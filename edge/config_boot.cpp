@@ -60,6 +60,8 @@ void with_last_remote(BootConfig& out, const ConfigHistory& history, const Confi
         return;
     }
     outcome.config->kind = out.outcome.config->config_source.kind;
+    for (const ConfigProblem& warning : outcome.warnings)
+        out.notes.push_back(fmt::format("{}:{}: {}", warning.file, warning.line, warning.message));
     out.texts = std::move(texts);
     out.outcome = std::move(outcome);
     out.remote_revision = last->remote_revision;

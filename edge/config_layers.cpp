@@ -29,8 +29,33 @@ void drop_list(ConfigText& text, const std::string& name) {
     erase_below(text.tables, name);
 }
 
+TextPlace at(TextPlace place) {
+    return {place.line, place.column, 1};
+}
+
+std::vector<std::string> precheck_names(const ConfigText& text) {
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < text.prechecks; ++i)
+        if (const auto it = text.given.find(fmt::format("precheck[{}].name", i)); it != text.given.end())
+            out.push_back(it->second.value.text);
+    return out;
+}
+
+// Who lays one check over the file may not know that it guards with others.
+void tell_dropped_prechecks(const ConfigText& file, const ConfigText& remote, ConfigProblems& problems) {
+    auto dropped = precheck_names(file);
+    const auto kept = precheck_names(remote);
+    std::erase_if(dropped,
+                  [&kept](const auto& name) { return std::find(kept.begin(), kept.end(), name) != kept.end(); });
+    if (dropped.empty()) return;
+    problems.warn(
+        at(remote.place_of("precheck[0]")),
+        fmt::format("its [[precheck]] take the place of all of the file's, of which these no longer apply: {}",
+                    fmt::join(dropped, ", ")),
+        "whatever of them is meant to apply stands in the remote text too");
+}
+
 void check_remote(const ConfigText& remote, ConfigProblems& problems) {
-    const auto at = [](TextPlace place) { return TextPlace{place.line, place.column, 1}; };
     for (const auto& [key, given] : remote.given) {
         if (!may_be_remote(*given.option))
             problems.error(at(given.place), fmt::format("{} cannot come from a remote source", key),
@@ -61,6 +86,7 @@ bool may_be_remote(const Option& option) {
 void lay_over(ConfigText& text, ConfigText&& remote, ConfigProblems& problems) {
     check_remote(remote, problems);
     if (remote.prechecks > 0) {
+        tell_dropped_prechecks(text, remote, problems);
         drop_list(text, "precheck");
         text.prechecks = remote.prechecks;
     }

@@ -157,6 +157,8 @@ void ConfigReloader::finish(Work& work, Report report) {
             if (!report.changed.empty()) text += ": " + shortened(report.changed);
             if (!report.restart_needed.empty()) text += "; needs a restart: " + shortened(report.restart_needed);
             log::info("config: {}", text);
+            for (const std::string& warning : report.warnings) log::warn("config: {}", warning);
+            if (!report.warnings.empty()) text += "; warning: " + shortened(report.warnings);
             node_.events().add(node_.loop().now().wall, "config", text);
             if (!work.job.rollback) node_.journal("config", journal_fields(work, "reload"));
         }

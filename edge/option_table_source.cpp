@@ -14,7 +14,8 @@ constexpr auto kRegistration = &Config::registration;
 // clang-format off
 const Option kRows[] = {
     {"config_source.kind", K::choice, "file", {}, kRestart,
-     "what lays limits, upstream, prechecks and scenes over this file; file: nothing",
+     "what lays limits, upstream, prechecks and scenes over this file; one [[precheck]], [[upstream.endpoint]] or "
+     "[scene.NAME] there takes the place of all of them here; file: nothing",
      in_config<kSource, &ConfigSourceConfig::kind>, "file|etcd|consul|nacos"},
     {"config_source.watch", K::boolean, "true", {}, kRestart,
      "a changed file, secret or certificate is taken up by itself; false: by a reload only",

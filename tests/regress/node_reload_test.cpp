@@ -174,6 +174,19 @@ TEST_CASE("reload: a remote text that is refused stays an alarm until the newest
     CHECK(r.successful() == 1);
 }
 
+TEST_CASE("reload: prechecks of the file that a source drops by itself are named in the events") {
+    Reloading r(kRemote + std::string("[[precheck]]\nname = \"residents\"\nattribute = \"x\"\nallow = [\"1\"]\n"));
+    r.shows("[[precheck]]\nname = \"coupons\"\nkind = \"coupon\"\n", 5);
+    REQUIRE(r.one.node().config().prechecks.front().name == "coupons");
+    std::string events;
+    json::Writer w(events);
+    r.one.node().events().write(w);
+    CHECK(events.find("no longer apply: residents") != std::string::npos);
+    const auto report = r.reload();
+    REQUIRE(report.warnings.size() == 1);  // as long as it is so
+    CHECK(report.warnings.front().find("no longer apply: residents") != std::string::npos);
+}
+
 TEST_CASE("node: the verdict names a reload that failed until one is well") {
     Reloading r;
     r.one.node().reloader = r.reloader.get();

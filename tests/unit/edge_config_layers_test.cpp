@@ -47,6 +47,25 @@ TEST_CASE("config layers: a remote text lays keys over the file, and its lists t
     CHECK(origin_of(c, "limits.connections") == folder.file("holdfast.toml") + ":15");
 }
 
+TEST_CASE("config layers: prechecks of the file that a remote list leaves out are named in a warning") {
+    const ConfigFolder folder;
+    const auto rule = [](const std::string& name) {
+        return "[[precheck]]\nname = \"" + name + "\"\nattribute = \"x\"\nallow = [\"1\"]\n";
+    };
+    const std::string local = ConfigFolder::shortest() + rule("residency") + rule("coupons") + rule("minors");
+    const auto outcome = over(folder, local, "[limits]\nconnections = 7\n" + rule("coupons") + rule("new"));
+    INFO(render_all(outcome));
+    REQUIRE(outcome.config);
+    REQUIRE(outcome.warnings.size() == 1);
+    CHECK(outcome.warnings.front().file == "etcd:policy");
+    CHECK(outcome.warnings.front().line == 3);
+    CHECK(outcome.warnings.front().message ==
+          "its [[precheck]] take the place of all of the file's, of which these no longer apply: residency, minors");
+    CHECK(over(folder, local, "[limits]\nconnections = 7\n").warnings.empty());
+    CHECK(over(folder, local, rule("minors") + rule("coupons") + rule("residency")).warnings.empty());
+    CHECK(over(folder, ConfigFolder::shortest(), rule("new")).warnings.empty());
+}
+
 TEST_CASE("config layers: what a remote text may not set is refused at its place") {
     const ConfigFolder folder;
     for (const std::string key :
