@@ -121,18 +121,21 @@ std::optional<WallTime> parse_day(std::string_view text, bool end) {
     return WallTime(begin + (end ? Nanos(24h) - Nanos(1) : Nanos(0)));
 }
 
-std::optional<std::string> form_fault(const CouponForm& form) {
-    if (form.length > kCouponBytesMax) return fmt::format("length must be at most {}", kCouponBytesMax);
-    if (form.length != 0 && form.prefix.size() >= form.length) return "prefix must be shorter than length";
-    if (form.prefix.size() >= kCouponBytesMax) return "prefix is too long";
+std::vector<std::string> form_faults(const CouponForm& form) {
+    std::vector<std::string> out;
+    if (form.length > kCouponBytesMax) out.push_back(fmt::format("length must be at most {}", kCouponBytesMax));
+    if (form.prefix.size() >= kCouponBytesMax)
+        out.push_back("prefix is too long");
+    else if (form.length != 0 && form.prefix.size() >= form.length)
+        out.push_back("prefix must be shorter than length");
     if (form.check != CouponForm::Check::none && form.alphabet == CouponForm::Alphabet::upper)
-        return "a check digit needs an alphabet with digits";
-    for (const auto& at : {form.from_at, form.until_at}) {
-        if (!at) continue;
-        if (form.length == 0) return "a date in the code needs a length";
-        if (*at > form.length || form.length - *at < kDayBytes) return "a date in the code ends behind its length";
-    }
-    return std::nullopt;
+        out.push_back("a check digit needs an alphabet with digits");
+    const auto reaches = [&form](const auto& at) { return at && (*at > form.length || form.length - *at < kDayBytes); };
+    if (form.length == 0 && (form.from_at || form.until_at))
+        out.push_back("a date in the code needs a length");
+    else if (reaches(form.from_at) || reaches(form.until_at))
+        out.push_back("a date in the code ends behind its length");
+    return out;
 }
 
 CouponFault check_coupon(const CouponForm& form, std::string_view code, WallTime now) {

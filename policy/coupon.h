@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "edge/base/result.h"
 #include "edge/base/time.h"
@@ -35,8 +36,8 @@ enum class CouponFault { none, length, prefix, alphabet, check_digit, malformed_
 std::string_view name(CouponFault fault);
 
 CouponFault check_coupon(const CouponForm& form, std::string_view code, WallTime now);
-// Why a form cannot work (a date beyond its end, a check digit over letters), or nothing.
-std::optional<std::string> form_fault(const CouponForm& form);
+// Why a form cannot work (a date beyond its end, a check digit over letters): every reason; empty: it can.
+std::vector<std::string> form_faults(const CouponForm& form);
 
 bool luhn_ok(std::string_view digits);     // false for anything but 2 or more digits
 bool mod11_10_ok(std::string_view digits); // likewise

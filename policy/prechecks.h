@@ -47,6 +47,13 @@ struct PrecheckRow {
     ApiCode code = ApiCode::precheck_denied; // of its denial
 };
 
+// What is wrong with a rule, and which keys of the configuration it is about: the first is the one to point at. One
+// that ends in '.', or is the beginning of others, stands for all of those.
+struct PrecheckFault {
+    std::vector<std::string_view> keys;
+    std::string what;
+};
+
 class Prechecks {
   public:
     Prechecks(); // only the two built-in rules
@@ -55,6 +62,8 @@ class Prechecks {
     Prechecks& operator=(Prechecks&&) noexcept;
     // Refuses with Code::invalid, "precheck NAME: …". `region` is the node's.
     static Result<Prechecks> make(std::vector<PrecheckRule> rules, std::string region);
+    // Everything that make() would refuse of this rule alone, not only the first.
+    static std::vector<PrecheckFault> faults_of(const PrecheckRule& rule, const std::string& region);
 
     PrecheckResult evaluate(const PrecheckInput& input, Now now, RateLimiter& rates) const;
     // Every rule, in order, spending no rate.

@@ -1,5 +1,6 @@
 // Bad configurations and exactly what an operator reads about them.
 #include <catch2/catch.hpp>
+#include <sstream>
 
 #include "edge/base/bytes.h"
 #include "edge/config.h"
@@ -257,6 +258,47 @@ TEST_CASE("config errors: prechecks") {
     };
     for (const auto& [text, line] : cases) CHECK(first_line(text) == line);
     CHECK(rule("name = \"a\"\nkind = \"rat\"\n").find("  did you mean \"rate\"?\n") != std::string::npos);
+}
+
+TEST_CASE("config errors: every fault of one precheck in one run, each at its key") {
+    const auto lines = [](const std::string& text) {
+        std::vector<std::string> out;
+        std::istringstream in(text);
+        for (std::string line; std::getline(in, line);)
+            if (line.starts_with("f:")) out.push_back(line);
+        return out;
+    };
+    CHECK(lines(said("[[precheck]]\n"
+                     "name = \"a b\"\n"
+                     "kind = \"image\"\n"
+                     "scenes = [\"PAY\"]\n"
+                     "deny = [\"x\"]\n"
+                     "image.types = [\"gif\"]\n"
+                     "image.bytes_min = \"10KiB\"\n"
+                     "image.bytes_max = \"5KiB\"\n")) ==
+          std::vector<std::string>{"f:15:8: error: precheck a b: name must be 1 to 64 of A-Za-z0-9_-.",
+                                   "f:17:10: error: precheck[0].scenes: there is no [scene.PAY]",
+                                   "f:18:8: error: precheck[0].deny means nothing for kind = \"image\"",
+                                   "f:19:15: error: precheck a b: image type \"gif\": must be jpeg or png",
+                                   "f:20:19: error: precheck a b: image size: minimum above maximum"});
+    // Without a name, and with values that cannot be read: what does not hang on them is told all the same.
+    CHECK(lines(said("[[precheck]]\n"
+                     "kind = \"coupon\"\n"
+                     "optional = \"perhaps\"\n"
+                     "coupon.alphabet = \"upper\"\n"
+                     "coupon.check = \"luhn\"\n"
+                     "coupon.from_at = 3\n")) ==
+          std::vector<std::string>{"f:14:1: error: precheck[0].name is missing",
+                                   "f:14:1: error: precheck[0]: a check digit needs an alphabet with digits",
+                                   "f:14:1: error: precheck[0]: a date in the code needs a length",
+                                   "f:16:12: error: precheck[0].optional is a string"});
+    CHECK(lines(said("[[precheck]]\n"
+                     "name = \"a\"\n"
+                     "allow = \"JP\"\n"
+                     "deny_prefix = [\"\"]\n")) ==
+          std::vector<std::string>{"f:15:8: error: precheck a: needs attribute",
+                                   "f:16:9: error: precheck[0].allow is a string",
+                                   "f:17:15: error: precheck a: deny: a prefix must have 1 to 256 bytes"});
 }
 
 TEST_CASE("config errors: no message shows what may be a secret") {
