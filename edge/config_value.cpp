@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "edge/base/bytes.h"
+#include "edge/base/printable.h"
 
 namespace holdfast {
 namespace {
@@ -127,9 +128,15 @@ class Reader {
             default:
                 if (!node.is_string()) return wrong(node);
                 out.text = *node.value<std::string>();
-                // A NUL would end the name of a file early; no text of ours needs one.
-                return out.text.find('\0') == std::string::npos ? true : malformed(node, out.text);
+                return is_line(out.text, node);
         }
+    }
+
+    // Names end up in lines of the log, labels of metrics and fields of requests; a NUL would end that of a file early.
+    bool is_line(const std::string& text, const toml::node& node) {
+        if (printable(text) == text) return true;
+        problems_.error(place_of(node), fmt::format("{} holds a control character", key_), "one line of plain text");
+        return false;
     }
 
     bool finite(double v, const toml::node& node) {

@@ -301,6 +301,18 @@ TEST_CASE("config errors: every fault of one precheck in one run, each at its ke
                                    "f:17:15: error: precheck a: deny: a prefix must have 1 to 256 bytes"});
 }
 
+TEST_CASE("config errors: a name with a control character, which would stand in headers, labels and the log") {
+    for (const char* bad : {"\\u0007", "\\n", "\\r\\nX-Evil: 1", "\\t", "\\u007f", "\\u0085", "\\u0000"}) {
+        INFO(bad);
+        const std::string line = std::string("name = \"pop-") + bad + "\"\n";
+        CHECK(first_line(said("", ConfigFolder::shortest_with("[node]\n", "[node]\n" + line))) ==
+              "f:4:8: error: node.name holds a control character");
+        CHECK(first_line(said("", ConfigFolder::shortest_with("[node]\n", "[node]\nregion" + line.substr(4)))) ==
+              "f:4:10: error: node.region holds a control character");
+    }
+    CHECK(said("", ConfigFolder::shortest_with("[node]\n", "[node]\nname = \"東京 1\"\n")).empty());
+}
+
 TEST_CASE("config errors: no message shows what may be a secret") {
     const auto text = said("[[credential]]\nid = \"b\"\nsecret = \"hunter2\"\nscenes = [\"LOGIN\"]\n");
     CHECK(text.find("hunter2") == std::string::npos);
