@@ -33,7 +33,7 @@ Result<void> AdminListeners::open(Doors& doors, Node& node) {
     options.connections_max = kAdminConnectionsMax;
     options.shed_reserve = kAdminShedReserve;
     options.request_limits.body_bytes = admin::kRequestBytesMax;
-    const auto ignore = [](std::string_view, const PeerInfo&, std::optional<ApiCode>, std::optional<std::uint64_t>) {};
+    const auto ignore = [](const Server::Rejected&) {};
     if (!admin.socket.empty()) {
         full_ = std::make_unique<AdminService>(node, AdminService::Access::full);
         socket_ = std::make_unique<Server>(node.loop(), *full_, options, Server::Wrap(), ignore);

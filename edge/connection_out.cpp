@@ -100,12 +100,12 @@ void Connection::send(Reply reply) {
 }
 
 void Connection::reject(int status, std::string_view reason, std::string_view message) {
-    server_.count_reject(reason, stream_->peer(), code_of(status), message_bytes_);
+    const std::string request_id = server_.next_request_id();
+    const ApiCode code = code_of(status);
+    server_.count_reject({reason, stream_->peer(), code, message_bytes_, request_id});
     drop_handler();
     refusal_.reset();
-    Reply reply =
-        error_reply(code_of(status), message, server_.next_request_id(),
-                    status == 503 ? server_.retry_after() : Seconds(0));
+    Reply reply = error_reply(code, message, request_id, status == 503 ? server_.retry_after() : Seconds(0));
     reply.close = true;
     drop_body();
     const ResponseSpec spec{reply.status, reply.content_type, reply.body.size(), false};
@@ -174,7 +174,7 @@ void Connection::see_off() {
 
 void Connection::close(std::string_view reason) {
     if (phase_ == Phase::closed) return;
-    if (!reason.empty()) server_.count_reject(reason, stream_->peer());
+    if (!reason.empty()) server_.count_reject({reason, stream_->peer()});
     abandon();
     server_.erase_later(*this);
 }

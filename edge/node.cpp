@@ -107,15 +107,10 @@ Result<void> Node::make_rooms(Config config) {
         events_.add(seams_.loop.now().wall, "reconcile", id + ": answered provisionally, and the centre says fail");
     });
     service_ = std::make_unique<ClientService>(*parts_, *exchanges_);
-    auto on_reject = [this](std::string_view reason, const PeerInfo& peer, std::optional<ApiCode> answered,
-                            std::optional<std::uint64_t> bytes) {
-        metrics_->http_rejected(reason);
-        if (answered) metrics_->refused(kSceneOther, *answered, Nanos(0));
-        reject_log_.note(reason, peer.address, seams_.loop.now().mono, bytes);
-    };
     const ServerOptions options = server_options(c, seams_.descriptors_max);
     tell_cap(options.connections_max);
-    server_ = std::make_unique<Server>(seams_.loop, *service_, options, seams_.wrap, on_reject);
+    server_ = std::make_unique<Server>(seams_.loop, *service_, options, seams_.wrap,
+                                       [this](const Server::Rejected& rejected) { on_reject(rejected); });
     return {};
 }
 
@@ -149,6 +144,22 @@ Result<void> Node::open_storage(const Config& config) {
         journal("damage", fields);
     }
     return {};
+}
+
+// Who has the request id of the answer may ask about it, as about any other.
+void Node::on_reject(const Server::Rejected& rejected) {
+    const Now now = seams_.loop.now();
+    metrics_->http_rejected(rejected.reason);
+    reject_log_.note(rejected.reason, rejected.peer.address, now.mono, rejected.bytes);
+    if (!rejected.answered) return;
+    metrics_->refused(kSceneOther, *rejected.answered, Nanos(0));
+    RequestTrace trace;
+    trace.request_id = rejected.request_id;
+    trace.began = now.wall;
+    trace.status = text_of(*rejected.answered).status;
+    trace.code = text_of(*rejected.answered).code;
+    trace.reason = rejected.reason;
+    recent_.add_refused(std::move(trace));
 }
 
 void Node::on_storage_health(bool ok, const std::string& part, const std::string& reason) {

@@ -123,6 +123,7 @@ class Node {
     Result<void> listen();
     void on_transition(const CircuitTransition& transition);
     void upstream_alarm(const std::string& url, std::string_view what, const std::string& detail);
+    void on_reject(const Server::Rejected& rejected);
     void on_storage_health(bool ok, const std::string& part, const std::string& reason);
     void save_circuit();
     void tick();

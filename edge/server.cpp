@@ -43,8 +43,8 @@ void Server::take(std::unique_ptr<Stream> stream) {
     // Nobody leaves for one whose prefix has its share.
     const bool full = connections_.size() >= options_.connections_max && (crowded || !close_oldest_idle());
     if (connections_.size() >= options_.connections_max + options_.shed_reserve && (crowded || !end_oldest_shed()))
-        return count_reject("connections", stream->peer());
-    if (crowded || full) count_reject(full ? "connections" : "prefix", stream->peer());
+        return count_reject({"connections", stream->peer()});
+    if (crowded || full) count_reject({full ? "connections" : "prefix", stream->peer()});
     if (crowded && of_prefix >= options_.connections_per_prefix + options_.shed_reserve) return;
     if (wrap_) stream = wrap_(std::move(stream));
     auto connection = std::make_unique<Connection>(*this, std::move(stream), full || crowded);

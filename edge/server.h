@@ -40,12 +40,18 @@ class Server {
     static constexpr Nanos kSearchEvery = 20ms;         // for a connection to make room at a cap
     static constexpr std::size_t kNetworkShare = 4;     // of limits.memory, for the bodies of one network: a quarter
 
-    // `on_reject` counts what was refused below the level of requests, by a reason of a closed set, and with the code
-    // that it was answered with, if it was; `bytes` of a message had come. `wrap` puts TLS on an accepted stream;
-    // empty: none. Requires: loop and service outlive it.
+    // What was refused below the level of requests.
+    struct Rejected {
+        std::string_view reason;  // a literal, of a closed set
+        const PeerInfo& peer;
+        std::optional<ApiCode> answered{};     // with what code, if it was answered
+        std::optional<std::uint64_t> bytes{};  // of its message had come
+        std::string_view request_id{};         // of the answer
+    };
+    // `on_reject` accounts for it. `wrap` puts TLS on an accepted stream; empty: none. Requires: loop and service
+    // outlive it.
     using Wrap = std::function<std::unique_ptr<Stream>(std::unique_ptr<Stream>)>;
-    using OnReject = std::function<void(std::string_view reason, const PeerInfo& peer,
-                                        std::optional<ApiCode> answered, std::optional<std::uint64_t> bytes)>;
+    using OnReject = std::function<void(const Rejected& rejected)>;
     Server(Loop& loop, Service& service, ServerOptions options, Wrap wrap, OnReject on_reject);
     ~Server();
     Server(const Server&) = delete;
@@ -98,10 +104,7 @@ class Server {
     bool shedding(const Connection& wants) {
         return *memory_ >= options_.memory_max && !make_room(wants, 1);
     }
-    void count_reject(std::string_view reason, const PeerInfo& peer, std::optional<ApiCode> answered = {},
-                      std::optional<std::uint64_t> bytes = {}) {
-        on_reject_(reason, peer, answered, bytes);
-    }
+    void count_reject(const Rejected& rejected) { on_reject_(rejected); }
 
   private:
     void take(std::unique_ptr<Stream> stream);

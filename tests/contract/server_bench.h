@@ -76,9 +76,7 @@ struct ServerBench {
         return peer;
     }
     Server::OnReject count() {
-        return [this](std::string_view reason, const PeerInfo&, std::optional<ApiCode>, std::optional<std::uint64_t>) {
-            ++rejects[std::string(reason)];
-        };
+        return [this](const Server::Rejected& rejected) { ++rejects[std::string(rejected.reason)]; };
     }
 
     std::map<std::string, int> rejects;

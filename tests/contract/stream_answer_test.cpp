@@ -27,8 +27,7 @@ struct Watched {
     sim::SimLoop loop;
     Endless service;
     Peer seen;
-    Server server{loop, service, {}, {},
-                  [](std::string_view, const PeerInfo&, std::optional<ApiCode>, std::optional<std::uint64_t>) {}};
+    Server server{loop, service, {}, {}, [](const Server::Rejected&) {}};
     Watched() {
         server.accept(std::make_unique<PeerStream>(seen, "127.0.0.1"));
         loop.run_for(1ms);

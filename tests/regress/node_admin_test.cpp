@@ -21,8 +21,7 @@ class AdminSocket {
     explicit AdminSocket(OneNode& one)
         : one_(one),
           service_(one.node(), AdminService::Access::full),
-          server_(one.node().loop(), service_, {}, Server::Wrap(),
-                  [](std::string_view, const PeerInfo&, std::optional<ApiCode>, std::optional<std::uint64_t>) {}) {
+          server_(one.node().loop(), service_, {}, Server::Wrap(), [](const Server::Rejected&) {}) {
         auto listener = one.host.listen(fmt::format("{}:{}", kNodeAddress, kAdminPort),
                                         [this](std::unique_ptr<Stream> stream) { server_.accept(std::move(stream)); });
         REQUIRE(listener);

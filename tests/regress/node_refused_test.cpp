@@ -76,6 +76,29 @@ TEST_CASE("node: a refusal by the head is counted by its reason, and explain kno
     refused("GET /openapi.json HTTP/1.1\r\n" + host + "\r\n", "draining");
 }
 
+TEST_CASE("node: explain knows what was answered below the level of requests by the id of the answer") {
+    OneNode one("[limits]\nheader_timeout = \"2s\"\n");
+    REQUIRE(one.start());
+    const std::string get = "GET / HTTP/1.1\r\nHost: edge.example\r\n", end = "\r\n";
+    const std::vector<std::tuple<std::string, int, std::string>> all{
+        {get + "Content-Length: 99999999\r\n" + end, 413, "body_too_large"},
+        {get + "X: " + std::string(17'000, 'x') + "\r\n\r\n", 431, "headers_too_large"},
+        {get, 408, "timeout_header"},
+        {get + "Host: edge.example\r\n" + end, 400, "host"},
+    };
+    for (const auto& [bytes, status, reason] : all) {
+        INFO(reason);
+        const OneNode::Got got = sent(one, bytes);
+        REQUIRE(got.status == status);
+        const RequestTrace* trace = one.parts().recent.find(got.text("requestId"));
+        REQUIRE(trace != nullptr);
+        CHECK(trace->status == status);
+        CHECK(trace->code == got.text("code"));
+        CHECK(trace->reason == reason);
+        CHECK(trace->began != WallTime());
+    }
+}
+
 TEST_CASE("node: requests for verifications and their orders are counted once each, and those of strangers are not") {
     OneNode one;
     REQUIRE(one.start());
