@@ -96,6 +96,7 @@ class Connection final : public StreamEvents {
     void reject(int status, std::string_view reason, std::string_view message);
     void begin_idle();
     void keep(std::string_view input);
+    void write(const Reply& reply, bool alive);
     void weigh();
     void linger();
     void close(std::string_view reason);

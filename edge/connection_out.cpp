@@ -86,6 +86,12 @@ bool Connection::push(std::string_view bytes) {
 void Connection::send(Reply reply) {
     drop_body();
     const bool alive = keep_alive_ && !reply.close && !draining_ && !server_.draining();
+    write(reply, alive);
+    if (alive) return begin_idle();
+    linger();
+}
+
+void Connection::write(const Reply& reply, bool alive) {
     std::string& head = server_.scratch();
     head.clear();
     const std::string_view type = reply.own_type.empty() ? reply.content_type : std::string_view(reply.own_type);
@@ -93,10 +99,7 @@ void Connection::send(Reply reply) {
     begin_response(head, spec, server_.date());
     head += reply.headers;
     end_head(head);
-    const bool to_head = parser_.head().method == "HEAD";
-    stream_->write(head, to_head ? std::string_view() : std::string_view(reply.body));
-    if (alive) return begin_idle();
-    linger();
+    stream_->write(head, parser_.asks_head() ? std::string_view() : std::string_view(reply.body));
 }
 
 void Connection::reject(int status, std::string_view reason, std::string_view message) {
@@ -105,16 +108,8 @@ void Connection::reject(int status, std::string_view reason, std::string_view me
     server_.count_reject({reason, stream_->peer(), code, message_bytes_, request_id});
     drop_handler();
     refusal_.reset();
-    Reply reply = error_reply(code, message, request_id, status == 503 ? server_.retry_after() : Seconds(0));
-    reply.close = true;
     drop_body();
-    const ResponseSpec spec{reply.status, reply.content_type, reply.body.size(), false};
-    std::string& head = server_.scratch();
-    head.clear();
-    begin_response(head, spec, server_.date());
-    head += reply.headers;
-    end_head(head);
-    stream_->write(head, reply.body);
+    write(error_reply(code, message, request_id, status == 503 ? server_.retry_after() : Seconds(0)), false);
     linger();
 }
 

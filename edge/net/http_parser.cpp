@@ -90,6 +90,10 @@ const Reject& RequestParser::reject() const {
     return state_->reject;
 }
 
+bool RequestParser::asks_head() const {
+    return state_ != nullptr && state_->reader.text().starts_with("HEAD ");
+}
+
 bool RequestParser::idle() const {
     return state_ == nullptr || state_->phase == Phase::between;
 }

@@ -84,6 +84,9 @@ class RequestParser {
     HttpEvent next(std::string_view& input);
     const RequestHead& head() const;  // Requires: its event came and no next message has begun
     const Reject& reject() const;     // Requires: an error event came
+    // Whether the message that is being read, or was read last, asks by HEAD: then no answer to it has a body, one to a
+    // head that is refused or never ends included (RFC 9110 §9.3.2).
+    bool asks_head() const;
     bool idle() const;                // between messages: not one byte of the next has been seen
     void release();  // gives all its memory back, head() too; the next input begins anew. Requires: idle()
 
