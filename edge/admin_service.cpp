@@ -67,13 +67,12 @@ std::optional<Reply> AdminService::read_only(const RequestHead& head) {
     return text_reply(200, node_.metrics().expose(), "text/plain; version=0.0.4; charset=utf-8");
 }
 
-HeadDecision AdminService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer,
-                                   bool shedding) {
+HeadDecision AdminService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, Cap over) {
     if (auto reply = read_only(head)) return {nullptr, std::move(reply)};
     if (UiService::serves(head.raw_path)) return ui_.on_head(connection, head, peer);
     if (access_ == Access::read_only)
         return {nullptr, json_error(404, "NotFound", "this listener has /metrics, /livez, /readyz and /ui")};
-    if (shedding) return {nullptr, json_error(503, "Overloaded", "too many admin connections")};
+    if (over != Cap::none) return {nullptr, json_error(503, "Overloaded", "too many admin connections")};
     requests_.push_back(std::make_unique<AdminRequest>(*this, node_, connection, head, peer));
     return {requests_.back().get(), std::nullopt};
 }

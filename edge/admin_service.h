@@ -26,7 +26,7 @@ class AdminService final : public Service {
     // Requires: `node` outlives it.
     AdminService(Node& node, Access access) : node_(node), access_(access), ui_(node) {}
     ~AdminService() override;
-    HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, bool shedding) override;
+    HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, Cap over) override;
 
     void erase_later(AdminRequest& request);  // for AdminRequest only
 

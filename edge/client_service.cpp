@@ -54,8 +54,7 @@ bool ClientService::asks_for_verification(const RequestHead& head) const {
     return head.method == "POST" && (gateway || head.raw_path == kVerifications);
 }
 
-HeadDecision ClientService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer,
-                                    bool shedding) {
+HeadDecision ClientService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, Cap over) {
     const std::string_view path = head.raw_path;
     const bool get = head.method == "GET" || head.method == "HEAD";
     if (path == "/healthz")
@@ -64,9 +63,12 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
     if (!serves_host(parts_.snapshot->config.listen.hosts, head.host))
         return refuse(head, peer, ApiCode::misdirected_request, "this node does not serve that host");
     if (parts_.refusing) return refuse(head, peer, ApiCode::draining, "this node is going away", jittered_second());
-    if (const bool full = exchanges_.size() >= parts_.in_flight_max; full || shedding)
-        return refuse(head, peer, ApiCode::overloaded, "too much is in flight", jittered_second(), {},
-                      {full ? "in_flight" : "shedding"});
+    if (exchanges_.size() >= parts_.in_flight_max)
+        return refuse(head, peer, ApiCode::overloaded, "too many requests in flight", jittered_second(), {},
+                      {"in_flight"});
+    if (over != Cap::none)
+        return refuse(head, peer, ApiCode::overloaded, told(over), jittered_second(), {},
+                      {name(over), false, "shedding"});
     if (path == "/openapi.json")
         return get ? description()
                    : refuse(head, peer, ApiCode::method_not_allowed, "use GET", Seconds(0), "Allow: GET, HEAD\r\n");
@@ -194,7 +196,8 @@ HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer
     trace.code = text_of(code).code;
     trace.reason = why.reason.empty() ? reason_of(code) : why.reason;
     if (why.auth) trace.auth = trace.reason;
-    if (is_reject_label(trace.reason)) parts_.metrics.http_rejected(trace.reason);
+    const std::string_view counted = why.counted.empty() ? trace.reason : why.counted;
+    if (is_reject_label(counted)) parts_.metrics.http_rejected(counted);
     keep_account(head, peer, reply, std::move(trace));
     return {nullptr, std::move(reply)};
 }

@@ -17,6 +17,7 @@ namespace holdfast {
 struct WhyRefused {
     std::string_view reason;
     bool auth = false;
+    std::string_view counted{};  // as what, where that is less exact than the reason
 };
 
 class ClientService final : public Service {
@@ -24,7 +25,7 @@ class ClientService final : public Service {
     // Requires: both outlive it.
     ClientService(Parts& parts, Exchanges& exchanges)
         : parts_(parts), exchanges_(exchanges), notices_(parts, exchanges) {}
-    HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, bool shedding) override;
+    HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, Cap over) override;
 
   private:
     // Bytes of a body above which it is kept only for a caller whose signature of the head stands.

@@ -15,11 +15,11 @@ constexpr std::size_t kHashStep = 16u << 10;  // a body longer than this is hash
 
 }  // namespace
 
-Connection::Connection(Server& server, std::unique_ptr<Stream> stream, bool shed)
+Connection::Connection(Server& server, std::unique_ptr<Stream> stream, Cap over)
     : server_(server),
       stream_(std::move(stream)),
       parser_(server.options().request_limits),
-      shed_(shed),
+      over_(over),
       charge_(server.memory()) {}
 
 Connection::~Connection() {
@@ -170,8 +170,9 @@ bool Connection::step(std::string_view& input) {
 
 void Connection::take_head() {
     const RequestHead& head = parser_.head();
-    keep_alive_ = head.keep_alive && !shed_ && !draining_;
-    HeadDecision decision = server_.service().on_head(*this, head, stream_->peer(), shed_ || server_.shedding(*this));
+    keep_alive_ = head.keep_alive && !shed() && !draining_;
+    const Cap over = shed() ? over_ : server_.shedding(*this) ? Cap::memory : Cap::none;
+    HeadDecision decision = server_.service().on_head(*this, head, stream_->peer(), over);
     enter(Phase::body, server_.options().body_timeout);
     body_seen_ = 0;
     if (decision.refusal) return refuse(std::move(*decision.refusal));

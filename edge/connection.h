@@ -34,8 +34,8 @@ class Connection final : public StreamEvents {
     static constexpr Nanos kLingerTime = 2s;
     static constexpr unsigned kRequestsPerTurn = 16;  // pipelined requests taken up before others get their turn
 
-    // `shed`: over the cap; it gets one 503 and is closed, or leaves for the next that comes.
-    Connection(Server& server, std::unique_ptr<Stream> stream, bool shed);
+    // `over` a cap it gets one 503 and is closed, or leaves for the next that comes.
+    Connection(Server& server, std::unique_ptr<Stream> stream, Cap over);
     ~Connection() override;
     void start();
 
@@ -57,7 +57,7 @@ class Connection final : public StreamEvents {
     void resume_input();       // takes up pipelined input that waits
 
     Phase phase() const { return phase_; }
-    bool shed() const { return shed_; }
+    bool shed() const { return over_ != Cap::none; }
     bool fresh() const { return first_; }  // no request has begun
     MonoTime idle_since() const { return since_; }
     // Bytes that it has sent ahead or left unread, as they are counted against limits.memory.
@@ -104,7 +104,7 @@ class Connection final : public StreamEvents {
     void drop_handler();
     MonoTime now() const;
     void enter(Phase phase, Nanos limit);
-    Nanos first_limit(Nanos limit) const { return shed_ ? std::min(limit, kShedMax) : limit; }
+    Nanos first_limit(Nanos limit) const { return shed() ? std::min(limit, kShedMax) : limit; }
     bool body_too_slow(MonoTime now) const;
     void time_out();
 
@@ -112,7 +112,7 @@ class Connection final : public StreamEvents {
     std::unique_ptr<Stream> stream_;
     RequestParser parser_;
     Phase phase_ = Phase::handshake;
-    bool shed_;
+    Cap over_;
     bool keep_alive_ = true;
     bool consuming_ = false;  // inside consume(): a reply must not start another
     bool paused_ = false;

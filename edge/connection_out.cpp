@@ -114,9 +114,7 @@ void Connection::reject(int status, std::string_view reason, std::string_view me
 }
 
 // Also for another connection's sake, in whose call nobody else's shortage may end.
-void Connection::give_up_body() try {
-    reject(503, "memory", "too many request bodies in flight");
-} catch (const std::bad_alloc&) {
+void Connection::give_up_body() try { reject(503, "memory", told(Cap::memory)); } catch (const std::bad_alloc&) {
     cut();
 }
 
@@ -208,7 +206,7 @@ void Connection::time_out() {
         case Phase::idle:
             return close(parser_.idle() ? "" : "timeout_idle");
         case Phase::head:
-            if (shed_) return reject(503, "timeout_header", "too many connections");
+            if (shed()) return reject(503, "timeout_header", told(over_));
             return reject(408, "timeout_header", "the request head did not come in time");
         case Phase::body:
             if (refusal_ != nullptr) return send_refusal(true);

@@ -44,10 +44,11 @@ void Server::take(std::unique_ptr<Stream> stream) {
     const bool full = connections_.size() >= options_.connections_max && (crowded || !close_oldest_idle());
     if (connections_.size() >= options_.connections_max + options_.shed_reserve && (crowded || !end_oldest_shed()))
         return count_reject({"connections", stream->peer()});
-    if (crowded || full) count_reject({full ? "connections" : "prefix", stream->peer()});
+    const Cap over = full ? Cap::connections : crowded ? Cap::prefix : Cap::none;
+    if (over != Cap::none) count_reject({name(over), stream->peer()});
     if (crowded && of_prefix >= options_.connections_per_prefix + options_.shed_reserve) return;
     if (wrap_) stream = wrap_(std::move(stream));
-    auto connection = std::make_unique<Connection>(*this, std::move(stream), full || crowded);
+    auto connection = std::make_unique<Connection>(*this, std::move(stream), over);
     connection->slot = connections_.size();
     connections_.reserve(connections_.size() + 1 > connections_.capacity() ? 2 * connections_.size() + 64 : 0);
     closed_.reserve(connections_.capacity());  // closing must not need memory

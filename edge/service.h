@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "edge/base/crypto.h"
 #include "edge/memory_charge.h"
@@ -36,13 +37,24 @@ struct HeadDecision {
     bool hash_only = false;
 };
 
+// The cap that a server is over.
+enum class Cap : std::uint8_t { none, connections, prefix, memory };
+
+// As metrics, log and `explain` call it, and as its caller is told. Requires: not none.
+constexpr std::string_view name(Cap cap) {
+    return cap == Cap::connections ? "connections" : cap == Cap::prefix ? "prefix" : "memory";
+}
+constexpr std::string_view told(Cap cap) {
+    return cap == Cap::connections ? "too many connections"
+           : cap == Cap::prefix    ? "too many connections from this network"
+                                   : "the memory for requests is in use";
+}
+
 class Service {
   public:
     virtual ~Service() = default;
-    // `head` and `peer` live until the request is complete. `shedding`: the server is over a cap, and only health
-    // checks should be answered.
-    virtual HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer,
-                                 bool shedding) = 0;
+    // `head` and `peer` live until the request is complete. `over` a cap only health checks should be answered.
+    virtual HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer, Cap over) = 0;
 };
 
 }  // namespace holdfast

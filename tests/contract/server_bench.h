@@ -52,9 +52,10 @@ struct Answering final : Service {
         Answering& service;
         Connection& to;
     };
-    HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo&, bool shedding) override {
+    HeadDecision on_head(Connection& connection, const RequestHead& head, const PeerInfo&, Cap over) override {
         Reply reply;
         if (head.raw_path == "/healthz") return {nullptr, std::move(reply)};
+        const bool shedding = over != Cap::none;
         if (shedding) reply.status = 503;
         if (!shedding && head.method == "GET") reply.body = std::string(48u << 10, 'x');
         if (shedding || head.method == "GET") return {nullptr, std::move(reply)};

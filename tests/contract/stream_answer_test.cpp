@@ -10,7 +10,7 @@ namespace {
 struct Endless final : Service, RequestHandler {
     Connection* to = nullptr;
     int gone = 0;
-    HeadDecision on_head(Connection& connection, const RequestHead&, const PeerInfo&, bool) override {
+    HeadDecision on_head(Connection& connection, const RequestHead&, const PeerInfo&, Cap) override {
         to = &connection;
         return {this, std::nullopt};
     }

@@ -99,6 +99,29 @@ TEST_CASE("node: explain knows what was answered below the level of requests by 
     }
 }
 
+TEST_CASE("node: who is refused by a cap is told which, and explain too") {
+    const std::string host = "Host: edge.example\r\n";
+    const auto refused = [&host](const std::string& limits, std::string_view reason) {
+        INFO(reason);
+        OneNode one("[limits]\n" + limits);
+        REQUIRE(one.start());
+        OneNode::Got holder;
+        one.send(holder, "GET / HTTP/1.1\r\n" + host);
+        one.run_for(500ms);
+        if (reason == "memory") one.node().server().weigh(0, 512u << 20);
+        const OneNode::Got got = sent(one, "GET /openapi.json HTTP/1.1\r\n" + host + "\r\n");
+        CHECK(got.status == 503);
+        const RequestTrace* trace = one.parts().recent.find(got.text("requestId"));
+        REQUIRE(trace != nullptr);
+        CHECK(trace->reason == reason);
+        CHECK(metric(one, "holdfast_http_rejects_total{reason=\"shedding\"}") == 1);
+        return got.text("message");
+    };
+    CHECK(refused("connections = 1\n", "connections") == "too many connections");
+    CHECK(refused("connections_per_prefix = 1\n", "prefix") == "too many connections from this network");
+    CHECK(refused("memory = \"512MiB\"\n", "memory") == "the memory for requests is in use");
+}
+
 TEST_CASE("node: requests for verifications and their orders are counted once each, and those of strangers are not") {
     OneNode one;
     REQUIRE(one.start());
