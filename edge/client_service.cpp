@@ -1,6 +1,5 @@
 #include "edge/client_service.h"
 
-#include "edge/base/bytes.h"
 #include "edge/embedded.h"
 #include "edge/host_list.h"
 #include "edge/reject_log.h"
@@ -14,6 +13,8 @@ namespace {
 constexpr std::string_view kVerifications = "/v1/verifications";
 constexpr std::string_view kNotifications = "/v1/notifications/";
 constexpr std::string_view kGateway = "/gateway.do";
+constexpr std::string_view kTypeTwice = "Content-Type occurs more than once";
+constexpr std::string_view kCoded = "a Content-Encoding other than identity";
 constexpr std::string_view kAlipayV3 = "/v3/";  // who calls there reads code and message of a refusal
 
 std::string_view reason_of(ApiCode code) {
@@ -97,7 +98,7 @@ HeadDecision ClientService::on_head(Connection& connection, const RequestHead& h
 HeadDecision ClientService::begin(Connection& connection, const RequestHead& head, const PeerInfo& peer,
                                   Exchange::Kind kind, std::string_view order_no) {
     const HeadFields fields = fields_of(head.headers);
-    if (auto refused = refuse_content(head, peer, fields)) return std::move(*refused);
+    if (fields.content_type.count > 1) return refuse(head, peer, ApiCode::invalid_request, kTypeTwice);
     auto claimed = claim({head.method, head.raw_path, head.query, head.host, fields.authorization, fields.timestamp,
                           fields.nonce, fields.content_sha256},
                          parts_.loop.now().wall, parts_.auth);
@@ -109,18 +110,18 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
     begin.order_no = order_no;
     begin.traceparent = fields.traceparent.value.substr(0, 256);
     begin.client = peer.address;
-    begin.json_body = kind == Exchange::Kind::lookup || is_json(fields.content_type);
+    if (is_coded(fields.content_encoding))
+        begin.unread = kCoded;
+    else if (kind != Exchange::Kind::lookup && !is_json(fields.content_type))
+        begin.unread = "Content-Type must be application/json";
     return {&exchanges_.begin(connection, std::move(begin)), std::nullopt, hash_only};
 }
 
-// What says of a body that it is not read as it stands.
+// What says of a body that it is not read as it stands, where it has to be read to know who calls.
 std::optional<HeadDecision> ClientService::refuse_content(const RequestHead& head, const PeerInfo& peer,
                                                           const HeadFields& fields) {
-    if (fields.content_type.count > 1)
-        return refuse(head, peer, ApiCode::invalid_request, "Content-Type occurs more than once");
-    const HeaderSeen& coding = fields.content_encoding;
-    if (coding.count > 1 || (coding.count == 1 && !equal_ignoring_case(coding.value, "identity")))
-        return refuse(head, peer, ApiCode::unsupported_media_type, "a Content-Encoding other than identity");
+    if (fields.content_type.count > 1) return refuse(head, peer, ApiCode::invalid_request, kTypeTwice);
+    if (is_coded(fields.content_encoding)) return refuse(head, peer, ApiCode::unsupported_media_type, kCoded);
     return std::nullopt;
 }
 
@@ -152,7 +153,6 @@ HeadDecision ClientService::notification(Connection& connection, const RequestHe
     if (head.method != "POST")
         return refuse(head, peer, ApiCode::method_not_allowed, "use POST", Seconds(0), "Allow: POST\r\n");
     const HeadFields fields = fields_of(head.headers);
-    if (auto refused = refuse_content(head, peer, fields)) return std::move(*refused);
     std::optional<Claim> claimed;
     if (kind == "central") {
         auto made = claim({head.method, head.raw_path, head.query, head.host, fields.authorization, fields.timestamp,
@@ -161,6 +161,7 @@ HeadDecision ClientService::notification(Connection& connection, const RequestHe
         if (!made) return refuse_caller(head, peer, made.error());
         claimed = std::move(*made);
     }
+    if (auto refused = refuse_content(head, peer, fields)) return std::move(*refused);
     if (head.content_length.value_or(0) > kNotifyBytesMax)
         return refuse(head, peer, ApiCode::body_too_large, "a notification has at most 256 KiB");
     const bool json = fields.content_type.count == 1 && is_json(fields.content_type);

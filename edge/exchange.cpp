@@ -134,6 +134,11 @@ Exchange::Next Exchange::authenticate() {
     credential_ = *verified;
     trace_.auth = "ok";
     trace_.credential = credential_->id;
+    if (!begin_.unread.empty()) {
+        trace_.reason = "content_type";
+        parts_.metrics.http_rejected(trace_.reason);
+        return refuse(ApiCode::unsupported_media_type, begin_.unread);
+    }
     return go(begin_.kind == Kind::lookup ? Step::recall : Step::parse);
 }
 
@@ -174,11 +179,6 @@ Exchange::Next Exchange::recall() {
 }
 
 Exchange::Next Exchange::parse() {
-    if (!begin_.json_body) {
-        trace_.reason = "content_type";
-        parts_.metrics.http_rejected(trace_.reason);
-        return refuse(ApiCode::unsupported_media_type, "Content-Type must be application/json");
-    }
     auto parsed = parse_verify_request(parts_.document, *body_);
     if (!parsed) {
         parts_.metrics.http_rejected(trace_.reason = "json");

@@ -35,7 +35,7 @@ class Exchange final : public RequestHandler {
         std::string order_no;     // of a lookup
         std::string traceparent;  // the caller's, as sent
         std::string client;       // address
-        bool json_body = true;    // Content-Type is one that we read
+        std::string_view unread;  // a literal: why its body is not read; told to an authenticated caller alone
         std::string query;        // of a drop_in, as sent
         bool form_body = true;    // of a drop_in: Content-Type is that of a form
     };

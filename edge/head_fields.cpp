@@ -57,4 +57,9 @@ bool is_form(const HeaderSeen& content_type) {
     return equal_ignoring_case(type.substr(0, type.find_last_not_of(" \t") + 1), "application/x-www-form-urlencoded");
 }
 
+bool is_coded(const HeaderSeen& content_encoding) {
+    if (content_encoding.count != 1) return content_encoding.count > 1;
+    return !equal_ignoring_case(content_encoding.value, "identity");
+}
+
 }  // namespace holdfast

@@ -16,5 +16,6 @@ HeadFields fields_of(const HeaderList& headers);
 // application/json, with or without charset=utf-8; a missing Content-Type is taken as JSON.
 bool is_json(const HeaderSeen& content_type);
 bool is_form(const HeaderSeen& content_type);
+bool is_coded(const HeaderSeen& content_encoding);  // by anything but identity
 
 }  // namespace holdfast

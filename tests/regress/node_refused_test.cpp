@@ -122,6 +122,29 @@ TEST_CASE("node: who is refused by a cap is told which, and explain too") {
     CHECK(refused("memory = \"512MiB\"\n", "memory") == "the memory for requests is in use");
 }
 
+TEST_CASE("node: a coded body is refused as such to who has signed it alone") {
+    OneNode one;
+    REQUIRE(one.start());
+    const std::string head = "POST /v1/verifications HTTP/1.1\r\nHost: edge.example\r\nContent-Encoding: gzip\r\n",
+                      rest = "Content-Length: 2\r\n\r\n{}";
+    CHECK(sent(one, head + rest).text("code") == "MissingCredential");
+    const std::string forged = fmt::format(
+        "Authorization: HMAC-SHA256 SecretId=app-a, Signature={0}\r\nX-Timestamp: {1}\r\n"
+        "X-Nonce: nonce-of-a-forger-1\r\nX-Content-SHA256: {0}\r\n",
+        std::string(64, 'a'), unix_seconds(one.view.now().wall));
+    CHECK(sent(one, head + forged + rest).text("code") == "InvalidSignature");
+    CHECK(
+        sent(one, "POST /v1/notifications/central HTTP/1.1\r\nHost: edge.example\r\nContent-Encoding: gzip\r\n" + rest)
+            .status == 401);
+    CHECK(metric(one, "holdfast_http_rejects_total{reason=\"content_type\"}") == 0);
+    std::string bytes = one.verification_bytes("o-1", "LOGIN", "user-1");
+    bytes.insert(bytes.find("\r\n") + 2, "Content-Encoding: gzip\r\n");
+    const OneNode::Got got = sent(one, bytes);
+    CHECK(got.status == 415);
+    CHECK(got.text("message").find("Content-Encoding") != std::string::npos);
+    CHECK(metric(one, "holdfast_http_rejects_total{reason=\"content_type\"}") == 1);
+}
+
 TEST_CASE("node: requests for verifications and their orders are counted once each, and those of strangers are not") {
     OneNode one;
     REQUIRE(one.start());

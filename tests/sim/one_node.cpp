@@ -95,9 +95,14 @@ std::string OneNode::signed_bytes(std::string_view method, const std::string& pa
 
 void OneNode::begin(Got& got, const std::string& order, const std::string& scene, const std::string& subject,
                     const std::string& more) {
-    send(got, signed_bytes(
-                  "POST", "/v1/verifications", "app-a", secret_,
-                  fmt::format(R"({{"orderNo":"{}","scene":"{}","subject":"{}"{}}})", order, scene, subject, more)));
+    send(got, verification_bytes(order, scene, subject, more));
+}
+
+std::string OneNode::verification_bytes(const std::string& order, const std::string& scene, const std::string& subject,
+                                        const std::string& more) {
+    return signed_bytes(
+        "POST", "/v1/verifications", "app-a", secret_,
+        fmt::format(R"({{"orderNo":"{}","scene":"{}","subject":"{}"{}}})", order, scene, subject, more));
 }
 
 void OneNode::notify(Got& got, const std::string& body) {

@@ -43,6 +43,9 @@ class OneNode {
     // A notification of the centre, of kind "central", well signed; without waiting, as begin().
     void notify(Got& got, const std::string& body);
     std::string notification_bytes(const std::string& body);
+    // A verification of app-a, well signed.
+    std::string verification_bytes(const std::string& order, const std::string& scene, const std::string& subject,
+                                   const std::string& more = {});
     // Bytes that a test has made, over a connection of their own; as begin().
     void send(Got& got, std::string bytes);
     void run_for(Nanos span) { world.run_for(span); }
