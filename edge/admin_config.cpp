@@ -52,8 +52,6 @@ void AdminRequest::config_reload() {
 }
 
 void AdminRequest::config_rollback(Body body) {
-    if (const auto unknown = unknown_member(body, {"generation", "reason"}); !unknown.empty())
-        return answer_error(400, "InvalidRequest", "unknown field \"" + unknown + "\"");
     if (node_.reloader == nullptr) return answer_error(409, "Refused", "this node has no configuration file");
     std::optional<std::uint64_t> to;
     if (body["generation"]) {

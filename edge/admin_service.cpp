@@ -130,6 +130,8 @@ bool AdminRequest::dispatch_get() {
 }
 
 bool AdminRequest::dispatch_post(Body body) {
+    if (const auto unknown = unknown_field(path_, body); !unknown.empty())
+        return answer_error(400, "InvalidRequest", "unknown field " + unknown), true;
     const auto text = [&body](std::string_view key) { return std::string(body[key].text().value_or("")); };
     // Of every order, here: it goes into the journal and into lines of the log. Whether one is needed each says itself.
     if (const std::string reason = text("reason"); !reason.empty() && !is_reason(reason))

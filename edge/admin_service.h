@@ -87,10 +87,10 @@ class AdminRequest final : public RequestHandler {
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and completions under way
 };
 
-// Of a request's body: the name of a member that is not among `known`, or empty; what is wrong with scene and fleet,
+// Of a request's body: a field that its path does not know, quoted, or empty; what is wrong with scene and fleet,
 // which say whom an order binds, or empty; and forSeconds, default when absent, nothing when it is no whole number
 // within the bounds.
-std::string unknown_member(json::Value object, std::initializer_list<std::string_view> known);
+std::string unknown_field(std::string_view path, json::Value body);
 std::string wrong_scope(json::Value body);
 std::optional<Nanos> how_long(json::Value body);
 inline constexpr std::string_view kNoSpan = "the time must be between 1s and 4h (forSeconds 1 to 14400)";

@@ -57,9 +57,6 @@ std::string upstream_json(Node& node) {
 }
 
 void AdminRequest::upstream(Body body) {
-    if (const auto unknown = unknown_member(body, {"action", "endpoint", "weight", "forSeconds", "reason"});
-        !unknown.empty())
-        return answer_error(400, "InvalidRequest", "unknown field \"" + unknown + "\"");
     UpstreamOrder order;
     const std::string_view action = body["action"].text().value_or("");
     order.kind = action == "weight"  ? UpstreamOrder::Kind::weight

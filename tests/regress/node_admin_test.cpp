@@ -225,3 +225,38 @@ TEST_CASE("admin: each act of an operator has its entry in the journal, with who
         CHECK(entry.find("user-1") == std::string::npos);
     }
 }
+
+TEST_CASE("admin: a field that nobody knows is refused by every path that takes a body, and nothing is done") {
+    OneNode one;
+    REQUIRE(one.start());
+    AdminSocket socket(one);
+    const std::vector<std::pair<std::string_view, std::string>> all{
+        {admin::kDegrade, R"("mode":"degraded","reason":"r","scen":"LOGIN")"},
+        {admin::kCircuit, R"("action":"open","scene":"LOGIN")"},
+        {admin::kUpstream, R"("action":"restore","endpoint":"http://x","reason":"r","wait":1)"},
+        {admin::kCacheGet, R"("credential":"app-a","subject":"u","scene":"LOGIN","devise":"d")"},
+        {admin::kCachePurge, R"("scenes":"LOGIN")"},
+        {admin::kCacheRevoke, R"("subject":"u","scene":"LOGIN")"},
+        {admin::kPolicyTest, R"("request":{"orderNo":"o","scene":"LOGIN","subject":"u"},"adress":"192.0.2.1")"},
+        {admin::kStateReset, R"("reason":"r","force":true)"},
+        {admin::kFleetAccept, R"("reason":"r","epoch":1)"},
+        {admin::kConfigRollback, R"("reason":"r","to":1)"},
+        {admin::kConfigReload, R"("dryRun":true)"},
+        {admin::kReconcile, R"("now":true)"},
+        {admin::kDrain, R"("wait":true)"},
+        {admin::kUndrain, R"("wait":true)"},
+        {admin::kUpgrade, R"("wait":true)"},
+        {admin::kDrain, R"("":true)"},
+    };
+    for (const auto& [path, fields] : all) {
+        INFO(path);
+        const auto got = socket.post(path, "{" + fields + "}");
+        CHECK(got.status == 400);
+        const auto quote = fields.rfind(',') == std::string::npos ? 0 : fields.rfind(',') + 1;
+        const std::string name = fields.substr(quote, fields.find(':', quote) - quote);
+        CHECK(got.text("message") == "unknown field " + name);
+    }
+    CHECK(one.parts().overrides.all(one.world.now()).empty());
+    CHECK_FALSE(one.node().draining());
+    CHECK(socket.post("/v1/nowhere", R"({"wait":true})").status == 404);
+}
