@@ -116,6 +116,22 @@ void write_storage(json::Writer& w, Node& node) {
     w.member("entries", vault == nullptr ? std::uint64_t(0) : std::uint64_t(vault->count())).end_object();
 }
 
+// What is spent of the provisional answers that this node may give: of the fleet's budget it has a share.
+void write_budgets(json::Writer& w, Node& node, Now now) {
+    Parts& parts = node.parts();
+    w.key("budgets").begin_array();
+    for (const SceneConfig& scene : node.config().scenes) {
+        if (!scene.policy.ladder.has(Rung::provisional)) continue;
+        w.begin_object()
+            .member("scene", scene.name)
+            .member("used", parts.budget.spent_last_minute(scene.name, now))
+            .member("perMinute", provisional_limits(parts, scene.policy).per_minute)
+            .member("configuredPerMinute", scene.policy.provisional.budget_per_minute)
+            .end_object();
+    }
+    w.end_array();
+}
+
 }  // namespace
 
 std::string status_json(Node& node) {
@@ -152,6 +168,7 @@ std::string status_json(Node& node) {
         .member("refusedPerSecond", node.rates().refused)
         .member("degradedPerSecond", node.rates().degraded)
         .end_object();
+    write_budgets(w, node, now);
     node.reconciler().write(w.key("reconcile"));
     w.key("config").begin_object();
     if (node.reloader != nullptr)

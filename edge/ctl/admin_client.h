@@ -24,6 +24,8 @@
 //                  "p99Seconds"?:N}],
 //    "load":{"connections":N,"inFlight":N,"queued":N,"requests":N,"perSecond":N,"refusedPerSecond":N,
 //      "degradedPerSecond":N},
+//    "budgets":[{"scene","used":N,"perMinute":N,"configuredPerMinute":N}]   provisional answers of the last minute,
+//      of those that this node may give: its share of what is configured for the fleet
 //    "reconcile":{as GET /v1/reconcile},
 //    "config":{"hash","generation":N,"source","kind","loadedAt","lastReloadSuccessful":bool,
 //     "failedAt"?,"failedBy"?,"failure"?,"held"?:{"generation":N,"since","by","reason","newerWaits":bool},

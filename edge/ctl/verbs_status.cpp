@@ -52,6 +52,14 @@ std::string registration_text(Value registration) {
     return out;
 }
 
+std::string budget_text(Value b) {
+    std::string out = fmt::format("{} of {} provisional answers spent in the last minute", text_of(b["used"]),
+                                  text_of(b["perMinute"]));
+    if (b["perMinute"].number() != b["configuredPerMinute"].number())
+        out += fmt::format(" (this node's share of {})", text_of(b["configuredPerMinute"]));
+    return out;
+}
+
 void show_overview(Console& console, Value root) {
     std::vector<std::vector<std::string>> rows;
     const Value node = root["node"];
@@ -81,6 +89,8 @@ void show_overview(Console& console, Value root) {
          fmt::format("{} requests/s, {} refused/s, {} degraded/s, {} in flight, {} queued, {} connections",
                      text_of(load["perSecond"]), text_of(load["refusedPerSecond"]), text_of(load["degradedPerSecond"]),
                      text_of(load["inFlight"]), text_of(load["queued"]), text_of(load["connections"]))});
+    for (Value b = root["budgets"].first(); b; b = b.next())
+        rows.push_back({fmt::format("budget {}", text_of(b["scene"])), budget_text(b)});
     rows.push_back(
         {"reconcile", fmt::format("{} pending, {} confirmed, {} reversed, {} unknown",
                                   text_of(root["reconcile"]["pending"]), text_of(root["reconcile"]["confirmed"]),

@@ -293,3 +293,33 @@ TEST_CASE("node: a journal that was cut off, or had entries removed, is no node 
         CHECK(verdict_of(one) == "ok: live");
     }
 }
+
+TEST_CASE("node: the status says of each provisional budget what is used of how much") {
+    OneNode one;
+    REQUIRE(one.start());
+    one.parts().sharing = 2;  // nodes
+    for (const std::uint64_t subject : {1, 2, 3})
+        REQUIRE(one.parts().budget.try_spend("LOGIN", subject, {100, 1}, one.view.now()));
+    json::Document doc;
+    const auto root = doc.parse(status_json(one.node()));
+    REQUIRE(root);
+    std::vector<std::string> scenes;
+    for (json::Value b = (*root)["budgets"].first(); b; b = b.next()) {
+        const auto number = [&b](const char* key) { return b[key].unsigned_integer().value_or(9999); };
+        scenes.push_back(text(b["scene"]));
+        const auto& all = one.node().config().scenes;
+        const auto scene =
+            std::find_if(all.begin(), all.end(), [&scenes](const auto& s) { return s.name == scenes.back(); });
+        REQUIRE(scene != all.end());
+        CHECK(scene->policy.ladder.has(Rung::provisional));
+        const std::uint64_t configured = scene->policy.provisional.budget_per_minute;
+        CHECK(number("used") == (scenes.back() == "LOGIN" ? 3 : 0));
+        CHECK(number("perMinute") == configured / 2);
+        CHECK(number("configuredPerMinute") == configured);
+    }
+    CHECK(std::count(scenes.begin(), scenes.end(), "LOGIN") == 1);
+    one.run_for(61s);
+    const auto later = doc.parse(status_json(one.node()));
+    REQUIRE(later);
+    CHECK((*later)["budgets"].first()["used"].unsigned_integer() == 0u);
+}
