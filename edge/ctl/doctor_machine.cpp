@@ -10,11 +10,10 @@
 
 #include "edge/base/bytes.h"
 #include "edge/ctl/doctor.h"
+#include "edge/descriptors.h"
 
 namespace holdfast::ctl {
 namespace {
-
-constexpr std::uint64_t kDescriptorReserve = 128;  // files, the centre's connections, operators
 
 // "Max open files  1024  4096  files" of /proc/PID/limits; 0 when it cannot be read.
 std::uint64_t descriptors_of(long pid) {
@@ -60,12 +59,12 @@ void check_machine(Checks& out, const Config& config, long pid) {
         rlimit limit{};
         have = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
     }
-    const std::uint64_t need = config.limits.connections + kDescriptorReserve;
+    const std::uint64_t beside = descriptors_beside_clients(config), need = config.limits.connections + beside;
     // Of this shell only a hint: the service has its own limit.
     const Finding few = of_node ? Finding::bad : Finding::doubtful;
     out.push_back({"machine", "descriptors", have >= need ? Finding::good : few,
                    fmt::format("{} {}, {} needed (limits.connections and {} more)", have,
-                               of_node ? "for the node" : "for this shell", need, kDescriptorReserve),
+                               of_node ? "for the node" : "for this shell", need, beside),
                    have >= need ? "" : "LimitNOFILE= of the service, or a smaller limits.connections"});
     const std::uint64_t available = memory("MemAvailable:"), wanted = config.limits.memory;
     out.push_back(

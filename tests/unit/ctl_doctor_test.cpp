@@ -9,6 +9,7 @@
 #include "edge/ctl/archive.h"
 #include "edge/ctl/doctor.h"
 #include "edge/ctl/exit_code.h"
+#include "edge/descriptors.h"
 #include "tests/support/alipay_vectors.h"
 #include "tests/support/config_folder.h"
 #include "tests/support/ctl_run.h"
@@ -106,6 +107,7 @@ TEST_CASE("doctor: descriptors of this shell are a doubt, those of the node a fa
     check_machine(checks, config, ::getpid());
     CHECK(finding(checks, "machine", "descriptors") == Finding::bad);
     config.limits.connections = 1;
+    config.upstream.options.pool.connections = 1;
     config.limits.memory = std::uint64_t(1) << 60;
     checks.clear();
     check_machine(checks, config, ::getpid());
@@ -115,6 +117,20 @@ TEST_CASE("doctor: descriptors of this shell are a doubt, those of the node a fa
     checks.clear();
     check_clock(checks, config);
     CHECK(finding(checks, "clock", "synchronised") != Finding::doubtful);  // needed: there or not there
+}
+
+TEST_CASE("doctor: as many descriptors are needed as the node itself counts with") {
+    const ConfigFolder folder;
+    Config config = valid(folder);
+    config.limits.connections = 700;
+    config.upstream.options.pool.connections = 9000;
+    Checks checks;
+    check_machine(checks, config, 0);
+    const Check* found = find(checks, "machine", "descriptors");
+    REQUIRE(found != nullptr);
+    const std::uint64_t beside = descriptors_beside_clients(config);
+    CHECK(beside > 9000);
+    CHECK(found->detail.find(std::to_string(700 + beside) + " needed") != std::string::npos);
 }
 
 TEST_CASE("doctor: the application's own public key in the place of Alipay's is named") {
