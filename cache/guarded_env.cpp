@@ -27,7 +27,9 @@ std::string guard_line(bool doubted, bool proved) {
 }
 constexpr std::size_t kGuardBytes = 8 + 5 + 16 + 7 + 2;
 constexpr off_t kDoubtAt = kGuardBytes - 2;
-constexpr Nanos kSpeakMax = 200ms; // of the process that ends over a disk that hangs
+// The process ends over a disk that hangs: the word is one byte into the page cache, so this is a thread's time to be
+// run on a loaded machine; a word that hangs too must not hold up the end.
+constexpr Nanos kSpeakMax = 200ms;
 
 Result<files::Fd> take_lock(const std::string& path, const std::string& dir) {
     files::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));

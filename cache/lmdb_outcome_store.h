@@ -17,6 +17,8 @@
 
 namespace holdfast {
 
+// After a crash and a reboot with a wall clock that stands too early a record can seem younger by so much at most:
+// little against a max_age of minutes, and one small commit.
 inline constexpr Nanos kClockEvery = 30s;
 inline constexpr std::size_t kLostKeysMax = 1024;  // refused outcomes that are known one by one
 

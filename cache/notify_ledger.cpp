@@ -12,7 +12,9 @@ constexpr std::uint8_t kVersionTwo = 2;  // without a score, a grant, and whose 
 constexpr std::uint8_t kVersionOne = 1;  // without an epoch too
 constexpr std::size_t kTextMax = 256;
 constexpr std::string_view kPrefix = "notify/";
-constexpr std::size_t kAtOnce = 4096;  // copied at once where all are gone through
+// Copied at once where all are gone through, at a start: a MiB or so of entries of some hundred bytes, and few enough
+// steps through a full ledger.
+constexpr std::size_t kAtOnce = 4096;
 
 // Both are of A-Za-z0-9_-, so that '/' divides them.
 std::string name_of(std::string_view credential, std::string_view order_no) {

@@ -12,7 +12,9 @@
 namespace holdfast {
 namespace {
 
-constexpr int kDrainsMax = 4;  // of the journal, and of state/ behind it
+// Of the journal, and of state/ behind it, which remembers its head: an entry that comes while one is under way is the
+// next one's. In the last the journal takes no more, so a drain ends whatever still comes.
+constexpr int kDrainsMax = 4;
 
 StoreEnvOptions env_options(const StorageOptions& o, std::string part, std::uint64_t bytes, std::uint64_t generation) {
     StoreEnvOptions out;

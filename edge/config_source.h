@@ -38,7 +38,9 @@ class ConfigSource {
     void up(const std::string& endpoint);
     void down(const std::string& endpoint, std::string problem);  // and again() after a growing pause
     void again_in(Nanos delay);
-    static constexpr Nanos kCalm = 1s;  // before again() where an answer had no news: a server that does not wait
+    // Before again() where an answer had no news: a server that does not wait is asked once a second, which costs it
+    // little and shows a change as soon as anyone would look for it.
+    static constexpr Nanos kCalm = 1s;
     virtual void again() = 0;  // ask anew from the beginning
     Loop& loop_;
 

@@ -24,10 +24,13 @@ class Connection final : public StreamEvents {
 
     static constexpr std::size_t kInputMax = 256u << 10;   // bytes read ahead of the request being answered
     static constexpr std::size_t kQueuedMax = 64u << 10;   // unsent bytes above which push() takes no more
-    static constexpr std::size_t kUnsentMax = 16u << 10;   // unsent answer bytes above which no request is begun
+    // Unsent answer bytes above which no request is begun: some dozen answers, which nobody has waiting who reads them.
+    static constexpr std::size_t kUnsentMax = 16u << 10;
     static constexpr std::size_t kUncounted = 2u << 10;    // unsent bytes that are not counted: an answer or two
     static constexpr std::size_t kDiscardMax = 64u << 10;  // a refused body that is read away to keep the connection
-    static constexpr Nanos kShedMax = 1s;         // for the handshake, and for the head, of one over the cap
+    // For the handshake, and for the head, of one over the cap: two round trips at most on a slow mobile network, while
+    // the places there (shed_reserve, 64) come free for 32 others a second though all were slow.
+    static constexpr Nanos kShedMax = 1s;
     static constexpr Nanos kRefusedBodyMax = 1s;           // then the refusal is sent without it
     static constexpr std::size_t kLingerMax = 8u
                                               << 20;  // bytes swallowed after a refusal, so that it is not lost to RST
@@ -93,10 +96,10 @@ class Connection final : public StreamEvents {
     void refuse(Reply reply);
     void send_refusal(bool close);
     void send(Reply reply);
+    void write(const Reply& reply, bool alive);
     void reject(int status, std::string_view reason, std::string_view message);
     void begin_idle();
     void keep(std::string_view input);
-    void write(const Reply& reply, bool alive);
     void weigh();
     void linger();
     void close(std::string_view reason);

@@ -14,7 +14,9 @@ namespace holdfast {
 class Distrust {
   public:
     static constexpr std::size_t kKeysMax = 65'536;  // beyond it every key is distrusted until the last one ends
-    static constexpr Nanos kExpireEvery = 100ms;     // at most so often room is looked for when it is full
+    // At most so often room is looked for when it is full, however many come: all buckets are then seen within 7 s,
+    // instead of the minute that the ticks take.
+    static constexpr Nanos kExpireEvery = 100ms;
 
     explicit Distrust(const SipKey& key) : key_(key) {}
 
@@ -47,7 +49,7 @@ class Distrust {
     bool full() const { return keys_.size() >= kKeysMax; }
 
   private:
-    static constexpr std::size_t kBucketsAStep = 1024;  // about a key each
+    static constexpr std::size_t kBucketsAStep = 1024;  // about a key each: a 64th of a full table, in one turn
 
     std::uint64_t hash(const SubjectKey& k) const {
         return siphash64(key_, {k.credential, k.subject, k.scene, k.device});

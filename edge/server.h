@@ -38,7 +38,9 @@ class Server {
   public:
     static constexpr Nanos kSweepEvery = 250ms;
     static constexpr Nanos kSearchEvery = 20ms;         // for a connection to make room at a cap
-    static constexpr std::size_t kNetworkShare = 4;     // of limits.memory, for the bodies of one network: a quarter
+    // Of limits.memory, for the bodies of one network: a quarter. Less would hit the many clients behind a carrier's
+    // one address, more would let two networks keep out all others.
+    static constexpr std::size_t kNetworkShare = 4;
 
     // What was refused below the level of requests.
     struct Rejected {

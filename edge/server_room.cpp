@@ -7,7 +7,9 @@
 
 namespace holdfast {
 
-constexpr std::size_t kHoldsMuch = 64 << 10;  // more than the answers and heads of a client that reads in time
+// More than a client has that reads in time: answers up to Connection::kUnsentMax and the one begun below it, and a
+// read of what it sends ahead.
+constexpr std::size_t kHoldsMuch = 64 << 10;
 
 // Those leave that have taken nothing for longest, then those that hold most, until an eighth of the cap is free: the
 // next search has to be worth its walk. Bodies do not leave here; where they are what fills the cap, nobody leaves for

@@ -18,8 +18,8 @@ namespace holdfast {
 
 class Successor : private StreamEvents {
   public:
-    static constexpr int kLooksMax = 100;  // 10 ms between two
-    static constexpr std::size_t kLineMax = 4096;
+    static constexpr int kLooksMax = 100;  // 10 ms between two: a second to end by itself, so that its status says why
+    static constexpr std::size_t kLineMax = 4096;  // of "prepared", "ready", or one sentence that names a file
 
     struct Command {
         std::string program;                 // as a path: what stands there now, not what this process was made from

@@ -27,7 +27,9 @@ inline constexpr Nanos kNodeRefresh = 30s;       // of a node's record
 inline constexpr Nanos kOpenJitter = 100ms;      // so that not every node opens at once
 inline constexpr Nanos kElectionJitter = 500ms;  // of nodes that may probe
 inline constexpr Nanos kVolunteerWait = 2s;      // for votes of the new epoch, before a node without one offers
-inline constexpr Nanos kIdleWait = 5s;           // for another to offer and to begin, of one whose round saw no call
+// For another to offer and to begin, of one whose round saw no call: kVolunteerWait, kElectionJitter and the writes of
+// both fit into it, and it is half of an open_wait.
+inline constexpr Nanos kIdleWait = 5s;
 inline constexpr Nanos kOrderSlack = 60s;        // for wall clocks that differ; more than kNodeRefresh shows how much
 inline constexpr Nanos kReadEvery = 5s;          // linearizable reads, as proof of freshness; D/3 when shorter
 

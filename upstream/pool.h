@@ -18,7 +18,8 @@
 namespace holdfast {
 
 // A timer that fires so late tells of a stall of our own: answers may lie unread. Who judges a peer by it arms it once
-// more for now, so that the loop reads them first.
+// more for now, so that the loop reads them first. A few times the millisecond that timers are rounded to; one too many
+// costs a turn of the loop.
 inline constexpr Nanos kStallSeen = 5ms;
 
 struct PoolOptions {
@@ -59,7 +60,9 @@ struct PooledConnection {
 class Pool {
   public:
     static constexpr Nanos kAddressShareMin = 250ms; // of the time that one address gets to connect
-    static constexpr Nanos kRest = 2ms; // after an answer: another connection is taken meanwhile, where there is one
+    // After an answer: another connection is taken meanwhile, where there is one. What the centre sent in one go with
+    // it has come by then, and 1,000 answers a second keep two connections resting.
+    static constexpr Nanos kRest = 2ms;
 
     // Requires: what is given outlives it, and it outlives its Places.
     Pool(Loop& loop, Dialer& dialer, Network& network, const Endpoint& endpoint, PoolOptions options,

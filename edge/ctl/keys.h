@@ -15,7 +15,7 @@
 
 namespace holdfast::ctl {
 
-inline constexpr std::int64_t kSecondsMax = 9'000'000'000;  // a WallTime holds them; 10 digits can be more
+inline constexpr std::int64_t kSecondsMax = 9'000'000'000;  // a WallTime has 2^63 ns, 9.2e9 s; 10 digits can be more
 
 // A request as a file describes it: {"method","target","host"?,"headers"?: object or list of pairs,"body"? text or
 // "body_base64"?,"string_to_sign"?: what the caller signed}. Host may stand among the headers.

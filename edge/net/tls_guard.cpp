@@ -7,8 +7,10 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kLookBytes = 4096;  // of ciphertext that silent() takes at a time,
-constexpr int kLooksMax = 8;              // and as often
+// Ciphertext that silent() takes at a time, and how often: 32 KiB, two of the largest records. A peer that has nothing
+// to answer sends tickets, of some hundred bytes; one that has sent more is not looked through but given up.
+constexpr std::size_t kLookBytes = 4096;
+constexpr int kLooksMax = 8;
 // Records that one message of TLS itself counts as: a new key takes some 30 us, so a turn has half a millisecond of
 // them.
 constexpr int kMessageRecords = 16;
