@@ -3,6 +3,8 @@
 // be right, so it is forgotten with whatever leaves the store.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -19,20 +21,25 @@ class RecentAnswers {
         std::uint64_t asked_epoch = 0;
         std::uint64_t print = 0;  // of everything that makes the answer what it is
     };
-    RecentAnswers() : slots_(kRecentAnswersMax) {}
     // What was seen under the key last, or nothing.
     const Seen* find(const OutcomeKey& key) const {
-        const Slot& slot = slots_[index(key)];
-        return slot.used && slot.key == key ? &slot.seen : nullptr;
+        for (const Slot& slot : sets_[index(key)])
+            if (slot.used && slot.key == key) return &slot.seen;
+        return nullptr;
     }
-    void note(const OutcomeKey& key, const Seen& seen) { slots_[index(key)] = {true, key, seen}; }
+    // In a full set the oldest answer makes room.
+    void note(const OutcomeKey& key, const Seen& seen) {
+        forget(key);
+        Set& set = sets_[index(key)];
+        *std::min_element(set.begin(), set.end(), [](const Slot& a, const Slot& b) {
+            return std::pair(a.used, a.seen.decided.mono) < std::pair(b.used, b.seen.decided.mono);
+        }) = {true, key, seen};
+    }
     void forget(const OutcomeKey& key) {
-        Slot& slot = slots_[index(key)];
-        if (slot.key == key) slot.used = false;
+        for (Slot& slot : sets_[index(key)])
+            if (slot.key == key) slot.used = false;
     }
-    void forget_all() {
-        for (Slot& slot : slots_) slot.used = false;
-    }
+    void forget_all() { sets_.assign(sets_.size(), {}); }
 
   private:
     struct Slot {
@@ -40,15 +47,18 @@ class RecentAnswers {
         OutcomeKey key{};
         Seen seen;
     };
+    // With one place for each hash every third of 2,000 people finds it taken by somebody else, with eight every
+    // twentieth.
+    using Set = std::array<Slot, 8>;
     // The key is a keyed hash already.
     static std::size_t index(const OutcomeKey& key) {
         std::size_t out;
         std::memcpy(&out, key.data() + 8, sizeof out);
         std::size_t context;
         std::memcpy(&context, key.data() + 24, sizeof context);
-        return (out ^ context) & (kRecentAnswersMax - 1);
+        return (out ^ context) & (kRecentAnswersMax / std::tuple_size_v<Set> - 1);
     }
-    std::vector<Slot> slots_;
+    std::vector<Set> sets_{kRecentAnswersMax / std::tuple_size_v<Set>};
 };
 
 }  // namespace holdfast

@@ -101,15 +101,16 @@ void Operators::clear(const Scope& scope, bool circuit, const std::string& reaso
     shape.force = circuit ? CircuitForce::open : CircuitForce::none;
     shape.mode = circuit ? Mode::automatic : Mode::degraded;
     const std::string key = shape.key();
-    auto finish = [copy = *this, node = &node_, who = who_, scope, circuit, key, done](Result<void> erased) {
+    auto finish = [act = *this, scope, circuit, key, done](Result<void> erased) {
+        Node& node = act.node_;
         if (!erased) {
-            node->journal("override", copy.fields({{"order", key}, {"action", "not stored"}}));
+            node.journal("override", act.fields({{"order", key}, {"action", "not stored"}}));
             return done(erased);
         }
-        node->parts().overrides.clear(scope, circuit);
-        node->orders_changed();
-        log::warn("operator: {} = auto by {}", key, who);
-        node->events().add(node->loop().now().wall, "override", key + " = auto by " + who);
+        node.parts().overrides.clear(scope, circuit);
+        node.orders_changed();
+        log::warn("operator: {} = auto by {}", key, act.who_);
+        node.events().add(node.loop().now().wall, "override", key + " = auto by " + act.who_);
         done({});
     };
     const std::string entry = fields({{"order", key}, {"mode", "auto"}, {"reason", reason}});

@@ -72,8 +72,8 @@ void Attempt::connected(Result<PooledConnection> connection) {
 }
 
 void Attempt::go(PooledConnection connection) {
-    const std::string_view head = write_head_();
-    if (head.empty()) {
+    const Head head = write_head_();
+    if (head.text.empty()) {
         pool_.give_back(std::move(connection));
         soon_ = loop_.after(Nanos{0}, [this] {
             Error error{Code::cancelled, Origin::local, false, "it may not be sent any more"};
@@ -83,8 +83,9 @@ void Attempt::go(PooledConnection connection) {
     }
     connection_ = std::move(connection);
     sent_ = true;
-    sent_as_ = echo_of(head);
-    connection_.client->send({head, *spec_.body}, [this](const Result<HttpResponse>& answer) { answered(answer); });
+    sent_as_ = head.sent_as;
+    connection_.client->send({head.text, *spec_.body},
+                             [this](const Result<HttpResponse>& answer) { answered(answer); });
 }
 
 void Attempt::answered(const Result<HttpResponse>& answer) {

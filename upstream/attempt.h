@@ -39,9 +39,13 @@ using LateRecorder = std::function<void(const AttemptResult&)>;
 class Attempt {
   public:
     using Done = std::function<void(AttemptResult)>;
-    // The complete head; asked for once, when a connection is there. The view must live until it returns to the loop.
-    // Empty: nothing may be sent any more; the try ends as a fault of our own, its connection unused.
-    using WriteHead = std::function<std::string_view()>;
+    struct Head {
+        std::string_view text;  // complete; must live until it returns to the loop
+        Echo sent_as;           // by which its answer is known
+    };
+    // Asked for once, when a connection is there. Empty: nothing may be sent any more; the try ends as a fault of our
+    // own, its connection unused.
+    using WriteHead = std::function<Head()>;
 
     struct Spec {
         std::shared_ptr<const std::string> body; // owners: the exchange, its call, and the tries of it

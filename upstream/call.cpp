@@ -112,7 +112,7 @@ std::optional<CallStop> Call::refusal(Now now) {
     return std::nullopt;
 }
 
-std::string_view Call::write_head() {
+Attempt::Head Call::write_head() {
     std::string& head = upstream_.head_;
     head.clear();
     refused_ = refusal(upstream_.loop_.now());
@@ -123,7 +123,7 @@ std::string_view Call::write_head() {
         const auto& clock = upstream_.options_.boot_clock;
         if (!spec_.permit.may_send(clock ? clock() : upstream_.loop_.now().mono)) return {};
     }
-    if (upstream_.wire_) return head_;
+    if (upstream_.wire_) return {head_, {}};
     request.request_id = spec_.request_id;
     request.traceparent = spec_.traceparent.view();
     request.credential = spec_.credential;
@@ -131,8 +131,8 @@ std::string_view Call::write_head() {
     request.left = spec_.deadline - upstream_.loop_.now().mono;
     request.attempt = static_cast<std::uint32_t>(records_.size() + 1);
     request.content_length = spec_.body->size();
-    upstream_.endpoints_[endpoint_].head.append(head, request);
-    return head;
+    const Echo sent_as = upstream_.endpoints_[endpoint_].head.append(head, request);
+    return {head, sent_as};
 }
 
 void Call::timer_fired() {

@@ -127,7 +127,7 @@ class Call {
     void next_or_finish();
     void finish(CallStop stop);
     std::optional<CallStop> refusal(Now now);
-    std::string_view write_head();
+    Attempt::Head write_head();
     bool over() const { return step_ == Step::over; }
 
     Upstream& upstream_;

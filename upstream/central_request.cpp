@@ -16,14 +16,16 @@ CentralHead::CentralHead(const Endpoint& endpoint, std::string_view node, std::s
     append_field(fixed_, "X-Edge-Region", region);
 }
 
-void CentralHead::append(std::string& out, const CentralRequest& request) const {
+Echo CentralHead::append(std::string& out, const CentralRequest& request) const {
     for (std::string_view value : {request.request_id, request.credential, request.order_no})
         HF_CHECK(word_scan::any(value, word_scan::control) == 0);
     out += fixed_;
     out.append("X-Request-Id: ").append(request.request_id);
     if (!request.traceparent.empty()) out.append("\r\ntraceparent: ").append(request.traceparent);
     out += "\r\nIdempotency-Key: ";
+    const std::size_t key_at = out.size();
     append_idempotency_key(out, request.credential, request.order_no);
+    const Echo echo = echo_of(request.request_id, std::string_view(out).substr(key_at));
     out += "\r\n";
     const auto left = std::chrono::duration_cast<Millis>(std::max(request.left, Nanos{0}));
     append_field(out, "X-Deadline-Ms", static_cast<std::uint64_t>(left.count()));
@@ -32,6 +34,7 @@ void CentralHead::append(std::string& out, const CentralRequest& request) const 
     if (request.mirror) append_field(out, "X-Edge-Mirror", std::uint64_t{1});
     append_field(out, "Content-Length", request.content_length);
     end_head(out);
+    return echo;
 }
 
 }  // namespace holdfast

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "edge/base/time.h"
+#include "upstream/echo.h"
 #include "upstream/endpoint.h"
 
 namespace holdfast {
@@ -26,8 +27,8 @@ struct CentralRequest {
 class CentralHead {
   public:
     CentralHead(const Endpoint& endpoint, std::string_view node, std::string_view region);
-    // Appends the complete head. Requires: values without control characters.
-    void append(std::string& out, const CentralRequest& request) const;
+    // Appends the complete head; by what it returns its answer is known. Requires: values without control characters.
+    Echo append(std::string& out, const CentralRequest& request) const;
 
   private:
     std::string fixed_;

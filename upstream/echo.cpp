@@ -9,13 +9,6 @@ std::uint64_t digest(std::string_view value) {
     return std::hash<std::string_view>{}(value);
 }
 
-std::optional<std::uint64_t> digest_of(std::string_view head, std::string_view field) {
-    std::size_t at = head.find(field);
-    if (at == std::string_view::npos) return std::nullopt;
-    at += field.size();
-    return digest(head.substr(at, head.find('\r', at) - at));
-}
-
 // The key is a structured string where a centre goes by the draft of the field: in quotes.
 std::string_view unquoted(std::string_view value) {
     const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
@@ -32,8 +25,8 @@ std::optional<bool> names(const std::optional<std::uint64_t>& sent, const Header
 
 } // namespace
 
-Echo echo_of(std::string_view request_head) {
-    return {digest_of(request_head, "\r\nX-Request-Id: "), digest_of(request_head, "\r\nIdempotency-Key: ")};
+Echo echo_of(std::string_view request_id, std::string_view idempotency_key) {
+    return {digest(request_id), digest(idempotency_key)};
 }
 
 Echoed echoed(const Echo& sent, const HeaderList& answer) {

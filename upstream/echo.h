@@ -18,7 +18,7 @@ struct Echo {
     std::optional<std::uint64_t> request_id, idempotency_key;
 };
 
-Echo echo_of(std::string_view request_head);
+Echo echo_of(std::string_view request_id, std::string_view idempotency_key);
 
 enum class Echoed { same, other_id, other_key }; // same: or nothing was named
 Echoed echoed(const Echo& sent, const HeaderList& answer);

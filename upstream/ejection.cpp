@@ -134,14 +134,19 @@ void Ejection::end_probes(MonoTime now) {
 
 void Ejection::keep_half(MonoTime now) {
     while (!half_serves(std::nullopt, now)) {
-        std::optional<std::size_t> next;
-        for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-            if (!endpoints_[i].present || !endpoints_[i].weighs || !ejected(i, now)) continue;
-            if (!next || sooner_back(i, *next, now)) next = i;
-        }
+        const auto next = soonest_back(now, [&](std::size_t i) { return ejected(i, now); });
         if (!next) return;
         restore(*next, now);
     }
+}
+
+std::optional<std::size_t> Ejection::soonest_back(MonoTime now, const std::function<bool(std::size_t)>& may) const {
+    std::optional<std::size_t> out;
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+        if (!endpoints_[i].present || !endpoints_[i].weighs || !may(i)) continue;
+        if (!out || sooner_back(i, *out, now)) out = i;
+    }
+    return out;
 }
 
 bool Ejection::sooner_back(std::size_t a, std::size_t b, MonoTime now) const {
@@ -170,12 +175,8 @@ Nanos Ejection::wait_of(std::uint32_t times) const {
 bool Ejection::change_places(std::size_t endpoint, MonoTime now) {
     const auto& good = endpoints_[endpoint].last_good;
     if (good && now - *good < options_.base) return false;
-    std::optional<std::size_t> other;
-    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-        const One& one = endpoints_[i];
-        if (!one.present || !one.weighs || one.down || out(i, now) != Out::tries) continue;
-        if (!other || one.until < endpoints_[*other].until) other = i;
-    }
+    const auto other =
+        soonest_back(now, [&](std::size_t i) { return !endpoints_[i].down && out(i, now) == Out::tries; });
     if (!other) return false;
     const std::uint32_t times = endpoints_[*other].times;
     restore(*other, now);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,6 +83,8 @@ class Ejection {
     };
     // Whether half of those that count serve, `without` not among them (nothing: all are).
     bool half_serves(std::optional<std::size_t> without, MonoTime now) const;
+    // Of those with a weight for which `may` holds.
+    std::optional<std::size_t> soonest_back(MonoTime now, const std::function<bool(std::size_t)>& may) const;
     bool sooner_back(std::size_t a, std::size_t b, MonoTime now) const;
     bool change_places(std::size_t endpoint, MonoTime now);
     bool eject_with_backoff(std::size_t endpoint, MonoTime now);

@@ -37,32 +37,26 @@ void TimeoutEstimator::rotate(MonoTime now) {
     current_ = {};
     current_count_ = 0;
     began_ = now;
-    stale_ = true;
+    step_ = kSteps - 1;
+    above_ = 0;
 }
 
 void TimeoutEstimator::sample(Nanos latency, MonoTime now) {
     rotate(now);
-    ++current_[step_of(latency)];
+    const std::size_t step = step_of(latency);
+    ++current_[step];
     ++current_count_;
-    stale_ = true;
+    if (step > step_) ++above_;
 }
 
 std::optional<Nanos> TimeoutEstimator::p99(MonoTime now) {
     rotate(now);
-    if (!stale_) return cached_;
-    stale_ = false;
-    cached_.reset();
     const std::uint64_t count = current_count_ + previous_count_;
-    if (count < kSamplesMin) return cached_;
+    if (count < kSamplesMin) return std::nullopt;
     const std::uint64_t above_max = count / 100; // so many may be slower
-    std::uint64_t above = 0;
-    for (std::size_t step = kSteps; step-- > 0;) {
-        above += current_[step] + previous_[step];
-        if (above <= above_max) continue;
-        cached_ = upper_bound(step);
-        break;
-    }
-    return cached_;
+    while (above_ > above_max) above_ -= in(++step_);
+    while (above_ + in(step_) <= above_max) above_ += in(step_--);
+    return upper_bound(step_);
 }
 
 Nanos TimeoutEstimator::timeout(MonoTime now) {

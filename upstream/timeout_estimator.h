@@ -36,13 +36,15 @@ class TimeoutEstimator {
     static std::size_t step_of(Nanos latency);
     static Nanos upper_bound(std::size_t step);
     void rotate(MonoTime now);
+    std::uint64_t in(std::size_t step) const { return std::uint64_t{current_[step]} + previous_[step]; }
 
     TimeoutOptions options_;
     Histogram current_{}, previous_{};
     std::uint64_t current_count_ = 0, previous_count_ = 0;
     MonoTime began_{};
-    bool stale_ = true; // cached_ must be computed anew
-    std::optional<Nanos> cached_;
+    // Where p99 was when it was last asked for, and how many samples lie above it: a sample moves it by a step or two.
+    std::size_t step_ = 0;
+    std::uint64_t above_ = 0;
 };
 
 } // namespace holdfast

@@ -71,6 +71,24 @@ TEST_CASE("timeout estimator: p99 within seven percent above the true one, over 
     }
 }
 
+TEST_CASE("timeout estimator: p99 is that of the last two generations, whatever came in which order") {
+    Rng rng(11);
+    TimeoutEstimator asked({0ms, 1h, 2});
+    std::vector<std::pair<MonoTime, Nanos>> samples;
+    MonoTime now(1s);
+    for (int i = 0; i < 4'000; ++i) {
+        now += Nanos(20ms);
+        const Nanos middle = i / 500 % 2 == 0 ? Nanos(1ms) : Nanos(400ms);
+        samples.emplace_back(now,
+                             middle * (1 + static_cast<int>(rng.below(100))) / (1 + static_cast<int>(rng.below(9))));
+        asked.sample(samples.back().second, now);
+        if (rng.below(3) != 0) continue;
+        TimeoutEstimator anew({0ms, 1h, 2});  // asked for the first time, it looks at everything
+        for (const auto& [at, latency] : samples) anew.sample(latency, at);
+        REQUIRE(asked.p99(now) == anew.p99(now));
+    }
+}
+
 TEST_CASE("timeout estimator: follows a change and forgets after two generations") {
     TimeoutEstimator e({200ms, 3s, 2});
     MonoTime t(10s);

@@ -179,7 +179,7 @@ TEST_CASE("pool: a call whose answer decides takes one that has rested, or a new
 }
 
 TEST_CASE("echo: an answer that names another request is told from one that names its own or none") {
-    const Echo sent = echo_of("POST / HTTP/1.1\r\nHost: a\r\nX-Request-Id: req-1\r\nIdempotency-Key: app.o1\r\n\r\n");
+    const Echo sent = echo_of("req-1", "app.o1");
     const auto said = [&sent](const std::string& fields) {
         const ResponseLimits limits;
         ResponseParser parser(limits);
@@ -197,5 +197,5 @@ TEST_CASE("echo: an answer that names another request is told from one that name
     CHECK(said("X-Request-Id: req-2\r\nIdempotency-Key: app.o1\r\n") == Echoed::same);  // it was kept for the key
     CHECK(said("X-Request-Id: req-1\r\nIdempotency-Key: app.o2\r\n") == Echoed::other_key);
     CHECK(said("X-Request-Id: req-2\r\nIdempotency-Key: app.o2\r\n") == Echoed::other_key);
-    CHECK(echoed(echo_of("POST / HTTP/1.1\r\nHost: a\r\n\r\n"), HeaderList{}) == Echoed::same);
+    CHECK(echoed(Echo{}, HeaderList{}) == Echoed::same);
 }
