@@ -44,7 +44,7 @@ struct Memory {
 
 }  // namespace
 
-TEST_CASE("e2e: kill -9 under load loses no live answer older than 100 ms, and the environment opens") {
+TEST_CASE("e2e: kill -9 under load loses no live answer older than 100 ms, and the environment opens", "[alone]") {
     Terms terms;
     terms.cache = "size = \"64MiB\"";
     const Memory memory;
@@ -104,7 +104,7 @@ TEST_CASE("e2e: kill -9 under load loses no live answer older than 100 ms, and t
     CHECK(site.ctl({"journal", "verify"}).status == 0);
 }
 
-TEST_CASE("e2e: an order of the operator, a revocation and spent budgets stand after kill -9 at once") {
+TEST_CASE("e2e: an order of the operator, a revocation and spent budgets stand after kill -9 at once", "[alone]") {
     Site site;
     REQUIRE(site.ask(verify_ask(site.order(), "LOGIN", "revoked")).status == 200);
     REQUIRE(site.ask(verify_ask(site.order(), "LOGIN", "known")).status == 200);

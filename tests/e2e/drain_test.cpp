@@ -10,7 +10,7 @@
 using namespace holdfast;
 using namespace holdfast::e2e;
 
-TEST_CASE("e2e: SIGTERM answers every request in flight, closes idle connections, and ends with 0") {
+TEST_CASE("e2e: SIGTERM answers every request in flight, closes idle connections, and ends with 0", "[alone]") {
     Site site({}, R"({"latencyMs":{"min":300,"max":300}})");
     std::vector<Client> busy, idle;
     for (int i = 0; i < 20; ++i) {
@@ -38,7 +38,7 @@ TEST_CASE("e2e: SIGTERM answers every request in flight, closes idle connections
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
-TEST_CASE("e2e: after SIGTERM nobody can connect any more while what is in flight is answered") {
+TEST_CASE("e2e: after SIGTERM nobody can connect any more while what is in flight is answered", "[alone]") {
     Terms terms;
     terms.upstream = "deadline = \"3s\"\ntimeout_max = \"2900ms\"\ntimeout_min = \"2900ms\"";
     Site site(std::move(terms), R"({"latencyMs":{"min":2500,"max":2500}})");
@@ -88,7 +88,7 @@ Lane ask_until_told(const Site& site, int number) {
 
 }  // namespace
 
-TEST_CASE("e2e: SIGTERM under load leaves no request of a client that listens without its answer") {
+TEST_CASE("e2e: SIGTERM under load leaves no request of a client that listens without its answer", "[alone]") {
     Terms terms;
     terms.drain = "lame_duck = \"1s\"\ntimeout = \"5s\"";
     Site site(std::move(terms));
@@ -109,7 +109,7 @@ TEST_CASE("e2e: SIGTERM under load leaves no request of a client that listens wi
     CHECK(site.centre_requests() == answered);
 }
 
-TEST_CASE("e2e: a lame duck still serves, is not ready, and says Connection: close") {
+TEST_CASE("e2e: a lame duck still serves, is not ready, and says Connection: close", "[alone]") {
     Terms terms;
     terms.drain = "lame_duck = \"1500ms\"";
     Site site(std::move(terms));
@@ -126,7 +126,7 @@ TEST_CASE("e2e: a lame duck still serves, is not ready, and says Connection: clo
     CHECK(site.node().wait(6s) == 0);
 }
 
-TEST_CASE("e2e: drain refuses new work, undrain takes it again") {
+TEST_CASE("e2e: drain refuses new work, undrain takes it again", "[alone]") {
     Site site;
     REQUIRE(site.ctl({"drain", "--wait"}).status == 0);
     CHECK(site.monitor("/readyz").status == 503);
@@ -145,7 +145,7 @@ TEST_CASE("e2e: drain refuses new work, undrain takes it again") {
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
 }
 
-TEST_CASE("e2e: what is in flight longer than drain.timeout does not hold the end") {
+TEST_CASE("e2e: what is in flight longer than drain.timeout does not hold the end", "[alone]") {
     Terms terms;
     terms.drain = "timeout = \"500ms\"";
     terms.upstream = "deadline = \"10s\"\ntimeout_max = \"10s\"\ntimeout_min = \"10s\"";
@@ -158,7 +158,7 @@ TEST_CASE("e2e: what is in flight longer than drain.timeout does not hold the en
     CHECK(MonoClock::read() - began < 4s);
 }
 
-TEST_CASE("e2e: a second signal ends the process at once, and what was answered before is on disk") {
+TEST_CASE("e2e: a second signal ends the process at once, and what was answered before is on disk", "[alone]") {
     Terms terms;
     terms.drain = "timeout = \"20s\"\nlame_duck = \"20s\"";
     terms.upstream = "deadline = \"20s\"\ntimeout_max = \"20s\"\ntimeout_min = \"20s\"";

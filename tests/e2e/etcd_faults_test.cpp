@@ -29,7 +29,7 @@ Nanos until_answered(EtcdBench& b, Nanos limit) {
 
 }  // namespace
 
-TEST_CASE("etcd: frozen, requests end in their time, nothing else waits, and it is well again once thawed") {
+TEST_CASE("etcd: frozen, requests end in their time, nothing else waits, and it is well again once thawed", "[alone]") {
     EtcdBench b;
     b.timeout = 1s;
     const auto lease = b.grant(30s);
@@ -75,7 +75,7 @@ TEST_CASE("etcd: frozen, requests end in their time, nothing else waits, and it 
     CHECK(b.told(Kind::reachable) == 2);
 }
 
-TEST_CASE("etcd: killed, it is refused at once, and restarted with its data, leases and watches go on") {
+TEST_CASE("etcd: killed, it is refused at once, and restarted with its data, leases and watches go on", "[alone]") {
     EtcdBench b;
     const auto lease = b.grant(30s);
     REQUIRE(lease);

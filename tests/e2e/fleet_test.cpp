@@ -56,7 +56,8 @@ void frozen_store_costs_nothing(Etcd& etcd, Site& site) {
 
 }  // namespace
 
-TEST_CASE("e2e fleet: two open the third in two seconds, one alone nobody, orders, a frozen etcd costs nothing") {
+TEST_CASE("e2e fleet: two open the third in two seconds, one alone nobody, orders, a frozen etcd costs nothing",
+          "[alone]") {
     Etcd etcd;
     std::vector<std::unique_ptr<Site>> sites;
     for (int i = 0; i < 3; ++i)

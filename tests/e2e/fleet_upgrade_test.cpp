@@ -57,7 +57,8 @@ bool votes(Site& site, int wanted, Nanos limit = 5s) {
 
 }  // namespace
 
-TEST_CASE("e2e fleet: upgrades under load lose no request, and the fleet sees neither a node less nor one more") {
+TEST_CASE("e2e fleet: upgrades under load lose no request, and the fleet sees neither a node less nor one more",
+          "[alone]") {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     Etcd etcd;
     Site a(member("pop-0", etcd.urls())), b(member("pop-1", etcd.urls()));
@@ -86,7 +87,7 @@ TEST_CASE("e2e fleet: upgrades under load lose no request, and the fleet sees ne
     CHECK(eventually(2s, [&] { return live(b) == 1; }));  // a node that ends leaves its fleet, an upgraded one too
 }
 
-TEST_CASE("e2e fleet: while one of two nodes is upgraded the vote of the other one opens nothing") {
+TEST_CASE("e2e fleet: while one of two nodes is upgraded the vote of the other one opens nothing", "[alone]") {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     Etcd etcd;
     Site a(member("pop-0", etcd.urls())), b(member("pop-1", etcd.urls()));
@@ -106,7 +107,8 @@ TEST_CASE("e2e fleet: while one of two nodes is upgraded the vote of the other o
     CHECK(a.admin_get("/v1/status")["lease"]["epoch"].number() == 1);
 }
 
-TEST_CASE("e2e fleet: the vote of a node that is upgraded counts again, and with another one opens the fleet") {
+TEST_CASE("e2e fleet: the vote of a node that is upgraded counts again, and with another one opens the fleet",
+          "[alone]") {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     Etcd etcd;
     Terms terms = member("pop-0", etcd.urls());
@@ -128,7 +130,7 @@ TEST_CASE("e2e fleet: the vote of a node that is upgraded counts again, and with
     CHECK(eventually(4s, [&] { return c.circuit() == "open"; }));
 }
 
-TEST_CASE("e2e fleet: the prober is upgraded while it probes, and the fleet closes") {
+TEST_CASE("e2e fleet: the prober is upgraded while it probes, and the fleet closes", "[alone]") {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     Etcd etcd;
     Site site(member("pop-0", etcd.urls()));
@@ -153,7 +155,8 @@ TEST_CASE("e2e fleet: the prober is upgraded while it probes, and the fleet clos
     CHECK(MonoClock::read() - upgraded < 8s);  // no lease of the last life is waited for
 }
 
-TEST_CASE("e2e fleet: an upgrade while the store is away is an upgrade, orders stand, and the node links up again") {
+TEST_CASE("e2e fleet: an upgrade while the store is away is an upgrade, orders stand, and the node links up again",
+          "[alone]") {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     Etcd etcd;
     Site site(member("pop-0", etcd.urls()));

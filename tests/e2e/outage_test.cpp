@@ -38,7 +38,7 @@ bool recovers(Site& site, const std::string& subject) {
 
 }  // namespace
 
-TEST_CASE("e2e: without the centre the memory answers, marked degraded, within its limits") {
+TEST_CASE("e2e: without the centre the memory answers, marked degraded, within its limits", "[alone]") {
     Terms terms;
     terms.scenes = scenes("after = \"20m\", budget_per_minute = 3, per_subject_per_hour = 1", "2s");
     stay_open(terms);
@@ -87,7 +87,8 @@ TEST_CASE("e2e: without the centre the memory answers, marked degraded, within i
     CHECK(site.centre_requests() == before);
 }
 
-TEST_CASE("e2e: a provisional answer waits for the outage to last, is journalled first, and keeps its budgets") {
+TEST_CASE("e2e: a provisional answer waits for the outage to last, is journalled first, and keeps its budgets",
+          "[alone]") {
     Terms terms;
     terms.scenes = scenes("after = \"1500ms\", budget_per_minute = 3, per_subject_per_hour = 1");
     stay_open(terms);
@@ -128,7 +129,8 @@ TEST_CASE("e2e: a provisional answer waits for the outage to last, is journalled
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
-TEST_CASE("e2e: an outage older than the hard stop has no provisional answers until the operator renews it") {
+TEST_CASE("e2e: an outage older than the hard stop has no provisional answers until the operator renews it",
+          "[alone]") {
     Terms terms;
     terms.scenes = scenes("after = \"0s\", budget_per_minute = 100, per_subject_per_hour = 5, hard_stop = \"2s\"");
     Site site(std::move(terms));
@@ -173,7 +175,7 @@ TEST_CASE("e2e: who was let through in an outage is put to the centre after it, 
     CHECK(status.out.find("the centre says fail") != std::string::npos);
 }
 
-TEST_CASE("e2e: the way back is by itself, and an order answered degraded goes live after it") {
+TEST_CASE("e2e: the way back is by itself, and an order answered degraded goes live after it", "[alone]") {
     Site site;
     REQUIRE(site.ask(verify_ask(site.order(), "LOGIN", "known")).status == 200);
     site.centre(R"({"mode":"blackhole"})");
@@ -196,7 +198,7 @@ TEST_CASE("e2e: the way back is by itself, and an order answered degraded goes l
     CHECK(site.metric("holdfast_circuit_state{upstream=\"central\"}") == 0);
 }
 
-TEST_CASE("e2e: the feature rung compares, and below its threshold says review and nothing lower") {
+TEST_CASE("e2e: the feature rung compares, and below its threshold says review and nothing lower", "[alone]") {
     Terms terms;
     terms.scenes =
         "[scene.LOGIN]\ndegrade = [\"feature\", \"provisional\"]\ncache = { max_age = \"15m\" }\n"
@@ -219,7 +221,7 @@ TEST_CASE("e2e: the feature rung compares, and below its threshold says review a
     CHECK(site.ask(verify_ask(site.order(), "PAYMENT", "known")).code() == "VerificationUnavailable");
 }
 
-TEST_CASE("e2e: a poisoned request never becomes its victim's cached pass") {
+TEST_CASE("e2e: a poisoned request never becomes its victim's cached pass", "[alone]") {
     Site site;
     REQUIRE(site.ask(verify_ask(site.order(), "LOGIN", "victim")).json().text("outcome") == "pass");
     for (int i = 0; i < 40; ++i) {

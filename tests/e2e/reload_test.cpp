@@ -60,7 +60,7 @@ Lane ask_until(const Site& site, int number, const std::atomic<bool>& over) {
 
 }  // namespace
 
-TEST_CASE("e2e: twenty reloads under load reset nobody and lose nothing, orders and circuit stay") {
+TEST_CASE("e2e: twenty reloads under load reset nobody and lose nothing, orders and circuit stay", "[alone]") {
     Terms terms = by_verb();
     terms.limits = "connections = 500";
     Site site(std::move(terms));
@@ -104,7 +104,8 @@ TEST_CASE("e2e: twenty reloads under load reset nobody and lose nothing, orders 
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
-TEST_CASE("e2e: a reload that is refused changes nothing and says where, one that needs a restart says what") {
+TEST_CASE("e2e: a reload that is refused changes nothing and says where, one that needs a restart says what",
+          "[alone]") {
     Site site(by_verb());
     const std::string good = read_file(site.config_file());
     edit(site, "max_age = \"15m\"", "max_age = \"15 m\"");
@@ -134,7 +135,7 @@ TEST_CASE("e2e: a reload that is refused changes nothing and says where, one tha
     CHECK(site.journal().find(R"("action":"refused")") != std::string::npos);
 }
 
-TEST_CASE("e2e: a changed file and a changed secret are taken up by themselves, a bad one is told once") {
+TEST_CASE("e2e: a changed file and a changed secret are taken up by themselves, a bad one is told once", "[alone]") {
     Site site;
     const std::string old_secret = read_file(site.secret_file("app"));
     write_file(site.secret_file("app"), "another-secret-of-app-0123456789\n");
@@ -159,7 +160,7 @@ TEST_CASE("e2e: a changed file and a changed secret are taken up by themselves, 
     CHECK(log.find("refused, generation 2 stays", first + 1) == std::string::npos);
 }
 
-TEST_CASE("e2e: a rollback holds over file and restart until an operator reloads") {
+TEST_CASE("e2e: a rollback holds over file and restart until an operator reloads", "[alone]") {
     Site site;
     edit(site, "max_age = \"2m\"", "max_age = \"3m\"");
     REQUIRE(site.ctl({"config", "reload"}).status == 0);
@@ -213,7 +214,8 @@ TEST_CASE("e2e: an upstream that becomes one over TLS by a reload answers, as ca
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).json().text("source") == "live");
 }
 
-TEST_CASE("e2e: SIGUSR1 has both logs begin new files and takes up nothing else, SIGHUP takes up the file, too") {
+TEST_CASE("e2e: SIGUSR1 has both logs begin new files and takes up nothing else, SIGHUP takes up the file, too",
+          "[alone]") {
     const struct Folder {
         std::string path = memory_folder();
         ~Folder() { std::filesystem::remove_all(path); }
@@ -244,7 +246,7 @@ TEST_CASE("e2e: SIGUSR1 has both logs begin new files and takes up nothing else,
     CHECK(eventually(5s, [&] { return !read_file(ops).empty(); }));
 }
 
-TEST_CASE("e2e: SIGUSR1 ends no node, neither one that does not listen to it yet nor one that drains") {
+TEST_CASE("e2e: SIGUSR1 ends no node, neither one that does not listen to it yet nor one that drains", "[alone]") {
     Terms terms = by_verb();
     terms.drain = "lame_duck = \"600ms\"";
     Site site(std::move(terms));

@@ -49,7 +49,8 @@ int connect_to(int port) {
 
 }  // namespace
 
-TEST_CASE("e2e: a disk that fills up while the node runs: it forwards, says so, lets nobody in, and recovers") {
+TEST_CASE("e2e: a disk that fills up while the node runs: it forwards, says so, lets nobody in, and recovers",
+          "[alone]") {
     Site site;
     REQUIRE(site.ask(verify_ask("before", "LOGIN", "known")).status == 200);
     pause_for(200ms);
@@ -85,7 +86,7 @@ TEST_CASE("e2e: a disk that fills up while the node runs: it forwards, says so, 
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
-TEST_CASE("e2e: a pass that the centre took back while the disk was full is not answered after a restart") {
+TEST_CASE("e2e: a pass that the centre took back while the disk was full is not answered after a restart", "[alone]") {
     for (const int signal : {SIGTERM, SIGKILL}) {
         INFO(signal);
         Site site;
@@ -107,7 +108,8 @@ TEST_CASE("e2e: a pass that the centre took back while the disk was full is not 
     }
 }
 
-TEST_CASE("e2e: clients never get the last descriptors: above what the process may open they are shed, as at the cap") {
+TEST_CASE("e2e: clients never get the last descriptors: above what the process may open they are shed, as at the cap",
+          "[alone]") {
     Terms terms;
     terms.tls = false;
     terms.starter = {"sh", "-c", "ulimit -Sn 128; ulimit -Hn 320; exec \"$@\"", "sh"};
@@ -144,7 +146,7 @@ TEST_CASE("e2e: clients never get the last descriptors: above what the process m
     CHECK(eventually(5s, [&] { return site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200; }));
 }
 
-TEST_CASE("e2e: bodies of callers who cannot be authenticated take no memory from the others") {
+TEST_CASE("e2e: bodies of callers who cannot be authenticated take no memory from the others", "[alone]") {
     Terms terms;
     terms.limits = "memory = \"2MiB\"\nbody_bytes = \"1MiB\"";
     Site site(std::move(terms));
@@ -172,7 +174,7 @@ TEST_CASE("e2e: bodies of callers who cannot be authenticated take no memory fro
 }
 
 #ifndef __SANITIZE_ADDRESS__  // whose allocator ends the process instead
-TEST_CASE("e2e: a node without memory for large bodies refuses or closes, lives, and serves on") {
+TEST_CASE("e2e: a node without memory for large bodies refuses or closes, lives, and serves on", "[alone]") {
     Terms terms;
     terms.tls = false;
     Site site(std::move(terms), R"({"latencyMs":{"min":300,"max":300}})");
@@ -199,7 +201,7 @@ TEST_CASE("e2e: a node without memory for large bodies refuses or closes, lives,
     CHECK(eventually(3s, [&] { return site.metric("holdfast_requests_in_flight") == 0; }));
 }
 
-TEST_CASE("e2e: a node without memory for more connections lives, goes on accepting, and serves on") {
+TEST_CASE("e2e: a node without memory for more connections lives, goes on accepting, and serves on", "[alone]") {
     for (const bool tls : {false, true}) {
         INFO(tls);
         Terms terms;

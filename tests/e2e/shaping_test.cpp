@@ -56,7 +56,7 @@ double second_share(Site& site, Second& second, int n) {
 
 }  // namespace
 
-TEST_CASE("e2e: an operator's weights and ejections move the calls, are marked, and are in the journal") {
+TEST_CASE("e2e: an operator's weights and ejections move the calls, are marked, and are in the journal", "[alone]") {
     Second second;
     Site site(second.terms());
     CHECK(second_share(site, second, 200) == Approx(0.5).margin(0.16));
@@ -105,7 +105,7 @@ TEST_CASE("e2e: an operator's weights and ejections move the calls, are marked, 
     CHECK(endpoint(Json(site.ctl({"--json", "upstream", "list"}).out), 1)["weight"].number() == 50.0);
 }
 
-TEST_CASE("e2e: an endpoint that its probe finds ill gets no calls until it is found well") {
+TEST_CASE("e2e: an endpoint that its probe finds ill gets no calls until it is found well", "[alone]") {
     std::atomic<bool> ill{true};
     ScriptedCentre centre([&ill](Link& link) {
         while (link.read_request()) {
@@ -131,7 +131,7 @@ TEST_CASE("e2e: an endpoint that its probe finds ill gets no calls until it is f
     CHECK(eventually(5s, [&] { return state() == "slow-start "; }));
 }
 
-TEST_CASE("e2e: a shadow that hangs costs the calls nothing, and gets none while degraded is forced") {
+TEST_CASE("e2e: a shadow that hangs costs the calls nothing, and gets none while degraded is forced", "[alone]") {
     ScriptedCentre shadow([](Link& link) {
         link.read_request();
         link.hold();

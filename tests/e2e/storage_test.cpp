@@ -226,7 +226,7 @@ TEST_CASE("e2e: without a place for evidence there is no provisional answer, and
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "unknown")).code() == "VerificationUnavailable");
 }
 
-TEST_CASE("e2e: a full cache makes room or does without, and every request is verified") {
+TEST_CASE("e2e: a full cache makes room or does without, and every request is verified", "[alone]") {
     Terms terms;
     terms.cache = "size = \"1MiB\"";
     Site site(std::move(terms));

@@ -46,7 +46,7 @@ void install(const std::string& path, const std::string& script) {
 
 }  // namespace
 
-TEST_CASE("e2e: twenty upgrades under load cost no request, no connection, no nonce and no order") {
+TEST_CASE("e2e: twenty upgrades under load cost no request, no connection, no nonce and no order", "[alone]") {
     adopt_orphans();
     Site site;
     Ask first = verify_ask(site.order(), "LOGIN", "user-1");
@@ -76,7 +76,7 @@ TEST_CASE("e2e: twenty upgrades under load cost no request, no connection, no no
     CHECK_FALSE(std::filesystem::exists(site.admin_socket()));
 }
 
-TEST_CASE("e2e: a client that is connected and has not asked yet is answered by the node that it reached") {
+TEST_CASE("e2e: a client that is connected and has not asked yet is answered by the node that it reached", "[alone]") {
     adopt_orphans();
     Terms terms;  // what is asked before is under way when the new process is ready, also where that starts slowly
     terms.upstream = "deadline = \"3s\"\ntimeout_max = \"2s\"\ntimeout_min = \"2s\"";
@@ -101,7 +101,7 @@ TEST_CASE("e2e: a client that is connected and has not asked yet is answered by 
     }
 }
 
-TEST_CASE("e2e: a new process with a broken configuration is refused, and the node serves on") {
+TEST_CASE("e2e: a new process with a broken configuration is refused, and the node serves on", "[alone]") {
     adopt_orphans();
     Site site;
     const std::string before = pid_text(site);
@@ -119,7 +119,7 @@ TEST_CASE("e2e: a new process with a broken configuration is refused, and the no
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
 }
 
-TEST_CASE("e2e: a new process that fails at any moment is killed, and the node serves on with its state") {
+TEST_CASE("e2e: a new process that fails at any moment is killed, and the node serves on with its state", "[alone]") {
     const Folder folder;
     const std::string path = folder.path + "/holdfast";
     Site site(own_program(path));
@@ -149,7 +149,7 @@ TEST_CASE("e2e: a new process that fails at any moment is killed, and the node s
     CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
 }
 
-TEST_CASE("e2e: a drain that is given while a new process prepares itself stands, and the upgrade fails") {
+TEST_CASE("e2e: a drain that is given while a new process prepares itself stands, and the upgrade fails", "[alone]") {
     const Folder folder;
     const std::string path = folder.path + "/holdfast", may = folder.path + "/may";
     Site site(own_program(path));
@@ -173,7 +173,8 @@ TEST_CASE("e2e: a drain that is given while a new process prepares itself stands
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
 }
 
-TEST_CASE("e2e: a new process that hangs is ended, the node serves on meanwhile, and the next upgrade works") {
+TEST_CASE("e2e: a new process that hangs is ended, the node serves on meanwhile, and the next upgrade works",
+          "[alone]") {
     const Folder folder;
     const std::string path = folder.path + "/holdfast", pid_file = folder.path + "/pid";
     Site site(own_program(path));
@@ -199,7 +200,7 @@ TEST_CASE("e2e: a new process that hangs is ended, the node serves on meanwhile,
     CHECK(pid_text(site) != before);
 }
 
-TEST_CASE("e2e: an upgrade that failed is told once the next one can be asked for") {
+TEST_CASE("e2e: an upgrade that failed is told once the next one can be asked for", "[alone]") {
     const Folder folder;
     const std::string path = folder.path + "/holdfast";
     Site site(own_program(path), R"({"latencyMs":{"min":300,"max":300}})");

@@ -10,7 +10,8 @@ namespace {
 const std::string kSupport = std::string(HOLDFAST_SOURCE_DIR) + "/tests/support/";
 }
 
-TEST_CASE("e2e: rules, runbook and dashboard name what a fresh node exports, and the rules pass their tests") {
+TEST_CASE("e2e: rules, runbook and dashboard name what a fresh node exports, and the rules pass their tests",
+          "[alone]") {
     const Site site;
     const HttpAnswer metrics = site.monitor("/metrics");
     REQUIRE(metrics.status == 200);
@@ -19,7 +20,7 @@ TEST_CASE("e2e: rules, runbook and dashboard name what a fresh node exports, and
     CHECK(watched.status == 0);
 }
 
-TEST_CASE("e2e: alerts reach a mail and a DingTalk group through a real Alertmanager") {
+TEST_CASE("e2e: alerts reach a mail and a DingTalk group through a real Alertmanager", "[alone]") {
     const Finished alerted = run({"python3", "-W", "ignore", kSupport + "alerting.py"}, {}, 120s);
     INFO(alerted.out << alerted.err);
     CHECK(alerted.status == 0);
