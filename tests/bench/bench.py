@@ -11,6 +11,7 @@ import cases, counts, host, inputs, peers, rsa
 
 PAIRS = {"whole": "nginx-lua", "degraded": "nginx", "idle": "nginx", "rsa": "openssl", "rsa-slow": "openssl",
          "counts": "nginx-lua", "calls": "nginx-lua"}
+BETWEEN = {"rsa": ["floor"], "rsa-slow": ["floor"]}        # measured too, between a peer and the node
 IDLE_CONNECTIONS = 5000
 REFERENCE_INSTRUCTIONS = 124000                   # nginx+Lua, measured on another day; only shown
 REPEATS_MAX = 2                                   # of a run that broke, or that the rest of the machine disturbed
@@ -42,9 +43,9 @@ class Book:
     def values(self, measure, peer, key):
         return [one[key] for one in self.runs.get((measure, peer), {}).values() if key in one]
 
-    def ratios(self, measure, key, peer_key=None):
-        """Round by round, the node's figure over its peer's."""
-        mine, theirs = self.runs.get((measure, "holdfast"), {}), self.runs.get((measure, PAIRS[measure]), {})
+    def ratios(self, measure, key, peer_key=None, one="holdfast", other=None):
+        """Round by round, the node's figure over its peer's; or of any two."""
+        mine, theirs = self.runs.get((measure, one), {}), self.runs.get((measure, other or PAIRS[measure]), {})
         return [mine[n][key] / theirs[n][peer_key or key] for n in mine if n in theirs]
 
 
@@ -80,7 +81,7 @@ def attempt(book, got, measure, peer, number):
 
 
 def rows(book):
-    """(what, node's, peer's, ratio or count, bound, held) of every judged measure."""
+    """(what, node's, peer's, ratio or count, bound, held) of every measure; held is None where nothing is judged."""
     out = []
 
     def judge(what, measure, key, bound, form, peer_key=None):
@@ -123,6 +124,7 @@ def rsa_rows(book):
                span(book.values(measure, "holdfast", "signs"), "{:.0f}"),
                f"openssl speed rsa2048 {span(book.values(measure, 'openssl', 'signs'), '{:.0f}')}",
                why or span(ratios, "{:.2f}"), "≥ 0.85", bool(ratios) and not why and statistics.median(ratios) >= 0.85)
+        yield from floor_rows(book, measure)
     if "rsa" not in book.asked:
         return
     lags = book.values("rsa", "holdfast", "lag_p99_ms")
@@ -131,12 +133,24 @@ def rsa_rows(book):
            why or span(lags, "{:g}"), "≤ 5", bool(lags) and not why and statistics.median(lags) <= 5)
 
 
+def floor_rows(book, measure):
+    """What a forwarder that does nothing else reaches, and the node beside it. No bound, but it must be there."""
+    signs = {peer: span(book.values(measure, peer, "signs"), "{:.0f}") for peer in ("holdfast", "floor", "openssl")}
+    for what, one, other in (("the same, floor: a forwarder that does nothing else", "floor", "openssl"),
+                             ("the same, the node beside the floor", "holdfast", "floor")):
+        ratios = book.ratios(measure, "signs", one=one, other=other)
+        why = book.broken.get((measure, one)) or book.broken.get((measure, other))
+        yield (what, signs[one] if one == "holdfast" else f"{one} {signs[one]}", f"{other} {signs[other]}",
+               why or span(ratios, "{:.2f}"), "none", None if ratios and not why else False)
+
+
 def report(book):
     lines = ["| measure | Holdfast | peer | ratio or count | bound | |", "|---|---|---|---|---|---|"]
     all_held = True
     for what, mine, theirs, ratio, bound, held in rows(book):
-        lines.append(f"| {what} | {mine} | {theirs} | {ratio} | {bound} | {'PASS' if held else 'MISS'} |")
-        all_held = all_held and held
+        verdict = "" if held is None else "PASS" if held else "MISS"
+        lines.append(f"| {what} | {mine} | {theirs} | {ratio} | {bound} | {verdict} |")
+        all_held = all_held and held is not False
     lines.append("")
     lines.append("Medians (least–most of the rounds); a ratio is taken within its round. "
                  f"Instructions of nginx+Lua on the reference day: {REFERENCE_INSTRUCTIONS:,}.")
@@ -192,7 +206,7 @@ def main():
         for measure in [m for m in PAIRS if m in book.asked]:
             if number > {"counts": got.callgrind_rounds, "calls": 1, "idle": 1 if got.quick else 3}.get(measure, got.rounds):
                 continue
-            pair = [PAIRS[measure]] + ([] if got.peers_only else ["holdfast"])
+            pair = [PAIRS[measure]] + BETWEEN.get(measure, []) + ([] if got.peers_only else ["holdfast"])
             for peer in pair if number % 2 else reversed(pair):      # so that a drift of the machine favours neither
                 attempt(book, got, measure, peer, number)
     text, held = report(book)

@@ -44,9 +44,16 @@ def node(tls, config="node.toml"):
     return [NODE, "--config", _fill(config, LISTEN=listen)], {}
 
 
+def signer():
+    return [host.work("bin/signer"), str(host.HTTP), str(host.UPSTREAM), host.work("secrets", "app-rsa"),
+            host.work("secrets", "alipay-rsa.pub")]
+
+
 COMMANDS = {"holdfast": node,
             "holdfast-alipay": lambda tls: node(tls, "alipay.toml"),
             "holdfast-alipay-slow": lambda tls: (node(tls, "alipay.toml")[0], NO_IFMA),
+            "floor": lambda tls: (signer(), {}),
+            "floor-slow": lambda tls: (signer(), NO_IFMA),
             "nginx": lambda tls: nginx("nginx.conf", tls),
             "nginx-lua": lambda tls: nginx("nginx-lua.conf", tls)}
 

@@ -6,12 +6,15 @@ too. With the core saturated, as is checked, that is the same as signatures a se
 take of a shared core spoils neither. Every answer is a live one whose signature the node has verified: the stub gives one
 answer that was signed beforehand, so that it costs the load's core nothing.
 
+Between the two stands the floor (src/signer.c): a forwarder that does nothing else, under the same load. What it does
+not reach no forwarder on OpenSSL, sockets and epoll can; what the node gives up below it is the node's own.
+
 A processor with AVX-512 IFMA makes a signature in half the time or less, and what a call costs besides it weighs twice as
 much. There both are also measured with those instructions hidden from OpenSSL, as "rsa-slow".
 """
 import base64, os, re, subprocess, time
 
-import cases, host, inputs, load, peers
+import cases, floor, host, inputs, load, peers
 
 NODE_TEXT = b'{"code":"10000","msg":"Success","passed":"T","score":"0.98","certify_id":"c-1"}'
 SATURATED = 0.85                                  # of the core that others left
@@ -59,6 +62,43 @@ def lag_p99_ms(before, after):
     return next(le for le, v in buckets if v >= 0.99 * count) * 1e3
 
 
+def warm(seconds):
+    """Connections and estimates; and the requests of the run that follows."""
+    inputs.requests("node", load.SIGNED_RATE_MAX * (seconds + 2))
+    load.verify(False, 1)
+    inputs.requests("node", load.SIGNED_RATE_MAX * (seconds + 2))
+
+
+def saturated(proc, seconds):
+    """What a request costs a program that has the core to itself and more to do than it can."""
+    busy, began = host.cores_busy(), time.time()
+    figures = cases.measured(proc, lambda s: load.verify(False, s), seconds)
+    wall, after_busy = time.time() - began, host.cores_busy()
+    own = figures["cpu_us"] * figures["requests"] / 1e6
+    others = max(0.0, after_busy[0] - busy[0] - own)
+    figures.update(signs=1e6 / figures["cpu_us"], busy=own / max(wall - others, 1e-9))
+    if figures["busy"] < SATURATED:
+        raise host.Broken(f"the proxy's core was not saturated: {figures['busy']:.0%} of what others left")
+    return figures
+
+
+def bare(seconds, slow=False):
+    """The same requests through the floor: every 200 is an answer whose signature it has verified."""
+    prepare()
+    stub, proc = None, None
+    try:
+        proc = peers.start("floor-slow" if slow else "floor", tls=False)
+        with open(host.work("gateway.json"), "rb") as answer:
+            floor.prove(answer.read())
+        stub = peers.stub(answer=host.work("gateway.json"))
+        warm(seconds)
+        return saturated(proc, seconds)
+    finally:
+        peers.stop(proc)
+        if stub:
+            peers.stop_stub(stub)
+
+
 def forwarding(seconds, slow=False):
     """Signed verifications, plain, each forwarded as an RSA2-signed call of its own."""
     prepare()
@@ -66,24 +106,15 @@ def forwarding(seconds, slow=False):
     try:
         proc = peers.start("holdfast-alipay-slow" if slow else "holdfast-alipay", tls=False)
         load.prove_checks("holdfast", tls=False)
-        inputs.requests("node", load.SIGNED_RATE_MAX * (seconds + 2))
-        load.verify(False, 1)                      # connections, estimates
-        inputs.requests("node", load.SIGNED_RATE_MAX * (seconds + 2))
-        before, busy, began = peers.metrics(), host.cores_busy(), time.time()
-        figures = cases.measured(proc, lambda s: load.verify(False, s), seconds)
-        wall, after_busy = time.time() - began, host.cores_busy()
+        warm(seconds)
+        before = peers.metrics()
+        figures = saturated(proc, seconds)
         after = load.answered(before, "live", figures["requests"])
-        own = figures["cpu_us"] * figures["requests"] / 1e6
-        others = max(0.0, after_busy[0] - busy[0] - own)
-        figures.update(signs=1e6 / figures["cpu_us"], busy=own / max(wall - others, 1e-9),
-                       lag_p99_ms=lag_p99_ms(before, after))
-        if figures["busy"] < SATURATED:
-            raise host.Broken(f"the node's core was not saturated: {figures['busy']:.0%} of what others left")
-        return figures
+        return {**figures, "lag_p99_ms": lag_p99_ms(before, after)}
     finally:
         peers.stop(proc)
         peers.stop_stub(stub)
 
 
 def run(peer, seconds, slow=False):
-    return openssl(seconds, slow) if peer == "openssl" else forwarding(seconds, slow)
+    return {"openssl": openssl, "floor": bare, "holdfast": forwarding}[peer](seconds, slow)
