@@ -42,7 +42,11 @@ struct GatewayChecker {
 
     void request(const AlipaySettings& alipay) {
         settings->request = inverted(alipay.request);
-        if (!config.request.empty()) settings->request.fields.clear();
+        settings->constants = constants_of(alipay.request);
+        if (!config.request.empty()) {
+            settings->request.fields.clear();
+            settings->constants.clear();
+        }
         for (const auto& [name, source] : config.request) {
             if (!is_target(name))
                 error("gateway.request", fmt::format("has a field {}", name), std::string(kTargets));

@@ -23,7 +23,8 @@ const Option kRows[] = {
      "ours, RSA of 2048 bits or more, PKCS#1 or PKCS#8: signs refusals and degraded answers of POST /gateway.do",
      in_config<kGateway, &G::signing_key_file>},
     {"gateway.request", K::fields, "", {0, kAlipayFieldsMax}, kHot,
-     "field of a verification = biz_content field, or \"=constant\"; {}: upstream.alipay.request the other way round",
+     "field of a verification = biz_content field, or \"=constant\"; {}: upstream.alipay.request the other way round, "
+     "and what that says by a constant a call must not say otherwise",
      in_config<kGateway, &G::request>},
     {"gateway.provisional", K::text, "", {0, 32}, kHot,
      "the outcome field of a provisional answer; empty: it has none, so no caller takes it for a pass",

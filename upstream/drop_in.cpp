@@ -36,7 +36,10 @@ constexpr std::array<DropInFaultText, kFaults> kTexts{{
     {kInvalid, "isv.invalid-parameter", "the query and the body are no form, or have a field twice",
      ApiCode::invalid_request},
     {kInvalid, "isv.illegal-json", "biz_content is no JSON object, or has a key twice", ApiCode::invalid_request},
-    {kInvalid, "isv.invalid-parameter", "a field of biz_content is no text", ApiCode::invalid_request},
+    {kInvalid, "isv.invalid-parameter", "a field of biz_content is no text, or is not in an object",
+     ApiCode::invalid_request},
+    {kInvalid, "isv.invalid-parameter", "a field of biz_content asks for another check than this gateway serves",
+     ApiCode::invalid_request},
 }};
 
 bool is_utf8_name(std::string_view charset) {
@@ -89,15 +92,26 @@ std::string content_tag(const Form& form) {
     return to_hex(Sha256::of(content));
 }
 
+// Whether what stands there, if anything does, is a text, and what it is in an object. An object that was written into
+// a string would go on with what no precheck has seen.
+bool is_readable(json::Value content, std::string_view path) {
+    const json::Value outer = content[path.substr(0, path.find('.'))];
+    if (path.find('.') != std::string_view::npos && outer && !outer.is(json::Kind::object)) return false;
+    const json::Value value = value_at(content, path);
+    return !value || value.text();
+}
+
 // Fills call.request by the mapping.
 DropInFault translate(const DropInSettings& s, const Form& form, DropInCall& call) {
     json::Document doc;
     const auto root = doc.parse(form.get("biz_content"));
     if (!root || !root->is(json::Kind::object)) return DropInFault::illegal_json;
     for (const AlipayField& f : s.request.fields)
-        if (!f.source.starts_with('='))
-            if (const json::Value value = value_at(*root, f.source); value && !value.text())
-                return DropInFault::invalid_content;
+        if (!f.source.starts_with('=') && !is_readable(*root, f.source)) return DropInFault::invalid_content;
+    for (const AlipayField& f : s.constants)
+        if (const json::Value value = value_at(*root, f.name);
+            !is_readable(*root, f.name) || (value && *value.text() != f.source.substr(1)))
+            return DropInFault::another_check;
     std::string& out = call.request;
     out = biz_content(s.request, *root);
     out.pop_back();
@@ -141,6 +155,13 @@ AlipayRequestMap inverted(const AlipayRequestMap& map) {
     for (const AlipayField& f : map.fields)
         if (!f.source.starts_with('=')) out.fields.push_back({f.source, f.name});
     std::sort(out.fields.begin(), out.fields.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return out;
+}
+
+std::vector<AlipayField> constants_of(const AlipayRequestMap& map) {
+    std::vector<AlipayField> out;
+    for (const AlipayField& f : map.fields)
+        if (f.source.starts_with('=')) out.push_back(f);
     return out;
 }
 

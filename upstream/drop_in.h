@@ -41,7 +41,8 @@ enum class DropInFault : std::uint8_t {
     invalid_encrypt_type,
     invalid_form,     // no form, or a field twice
     illegal_json,     // biz_content
-    invalid_content,  // a field of biz_content is no text
+    invalid_content,  // a field of biz_content is no text, or not where it is read
+    another_check,    // a field of biz_content is not the constant that our own calls have
     count_,           // how many there are
 };
 struct DropInFaultText {
@@ -64,6 +65,9 @@ struct DropInSettings {
     std::vector<DropInApp> apps;
     std::optional<rsa2::PrivateKey> key;  // ours; there in every checked configuration
     AlipayRequestMap request;             // "orderNo" from "outer_order_no": the other way round
+    // What our own calls say by a constant, a call must not say otherwise: another check's result would be remembered
+    // as that of ours. Fields of biz_content, their sources "=constant".
+    std::vector<AlipayField> constants;
     std::string provisional;              // of the outcome field; empty: it is left out
     // Signed once, so that nobody unknown makes us sign: by fault, under the method's name and as error_response.
     std::array<std::string, 2 * static_cast<std::size_t>(DropInFault::count_)> refusals;
@@ -101,5 +105,7 @@ DropInCall read_drop_in(const DropInSettings& settings, const DropInWire& wire, 
 
 // The other way round of a request mapping; fields with a constant are left out.
 AlipayRequestMap inverted(const AlipayRequestMap& map);
+// Those with a constant.
+std::vector<AlipayField> constants_of(const AlipayRequestMap& map);
 
 }  // namespace holdfast

@@ -21,7 +21,11 @@ DropInSettings settings() {
     DropInSettings out;
     auto alipay = std::make_shared<AlipaySettings>(av::settings("alipay.user.faceverify.verify"));
     out.method = alipay->method;
+    alipay->request.fields.push_back({"biz_code", "=FACE"});
+    alipay->request.fields.push_back({"identity_param.cert_no", "attributes.certNo"});
+    alipay->request.fields.push_back({"identity_param.cert_type", "=IDENTITY_CARD"});
     out.request = inverted(alipay->request);
+    out.constants = constants_of(alipay->request);
     out.key = av::private_key("other_private_pkcs1");
     DropInApp app;
     app.app_id = "2021000000000001";
@@ -145,6 +149,28 @@ TEST_CASE("drop-in: what is wrong with a call is said in the gateway's order and
         CHECK(call.fault == one.fault);
         CHECK(call.forward == nullptr);
         CHECK(call.credential.empty());
+    }
+}
+
+TEST_CASE("drop-in: what prechecks read cannot be hidden in a text, and no other check is asked for than ours") {
+    const std::map<std::string, DropInFault> cases{
+        {R"("identity_param":{"cert_no":"1","cert_type":"IDENTITY_CARD"})", DropInFault::none},
+        {R"("identity_param":{},"biz_code":"FACE")", DropInFault::none},
+        {R"("identity_param":"{\"cert_no\":\"1\"}")", DropInFault::invalid_content},
+        {R"("identity_param":[{"cert_no":"1"}])", DropInFault::invalid_content},
+        {R"("identity_param":null)", DropInFault::invalid_content},
+        {R"("identity_param":{"cert_no":["1"]})", DropInFault::invalid_content},
+        {R"("biz_code":"CERT_PHOTO")", DropInFault::another_check},
+        {R"("biz_code":"")", DropInFault::another_check},
+        {R"("biz_code":7)", DropInFault::another_check},
+        {R"("identity_param":{"cert_type":"PASSPORT"})", DropInFault::another_check}};
+    for (const auto& [more, fault] : cases) {
+        INFO(more);
+        Sent sent;
+        sent.params["biz_content"] = kBiz.substr(0, kBiz.size() - 1) + "," + more + "}";
+        const DropInCall call = sent.read();
+        CHECK(call.fault == fault);
+        CHECK((call.forward == nullptr) == (fault != DropInFault::none));
     }
 }
 
