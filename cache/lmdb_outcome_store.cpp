@@ -18,9 +18,10 @@ std::uint32_t drop_after(WallTime decided, Nanos keep) {
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(at, 0, UINT32_MAX - 1));
 }
 
-bool same_answer(const OutcomeRecord& a, const OutcomeRecord& b) {
-    return a.outcome.verdict == b.outcome.verdict && a.outcome.max_age == b.outcome.max_age &&
-           a.outcome.feature_model == b.outcome.feature_model && a.outcome.feature == b.outcome.feature;
+bool same_answer(const OutcomeRecord& known, const OutcomeRecord& next) {
+    const CentreOutcome &a = known.outcome, &b = next.outcome;
+    return a.verdict == b.verdict && a.max_age == b.max_age && a.feature_model == b.feature_model &&
+           a.feature == b.feature && (!next.by_number || a.verification_id == b.verification_id);
 }
 
 }  // namespace
@@ -197,13 +198,13 @@ void LmdbOutcomeStore::note_clock(WallTime now) {
 // What same_answer() compares, in one number.
 std::uint64_t LmdbOutcomeStore::print_of(const OutcomeRecord& record) const {
     const CentreOutcome& o = record.outcome;
-    const std::int64_t grant = o.max_age ? o.max_age->count() : -1;
-    const char verdict = static_cast<char>(o.verdict);
+    const std::int64_t said[2] = {static_cast<std::int64_t>(o.verdict), o.max_age ? o.max_age->count() : -1};
     const auto bytes = [](const auto* at, std::size_t size) {
         return std::string_view(reinterpret_cast<const char*>(at), size);
     };
-    return siphash64(print_key_, {bytes(&verdict, 1), bytes(&grant, sizeof grant), o.feature_model,
-                                  bytes(o.feature.data(), o.feature.size() * sizeof(float))});
+    return siphash64(print_key_, {bytes(said, sizeof said), o.feature_model,
+                                  bytes(o.feature.data(), o.feature.size() * sizeof(float)),
+                                  record.by_number ? std::string_view(o.verification_id) : std::string_view()});
 }
 
 // Whether an equal outcome, younger than a tenth of `fresh`, is there: by what was seen lately, else by looking.
@@ -216,9 +217,8 @@ bool LmdbOutcomeStore::unchanged(const OutcomeKey& key, std::uint32_t scene_tag,
             !revocations_.hidden(view_of(key).substr(0, 16), scene_tag, seen->asked_epoch))
             return true;
     }
-    if (look(key, scene_tag, now, scratch_) != Found::record || scratch_.age >= fresh / 10 ||
-        !same_answer(scratch_, record))
-        return false;
+    const bool found = look(key, scene_tag, now, scratch_) == Found::record;
+    if (!found || scratch_.age >= fresh / 10 || !same_answer(scratch_, record)) return false;
     note(key, scratch_, print);
     return true;
 }

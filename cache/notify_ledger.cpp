@@ -7,9 +7,10 @@
 namespace holdfast {
 namespace {
 
-constexpr std::uint8_t kVersion = 3;
-constexpr std::uint8_t kVersionTwo = 2;  // without a score, a grant, and whose it is
-constexpr std::uint8_t kVersionOne = 1;  // without an epoch too
+constexpr std::uint8_t kVersion = 4;
+constexpr std::uint8_t kVersionThree = 3;  // without the centre's own stamp
+constexpr std::uint8_t kVersionTwo = 2;    // without a score, a grant, and whose it is, too
+constexpr std::uint8_t kVersionOne = 1;    // without an epoch too
 constexpr std::size_t kTextMax = 256;
 constexpr std::string_view kPrefix = "notify/";
 // Copied at once where all are gone through, at a start: a MiB or so of entries of some hundred bytes, and few enough
@@ -38,6 +39,7 @@ std::string encode(const NotifyEntry& e) {
     w.optional_f64(e.score);
     w.optional_i64(e.max_age ? std::optional(e.max_age->count()) : std::nullopt);
     for (const std::string* text : {&e.subject, &e.scene, &e.device}) w.text(*text);
+    w.i64(e.stamp.time_since_epoch().count());
     return out;
 }
 
@@ -59,6 +61,7 @@ std::optional<NotifyEntry> decode(std::string_view text) {
         if (const auto grant = r.optional_i64()) out.max_age = Seconds(*grant);
         for (std::string* into : {&out.subject, &out.scene, &out.device}) *into = r.text(kTextMax);
     }
+    if (version > kVersionThree) out.stamp = WallTime(Nanos(r.i64()));
     if (!r.done() || body.size() != out.body.size() || verdict < 1 || verdict > 3) return std::nullopt;
     std::copy(body.begin(), body.end(), out.body.begin());
     out.verdict = static_cast<Verdict>(verdict);

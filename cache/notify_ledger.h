@@ -19,7 +19,8 @@ struct NotifyEntry {
     Digest body{};  // of the order's request: a number that is used again is another order
     std::uint64_t epoch = 0;  // OutcomeStore::epoch() of the order's call: a later revocation hides the word
     Verdict verdict = Verdict::fail;
-    WallTime sent{};               // when the centre says that it decided so
+    WallTime sent{};               // when the centre says that it decided so, not later than when it came
+    WallTime stamp{};              // the same by the centre's clock, if that is ahead too; the epoch: it does not say
     WallTime received{};           // of the last notification
     std::vector<std::string> ids;  // heard, the oldest first; also those about an order that had the number before
     std::string verification_id;

@@ -101,6 +101,7 @@ std::optional<OrderRecord> OrderLedger::State::find(const OrderKey& key, Nanos a
         if (!read(*place, OrderRing::db_of(part), key, *record)) continue;
         const auto kept = kept_for(*record, now);
         if (!kept || *kept > age_max) return std::nullopt;  // older ones lie in older parts
+        record->past = *kept > retain;
         record->age = std::max(*kept, Nanos(now.wall - record->decided.wall));
         if (place->sequence < behind) {
             record->final = false;

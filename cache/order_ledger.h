@@ -28,6 +28,7 @@ struct OrderRecord {
     // Filled in by find(): a write that is lost may have replaced it. Whose order it is, and its body, still hold; what
     // was answered may not, and it is not final.
     bool replaced = false;
+    bool past = false;  // filled in by find_known(): it answers no more
 };
 
 inline constexpr std::size_t kOrderAnswerMax = 8u << 10;

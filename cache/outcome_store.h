@@ -29,6 +29,9 @@ struct OutcomeRecord {
     Digest evidence{};       // SHA-256 of the request's body
     std::string scene;       // filled in by the store from the key
     bool has_device = false; // likewise
+    // The centre may say of it by its verification_id alone that it is otherwise: one under another number is another
+    // answer. Not stored.
+    bool by_number = false;
     // Filled in by find(): the largest age that either clock, or the newest wall time the store has seen, gives.
     Nanos age{0};
 };

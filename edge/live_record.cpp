@@ -19,6 +19,7 @@ void outdo(Parts& parts, const LiveRecord& record, NotifyEntry word, const Centr
     word.max_age = said.max_age;
     word.verification_id = said.verification_id;
     word.sent = word.received = now.wall;
+    word.stamp = {};
     parts.notify.put(record.credential, record.order_no, word, [&parts](const Result<void>& written) {
         if (!written && parts.unplaced_lines.allow(parts.loop.now().mono))
             log::error("notification: an older word could not be replaced: {}", written.error().detail);
@@ -143,14 +144,16 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     const CachedFacts facts{true, outcome.verdict, age, !record.device.empty(), outcome.max_age, false};
     answer.expires_at = now.wall + cache_ttl(facts, policy, Terms{});
     answer.verification_id = outcome.verification_id;
-    OrderRecord order;
-    order.body = record.body;
-    order.final = true;
-    order.epoch = record.asked_epoch;
-    order.decided = now;
-    order.answer =
-        encode(answer, record.scene, record.subject, record.device, record.raw, OrderNotes{record.other_app, {}});
-    parts.storage.orders().put(key_of(parts, record), std::move(order), now);
+    if (!record.past) {
+        OrderRecord order;
+        order.body = record.body;
+        order.final = true;
+        order.epoch = record.asked_epoch;
+        order.decided = now;
+        order.answer =
+            encode(answer, record.scene, record.subject, record.device, record.raw, OrderNotes{record.other_app, {}});
+        parts.storage.orders().put(key_of(parts, record), std::move(order), now);
+    }
     const SubjectKey key = memory_key(record);
     const bool pass = outcome.verdict == Verdict::pass;
     if (!record.remember || (pass && !record.remember_pass)) return out;
@@ -168,6 +171,7 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     memory.decided = decided;
     memory.asked_epoch = record.asked_epoch;
     memory.evidence = record.body;
+    memory.by_number = snapshot.config.upstream.kind == "alipay";
     if (pass && (record.asked || decided.mono < now.mono)) {
         const auto newer = parts.storage.outcomes().find(key, now);
         if (newer && decided.mono < now.mono && newer->decided.wall >= decided.wall) return out;

@@ -21,6 +21,8 @@ struct LiveRecord {
     std::optional<OrderKey> key{};       // the order's, where it is known already
     std::optional<MonoTime> asked{};     // when the call began, of an answer that comes late
     bool other_app = false;              // as of RecordedOrder
+    // Its order answers no more, and its number may be another's: what is said of it concerns the memory alone.
+    bool past = false;
 };
 
 // The same with texts of its own, for a late answer, whose exchange is gone.
@@ -36,11 +38,13 @@ class KeptLiveRecord {
           asked_epoch_(r.asked_epoch),
           remember_pass_(r.remember_pass),
           asked_(r.asked),
-          other_app_(r.other_app) {}
+          other_app_(r.other_app),
+          past_(r.past) {}
     LiveRecord view() const {
         LiveRecord out{credential_, subject_, scene_, device_, order_no_, body_, asked_epoch_, nullptr, remember_pass_};
         out.asked = asked_;
         out.other_app = other_app_;
+        out.past = past_;
         return out;
     }
 
@@ -51,6 +55,7 @@ class KeptLiveRecord {
     bool remember_pass_;
     std::optional<MonoTime> asked_;
     bool other_app_;
+    bool past_;
 };
 
 inline SubjectKey memory_key(const LiveRecord& r) {

@@ -19,6 +19,7 @@ std::optional<FoundOrder> find_recorded(Parts& parts, const std::string& credent
     LiveRecord record{credential, recorded->subject, recorded->scene, recorded->device,
                       order_no,   order->body,       order->epoch};
     record.other_app = recorded->other_app;
+    record.past = order->past;
     record.remember_pass = !order->replaced;  // what the centre has said of the subject since may be lost too
     FoundOrder out{KeptLiveRecord(record), std::nullopt, std::move(recorded->verification_id)};
     // A degraded answer from memory has the number of the verification that it remembers.
@@ -47,9 +48,14 @@ std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const No
     if (n.order_no.empty()) return out;
     const auto look = [&](const std::string& credential) {
         auto found = find_recorded(parts, credential, n.order_no, now);
-        const bool stands = found && !hidden(parts, found->record.view(), found->record.view().asked_epoch);
+        const auto record = found ? std::optional(found->record.view()) : std::nullopt;
+        const bool stands = record && !record->past && !hidden(parts, *record, record->asked_epoch);
         const Exchange* leader = stands ? nullptr : exchanges.find(credential + '\n' + n.order_no);
-        if (const auto asked = leader != nullptr ? leader->asked() : std::nullopt)
+        const auto asked = leader != nullptr ? leader->asked() : std::nullopt;
+        // A number that is used again is the new order's, unless the centre's own says that it means the old one.
+        const bool means_past = record && record->past && asked && record->body != asked->body &&
+                                !n.verification_id.empty() && n.verification_id == found->verification_id;
+        if (asked && !means_past)
             out.push_back({KeptLiveRecord(*asked), std::nullopt, {}});
         else if (found)
             out.push_back(std::move(*found));

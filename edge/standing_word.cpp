@@ -32,19 +32,25 @@ NotifyEntry standing_after(const std::optional<NotifyEntry>& before, bool revoke
     // believed to be newer than now.
     const bool timed = n.sent != WallTime{} && n.sent <= now;
     next.sent = timed ? n.sent : from_unix_seconds(unix_seconds(now));
+    next.stamp = n.sent;
     next.received = now;
     next.verification_id = n.verification_id;
-    const auto outlives = [&next, timed](Verdict verdict, WallTime when) {
-        const WallTime other = timed ? when : from_unix_seconds(unix_seconds(when));
-        return next.sent < other || (next.sent == other && permits(next.verdict) > permits(verdict));
+    // Of two that the centre's clock puts in another order than ours does, the less permissive one.
+    const auto outlives = [&next, timed](Verdict verdict, WallTime when, WallTime stamp) {
+        const bool lets_more = permits(next.verdict) > permits(verdict);
+        const auto precedes = [lets_more](WallTime a, WallTime b) { return a < b || (a == b && lets_more); };
+        const bool ours = precedes(next.sent, timed ? when : from_unix_seconds(unix_seconds(when)));
+        if (next.stamp == WallTime{} || stamp == WallTime{}) return ours;
+        return precedes(next.stamp, stamp) == ours ? ours : lets_more;
     };
     // The ids also of an order that had the number before: what was heard of that one is not heard of this one.
     if (before) next.ids = before->ids;
     if (before && before->body == next.body) {
         next.received = std::max(now, before->received);
-        if (!revoked && outlives(before->verdict, before->sent)) {
+        if (!revoked && outlives(before->verdict, before->sent, before->stamp)) {
             next.verdict = before->verdict;
             next.sent = before->sent;
+            next.stamp = before->stamp;
             next.score = before->score;
             next.max_age = before->max_age;
         } else if (!revoked && before->verdict == next.verdict && !next.max_age) {
@@ -52,12 +58,13 @@ NotifyEntry standing_after(const std::optional<NotifyEntry>& before, bool revoke
         }
     }
     if (found.final_answer && found.final_answer->source == Source::live) {
-        // What is older than a less permissive live answer does not undo it. The centre's clock has seconds.
+        // What is not younger than a less permissive live answer does not undo it.
         const auto verdict = static_cast<Verdict>(found.final_answer->outcome);
         const WallTime when = found.final_answer->decided_at;
-        if (permits(verdict) < permits(next.verdict) && next.sent + 1s < when && outlives(verdict, when)) {
+        if (permits(verdict) < permits(next.verdict) && outlives(verdict, when, {})) {
             next.verdict = verdict;
             next.sent = when;
+            next.stamp = {};
             next.score = found.final_answer->score;
             next.max_age.reset();
         }

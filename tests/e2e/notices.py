@@ -130,6 +130,9 @@ def numbered(bin_dir):
             check("reversed", notify(site, orderNo=f"order-{n}", passed="F", fields=no_order), (200, "success"))
         check("looked up", site.look_up("order-1")[1]["outcome"], "fail")
         check("asked again", site.verify("order-1", "user-1")[1]["outcome"], "fail")
+        for n in (6, 7):  # twice the same of one person: the memory must know the second one's number
+            check("passed", site.verify(f"order-{n}", "user-6")[1]["outcome"], "pass")
+        check("reversed", notify(site, orderNo="order-7", passed="F", fields=no_order), (200, "success"))
         site.plan(pending=True)
         check("taken", site.verify("order-3", "user-3")[0], 202)
         check("told", notify(site, orderNo="order-3", passed="T", fields=no_order), (200, "success"))
@@ -141,7 +144,7 @@ def numbered(bin_dir):
             site.verify(f"order-d{time.monotonic_ns()}", f"user-{n}")[0] == 503 for n in range(10, 50)))
         check("not asked", site.verify("order-4", "user-4")[1]["outcome"], "fail")
         check("from memory", site.verify("order-5", "user-3")[1]["outcome"], "pass")
-        for user in ("user-1", "user-2"):
+        for user in ("user-1", "user-2", "user-6"):
             assert site.verify(f"order-of-{user}", user)[1].get("outcome") != "pass", user
     finally:
         site.close()

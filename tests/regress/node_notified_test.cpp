@@ -255,12 +255,7 @@ TEST_CASE("notified: a pass that a later answer of the centre has outdone does n
 TEST_CASE("notified: a reversal whose order answers no more reaches the memory, by its own number or the centre's") {
     for (const bool numbered : {false, true}) {
         Bench b;
-        b.one.crash();
-        for (const auto& [key, value] : {std::pair{"retain = \"", "1m"}, {"cache = { max_age = \"", "10m"}}) {
-            const auto at = b.one.config.find(key) + std::string_view(key).size();
-            b.one.config.replace(at, b.one.config.find('"', at) - at, value);
-        }
-        REQUIRE(b.one.start());
+        b.shorten_orders();
         const auto first = b.one.ask("o-1", "LOGIN", "user-1");
         REQUIRE(first.text("outcome") == "pass");
         const std::string number = fmt::format(R"(,"verificationId":"{}")", first.text("verificationId"));
@@ -269,9 +264,34 @@ TEST_CASE("notified: a reversal whose order answers no more reaches the memory, 
         b.crash_and_start();
         CHECK(b.notify("n-1", "o-1", "fail", 0s, numbered ? number : "") == "success");
         CHECK(b.notify("n-2", "o-9", "fail") == "success");  // of somebody else's order
+        CHECK(b.one.look("o-1").status == 404);              // it answers no more, and its number is free
+        CHECK(b.one.ask("o-1", "LOGIN", "user-9").text("outcome") == "pass");
         b.degrade();
         CHECK(b.one.ask("o-2", "LOGIN", "user-1").text("outcome") != "pass");
         CHECK(count(b.one.journal(), R"("kind":"notification")") == 2);
+    }
+}
+
+TEST_CASE("notified: of a number that is used again the order under way hears, not the one that had it") {
+    for (const bool numbered : {false, true}) {
+        for (const bool passes : {false, true}) {
+            Bench b(5ms, passes ? Verdict::fail : Verdict::pass);
+            b.shorten_orders();
+            REQUIRE(b.one.ask("o-1", "LOGIN", "alice").text("outcome") == (passes ? "fail" : "pass"));
+            b.one.run_for(2min);
+            REQUIRE(b.one.look("o-1").status == 404);
+            b.centre(CentreMode::healthy, 300ms, passes ? Verdict::fail : Verdict::pass);
+            OneNode::Got bob;
+            b.one.begin(bob, "o-1", "LOGIN", "bob");
+            REQUIRE(b.asked(2));
+            CHECK(b.notify("n-1", "o-1", passes ? "pass" : "fail", 0s,
+                           numbered ? R"(,"verificationId":"ver-bob")" : "") == "success");
+            REQUIRE(b.one.until([&bob] { return bob.status != 0; }));
+            CHECK(bob.text("outcome") == "fail");  // of two words the less permissive one
+            b.degrade();
+            CHECK((b.one.ask("o-2", "LOGIN", "alice").text("outcome") == "pass") == !passes);
+            CHECK(b.one.ask("o-3", "LOGIN", "bob").text("outcome") != "pass");
+        }
     }
 }
 

@@ -202,6 +202,34 @@ TEST_CASE("word: of two that are from the future, or do not say when they are of
     }
 }
 
+TEST_CASE("word: a pass does not undo the live fail unless it is later by the centre's own time") {
+    for (const auto& [ago, stands] : {std::pair<Nanos, std::string>{900ms, "fail"}, {600ms, "fail"}, {0ms, "pass"}}) {
+        INFO(ago.count());
+        Bench b(5ms, Verdict::fail);
+        b.one.run_for(1s);
+        REQUIRE(b.outcome_of("o-1") == "fail");
+        b.one.run_for(500ms);
+        CHECK(b.notify("n-1", "o-1", "pass", ago) == "success");
+        CHECK(b.outcome_of("o-1") == stands);
+    }
+}
+
+TEST_CASE("word: where the centre's clock is ahead, an older pass does not undo a fail that came before it") {
+    for (const bool fails_first : {true, false}) {
+        Bench b;
+        b.centre(CentreMode::hang);
+        REQUIRE(b.one.ask("o-1", "LOGIN", "user-1").status == 504);
+        CHECK(b.notify("n-1", "o-1", fails_first ? "fail" : "pass", -3s) == "success");
+        b.one.run_for(2600ms);
+        CHECK(b.notify("n-2", "o-1", fails_first ? "pass" : "fail", 600ms) == "success");
+        CHECK(b.outcome_of("o-1") == "fail");
+        if (!fails_first) continue;
+        b.crash_and_start();
+        CHECK(b.notify("n-3", "o-1", "pass", 2s) == "success");  // still older than what was stamped first
+        CHECK(b.outcome_of("o-1") == "fail");
+    }
+}
+
 TEST_CASE("word: each that comes before its order is in the journal as taken") {
     Bench b;
     CHECK(b.notify("n-1", "o-1", "fail") == "success");

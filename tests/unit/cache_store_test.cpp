@@ -51,6 +51,20 @@ TEST_CASE("outcomes: an unchanged young one is not written again, a changed one 
     CHECK(b.put(kAlice, b.record(Verdict::fail)) == PutOutcome::queued);
 }
 
+TEST_CASE("outcomes: where the centre may take one back by its number alone, one of another number is written") {
+    StorageBench b;
+    OutcomeRecord first = b.record(), second = b.record();
+    first.by_number = second.by_number = true;
+    first.outcome.verification_id = "ver-1";
+    second.outcome.verification_id = "ver-2";
+    CHECK(b.put(kAlice, first) == PutOutcome::queued);
+    CHECK(b.put(kAlice, first) == PutOutcome::unchanged);
+    CHECK(b.put(kAlice, second) == PutOutcome::queued);
+    CHECK(b.find(kAlice)->outcome.verification_id == "ver-2");
+    b.reopen();
+    CHECK(b.put(kAlice, first) == PutOutcome::queued);  // also where the one before has to be looked for
+}
+
 TEST_CASE("outcomes: a revocation hides what was decided before it and what was asked before it") {
     StorageBench b;
     b.put(kAlice, b.record());
