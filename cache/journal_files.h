@@ -16,7 +16,9 @@ namespace holdfast {
 // Bytes of one segment that are read: it may exceed its size by the last group, and a foreign file must not fill the
 // memory.
 inline constexpr std::size_t kSegmentReadMax = 512u << 20;
-inline constexpr std::size_t kJournalLineMax = 64u << 10;  // of one entry, with room to spare
+// More than a line can have, which is an entry's fields with a number, a time, a kind and two hashes around them.
+inline constexpr std::size_t kJournalLineMax = 64u << 10;
+static_assert(kJournalLineMax >= kJournalFieldsMax + 1024);
 
 // "journal-<first seq, 20 digits>.jsonl": names sort as their entries do.
 std::string segment_name(std::uint64_t first_seq);
