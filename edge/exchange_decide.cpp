@@ -85,7 +85,7 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
     const ScenePolicy& policy = scene_->config->policy;
     // By what it has seen: of an operator's word alone nobody knows that the centre fails others as well.
     facts.circuit_open = circuit.state() == CircuitState::open && !circuit.forced_open();
-    facts.failures_diverse = circuit.failures_diverse();
+    facts.failures_diverse = circuit.failures_diverse(now);
     facts.outage = parts_.outages.facts(request_.scene, now);
     if (policy.ladder.has(Rung::cache) || policy.ladder.has(Rung::feature)) {
         look_at_memory(now);

@@ -14,11 +14,6 @@ bool has_error(const CircuitOptions& options) {
     return std::any_of(problems.begin(), problems.end(), [](const OptionProblem& p) { return !p.warning; });
 }
 
-// Whether `part` of `whole` reaches `percent`.
-bool reaches(std::uint64_t part, std::uint64_t whole, double percent) {
-    return whole > 0 && static_cast<double>(part) * 100 >= percent * static_cast<double>(whole);
-}
-
 bool passes(double share, Rng& rng) {
     return share >= 1 || (share > 0 && rng.chance(share));
 }
@@ -65,6 +60,7 @@ Circuit::Circuit(const CircuitOptions& options, Now now)
 Admission Circuit::admit(Caller caller, Now now, Rng& rng) {
     using Why = Admission::Why;
     tick(now);
+    if (bound_ != CircuitState::closed) round_.asked(caller.credential);
     if (bound_ == CircuitState::open) return {Why::open, {}};
     if (bound_ == CircuitState::half_open) {
         if (!may_probe(now.mono) || !round_.may_take(caller)) return {Why::half_open_full, {}};
@@ -84,6 +80,7 @@ Admission Circuit::admit(Caller caller, Now now, Rng& rng) {
 
 Permit Circuit::admit_always(Caller caller, Now now) {
     tick(now);
+    if (bound_ != CircuitState::closed) round_.asked(caller.credential);
     // It is asked in any case: where a probe is wanted it serves as one, or nothing would ever close the circuit.
     const bool probe = bound_ == CircuitState::half_open && leased_.bind != Leased::Bind::probe &&
                        may_probe(now.mono) && round_.may_take(caller);
@@ -104,6 +101,7 @@ void Circuit::report(const Permit& permit, const CallReport& report, Now now) {
     entry.failed = report.kind == CallKind::failure;
     entry.throttled = report.kind == CallKind::throttled;
     entry.slow = !entry.throttled && report.duration > options_.slow_call_duration;
+    if (!entry.failed && !entry.throttled && !entry.slow) served_.add(entry.caller.credential, now.mono);
     if (permit.probe_) {
         round_.done(entry);
         if (!entry.failed && !entry.throttled) probe_progress_ = now.mono;
@@ -120,19 +118,6 @@ void Circuit::report(const Permit& permit, const CallReport& report, Now now) {
         if (entry.failed) ++ramp_failures_;
     }
     if (!forced_closed()) judge_window(now);
-}
-
-void Circuit::judge_window(Now now) {
-    window_.expire(now.mono);
-    const WindowCounts counts = window_.counts();
-    const auto diverse = [this](Trait trait) { return window_.diverse(trait, options_.min_subjects); };
-    const bool enough = counts.judged() >= options_.minimum_calls;
-    if (enough && reaches(counts.failures, counts.judged(), options_.failure_rate_threshold) && diverse(Trait::failed))
-        open(CircuitCause::failure_rate, counts, now);
-    else if (enough && reaches(counts.slow, counts.judged(), options_.slow_call_rate_threshold) && diverse(Trait::slow))
-        open(CircuitCause::slow_rate, counts, now);
-    else if (connect_streak_ >= options_.connect_failures && diverse(Trait::failed))
-        open(CircuitCause::connect_failures, counts, now);
 }
 
 void Circuit::judge_round(Now now) {
@@ -160,7 +145,7 @@ double Circuit::throttle_share(Now now) {
     const WindowCounts& counts = window_.counts();
     if (counts.calls() < options_.minimum_calls) return 1;
     if (reaches(counts.successes, counts.calls(), options_.throttle_below)) return 1;
-    if (!window_.diverse(Trait::unaccepted, options_.min_subjects)) return 1;
+    if (!diverse(Trait::unaccepted, now.mono)) return 1;
     // Calls held back leave no trace in a window of calls: without this an old window would hold them back for ever.
     if (throttle_.sent(now.mono) < options_.minimum_calls) return 1;
     return throttle_.probability(now.mono);
@@ -176,12 +161,14 @@ void Circuit::tick(Now now) {
         if (!round_.clean()) ++failed_rounds_;
         open(CircuitCause::probe_timeout, counts, now);
     }
+    // By time, not by the next failure: the throttle may let none through.
+    if (judge_again_ && now.mono >= *judge_again_ && !forced_closed()) judge_window(now);
     if (state_ == CircuitState::closed) step_ramp(now);
 }
 
 void Circuit::step_ramp(Now now) {
     while (ramp_at_ && now.mono >= ramp_until_) {
-        const bool bad = reaches(ramp_failures_, ramp_calls_, options_.failure_rate_threshold) && failures_diverse();
+        const bool bad = reaches(ramp_failures_, ramp_calls_, options_.failure_rate_threshold) && failures_diverse(now);
         if (bad && *ramp_at_ > 0)
             --*ramp_at_;
         else if (!bad && ++*ramp_at_ >= options_.ramp_steps.size())
@@ -204,6 +191,7 @@ std::optional<MonoTime> Circuit::next_deadline() const {
     if (state_ == CircuitState::open && forced_ != Forced::open && !central_holds()) consider(open_until_);
     if (state_ == CircuitState::half_open) consider(since_.mono + options_.half_open_wait);
     if (state_ == CircuitState::closed && ramp_at_) consider(ramp_until_);
+    if (judge_again_ && !forced_closed()) consider(*judge_again_);
     return next;
 }
 
@@ -255,6 +243,7 @@ void Circuit::close(CircuitCause cause, const WindowCounts& counts, bool with_ra
 bool Circuit::enter(CircuitState to, CircuitCause cause, const WindowCounts& counts, Now now) {
     state_ = to;
     since_ = now;
+    judge_again_.reset();
     ++generation_;
     ++revision_;
     return bind(cause, counts, now);

@@ -5,7 +5,8 @@
 //
 // Rules that the names do not tell:
 // - Half-open gives each subject one probe at a time, and none after a bad one in this round: one poisoned request
-//   cannot keep the circuit open. The round is judged when half_open_calls probes have been reported.
+//   cannot keep the circuit open. Nor can one caller: while others ask, its bad probes are at most half of a round. The
+//   round is judged when half_open_calls probes have been reported.
 // - In a fleet the own circuit goes on below what adopt() says; state() is what binds this node: its force, the fleet's
 //   override, the own circuit while it is open, the central one (but for fresh local proof), the own one. While the
 //   central circuit is not closed, the own one stays open without probes; its own half-open has one probe in flight.
@@ -26,6 +27,7 @@
 #include "upstream/leased.h"
 #include "upstream/outcome_window.h"
 #include "upstream/recent_calls.h"
+#include "upstream/recent_successes.h"
 #include "upstream/throttle.h"
 
 namespace holdfast {
@@ -129,6 +131,7 @@ struct CircuitView {
     std::uint32_t why_subjects = 0;
     WindowCounts window; // now
     std::uint32_t failing_subjects = 0, failing_credentials = 0;
+    bool one_caller = false;            // closed only because all that failed, or was slow, is one caller's
     std::uint32_t connect_failures = 0; // in a row, now
     std::optional<Nanos> retry_in;      // open: until half-open
     std::uint32_t probes_in_flight = 0, probes_done = 0, probes_failed = 0; // of this round
@@ -169,8 +172,8 @@ class Circuit {
     // Distinct subjects among the failures of the current window; outside of closed, never fewer than when it opened.
     std::uint32_t failing_subjects() const;
     // Whether the failures are evidence against the centre and not against one caller (the ladder's rule for a failed
-    // live call).
-    bool failures_diverse() const;
+    // live call, as it is that for opening).
+    bool failures_diverse(Now now) const;
     // Open or closed by the operator's word until `until`, or its end (none: to half-open when it was forced open).
     void force(Forced forced, MonoTime until, Now now);
     void reconfigure(const CircuitOptions& options, Now now); // state stays; a changed window begins empty
@@ -197,6 +200,10 @@ class Circuit {
     void report(const Permit& permit, const CallReport& report, Now now);
     void returned(const Permit& permit);
     void report_probe(const Permit& permit, const CallReport& report, bool slow, Now now);
+    bool many(Trait trait) const;
+    std::optional<MonoTime> others_served_until(MonoTime t) const;
+    bool diverse(Trait trait, MonoTime t) const;
+    bool held_by_one_caller(MonoTime t) const;
     void judge_window(Now now);
     void judge_round(Now now);
     void step_ramp(Now now);
@@ -221,6 +228,8 @@ class Circuit {
     Throttle throttle_;
     HalfOpenRound round_;
     RecentCalls recent_;
+    RecentSuccesses served_;                    // of all states; never cleared
+    std::optional<MonoTime> judge_again_;       // closed, since others were served: when nobody else is
     CircuitState state_ = CircuitState::closed; // of the own circuit
     CircuitState bound_ = CircuitState::closed; // what binds: equal to state_ without a fleet
     std::uint64_t generation_ = 1;              // rises with every transition

@@ -46,6 +46,7 @@ bool Circuit::bind(CircuitCause cause, const WindowCounts& counts, Now now) {
     bound_since_ = now;
     // What is in flight is of an older generation from here on: its report will give no place back.
     if (to == CircuitState::half_open) round_.give_back_all();
+    if (to == CircuitState::open) round_.opened();
     ++generation_;
     ++revision_;
     if (to == CircuitState::closed)

@@ -79,18 +79,6 @@ std::string_view name(Admission::Why why) {
     return "open";
 }
 
-std::uint32_t Circuit::failing_subjects() const {
-    const std::uint32_t now = window_.subjects(Trait::failed);
-    const std::uint32_t own = state_ == CircuitState::closed ? now : std::max(now, failing_at_opening_);
-    return central_holds() && bound_ != CircuitState::closed ? std::max(own, leased_.subjects) : own;
-}
-
-bool Circuit::failures_diverse() const {
-    if (state_ != CircuitState::closed && diverse_at_opening_) return true;
-    if (central_holds() && bound_ != CircuitState::closed && leased_.diverse) return true;
-    return window_.diverse(Trait::failed, options_.min_subjects);
-}
-
 void Circuit::reconfigure(const CircuitOptions& options, Now now) {
     tick(now);
     if (options.window_type != options_.window_type || options.window_size != options_.window_size)
@@ -113,6 +101,7 @@ CircuitView Circuit::view(Now now) {
     v.window = window_.counts();
     v.failing_subjects = failing_subjects();
     v.failing_credentials = window_.credentials(Trait::failed);
+    v.one_caller = held_by_one_caller(now.mono);
     v.connect_failures = connect_streak_;
     if (forced_ != Forced::none) v.forced_for = forced_until_ - now.mono;
     if (bound_ == CircuitState::open) {

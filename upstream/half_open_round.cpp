@@ -7,8 +7,17 @@
 namespace holdfast {
 namespace {
 
-bool holds(const std::vector<std::uint64_t>& all, std::uint64_t one) {
-    return std::find(all.begin(), all.end(), one) != all.end();
+auto find_subject(const std::vector<Caller>& all, std::uint64_t subject) {
+    return std::find_if(all.begin(), all.end(), [subject](const Caller& c) { return c.subject == subject; });
+}
+
+bool holds(const std::vector<Caller>& all, const Caller& one) {
+    return find_subject(all, one.subject) != all.end();
+}
+
+std::size_t of_credential(const std::vector<Caller>& all, std::uint64_t credential) {
+    const auto same = [credential](const Caller& c) { return c.credential == credential; };
+    return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), same));
 }
 
 } // namespace
@@ -29,17 +38,24 @@ void HalfOpenRound::forget() {
     calls_ = 0;
 }
 
+void HalfOpenRound::asked(std::uint64_t credential) {
+    if (!asker_) asker_ = credential;
+    if (*asker_ != credential) several_ask_ = true;
+}
+
 bool HalfOpenRound::may_take(Caller caller) const {
-    return done_ + held_.size() < calls_ && !holds(held_, caller.subject) && !holds(barred_, caller.subject);
+    if (done_ + held_.size() >= calls_ || holds(held_, caller) || holds(barred_, caller)) return false;
+    if (!several_ask_) return true;
+    return (of_credential(held_, caller.credential) + of_credential(barred_, caller.credential)) * 2 < calls_;
 }
 
 void HalfOpenRound::take(Caller caller) {
     HF_CHECK(may_take(caller));
-    held_.push_back(caller.subject);
+    held_.push_back(caller);
 }
 
 void HalfOpenRound::give_back(Caller caller) {
-    const auto found = std::find(held_.begin(), held_.end(), caller.subject);
+    const auto found = find_subject(held_, caller.subject);
     HF_CHECK(found != held_.end());
     held_.erase(found);
 }
@@ -49,7 +65,7 @@ void HalfOpenRound::done(const WindowEntry& entry) {
     ++done_;
     counts_.add(entry);
     keys_.add(entry.caller.credential, {true, entry.failed, entry.failed || entry.throttled, entry.slow});
-    if (entry.failed || entry.throttled || entry.slow) barred_.push_back(entry.caller.subject);
+    if (entry.failed || entry.throttled || entry.slow) barred_.push_back(entry.caller);
 }
 
 } // namespace holdfast

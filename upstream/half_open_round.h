@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "upstream/outcome_window.h"
@@ -15,7 +16,11 @@ class HalfOpenRound {
     // so that sparse calls suffice in the end.
     void begin(std::uint32_t calls);
     void forget(); // the next begin() is a new round
-    // Whether a probe may be given to this caller: a slot is left, and its subject holds none and has had no bad one.
+    // A caller has asked, whatever it got; until opened().
+    void asked(std::uint64_t credential);
+    void opened() { asker_.reset(), several_ask_ = false; }
+    // Whether a probe may be given to this caller: a slot is left, its subject holds none and has had no bad one, and
+    // where several credentials asked since it opened, its credential's bad and outstanding ones are under half.
     bool may_take(Caller caller) const;
     void take(Caller caller);
     void give_back(Caller caller);       // Requires: taken. As if it had never been given.
@@ -34,10 +39,12 @@ class HalfOpenRound {
   private:
     std::uint32_t calls_ = 0;
     std::uint32_t done_ = 0;
-    std::vector<std::uint64_t> held_;   // subjects with a probe in flight; at most calls_
-    std::vector<std::uint64_t> barred_; // subjects whose probe failed, was throttled or slow; at most calls_
-    DistinctKeys keys_;                 // credentials of the probes that came back
+    std::vector<Caller> held_;    // with a probe in flight; at most calls_
+    std::vector<Caller> barred_;  // whose probe failed, was throttled or slow; at most calls_
+    DistinctKeys keys_;           // credentials of the probes that came back
     WindowCounts counts_;
+    std::optional<std::uint64_t> asker_;  // the first credential that asked since it opened
+    bool several_ask_ = false;
 };
 
 } // namespace holdfast

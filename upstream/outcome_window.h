@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -39,6 +40,11 @@ struct WindowCounts {
     std::uint64_t judged() const { return successes + failures; } // what rates are taken of
 };
 
+// Whether `part` of `whole` reaches `percent`.
+inline bool reaches(std::uint64_t part, std::uint64_t whole, double percent) {
+    return whole > 0 && static_cast<double>(part) * 100 >= percent * static_cast<double>(whole);
+}
+
 // The ways in which a try can be counted for its subject and credential.
 enum class Trait : std::uint8_t { active, failed, unaccepted /* failed or throttled */, slow };
 inline constexpr std::size_t kTraits = 4;
@@ -50,6 +56,10 @@ class DistinctKeys {
     void add(std::uint64_t key, const Traits& traits);
     void remove(std::uint64_t key, const Traits& traits); // Requires: added before
     std::uint32_t distinct(Trait trait) const { return distinct_[static_cast<std::size_t>(trait)]; }
+    // The key, when there is one and no other.
+    std::optional<std::uint64_t> only() const {
+        return keys_.size() == 1 ? std::optional(keys_.begin()->first) : std::nullopt;
+    }
     void clear();
 
   private:
@@ -73,6 +83,7 @@ class OutcomeWindow {
     const WindowCounts& counts() const { return counts_; }
     std::uint32_t subjects(Trait trait) const { return subjects_.distinct(trait); } // `active` is not kept: 0
     std::uint32_t credentials(Trait trait) const { return credentials_.distinct(trait); }
+    std::optional<std::uint64_t> only_credential() const { return credentials_.only(); }
     // Whether the tries with `trait` belong to at least `min_subjects` subjects and, while another credential was
     // active, to more than one credential: one caller alone is no evidence against the centre.
     bool diverse(Trait trait, std::uint32_t min_subjects) const;

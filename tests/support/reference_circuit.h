@@ -24,9 +24,11 @@ class ReferenceCircuit {
 
     Admission::Why admit(Caller who, Now now, Rng& rng, Token& token) {
         tick(now);
+        if (state_ != CircuitState::closed) askers_.insert(who.credential);
         if (state_ == CircuitState::open) return Admission::Why::open;
         if (state_ == CircuitState::half_open) {
-            if (!slot_left() || has_live_or_bad_probe(who.subject)) return Admission::Why::half_open_full;
+            if (!slot_left() || has_live_or_bad_probe(who.subject) || has_its_half(who.credential))
+                return Admission::Why::half_open_full;
             probes_.push_back({who, Probe::out});
             token = {epoch_, who, true};
             return Admission::Why::admitted;
@@ -55,6 +57,7 @@ class ReferenceCircuit {
         const bool judged = r.kind != CallKind::throttled;
         const Try t{second(now), token.who, r.kind, judged && r.duration > options_.slow_call_duration,
                     r.kind == CallKind::failure && r.connect_failure};
+        if (t.kind == CallKind::success && !t.slow) served_[t.who.credential] = now.mono;
         if (token.probe) {
             forget_probe(token.who.subject);
             const bool good = t.kind == CallKind::success && !t.slow;
@@ -79,11 +82,13 @@ class ReferenceCircuit {
             if (!carry_) ++rounds_;
             to_open(now);
         }
+        if (state_ == CircuitState::closed && forced_ == Forced::none && again_ && now.mono >= *again_)
+            judge_window(now);
         while (state_ == CircuitState::closed && ramp_ && now.mono >= step_ends_) {
             std::size_t judged = 0, failed = 0;
             for (const Try& t : step_) judged += t.kind != CallKind::throttled, failed += t.kind == CallKind::failure;
             const bool bad =
-                judged > 0 && 100.0 * failed >= options_.failure_rate_threshold * judged && diverse_failures();
+                judged > 0 && 100.0 * failed >= options_.failure_rate_threshold * judged && diverse_failures(now);
             if (bad)
                 ramp_ = *ramp_ == 0 ? 0 : *ramp_ - 1;
             else
@@ -116,7 +121,8 @@ class ReferenceCircuit {
         const auto moved = [&](MonoTime t) { return boots ? now.mono - gone + (t - then.mono) : t; };
         ++epoch_;
         last_second_ = second(now);
-        tries_.clear(), demand_.clear(), step_.clear(), probes_.clear();
+        tries_.clear(), demand_.clear(), step_.clear(), probes_.clear(), askers_.clear(), served_.clear();
+        again_.reset();
         carry_ = false;
         open_until_ = std::min(moved(open_until_), now.mono + options_.open_wait_max);
         forced_until_ = moved(forced_until_);
@@ -147,9 +153,9 @@ class ReferenceCircuit {
             static_cast<std::uint32_t>(subjects([](const Try& t) { return t.kind == CallKind::failure; }).size());
         return state_ == CircuitState::closed ? now : std::max(now, failing_at_opening_);
     }
-    bool diverse_failures() const {
+    bool diverse_failures(Now now) const {
         if (state_ != CircuitState::closed && evidence_) return true;
-        return diverse([](const Try& t) { return t.kind == CallKind::failure; });
+        return diverse([](const Try& t) { return t.kind == CallKind::failure; }, now);
     }
     std::uint32_t probes_out() const {
         return std::count_if(probes_.begin(), probes_.end(), [](const auto& p) { return p.at == Probe::out; });
@@ -160,7 +166,7 @@ class ReferenceCircuit {
         const WindowCounts c = window(now);
         if (c.calls() < options_.minimum_calls) return 1;
         if (100.0 * c.successes >= options_.throttle_below * c.calls()) return 1;
-        if (!diverse([](const Try& t) { return t.kind != CallKind::success; })) return 1;
+        if (!diverse([](const Try& t) { return t.kind != CallKind::success; }, now)) return 1;
         double sent = 0, held = 0, accepted = 0;
         for (const Demand& d : demand_) {
             if (d.second <= last_second_ - 60) continue;
@@ -208,26 +214,42 @@ class ReferenceCircuit {
             if (which(t)) out.insert(t.who.subject);
         return out;
     }
+    // Without `now`: only who is in the window is active.
     template <typename Which>
-    bool diverse(Which which) const {
+    bool diverse(Which which, std::optional<Now> now = {}) const {
         if (subjects(which).size() < options_.min_subjects) return false;
         std::set<std::uint64_t> active, bad;
         for (const Try& t : in_window()) {
             active.insert(t.who.credential);
             if (which(t)) bad.insert(t.who.credential);
         }
+        for (const auto& [credential, at] : served_)
+            if (now && now->mono - at < 10s) active.insert(credential);
         return active.size() == 1 || bad.size() > 1;
+    }
+    std::optional<MonoTime> others_served_until(Now now) const {
+        std::set<std::uint64_t> active;
+        for (const Try& t : in_window()) active.insert(t.who.credential);
+        std::optional<MonoTime> out;
+        for (const auto& [credential, at] : served_)
+            if (active.size() == 1 && !active.contains(credential) && now.mono < at + 10s)
+                out = std::max(out.value_or(at + 10s), at + 10s);
+        return out;
     }
     void judge_window(Now now) {
         const WindowCounts c = window(now);
         const bool enough = c.judged() >= options_.minimum_calls;
         std::uint32_t streak = 0;
         for (auto t = tries_.rbegin(); t != tries_.rend() && t->connect; ++t) ++streak;
-        const bool failing = diverse([](const Try& t) { return t.kind == CallKind::failure; });
-        const bool slow = diverse([](const Try& t) { return t.slow; });
+        const auto failed = [](const Try& t) { return t.kind == CallKind::failure; };
+        const bool failing = diverse(failed, now);
+        const bool slow = diverse([](const Try& t) { return t.slow; }, now);
+        const bool many = c.failures * 100.0 >= options_.failure_rate_threshold * c.judged() ||
+                          c.slow * 100.0 >= options_.slow_call_rate_threshold * c.judged();
+        again_ = enough && many ? others_served_until(now) : std::nullopt;
         if ((enough && failing && c.failures * 100.0 >= options_.failure_rate_threshold * c.judged()) ||
             (enough && slow && c.slow * 100.0 >= options_.slow_call_rate_threshold * c.judged()) ||
-            (streak >= options_.connect_failures && failing))
+            (streak >= options_.connect_failures && diverse(failed)))
             to_open(now);
     }
     void judge_round(Now now) {
@@ -264,6 +286,7 @@ class ReferenceCircuit {
         open_until_ = now.mono + Nanos(static_cast<std::int64_t>(wait * 1e9));
         if (!outage_) outage_ = now.mono;
         ramp_.reset();
+        askers_.clear();
         enter(CircuitState::open, now);
     }
     void to_half_open(Now now) {
@@ -284,12 +307,19 @@ class ReferenceCircuit {
     void enter(CircuitState s, Now now) {
         state_ = s;
         since_ = now.mono;
+        again_.reset();
         ++epoch_;
     }
     bool slot_left() const { return probes_.size() < round_size_; }
     bool has_live_or_bad_probe(std::uint64_t subject) const {
         return std::any_of(probes_.begin(), probes_.end(),
                            [&](const Probe& p) { return p.who.subject == subject && p.at != Probe::good; });
+    }
+    bool has_its_half(std::uint64_t credential) const {
+        const auto its = std::count_if(probes_.begin(), probes_.end(), [&](const Probe& p) {
+            return p.who.credential == credential && p.at != Probe::good;
+        });
+        return askers_.size() > 1 && its * 2 >= static_cast<long>(round_size_);
     }
     void forget_probe(std::uint64_t subject) {
         probes_.erase(std::find_if(probes_.begin(), probes_.end(),
@@ -301,11 +331,13 @@ class ReferenceCircuit {
     int epoch_ = 0;
     MonoTime since_{}, open_until_{}, step_ends_{}, forced_until_{};
     std::int64_t last_second_ = 0;
-    std::optional<MonoTime> outage_;
+    std::optional<MonoTime> outage_, again_;
     std::optional<std::size_t> ramp_;
     std::uint32_t rounds_ = 0, failing_at_opening_ = 0, round_size_ = 0;
     bool evidence_ = false, carry_ = false;
     Forced forced_ = Forced::none;
+    std::set<std::uint64_t> askers_;            // since it opened
+    std::map<std::uint64_t, MonoTime> served_;  // credentials, with their last good answer
     std::vector<Try> tries_, step_;
     std::vector<Demand> demand_;
     std::vector<Probe> probes_;

@@ -68,7 +68,7 @@ TEST_CASE("circuit: the fleet's open and half-open bind a node without proof, an
         CHECK(b.circuit.own(b.now).state == kClosed);
         CHECK(b.circuit.outage_since());
         CHECK(b.circuit.failing_subjects() == 9);
-        CHECK(b.circuit.failures_diverse());
+        CHECK(b.circuit.failures_diverse(b.now));
         CHECK(b.circuit.take_transitions().size() == 1);
         CHECK(b.circuit.view(b.now).leased->epoch == 2);
     }
@@ -260,7 +260,7 @@ TEST_CASE("circuit: a lease that runs out leaves an open node open for the rest 
     CHECK(b.circuit.state() == kOpen);
     CHECK_FALSE(b.circuit.view(b.now).leased);
     CHECK_FALSE(b.circuit.own(b.now).evidence); // no vote follows from it
-    CHECK(b.circuit.failures_diverse());
+    CHECK(b.circuit.failures_diverse(b.now));
     b.wait(15s);
     CHECK(b.circuit.state() == kHalf);
     CHECK(b.ask().admitted());

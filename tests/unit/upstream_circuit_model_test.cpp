@@ -152,7 +152,7 @@ class Pair {
         REQUIRE(v.window.throttled == w.throttled);
         REQUIRE(v.window.slow == w.slow);
         REQUIRE(v.failing_subjects == model_->failing_subjects());
-        REQUIRE(circuit_->failures_diverse() == model_->diverse_failures());
+        REQUIRE(circuit_->failures_diverse(now_) == model_->diverse_failures(now_));
         REQUIRE(v.ramp == model_->ramp());
         REQUIRE(v.failed_rounds == model_->rounds());
         REQUIRE(v.forced == model_->forced());

@@ -65,7 +65,7 @@ TEST_CASE("circuit: fewer than min_subjects failing subjects never open it nor s
     for (int i = 0; i < 500; ++i)
         REQUIRE(b.try_once(static_cast<std::uint64_t>(i % 4), CallKind::failure) == Why::admitted);
     CHECK(b.circuit.state() == CircuitState::closed);
-    CHECK_FALSE(b.circuit.failures_diverse());
+    CHECK_FALSE(b.circuit.failures_diverse(b.now));
     CHECK(b.circuit.view(b.now).throttle == 1);
     b.try_once(77, CallKind::failure);
     CHECK(b.circuit.state() == CircuitState::open);
@@ -77,9 +77,45 @@ TEST_CASE("circuit: one credential alone does not open it while another one is a
     b.try_once(1000, CallKind::success, 2);
     for (int i = 0; i < 90; ++i) b.try_once(static_cast<std::uint64_t>(i), CallKind::failure, 1);
     CHECK(b.circuit.state() == CircuitState::closed);
-    CHECK_FALSE(b.circuit.failures_diverse());
+    CHECK_FALSE(b.circuit.failures_diverse(b.now));
     b.try_once(1001, CallKind::failure, 2);
     CHECK(b.circuit.state() == CircuitState::open);
+}
+
+TEST_CASE("circuit: a caller that was served within ten seconds is active, however fast another one calls") {
+    CircuitBench b;
+    b.try_once(1000, CallKind::success, 2);
+    b.wait(10s - Nanos(1));
+    for (std::uint64_t s = 0; s < 300; ++s) REQUIRE(b.try_once(s, CallKind::failure) == Why::admitted);
+    CHECK(b.circuit.state() == CircuitState::closed);
+    CHECK_FALSE(b.circuit.failures_diverse(b.now));
+    CHECK(b.circuit.view(b.now).one_caller);
+    CHECK(b.circuit.next_deadline() == b.now.mono + Nanos(1));
+    b.wait(Nanos(1));  // nobody else is served any more, and it opens without another failure
+    CHECK(b.circuit.state() == CircuitState::open);
+    CHECK_FALSE(b.circuit.view(b.now).one_caller);
+}
+
+TEST_CASE("circuit: in the ramp who was served by a probe is active, and failures to connect wait for nobody") {
+    CircuitBench b(with([](CircuitOptions& o) { o.ramp_steps = {100}; }));
+    b.half_open();
+    for (std::uint64_t s = 0; s < 5; ++s) b.try_once(s, CallKind::success, 2);
+    REQUIRE(b.circuit.state() == CircuitState::closed);
+    for (std::uint64_t s = 0; s < 50; ++s) REQUIRE(b.try_once(s, CallKind::failure) == Why::admitted);
+    for (std::uint64_t s = 0; s < 5; ++s) b.try_once(s, CallKind::failure, 1, 1ms, true);
+    CHECK(b.circuit.view(b.now).cause == CircuitCause::connect_failures);
+}
+
+TEST_CASE("circuit: slow answers to another caller are no sign that only one caller's are slow") {
+    CircuitBench b(with([](CircuitOptions& o) { o.window_size = 20; }));
+    b.try_once(1000, CallKind::success, 2, 3s);
+    for (std::uint64_t s = 0; s < 20; ++s) b.try_once(s, CallKind::success, 1, 3s);
+    CHECK(b.circuit.view(b.now).cause == CircuitCause::slow_rate);
+    CircuitBench c(with([](CircuitOptions& o) { o.window_size = 20; }));
+    c.try_once(1000, CallKind::success, 2);
+    for (std::uint64_t s = 0; s < 40; ++s) c.try_once(s, CallKind::success, 1, 3s);
+    CHECK(c.circuit.state() == CircuitState::closed);
+    CHECK(c.circuit.view(c.now).one_caller);
 }
 
 TEST_CASE("circuit: connect failures in a row open it before minimum_calls, an answer in between starts anew") {
@@ -185,6 +221,35 @@ TEST_CASE("circuit: one subject has one probe at a time and none after its probe
     CHECK(b.circuit.state() == CircuitState::closed); // one poisoned request of five does not keep it open
 }
 
+TEST_CASE("circuit: one caller's bad probes are at most half of a round while another caller asks") {
+    CircuitBench b;
+    b.open();
+    CHECK(b.try_once(500, CallKind::success, 2) == Why::open);  // it asks, refused as it is
+    b.wait(10s);
+    std::vector<Permit> held;
+    for (std::uint64_t s = 0; s < 3; ++s) held.push_back(b.circuit.admit({s, 1}, b.now, b.rng).permit);
+    CHECK(b.try_once(3, CallKind::failure, 1) == Why::half_open_full);  // in flight they count as well
+    for (Permit& p : held) p.report({CallKind::failure}, b.now);
+    CHECK(b.try_once(4, CallKind::failure, 1) == Why::half_open_full);
+    CHECK(b.try_once(501, CallKind::success, 2) == Why::admitted);
+    CHECK(b.try_once(502, CallKind::success, 2) == Why::admitted);
+    CHECK(b.circuit.state() == CircuitState::closed);
+}
+
+TEST_CASE("circuit: a round that waits for a caller who stays away ends in time, and the next one waits for nobody") {
+    CircuitBench b;
+    b.half_open();
+    CHECK(b.try_once(500, CallKind::failure, 2) == Why::admitted);
+    for (std::uint64_t s = 0; s < 3; ++s) CHECK(b.try_once(s, CallKind::failure) == Why::admitted);
+    CHECK(b.try_once(4, CallKind::failure) == Why::half_open_full);
+    b.wait(30s);
+    CHECK(b.circuit.view(b.now).cause == CircuitCause::probe_timeout);
+    b.wait(20s);
+    REQUIRE(b.circuit.state() == CircuitState::half_open);
+    for (std::uint64_t s = 0; s < 5; ++s) CHECK(b.try_once(s, CallKind::success) == Why::admitted);
+    CHECK(b.circuit.state() == CircuitState::closed);
+}
+
 TEST_CASE("circuit: a healthy centre is closed by one subject's calls in turn") {
     CircuitBench b;
     b.half_open();
@@ -269,7 +334,7 @@ TEST_CASE(
     b.wait(59s);
     CHECK(b.try_once(1, CallKind::success) == Why::open);
     CHECK(b.circuit.view(b.now).retry_in == Nanos(1s));
-    CHECK_FALSE(b.circuit.failures_diverse()); // nobody's failures opened it
+    CHECK_FALSE(b.circuit.failures_diverse(b.now));  // nobody's failures opened it
     b.wait(1s);
     CHECK(b.circuit.state() == CircuitState::half_open);
     b.circuit.force(Forced::closed, b.now.mono + 60s, b.now);
@@ -337,7 +402,7 @@ TEST_CASE("circuit: a snapshot brings back the rest of the wait, on this boot an
     back.now = {MonoTime(3s), b.now.wall - 1h}; // a wall clock that went back makes the wait no shorter
     REQUIRE(back.circuit.restore(kept, back.now, 12));
     CHECK(back.circuit.view(back.now).retry_in == Nanos(6s));
-    CHECK(back.circuit.failures_diverse());
+    CHECK(back.circuit.failures_diverse(back.now));
 }
 
 TEST_CASE("circuit: a snapshot that is not one is refused and changes nothing") {
