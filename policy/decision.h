@@ -58,7 +58,7 @@ struct Facts {
     Gate gate = Gate::open;
     CallEnd call = CallEnd::none;
     bool circuit_open = false;     // binds this node now: with a failed call, by itself reason enough for the ladder
-    bool failures_diverse = false; // failures of the window belong to at least min_subjects subjects
+    bool failures_diverse = false;  // many subjects, and not one caller alone where others are served (circuit.h)
     OutageFacts outage;
     CachedFacts cached;
     FeatureFacts feature;
