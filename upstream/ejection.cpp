@@ -29,24 +29,34 @@ void Ejection::reconfigure(EjectionOptions options, const std::vector<bool>& pre
         }
 }
 
-void Ejection::success(std::size_t endpoint, MonoTime now) {
-    HF_CHECK(endpoint < endpoints_.size());
-    One& one = endpoints_[endpoint];
+void Ejection::end_streak(One& one) {
     one.streak = 0;
     one.subjects.clear();
+    one.credential.reset();
+    one.several = false;
+}
+
+void Ejection::success(std::size_t endpoint, Caller caller, MonoTime now) {
+    HF_CHECK(endpoint < endpoints_.size());
+    One& one = endpoints_[endpoint];
+    end_streak(one);
+    one.served.add(caller.credential, now);
     one.last_good = now;
     // Back and well for as long as it was away: the next ejection begins with the base again.
     if (one.times > 0 && now >= one.until + wait_of(one.times)) one.times = 0;
 }
 
-bool Ejection::failure(std::size_t endpoint, std::uint64_t subject, MonoTime now) {
+bool Ejection::failure(std::size_t endpoint, Caller caller, bool unconnected, MonoTime now) {
     HF_CHECK(endpoint < endpoints_.size());
     One& one = endpoints_[endpoint];
     if (!one.present || ejected(endpoint, now)) return false;  // tries that began before
     one.streak = std::min(one.streak + 1, options_.failures);
-    const bool known = std::find(one.subjects.begin(), one.subjects.end(), subject) != one.subjects.end();
-    if (!known && one.subjects.size() < options_.min_subjects) one.subjects.push_back(subject);
+    const bool known = std::find(one.subjects.begin(), one.subjects.end(), caller.subject) != one.subjects.end();
+    if (!known && one.subjects.size() < options_.min_subjects) one.subjects.push_back(caller.subject);
+    if (!one.credential) one.credential = caller.credential;
+    one.several |= unconnected || *one.credential != caller.credential;
     if (one.streak < options_.failures || one.subjects.size() < options_.min_subjects) return false;
+    if (!one.several && one.served.another_until(*one.credential, now)) return false;
     return eject_with_backoff(endpoint, now);
 }
 
@@ -192,8 +202,7 @@ bool Ejection::eject_with_backoff(std::size_t endpoint, MonoTime now) {
     one.until = now + wait_of(one.times);
     one.by_hand = false;
     one.was_out = true;
-    one.streak = 0;
-    one.subjects.clear();
+    end_streak(one);
     return true;
 }
 

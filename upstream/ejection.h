@@ -1,8 +1,9 @@
 // Which endpoints of one upstream are left out for a while, and how they come back. Out goes one whose last tries all
-// failed, for several subjects (with backoff), one that active probes find bad (until they find it good), and one that
-// an operator names; never so many that fewer than half of those with a weight would serve: who fails then changes
-// places with the one that its tries took out before. One that comes back begins with a small share. The circuit judges
-// the centre as a whole; this only moves calls to its better half.
+// failed, for several subjects, and several credentials where another was served lately (with backoff), one that active
+// probes find bad (until they find it good), and one that an operator names; never so many that fewer than half of
+// those with a weight would serve: who fails then changes places with the one that its tries took out before. One that
+// comes back begins with a small share. The circuit judges the centre as a whole; this only moves calls to its better
+// half.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,8 @@
 
 #include "edge/base/result.h"
 #include "edge/base/time.h"
+#include "upstream/outcome_window.h"
+#include "upstream/recent_successes.h"
 
 namespace holdfast {
 
@@ -36,9 +39,9 @@ class Ejection {
     static constexpr double kFirstShare = 0.1; // of its weight, right after it came back
 
     Ejection(std::size_t endpoints, EjectionOptions options);
-    void success(std::size_t endpoint, MonoTime now);
-    // True when this failure ejected the endpoint.
-    bool failure(std::size_t endpoint, std::uint64_t subject, MonoTime now);
+    void success(std::size_t endpoint, Caller caller, MonoTime now);
+    // True when this failure ejected the endpoint. `unconnected`: no connection came about, which is no caller's doing.
+    bool failure(std::size_t endpoint, Caller caller, bool unconnected, MonoTime now);
     // An active probe's word, whatever callers see. True when this one took the endpoint out.
     bool probe(std::size_t endpoint, bool healthy, MonoTime now);
     Out out(std::size_t endpoint, MonoTime now) const;
@@ -70,6 +73,9 @@ class Ejection {
         std::uint32_t streak = 0;
         std::uint32_t good_probes = 0, bad_probes = 0; // in a row
         std::vector<std::uint64_t> subjects;           // distinct, of the streak; at most min_subjects
+        std::optional<std::uint64_t> credential;       // the first of the streak
+        bool several = false;                          // the streak is more than one credential's affair
+        RecentSuccesses served;                        // here
         std::uint32_t times = 0;                       // ejections in a row
         std::optional<MonoTime> last_good;             // its last try that went well
         MonoTime until{};                              // ejected before this time
@@ -86,6 +92,7 @@ class Ejection {
     // Of those with a weight for which `may` holds.
     std::optional<std::size_t> soonest_back(MonoTime now, const std::function<bool(std::size_t)>& may) const;
     bool sooner_back(std::size_t a, std::size_t b, MonoTime now) const;
+    static void end_streak(One& one);
     bool change_places(std::size_t endpoint, MonoTime now);
     bool eject_with_backoff(std::size_t endpoint, MonoTime now);
     Nanos wait_of(std::uint32_t times) const;

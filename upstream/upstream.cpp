@@ -89,9 +89,9 @@ void Upstream::tried(std::size_t endpoint, const AttemptResult& result, Caller c
         endpoints_[endpoint].latency.sample(duration, now.mono);
     }
     if (result.kind == CallKind::success)
-        ejection_.success(endpoint, now.mono);
+        ejection_.success(endpoint, caller, now.mono);
     else if (result.kind == CallKind::failure && result.failure != FailureKind::caller_signature &&
-             ejection_.failure(endpoint, caller.subject, now.mono))
+             ejection_.failure(endpoint, caller, result.connect_failure, now.mono))
         ejection_changed(endpoint, true);
     if (observers_.on_try) observers_.on_try(endpoint, result.failure, duration);
     const bool alarm = result.failure == FailureKind::setup || result.failure == FailureKind::bad_signature;

@@ -130,11 +130,12 @@ TEST_CASE("ejection: failures in a row of several subjects eject with a doubling
     MonoTime t(100s);
     const auto fail_all = [&](std::size_t i, int subjects) {
         bool ejected = false;
-        for (int n = 0; n < 6; ++n) ejected = e.failure(i, static_cast<std::uint64_t>(n % subjects), t) || ejected;
+        for (int n = 0; n < 6; ++n)
+            ejected = e.failure(i, {static_cast<std::uint64_t>(n % subjects), 1}, false, t) || ejected;
         return ejected;
     };
     CHECK_FALSE(fail_all(0, 2)); // two subjects are no evidence
-    e.success(0, t);
+    e.success(0, {1, 1}, t);
     for (const auto wait : {10s, 20s, 40s, 60s, 60s}) {
         REQUIRE(fail_all(0, 3));
         CHECK(e.back_in(0, t) == Nanos(wait));
@@ -142,9 +143,38 @@ TEST_CASE("ejection: failures in a row of several subjects eject with a doubling
         CHECK_FALSE(e.ejected(0, t));
     }
     t += 60s;
-    e.success(0, t); // well for as long as it was away
+    e.success(0, {1, 1}, t);  // well for as long as it was away
     REQUIRE(fail_all(0, 3));
     CHECK(e.back_in(0, t) == Nanos(10s));
+}
+
+TEST_CASE("ejection: one caller's failures eject nothing from which another was served lately") {
+    Ejection e(2, {5, 5, 10s, 60s});
+    MonoTime t(100s);
+    std::uint64_t subject = 0;
+    const auto fail = [&](std::uint64_t credential, int n, bool unconnected = false) {
+        bool ejected = false;
+        for (int i = 0; i < n; ++i) ejected |= e.failure(0, {++subject, credential}, unconnected, t);
+        return ejected;
+    };
+    e.success(0, {1, 2}, t);
+    e.success(0, {2, 1}, t);
+    CHECK_FALSE(fail(1, 50));
+    t += 10s - Nanos(1);
+    CHECK_FALSE(fail(1, 50));
+    CHECK(fail(2, 1));  // the other's as well
+    t += 10s;
+    e.success(0, {1, 2}, t);
+    CHECK_FALSE(fail(1, 5));
+    CHECK(fail(1, 1, true));  // no connection came about
+    t += 60s;
+    e.success(0, {1, 2}, t);
+    CHECK_FALSE(fail(1, 5));
+    t += 10s;
+    CHECK(fail(1, 1));  // nobody else is served here any more
+    t += 60s;
+    e.success(0, {1, 1}, t);
+    CHECK(fail(1, 5));  // nor was anybody else
 }
 
 TEST_CASE("ejection: never below half of the endpoints, whoever asks") {
@@ -152,7 +182,7 @@ TEST_CASE("ejection: never below half of the endpoints, whoever asks") {
         Ejection e(n, {1, 1, 10s, 60s});
         const MonoTime t(100s);
         for (std::size_t i = 0; i < n; ++i) {
-            if (i % 3 == 0) e.failure(i, 1, t);
+            if (i % 3 == 0) e.failure(i, {1, 1}, false, t);
             if (i % 3 == 1) (void)e.eject(i, t + 1h, t);
             for (int bad = 0; i % 3 == 2 && bad < 2; ++bad) e.probe(i, false, t);
         }
@@ -165,27 +195,27 @@ TEST_CASE("ejection: never below half of the endpoints, whoever asks") {
 TEST_CASE("ejection: where half must stay, who fails changes places with one that its own tries took out") {
     const MonoTime t(100s);
     Ejection e(2, {1, 1, 10s, 60s});
-    REQUIRE(e.failure(0, 1, t));
-    REQUIRE(e.failure(1, 1, t));
+    REQUIRE(e.failure(0, {1, 1}, false, t));
+    REQUIRE(e.failure(1, {1, 1}, false, t));
     CHECK(e.out(1, t) == Out::tries);
     CHECK_FALSE(e.ejected(0, t));
     CHECK(e.next_returned(t) == 0u);
-    CHECK_FALSE(e.failure(0, 1, t + 9s));  // nor back at once
-    CHECK(e.failure(0, 1, t + 10s));
+    CHECK_FALSE(e.failure(0, {1, 1}, false, t + 9s));  // nor back at once
+    CHECK(e.failure(0, {1, 1}, false, t + 10s));
     CHECK(e.back_in(0, t + 10s) == Nanos(20s));
     Ejection hiccup(2, {1, 1, 10s, 60s});
-    REQUIRE(hiccup.failure(0, 1, t));
-    hiccup.success(1, t);
-    CHECK_FALSE(hiccup.failure(1, 1, t + 9s));
+    REQUIRE(hiccup.failure(0, {1, 1}, false, t));
+    hiccup.success(1, {1, 1}, t);
+    CHECK_FALSE(hiccup.failure(1, {1, 1}, false, t + 9s));
     CHECK(hiccup.out(0, t + 9s) == Out::tries);
     Ejection by_hand(2, {1, 1, 10s, 60s});
     REQUIRE(by_hand.eject(0, t + 1h, t));
-    CHECK_FALSE(by_hand.failure(1, 1, t));
+    CHECK_FALSE(by_hand.failure(1, {1, 1}, false, t));
     Ejection by_probes(2, {1, 1, 10s, 60s});
     by_probes.probe(0, false, t);
     by_probes.probe(0, false, t);
     REQUIRE(by_probes.ejected(0, t));
-    CHECK_FALSE(by_probes.failure(1, 1, t));
+    CHECK_FALSE(by_probes.failure(1, {1, 1}, false, t));
 }
 
 TEST_CASE("ejection: restore brings an endpoint back, and an unknown one is not found") {
