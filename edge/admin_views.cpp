@@ -53,6 +53,7 @@ void write_circuit(json::Writer& w, Node& node, Now now, bool full) {
             .member("credentials", view.failing_credentials)
             .member("connectFailures", view.connect_failures)
             .end_object();
+        if (view.one_caller) w.member("notOpened", "one_credential");
         w.key("throttle")
             .begin_object()
             .member("active", view.throttle < 1)

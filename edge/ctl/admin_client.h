@@ -38,7 +38,7 @@
 // GET /v1/circuit
 //   {"circuits":[{"upstream","state","since","sinceSeconds":N,"reason","forced"?,"forcedRemainingSeconds"?:N,
 //     "retryInSeconds"?:N,"window":{"calls":N,"failures":N,"slow":N,"failureRate":N,"slowRate":N,"subjects":N,
-//     "credentials":N,"connectFailures":N},"throttle":{"active":bool,"probability":N},
+//     "credentials":N,"connectFailures":N},"notOpened"?:"one_credential","throttle":{"active":bool,"probability":N},
 //     "halfOpen"?:{"permitted":N,"done":N,"failed":N},"ramp"?:{"percent":N},"votes"?:{"open":N,"needed":N,"live":N},
 //     "mode"?:"shared|autonomous","why"?,"alarm"?,"own"?:"closed|half-open|open","proof"?:bool,
 //     "fleet"?:{"name","state","epoch":N,"cause"?,"by"?,"sinceSeconds"?:N,"retryInSeconds"?:N,"prober"?,

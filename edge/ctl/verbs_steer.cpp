@@ -70,6 +70,11 @@ void show_circuits(Console& console, Value root) {
                                  text_of(c["upstream"]), text_of(window["calls"]), text_of(window["failures"]),
                                  text_of(window["failureRate"]), text_of(window["slow"]), text_of(window["slowRate"]),
                                  text_of(window["subjects"]), text_of(window["connectFailures"])));
+        if (text_of(c["notOpened"]) == "one_credential")
+            console.line(
+                fmt::format("{}: not opened: all that failed or was slow is of one credential, while another "
+                            "is served; `holdfastctl circuit open --reason TEXT` forces it",
+                            text_of(c["upstream"])));
         if (c["throttle"]["active"].boolean().value_or(false))
             console.line(fmt::format("{}: throttled, a call is let through with probability {}", text_of(c["upstream"]),
                                      text_of(c["throttle"]["probability"])));

@@ -135,6 +135,28 @@ TEST_CASE("node: the circuit's probes that failed are shown while it is half-ope
     REQUIRE(one.until([&got] { return got.status != 0; }));
 }
 
+TEST_CASE("node: a circuit that stays closed since all failures are one caller's says so") {
+    OneNode one;
+    REQUIRE(one.start());
+    const Now now = one.world.now();
+    Rng rng(1);
+    const auto tried = [&](Caller caller, CallKind kind) {
+        auto asked = one.parts().upstream.circuit().admit(caller, now, rng);
+        REQUIRE(asked.admitted());
+        asked.permit.report({kind, false, 1ms}, now);
+    };
+    const auto shown = [&one] {
+        json::Document doc;
+        const auto root = doc.parse(circuit_json(one.node()));
+        REQUIRE(root);
+        return text((*root)["circuits"].first()["notOpened"]);
+    };
+    tried({1000, 2}, CallKind::success);
+    CHECK(shown().empty());
+    for (std::uint64_t subject = 0; subject < 200; ++subject) tried({subject, 1}, CallKind::failure);
+    CHECK(shown() == "one_credential");
+}
+
 TEST_CASE("node: the verdict names each scene that an operator steers") {
     OneNode one;
     REQUIRE(one.start());

@@ -355,7 +355,7 @@ TEST_CASE("ctl: all that is known of a circuit is shown at any width") {
     const std::string circuit =
         R"({"circuits":[{"upstream":"central","state":"closed","sinceSeconds":12,"reason":"operator","forced":"close",)"
         R"("forcedRemainingSeconds":14000,"window":{"calls":33,"failures":33,"failureRate":100,"slow":0,"slowRate":0,)"
-        R"("subjects":33,"connectFailures":7}}]})";
+        R"("subjects":33,"connectFailures":7},"notOpened":"one_credential"}]})";
     ScriptedAdmin node({ScriptedAdmin::answer(200, circuit)});
     Console::Options terminal;
     terminal.terminal = true;
@@ -365,6 +365,8 @@ TEST_CASE("ctl: all that is known of a circuit is shown at any width") {
     CHECK(out.find("close (3h53m)") != std::string::npos);
     CHECK(out.find("33 calls, 33 failed (100%), 0 slow (0%), 33 subjects, 7 connect failures in a row") !=
           std::string::npos);
+    CHECK(out.find("central: not opened: all that failed or was slow is of one credential, while another is served; "
+                   "`holdfastctl circuit open --reason TEXT` forces it") != std::string::npos);
 }
 
 TEST_CASE("ctl: who follows the journal ends when the reader of the pipe has gone") {
