@@ -121,6 +121,7 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
     of_another_ = whose == Echoed::other_id;
     if (spec_.wire != nullptr) {
         const int status = head.status;
+        reading_since_ = loop_.now().mono;
         reading_ = spec_.wire->read(*answer, spec_.order_no, spec_.forward, loop_.now(),
                                     [this, status](GatewayReply reply) { read(std::move(reply.central), status); });
         return;

@@ -67,6 +67,8 @@ class Attempt {
 
     bool started() const { return started_; } // it has its place; before, it only waits in the queue
     bool sent() const { return sent_; }       // the request has been handed to the connection
+    // Since when its answer is there and only waits to be read off the loop; nothing: it is not.
+    std::optional<MonoTime> reading_since() const { return reading_since_; }
     std::size_t body_bytes() const { return spec_.body->size(); }
     // Goes on for another owner, without its place and its share of the body: only what the connection has not passed
     // on yet is still held. Requires: sent(), done not called.
@@ -93,6 +95,7 @@ class Attempt {
     Echo sent_as_;
     std::unique_ptr<Pending> pending_; // the queue, or the connect
     std::unique_ptr<AlipayWire::Ticket> reading_;
+    std::optional<MonoTime> reading_since_;
     std::unique_ptr<Timer> soon_;      // tells of a failure that was there at once
     bool started_ = false;
     bool of_another_ = false;  // the answer named another request: its connection does not serve again

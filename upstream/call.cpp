@@ -164,6 +164,8 @@ void Call::no_place() {
 void Call::timed_out() {
     if (refused_) return;  // attempt_done comes
     const Now now = upstream_.loop_.now();
+    // It has been answered: what takes the time is ours, and the limit of a try is the centre's.
+    if (attempt_->reading_since() && now.mono < spec_.deadline) return arm(spec_.deadline - now.mono);
     if (now.mono - started_ > limit_ + kStallSeen && !std::exchange(stalled_, true)) return arm(Nanos{0});
     const Pool& pool = *upstream_.endpoints_[endpoint_].pool;
     AttemptResult result;
@@ -175,6 +177,10 @@ void Call::timed_out() {
                          attempt_->sent() ? "no answer in time" : "no connection in time"};
     // The deadline left it no fair chance: that is no failure of the centre.
     if (limit_ < upstream_.time_needed(now.mono)) result.kind = CallKind::ignored;
+    if (attempt_->reading_since()) {
+        result.kind = CallKind::ignored;
+        result.error = Error{Code::timeout, Origin::local, true, "the answer came and was not read in time"};
+    }
     if (!attempt_->sent() && pool.resolver().addresses().empty()) {
         result.kind = CallKind::ignored;
         result.failure = FailureKind::local;
@@ -200,11 +206,12 @@ void Call::attempt_done(AttemptResult&& result) {
 void Call::settle(AttemptResult&& result, Now now) {
     last_ = std::move(result);
     if (last_.failure == FailureKind::pending) taken_ = last_.pending_id;
-    const Nanos duration = now.mono - started_;
+    // The centre's: without what reading its answer took.
+    const Nanos duration = (attempt_ ? attempt_->reading_since() : std::nullopt).value_or(now.mono) - started_;
     AttemptRecord record;
     record.endpoint = endpoint_;
     record.started = started_;
-    record.duration = duration;
+    record.duration = now.mono - started_;
     record.failure = last_.failure;
     record.was_sent = last_.was_sent;
     record.probe = spec_.permit.probe();

@@ -122,3 +122,57 @@ TEST_CASE("alipay call: the centre of the other kind is asked again after a fail
     b.begin();
     CHECK(b.run(1).attempts.size() == kAttemptsMax);
 }
+
+namespace {
+
+// Answers come at once and well signed; reading them takes so long.
+struct SlowReadBench : AlipayBench {
+    std::size_t ejections = 0;
+    std::list<One> all{6};
+
+    explicit SlowReadBench(Nanos takes) {
+        options.endpoints.push_back(*parse_endpoint("https://192.0.2.2/gateway.do"));
+        observers.on_ejection = [this](std::size_t, bool) { ++ejections; };
+        net.serve = [this, takes](const std::string&, FakeStream& s) {
+            offload.takes = takes;
+            s.send(alipay_pass());
+        };
+        begin();
+        // Each is signed before the first is answered; then as many are read at once as there are threads.
+        for (std::uint64_t subject = 1; One & one : all) start(one, alipay_spec(subject++));
+        loop.run_for(60s);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("alipay call: an answer that is being read is waited for until the deadline, and is no slow one") {
+    SlowReadBench b(4s);
+    REQUIRE(b.options.timeout.max < 4s);
+    for (const auto& one : b.all) {
+        REQUIRE(one.result);
+        CHECK(one.result->outcome);
+        CHECK(one.result->attempts.size() == 1);
+    }
+    CHECK(b.window().failures == 0);
+    CHECK(b.window().slow == 0);
+    CHECK(b.window().successes == b.all.size());
+}
+
+TEST_CASE("alipay call: an answer that is not read in time counts for nothing, and is recorded") {
+    SlowReadBench b(11s);
+    for (const auto& one : b.all) {
+        REQUIRE(one.result);
+        CHECK(one.took == 10s);
+        CHECK_FALSE(one.result->outcome);
+        CHECK(one.result->failure == FailureKind::timeout);
+        CHECK(one.result->error.origin == Origin::local);
+        CHECK(one.result->attempts.size() == 1);
+        CHECK(one.result->late_kept);
+        CHECK(one.late);
+    }
+    CHECK(b.net.requests.size() == b.all.size());
+    CHECK(b.window().failures == 0);
+    CHECK(b.window().calls() == 0);
+    CHECK(b.ejections == 0);
+}
