@@ -38,7 +38,7 @@ Exchange::Next Exchange::authenticate_drop_in() {
     AlipayWire* wire = parts_.upstream.wire();
     if (wire != nullptr)
         drop_in_->ticket = wire->verify(
-            network_of(begin_.client),
+            network_of(begin_.client), work->query.size() + work->body->size(),
             [work, settings = snapshot_->config.gateway.settings, is_form = begin_.form_body, at = now().wall, window] {
                 work->call = read_drop_in(*settings, {work->query, *work->body, is_form}, at, window);
             },

@@ -69,7 +69,7 @@ class Notices::Notice final : public RequestHandler {
         auto slot = std::make_shared<Slot>(Slot{std::move(body), std::nullopt});  // owners: the work and its end
         AlipayWire& wire = *owner_.parts_.upstream.wire();
         ticket_ = wire.verify(
-            network_of(connection_->peer().address),
+            network_of(connection_->peer().address), slot->body.size(),
             [slot, settings = wire.shared_settings(), as_json = json_] {
                 json::Document doc;
                 const auto form = read_notification_fields(slot->body, as_json, doc);

@@ -11,8 +11,8 @@
 namespace holdfast {
 namespace {
 
-// Of a line, that a thread takes at once: enough to make waking it cheap beside its work, and few enough that an answer
-// waits for a few milliseconds at the most until a thread comes back for it.
+// That a thread takes at once: enough to make waking it cheap beside its work, and few enough that an answer waits for
+// a few milliseconds at the most until a thread comes back for it. Bounded in bytes as well.
 constexpr std::size_t kPieceMax = 8;
 
 // As version 4 of a UUID is written, which is what the official SDK sends.
@@ -66,6 +66,8 @@ Result<AlipayWire::Made> made(const AlipaySettings& settings, const Endpoint& en
 struct AlipayWire::Piece {
     std::vector<std::uint64_t> ids;
     std::vector<std::function<void()>> works;
+    std::size_t bytes = 0;
+    bool large = false, large_stranger = false;  // its one job is such; answers aside
 };
 
 AlipayWire::AlipayWire(std::shared_ptr<const AlipaySettings> settings, Offload& offload)
@@ -84,10 +86,11 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::make(const Endpoint& endpoint, T
     };
     auto slot = std::make_shared<Slot>();  // owners: the work and what follows it
     Line& line = what.mirror ? copies_ : calls_;
+    const std::size_t bytes = what.forward ? 0 : what.request->size();
     return enter({[slot, settings = settings_, endpoint, what = std::move(what)] {
                       slot->out = made(*settings, endpoint, what);
                   },
-                  [slot, done = std::move(done)] { done(std::move(*slot->out)); }, nullptr, std::nullopt},
+                  [slot, done = std::move(done)] { done(std::move(*slot->out)); }, bytes},
                  line);
 }
 
@@ -125,7 +128,7 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::read(const HttpResponse& answer,
              if (!slot->reply.listed) tell_of_unlisted(slot->reply, now.mono);
              done(std::move(slot->reply));
          },
-         nullptr, std::nullopt},
+         answer.body.size()},
         answers_);
 }
 
@@ -136,24 +139,23 @@ void AlipayWire::tell_of_unlisted(const GatewayReply& reply, MonoTime now) {
               log::escape(reply.central.trace), unlisted_lines_.take_suppressed());
 }
 
-std::unique_ptr<AlipayWire::Ticket> AlipayWire::verify(std::string network, std::function<void()> work,
-                                                       std::function<void()> done) {
-    const auto at = of_network_.find(network);
-    if (strangers_.size() >= kStrangersMax) return nullptr;
-    if (at != of_network_.end() && at->second >= kStrangersOfNetworkMax) return nullptr;
-    ++of_network_[network];
-    return enter({std::move(work), std::move(done), nullptr, std::move(network)}, strangers_);
+std::unique_ptr<AlipayWire::Ticket> AlipayWire::verify(std::string network, std::size_t bytes,
+                                                       std::function<void()> work, std::function<void()> done) {
+    StrangerLine& line = strangers_of(bytes);
+    if (line.ids.size() >= kStrangersMax || !line.share.takes(network, bytes)) return nullptr;
+    line.share.enter(network, bytes);
+    return enter({std::move(work), std::move(done), bytes, nullptr, std::move(network)}, line.ids);
 }
 
 std::unique_ptr<AlipayWire::Ticket> AlipayWire::sign(std::function<void()> work, std::function<void()> done) {
-    return enter({std::move(work), std::move(done), nullptr, std::nullopt}, answers_);
+    return enter({std::move(work), std::move(done)}, answers_);
 }
 
 // Answers are never refused: there are at most as many as tries and exchanges under way.
 std::unique_ptr<AlipayWire::Ticket> AlipayWire::enter(Job job, Line& line) {
     if (&line == &calls_ && calls_.size() >= kWaitingMax) return nullptr;
     // Those of copies that nobody waits for any more must not pile up while there is no time for copies.
-    while (&line == &copies_ && !line.empty() && !jobs_.contains(line.front())) line.pop_front();
+    if (&line == &copies_) front(line);
     const std::uint64_t id = ++next_;
     std::unique_ptr<Ticket> ticket(new Ticket(*this, id));  // first: what fails from here on takes the job with it
     jobs_.emplace(id, std::move(job));
@@ -165,59 +167,89 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::enter(Job job, Line& line) {
 // Waking a thread and the loop costs a good part of what a signature does: of a long line a thread takes a piece, a
 // short one is shared out, so that nobody waits behind others while a thread is idle. A piece's first has its handle.
 void AlipayWire::start_next() {
-    while (running_ < kJobsMax && waiting() > 0) {
+    while (running_ < kJobsMax) {
         const std::size_t most = std::clamp<std::size_t>(waiting() / kJobsMax, 1, kPieceMax);
         Piece piece;
-        while (piece.ids.size() < most && waiting() > 0) take_next(next_line(), piece);
-        if (!piece.ids.empty()) run(std::move(piece));
+        while (piece.ids.size() < most) {
+            Line* const line = next_line(piece);
+            if (line == nullptr) break;
+            take(*line, piece);
+        }
+        if (piece.ids.empty()) break;
+        run(std::move(piece));
     }
-    if (running_ > 0) return;
+    if (running_ > 0 || front(copies_) == nullptr) return;
     Piece copy;
-    while (!copies_.empty() && !take_next(copies_, copy)) {
-    }
-    if (!copy.ids.empty()) run(std::move(copy));
+    take(copies_, copy);
+    run(std::move(copy));
 }
 
-// False for one that nobody waits for any more.
-bool AlipayWire::take_next(Line& line, Piece& piece) {
+// Of those that somebody still waits for; nullptr: none.
+const AlipayWire::Job* AlipayWire::front(Line& line) {
+    for (; !line.empty(); line.pop_front())
+        if (const auto at = jobs_.find(line.front()); at != jobs_.end()) return &at->second;
+    return nullptr;
+}
+
+bool AlipayWire::may_take(Line& line, const Piece& piece) {
+    const Job* const job = front(line);
+    if (job == nullptr) return false;
+    if (!piece.ids.empty()) return piece.bytes + job->bytes <= kPieceBytesMax;
+    if (!job->large() || &line == &answers_) return true;
+    return large_running_ < kLargeMax && !(&line == &large_.ids && large_stranger_runs_);
+}
+
+// What comes next into the piece; nullptr: nothing that fits.
+AlipayWire::Line* AlipayWire::next_line(const Piece& piece) {
+    if (front(answers_) != nullptr) return may_take(answers_, piece) ? &answers_ : nullptr;
+    Line* const stranger = may_take(large_.ids, piece)       ? &large_.ids
+                           : may_take(strangers_.ids, piece) ? &strangers_.ids
+                                                             : nullptr;
+    if (!may_take(calls_, piece)) return stranger;
+    return stranger == nullptr || stranger_last_ ? &calls_ : stranger;
+}
+
+// Requires: may_take(), or front() where it is a copy.
+void AlipayWire::take(Line& line, Piece& piece) {
     const std::uint64_t id = line.front();
     line.pop_front();
-    const auto at = jobs_.find(id);
-    if (at == jobs_.end()) return false;
-    leave_network(at->second);
+    Job& job = jobs_.at(id);
+    leave_share(job);
+    if (&line != &answers_) {
+        stranger_last_ = &line != &calls_;
+        piece.large = job.large();
+        piece.large_stranger = &line == &large_.ids;
+    }
+    piece.bytes += job.bytes;
     piece.ids.push_back(id);
-    piece.works.push_back(std::exchange(at->second.work, nullptr));  // without it, it runs
-    return true;
+    piece.works.push_back(std::exchange(job.work, nullptr));  // without it, it runs
 }
 
 void AlipayWire::run(Piece piece) {
     Job& first = jobs_.at(piece.ids.front());
+    const bool large = piece.large, large_stranger = piece.large_stranger;
     first.handle = offload_.run(
         [works = std::move(piece.works)] {
             for (const auto& work : works) work();
         },
-        [this, ids = std::move(piece.ids)] {
+        [this, large, large_stranger, ids = std::move(piece.ids)] {
             const std::vector<std::uint64_t> all = ids;  // this callback ends with its handle
             --running_;
+            if (large) --large_running_;
+            if (large_stranger) large_stranger_runs_ = false;
             spent_ = std::move(jobs_.find(all.front())->second.handle);
             start_next();
             for (const std::uint64_t id : all) finished(id);
         });
     ++running_;  // only now: without memory for it nothing runs
+    if (large) ++large_running_;
+    if (large_stranger) large_stranger_runs_ = true;
 }
 
-// Requires: somebody waits.
-AlipayWire::Line& AlipayWire::next_line() {
-    if (!answers_.empty()) return answers_;
-    strangers_turn_ = calls_.empty() || (!strangers_.empty() && !strangers_turn_);
-    return strangers_turn_ ? strangers_ : calls_;
-}
-
-// A stranger that waits no more gives back what it takes of its network's share.
-void AlipayWire::leave_network(Job& job) {
+// A stranger that waits no more gives back what it takes of its line and its network's share.
+void AlipayWire::leave_share(Job& job) {
     if (!job.network) return;
-    const auto at = of_network_.find(*job.network);
-    if (--at->second == 0) of_network_.erase(at);
+    strangers_of(job.bytes).share.leave(*job.network, job.bytes);
     job.network.reset();
 }
 
@@ -235,7 +267,7 @@ void AlipayWire::drop(std::uint64_t id) {
     if (!at->second.work)
         at->second.done = nullptr;
     else {
-        leave_network(at->second);
+        leave_share(at->second);
         jobs_.erase(at);
     }
 }

@@ -57,14 +57,20 @@ struct Bench {
         return wire.make(*parse_endpoint("http://127.0.0.1:1/"), {std::make_shared<std::string>("["), "", {}},
                          [this](const Result<AlipayWire::Made>&) { ++answered; });
     }
-    std::unique_ptr<AlipayWire::Ticket> stranger(const std::string& network) {
+    std::unique_ptr<AlipayWire::Ticket> stranger(const std::string& network, std::size_t bytes = 1) {
         return wire.verify(
-            network, [this] { ++worked; }, [this] { ++verified; });
+            network, bytes, [this] { ++worked; }, [this] { ++verified; });
     }
-    std::size_t strangers(const std::string& network) {
+    std::size_t strangers(const std::string& network, std::size_t bytes = 1) {
         const std::size_t before = tickets.size();
-        while (auto ticket = stranger(network)) tickets.push_back(std::move(ticket));
+        while (auto ticket = stranger(network, bytes)) tickets.push_back(std::move(ticket));
         return tickets.size() - before;
+    }
+    std::unique_ptr<AlipayWire::Ticket> answer(std::function<void()> done) {
+        ResponseHead head;
+        head.status = 500;
+        const HttpResponse bytes{head, {}};
+        return wire.read(bytes, "o-1", nullptr, Now{}, [done](const GatewayReply&) { done(); });
     }
     // Until the line is full; how many were taken.
     std::size_t fill() {
@@ -118,12 +124,8 @@ TEST_CASE("alipay wire: the endpoint's URL is called as it is, and a path of v3 
 TEST_CASE("alipay wire: an answer is read although the line is full, and before what waits in it") {
     Bench b;
     b.fill();
-    ResponseHead head;
-    head.status = 500;
-    const HttpResponse answer{head, {}};
     std::size_t read_after = 0;
-    const auto ticket =
-        b.wire.read(answer, "o-1", nullptr, Now{}, [&](const GatewayReply&) { read_after = b.answered; });
+    const auto ticket = b.answer([&] { read_after = b.answered; });
     REQUIRE(ticket != nullptr);
     b.offload.run_all();
     CHECK(read_after == AlipayWire::kJobsMax);
@@ -212,4 +214,74 @@ TEST_CASE("alipay wire: a call waits for no more than one message of a stranger 
     const auto message = b.stranger("a");
     for (std::size_t i = 0; i < 2 * AlipayWire::kJobsMax; ++i) b.offload.run_one();
     CHECK(b.verified == 1);
+}
+
+TEST_CASE("alipay wire: large messages of strangers leave threads for what is small") {
+    Bench b;
+    for (int i = 0; i < 24; ++i)
+        b.tickets.push_back(b.stranger("network " + std::to_string(i), AlipayWire::kLargeBytesMax / 24));
+    CHECK(b.offload.jobs.size() == 1);  // of all of them
+    std::size_t read_after = 99, called_after = 99;
+    const auto answer = b.answer([&] { read_after = b.worked; });
+    const auto call = b.run();
+    REQUIRE(b.offload.jobs.size() == AlipayWire::kJobsMax);
+    b.offload.run_one();
+    called_after = b.worked;
+    b.offload.run_one();
+    CHECK(read_after <= 1);
+    CHECK(called_after <= 1);
+    b.offload.run_all();
+    CHECK(b.verified == 24);
+    CHECK(b.answered == 1);
+    const auto again = b.stranger("a", AlipayWire::kLargeBytesMax);
+    CHECK(b.offload.jobs.size() == 1);
+}
+
+TEST_CASE("alipay wire: large calls leave a thread for answers") {
+    Bench b;
+    const auto body = std::make_shared<const std::string>(AlipayWire::kPieceBytesMax + 1, '[');
+    for (std::size_t i = 0; i < 2 * AlipayWire::kJobsMax; ++i)
+        b.tickets.push_back(b.wire.make(*parse_endpoint("http://127.0.0.1:1/"), {body, "", {}},
+                                        [&b](const Result<AlipayWire::Made>&) { ++b.answered; }));
+    CHECK(b.offload.jobs.size() == AlipayWire::kLargeMax);
+    bool read = false;
+    const auto answer = b.answer([&] { read = true; });
+    CHECK(b.offload.jobs.size() == AlipayWire::kJobsMax);
+    b.offload.run_all();
+    CHECK(read);
+    CHECK(b.answered == b.tickets.size());
+}
+
+TEST_CASE("alipay wire: what a thread takes at once is bounded in bytes") {
+    Bench b;
+    b.fill();  // so that nothing runs before all of it waits
+    std::vector<std::unique_ptr<AlipayWire::Ticket>> all;
+    b.tickets.resize(AlipayWire::kJobsMax);
+    for (int i = 0; i < 40; ++i) all.push_back(b.stranger("a", AlipayWire::kPieceBytesMax / 3));
+    for (std::size_t before = 0; !b.offload.jobs.empty(); before = b.worked) {
+        b.offload.run_one();
+        CHECK(b.worked - before <= 3);
+    }
+    CHECK(b.verified == 40);
+}
+
+TEST_CASE("alipay wire: lines of strangers are bounded in bytes, and an empty one takes a message of any size") {
+    Bench b;
+    b.fill();
+    constexpr std::size_t kLarge = 4u << 20;
+    CHECK(b.strangers("a", kLarge) == AlipayWire::kLargeBytesOfNetworkMax / kLarge);
+    CHECK(b.stranger("b", AlipayWire::kLargeBytesMax) == nullptr);
+    CHECK(b.strangers("b", kLarge) == 1);
+    CHECK(b.strangers("c", kLarge) == 1);
+    CHECK(b.strangers("d", kLarge) == 1);
+    CHECK(b.strangers("e", kLarge) == 0);
+    constexpr std::size_t kSmall = 32u << 10;  // these have bounds of their own
+    CHECK(b.strangers("a", kSmall) == AlipayWire::kStrangerBytesOfNetworkMax / kSmall);
+    CHECK(b.strangers("b", kSmall) == AlipayWire::kStrangerBytesOfNetworkMax / kSmall);
+    CHECK(b.strangers("c", kSmall) == 0);
+    b.tickets.clear();  // who leaves gives back what it takes
+    CHECK(b.strangers("e", 2 * AlipayWire::kLargeBytesMax) == 1);
+    CHECK(b.strangers("c", kSmall) == AlipayWire::kStrangerBytesOfNetworkMax / kSmall);
+    b.offload.run_all();
+    CHECK(b.wire.waiting() == 0);
 }
