@@ -191,7 +191,7 @@ class Exchange final : public RequestHandler {
     Now began_{};
     MonoTime deadline_{};
     std::shared_ptr<const std::string> body_;  // owners: this, its call and a late try of it
-    MemoryCharge charge_;                      // of body_
+    MemoryCharge charge_;                      // of body_, and what a drop_in passes on
     Digest digest_{};
     std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
     VerifyRequest request_;

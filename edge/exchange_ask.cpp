@@ -40,15 +40,23 @@ CallSpec Exchange::call_spec(Now now) {
     spec.credential = credential_->id;
     spec.order_no = request_.order_no;
     spec.caller = caller();
-    spec.permit = std::move(permit_);
     spec.always = parts_.overrides.mode_of(request_.scene, now) == Mode::live;
     // An order `degraded` that comes while the call waits for its next try: no retry any more.
     spec.may_retry = [this] { return parts_.overrides.mode_of(request_.scene, this->now()) != Mode::degraded; };
+    if (parts_.upstream.mirrors())
+        spec.may_copy = [&parts = parts_, scene = request_.scene] {
+            return parts.overrides.mode_of(scene, parts.loop.now()) != Mode::degraded;
+        };
+    spec.room = [this](std::size_t bytes) -> std::shared_ptr<const void> {
+        auto room = std::make_shared<MemoryCharge>(charge_.another());  // owners: what was made, wherever it is held
+        return room->add(bytes, snapshot_->config.limits.memory) ? std::move(room) : nullptr;
+    };
     spec.body = body_;
     if (drop_in_) spec.forward = drop_in_->forward;
     // A provisional answer after a failed call needs time to reach the disk before the deadline.
     const bool audits = scene_->config->policy.ladder.has(Rung::provisional);
     spec.deadline = audits ? audit_deadline() - reserve() : audit_deadline();
+    spec.permit = std::move(permit_);  // last: what fails for want of memory before it leaves it here
     return spec;
 }
 

@@ -68,7 +68,8 @@ void Exchange::drop_in_read(DropInCall&& call) {
     credential_ = snapshot_->credentials.find(call.credential);
     body_ = std::make_shared<const std::string>(std::move(call.request));
     digest_ = call.digest;
-    if (!charge_.add(body_->size(), snapshot_->config.limits.memory)) {  // beside the call that goes on
+    charge_.give_back();  // what came is let go; what it goes on as may be longer
+    if (!charge_.add(body_->size() + call.forward->request.body.size(), snapshot_->config.limits.memory)) {
         drop_in_->fault = DropInFault::unavailable;
         refuse(ApiCode::overloaded, "the memory for requests is in use", 1s);
         return run();

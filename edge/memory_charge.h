@@ -34,6 +34,7 @@ class MemoryCharge {
         bytes_ += bytes;
         return true;
     }
+    MemoryCharge another() const { return MemoryCharge(count_); }  // of the same count, and of nothing yet
     std::size_t bytes() const { return bytes_; }
     void give_back() {
         if (count_ != nullptr) *count_ -= bytes_;

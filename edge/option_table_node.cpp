@@ -65,7 +65,8 @@ const Option kRows[] = {
     {"limits.connections_per_prefix", K::integer, "0", {0, 1e6}, kHot, "per /24 or /48; 0: no limit",
      in_config<&Config::limits, &LimitsConfig::connections_per_prefix>},
     {"limits.memory", K::size, "512MiB", {1 * kMiB, 1024 * kGiB}, kHot,
-     "request bodies in flight, and what clients send ahead or leave unread; all connections together",
+     "request bodies in flight, as they came and as they are signed, and what clients send ahead or leave unread; all "
+     "connections together",
      in_config<&Config::limits, &LimitsConfig::memory>},
     {"limits.in_flight", K::integer, "20000", {1, 1e6}, kHot, "requests not yet answered; above it 503",
      in_config<&Config::limits, &LimitsConfig::in_flight>},

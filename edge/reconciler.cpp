@@ -168,8 +168,8 @@ void Reconciler::call(Now now) {
     spec.body = std::make_shared<const std::string>(std::move(r.request));  // owners: the call and its tries
     spec.deadline = now.mono + parts_.snapshot->config.upstream.deadline;
     spec.once = true;
-    spec.may_retry = [this, scene = r.scene] {
-        return parts_.overrides.mode_of(scene, parts_.loop.now()) != Mode::degraded;
+    spec.may_copy = spec.may_retry = [&parts = parts_, scene = r.scene] {
+        return parts.overrides.mode_of(scene, parts.loop.now()) != Mode::degraded;
     };
     now_->call = parts_.upstream.start(std::move(spec), [this](CallResult&& result) { answered(std::move(result)); });
 }

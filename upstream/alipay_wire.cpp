@@ -26,7 +26,8 @@ std::string make_nonce() {
     return out;
 }
 
-AlipayWire::Made with_head(const Endpoint& endpoint, const AlipayWire::Try& what, AlipayRequest request) {
+AlipayWire::Made with_head(const Endpoint& endpoint, const AlipayWire::Try& what, const AlipayRequest& request,
+                           std::shared_ptr<const std::string> body) {
     AlipayWire::Made out;
     std::string& head = out.head;
     // The gateway's URL is called as it is; only a path of v3 stands behind it.
@@ -37,14 +38,22 @@ AlipayWire::Made with_head(const Endpoint& endpoint, const AlipayWire::Try& what
     append_field(head, "alipay-request-id", what.request_id);
     if (what.mirror) append_field(head, "X-Edge-Mirror", std::uint64_t{1});
     head += request.headers;
-    append_field(head, "Content-Length", static_cast<std::uint64_t>(request.body.size()));
+    append_field(head, "Content-Length", static_cast<std::uint64_t>(body->size()));
     end_head(head);
-    out.body = std::make_shared<const std::string>(std::move(request.body));
+    out.body = std::move(body);
     return out;
 }
 
+AlipayWire::Made with_head(const Endpoint& endpoint, const AlipayWire::Try& what, AlipayRequest request) {
+    auto body = std::make_shared<const std::string>(std::move(request.body));
+    return with_head(endpoint, what, request, std::move(body));
+}
+
 Result<AlipayWire::Made> made(const AlipaySettings& settings, const Endpoint& endpoint, const AlipayWire::Try& what) {
-    if (what.forward) return with_head(endpoint, what, what.forward->request);
+    if (what.forward) {  // its body is shared, not copied
+        const AlipayRequest& request = what.forward->request;
+        return with_head(endpoint, what, request, {what.forward, &request.body});
+    }
     if (what.mirror && !settings.notify_url.empty()) {  // what a shadow notifies of would be taken for Alipay's word
         AlipaySettings silent = settings;
         silent.notify_url.clear();

@@ -35,29 +35,6 @@ void Call::start_attempt() {
     send_attempt(spec_.body);
 }
 
-// The request is signed off the loop, anew for every try.
-void Call::prepare() {
-    const Now now = upstream_.loop_.now();
-    step_ = Step::preparing;
-    arm(spec_.deadline - now.mono);
-    preparing_ = upstream_.wire_->make(upstream_.endpoints_[endpoint_].pool->endpoint(),
-                                       {spec_.body, std::string(spec_.request_id), now.wall, spec_.forward},
-                                       [this](Result<AlipayWire::Made> made) { prepared(std::move(made)); });
-    if (!preparing_) arm(Nanos{0});  // no place in line: told from the loop
-}
-
-void Call::prepared(Result<AlipayWire::Made> made) {
-    if (!made) {
-        spec_.permit.drop();
-        last_ = AttemptResult{};
-        last_.failure = FailureKind::caller_error;
-        last_.error = std::move(made.error());
-        return finish(CallStop::answered);
-    }
-    head_ = std::move(made->head);
-    send_attempt(std::move(made->body));
-}
-
 void Call::send_attempt(std::shared_ptr<const std::string> body) {
     const Now now = upstream_.loop_.now();
     step_ = Step::queued;
@@ -139,7 +116,7 @@ void Call::timer_fired() {
     switch (step_) {
         case Step::preparing:
         case Step::queued:
-            return no_place();
+            return no_place("no place for a try came in time");
         case Step::trying:
             return timed_out();
         case Step::waiting:
@@ -150,13 +127,13 @@ void Call::timer_fired() {
 }
 
 // The deadline came while we waited for a place: nothing was sent, and it is nobody's failure but ours.
-void Call::no_place() {
+void Call::no_place(std::string why) {
     preparing_.reset();
     attempt_.reset();
     spec_.permit.drop();
     if (records_.empty()) {
         last_.failure = FailureKind::overloaded_local;
-        last_.error = Error{Code::full, Origin::local, false, "no place for a try came in time"};
+        last_.error = Error{Code::full, Origin::local, false, std::move(why)};
     }
     finish(CallStop::nothing_to_call);
 }

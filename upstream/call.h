@@ -40,6 +40,11 @@ struct CallSpec {
     // Asked before each retry, and before a request leaves: false ends the call with what it has (the operator has
     // ordered `degraded` meanwhile). Empty: always. May be called as long as the call lives.
     std::function<bool()> may_retry;
+    // The same for its copy for a shadow, asked as that leaves: at any time while the Upstream lives. Empty: always.
+    std::function<bool()> may_copy{};
+    // Asked for room for what a signed request takes beside `body`; it is held for as long as that is. nullptr: there
+    // is none, and the try is not made. Empty: there always is.
+    std::function<std::shared_ptr<const void>(std::size_t bytes)> room{};
     // Asked, before `done`, by a call whose last try timed out and goes on: who takes its late answer, at most once, at
     // any time while the Upstream lives. Empty: the try ends with the call.
     std::function<LateRecorder()> on_late;
@@ -119,7 +124,8 @@ class Call {
     void attempt_done(AttemptResult&& result);
     void arm(Nanos delay);
     void timer_fired();
-    void no_place();
+    void no_place(std::string why);
+    bool take_room(std::shared_ptr<const std::string>& body);
     void timed_out();
     void retry();
     void settle(AttemptResult&& result, Now now);

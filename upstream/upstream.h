@@ -122,6 +122,7 @@ class Upstream {
     Upstream(const Upstream&) = delete;
     Upstream& operator=(const Upstream&) = delete;
 
+    bool mirrors() const { return mirror_ != nullptr; }  // whether calls are copied to a shadow
     // `done` is called once, never inside start(); the Call may be destroyed in it. Requires: spec.permit is valid.
     [[nodiscard]] std::unique_ptr<Call> start(CallSpec spec, Call::Done done);
 

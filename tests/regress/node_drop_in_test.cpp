@@ -19,7 +19,7 @@ constexpr std::string_view kApp = "2021000000000001";
 
 // A node that an operator has degraded for long enough, so that every call gets an answer that it signs itself.
 struct Bench {
-    Bench() {
+    explicit Bench(const std::string& more = {}) {
         for (const auto& [file, key] : {std::pair{"app.pem", "app_private_pkcs8"},
                                         {"app-public.pem", "app_public"},
                                         {"alipay.pem", "alipay_public"},
@@ -31,6 +31,7 @@ struct Bench {
             "alipay_public_key_file = \"{1}/alipay.pem\"\n[gateway]\nsigning_key_file = \"{1}/edge.pem\"\n"
             "[[gateway.app]]\napp_id = \"{0}\"\ncredential = \"app-a\"\npublic_key_file = \"{1}/app-public.pem\"\n",
             kApp, one.folder.path());
+        one.config += more;
         const bool started = one.start();
         INFO(one.why());
         REQUIRE(started);
@@ -50,7 +51,7 @@ struct Bench {
         one.offload.set_plan(plan);
     }
     // A call of the SDK, without waiting.
-    void begin(OneNode::Got& got, const std::string& order) {
+    void begin(OneNode::Got& got, const std::string& order, const std::string& image = {}) {
         Form form;
         form.add("app_id", std::string(kApp));
         form.add("method", "alipay.user.faceverify.verify");
@@ -59,12 +60,15 @@ struct Bench {
         form.add("sign_type", "RSA2");
         form.add("timestamp", alipay_timestamp(one.view.now().wall));
         form.add("biz_content",
-                 fmt::format(R"({{"outer_order_no":"{}","verify_scene":"OPEN","user_id":"user-1"}})", order));
+                 fmt::format(R"({{"outer_order_no":"{}","verify_scene":"OPEN","user_id":"user-1","face":"{}"}})", order,
+                             image));
         std::string body;
         for (const FormField& f : form.fields()) append_form_field(body, f.name, f.value);
         append_form_field(
             body, "sign",
             av::private_key("app_private_pkcs8").sign(sign_content(form, SignEmpty::keep, SignTypeField::keep)));
+        // As short as a form may be: we write it longer.
+        for (auto at = body.find("%2F"); at != std::string::npos; at = body.find("%2F", at)) body.replace(at, 3, "/");
         std::string bytes;
         append_request_head(
             bytes, {"POST", "/gateway.do", "edge.example", "application/x-www-form-urlencoded", body.size(), true});
@@ -183,5 +187,18 @@ TEST_CASE("drop-in: a degraded answer that ends while it is being signed does no
             b.is_refusal(got);
         else
             CHECK(b.says(got, "edge_outcome") == "provisional");
+    }
+}
+
+TEST_CASE("drop-in: what a call goes on as is counted against limits.memory, and shed above it") {
+    for (const auto& [memory, is_called] : {std::pair{"4MiB", false}, std::pair{"16MiB", true}}) {
+        INFO(memory);
+        Bench b(fmt::format("[limits]\nmemory = \"{}\"\n", memory));
+        b.ordered([](Operators& by, auto done) { by.degrade(Mode::automatic, "", 1h, "test", done); });
+        OneNode::Got got;
+        b.begin(got, "o-1", std::string(1'200'000, '/'));  // three times as long once it is written again, twice
+        REQUIRE(b.one.until([&got] { return got.status != 0; }));
+        b.is_refusal(got);  // the centre of this world is not Alipay
+        CHECK((b.one.parts().upstream.status().endpoints.at(0).idle > 0) == is_called);  // its connection is kept
     }
 }

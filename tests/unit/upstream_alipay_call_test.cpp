@@ -176,3 +176,43 @@ TEST_CASE("alipay call: an answer that is not read in time counts for nothing, a
     CHECK(b.window().calls() == 0);
     CHECK(b.ejections == 0);
 }
+
+TEST_CASE("alipay call: what is made of a request is asked room for, and held for as long as it is") {
+    AlipayBench b;
+    hang(b);
+    b.begin();
+    AlipayBench::One one;
+    std::size_t asked = 0;
+    std::weak_ptr<const void> held;
+    CallSpec spec = b.alipay_spec(1, 3s);
+    spec.room = [&](std::size_t bytes) {
+        asked = bytes;
+        auto room = std::make_shared<const int>(0);
+        held = room;
+        return room;
+    };
+    b.start(one, std::move(spec));
+    b.loop.run_for(10ms);
+    REQUIRE(b.net.requests.size() == 1);
+    const std::string& request = b.net.requests[0];
+    CHECK(asked == 2 * (request.size() - request.find("\r\n\r\n") - 4));  // a connection may copy it
+    CHECK_FALSE(held.expired());
+    b.loop.run_for(4s);
+    REQUIRE(one.result);
+    CHECK(held.expired());
+}
+
+TEST_CASE("alipay call: without room for what is made of it nothing is sent, and the call is shed") {
+    AlipayBench b;
+    b.begin();
+    AlipayBench::One one;
+    CallSpec spec = b.alipay_spec(1);
+    spec.room = [](std::size_t) { return nullptr; };
+    b.start(one, std::move(spec));
+    b.loop.run_for(1s);
+    REQUIRE(one.result);
+    CHECK(one.result->failure == FailureKind::overloaded_local);
+    CHECK(one.result->attempts.empty());
+    CHECK(b.net.requests.empty());
+    CHECK(b.window().calls() == 0);
+}

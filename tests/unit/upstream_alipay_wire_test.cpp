@@ -285,3 +285,15 @@ TEST_CASE("alipay wire: lines of strangers are bounded in bytes, and an empty on
     b.offload.run_all();
     CHECK(b.wire.waiting() == 0);
 }
+
+TEST_CASE("alipay wire: the body of what is passed on is shared, not copied") {
+    Bench b;
+    auto forward = std::make_shared<Forward>();
+    forward->request.body = std::string(1000, 'a');
+    std::shared_ptr<const std::string> body;
+    const auto ticket =
+        b.wire.make(*parse_endpoint("http://127.0.0.1:1/"), {std::make_shared<std::string>("{}"), "", {}, forward},
+                    [&](const Result<AlipayWire::Made>& made) { body = made->body; });
+    b.offload.run_all();
+    CHECK(body.get() == &forward->request.body);
+}
