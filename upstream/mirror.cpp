@@ -45,7 +45,7 @@ bool Mirror::takes(std::size_t body_bytes) {
     return false;
 }
 
-void Mirror::send(std::string head, std::shared_ptr<const std::string> body) {
+void Mirror::send(std::string head, std::shared_ptr<const std::string> body, May may) {
     const At at = copies_.insert(copies_.end(), Copy{});
     try {
         at->timer = loop_.after(Nanos{0}, [this, at] { begin(at); });
@@ -56,9 +56,10 @@ void Mirror::send(std::string head, std::shared_ptr<const std::string> body) {
     bytes_ += body->size();
     at->head = std::move(head);
     at->body = std::move(body);
+    at->may = std::move(may);
 }
 
-void Mirror::send_signed(AlipayWire& wire, AlipayWire::Try what) {
+void Mirror::send_signed(AlipayWire& wire, AlipayWire::Try what, May may) {
     what.mirror = true;
     const At at = copies_.insert(copies_.end(), Copy{});
     try {
@@ -71,6 +72,7 @@ void Mirror::send_signed(AlipayWire& wire, AlipayWire::Try what) {
         throw;
     }
     bytes_ += at->body->size();
+    at->may = std::move(may);
 }
 
 void Mirror::made(At at, Result<AlipayWire::Made> made) {
@@ -83,6 +85,7 @@ void Mirror::made(At at, Result<AlipayWire::Made> made) {
 }
 
 void Mirror::begin(At at) {
+    if (at->may && !at->may()) return over(at, MirrorResult::dropped);
     at->timer = loop_.after(options_.timeout, [this, at] { over(at, MirrorResult::timeout); });
     at->place = pool_.enter();
     HF_CHECK(at->place.held());  // there are as many places as copies
@@ -95,6 +98,10 @@ void Mirror::begin(At at) {
 }
 
 void Mirror::go(At at, PooledConnection connection) {
+    if (at->may && !at->may()) {  // connecting takes its time
+        pool_.give_back(std::move(connection));
+        return over(at, MirrorResult::dropped);
+    }
     at->connection = std::move(connection);
     at->connection.client->send({at->head, *at->body}, [this, at](const Result<HttpResponse>& answer) {
         const bool good = answer && answer->head.status / 100 == 2;

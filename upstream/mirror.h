@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -41,12 +42,13 @@ class Mirror {
     // Whether this call is among the share and its copy fits; counts a copy that does not.
     bool takes(std::size_t body_bytes);
     void drop() { ++counts_[static_cast<std::size_t>(MirrorResult::dropped)]; } // one that could not be made
+    using May = std::function<bool()>;  // whether a copy may leave, asked when it is about to; empty: always
     // Sends one copy in a later turn. Requires: takes() has just said yes to this body.
-    void send(std::string head, std::shared_ptr<const std::string> body);
+    void send(std::string head, std::shared_ptr<const std::string> body, May may);
     // The same where requests are signed: the wire makes the copy once it has nothing else to do. One whose time is up
     // before, or whose body has then become too large, goes nowhere. Requires: as of send(), for what.request; the wire
     // outlives this.
-    void send_signed(AlipayWire& wire, AlipayWire::Try what);
+    void send_signed(AlipayWire& wire, AlipayWire::Try what, May may);
 
     const Endpoint& endpoint() const { return pool_.endpoint(); }
     std::uint64_t count(MirrorResult result) const { return counts_[static_cast<std::size_t>(result)]; }
@@ -58,6 +60,7 @@ class Mirror {
     struct Copy {
         std::string head;
         std::shared_ptr<const std::string> body; // owners: the exchange, its call, and this copy
+        May may;
         std::unique_ptr<AlipayWire::Ticket> signing;
         Place place;
         PooledConnection connection;

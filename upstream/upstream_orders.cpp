@@ -157,11 +157,12 @@ void Upstream::mirror(const CallSpec& spec) {
     try {
         if (wire_) {
             const WallTime now = loop_.now().wall;
-            return mirror_->send_signed(*wire_, {spec.body, std::string(spec.request_id), now, spec.forward});
+            return mirror_->send_signed(*wire_, {spec.body, std::string(spec.request_id), now, spec.forward},
+                                        spec.may_copy);
         }
         std::string head;
         CentralHead(mirror_->endpoint(), options_.node, options_.region).append(head, request);
-        mirror_->send(std::move(head), spec.body);
+        mirror_->send(std::move(head), spec.body, spec.may_copy);
     } catch (const std::bad_alloc&) {  // no memory for a copy is no trouble of the call
         mirror_->drop();
     }

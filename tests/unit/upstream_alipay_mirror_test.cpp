@@ -175,3 +175,22 @@ TEST_CASE("alipay mirror: a call that was passed on is copied as it came, but no
         if (!notify) CHECK(b.copies[0].starts_with("POST /shadow/?method=m&sign=s HTTP/1.1\r\n"));
     }
 }
+
+TEST_CASE("alipay mirror: a copy that an order of the operator overtakes while it is being signed does not leave") {
+    Shadowed b;
+    b.offload.takes = 10ms;
+    b.begin();
+    bool allowed = true;
+    AlipayBench::One one;
+    CallSpec spec = b.alipay_spec(1);
+    spec.may_copy = [&allowed] { return allowed; };
+    b.start(one, std::move(spec));
+    b.loop.run_for(12ms);
+    REQUIRE(b.net.requests.size() == 1);  // the call; its copy is being signed
+    allowed = false;
+    b.loop.run_for(1s);
+    REQUIRE(one.result);
+    CHECK(one.result->outcome);
+    CHECK(b.copies.empty());
+    CHECK(b.count(MirrorResult::dropped) == 1);
+}

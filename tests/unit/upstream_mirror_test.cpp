@@ -151,3 +151,19 @@ TEST_CASE("mirror: a reload changes it, and what was counted stays") {
     CHECK(b.copies.size() == 1);
     CHECK(b.count(MirrorResult::answered) == 1);
 }
+
+TEST_CASE("mirror: a copy that an order of the operator overtakes does not leave, also once it has its connection") {
+    for (const int turns : {0, 1}) {
+        Shadowed b;
+        b.begin();
+        int asked = 0;
+        UpstreamBench::One one;
+        CallSpec spec = b.spec(1);
+        spec.may_copy = [&asked, turns] { return asked++ < turns; };
+        b.start(one, std::move(spec));
+        b.loop.run_for(1s);
+        CHECK(b.copies.empty());
+        CHECK(b.count(MirrorResult::dropped) == 1);
+        CHECK(b.under_way() == 0);
+    }
+}
