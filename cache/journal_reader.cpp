@@ -39,7 +39,9 @@ std::string_view text_after(std::string_view key, std::string_view& rest) {
 
 // Whether an entry `damage` tells of the journal itself.
 bool tells_of_journal(const JournalLine& line) {
-    return line.text.find(R"("fields":{"note":"journal/)") != std::string_view::npos;
+    constexpr std::string_view kNote = R"("fields":{"note":")";
+    const std::size_t at = line.text.find(kNote);
+    return at != std::string_view::npos && is_journal_note(line.text.substr(at + kNote.size()));
 }
 
 // The number in the name of a segment.
@@ -106,6 +108,10 @@ Result<JournalSince> journal_since(const std::string& dir, WallTime from) {
     }
     out.whole = out.before == 0;
     return out;
+}
+
+bool is_journal_note(std::string_view note) {
+    return note.starts_with("journal/");
 }
 
 std::size_t journal_set_aside(const std::string& dir) {

@@ -39,6 +39,9 @@ struct JournalVerdict {
 // {"ok","entries","lastSeq","lastHash","damage","damagedSince","setAside","unfinishedBytes","problem"?}
 std::string to_json(const JournalVerdict& verdict);
 
+// Of a storage's notes, which the entries `damage` hold: whether it tells of the journal itself.
+bool is_journal_note(std::string_view note);
+
 // Files beside the segments of what was cut off them or set aside.
 std::size_t journal_set_aside(const std::string& dir);
 

@@ -70,8 +70,8 @@ void OrderLedger::State::look_behind() {
     if (!env.guarded().behind()) {
         std::optional<std::string_view> bytes;
         auto txn = env.env().read();
-        const bool known = txn && txn->find(kCacheMeta, kBehindKey, bytes) == 0;
-        if (known && !bytes) return;
+        const bool looked = txn && txn->find(kCacheMeta, kBehindKey, bytes) == 0;
+        if (looked && !bytes) return;
         const auto plain = bytes ? env.open_value(kCacheMeta, kBehindKey, *bytes) : std::nullopt;
         behind = plain ? wire::Reader(*plain).u64() : log.next();
         return;

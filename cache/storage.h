@@ -42,8 +42,8 @@ struct StorageHealth {
     bool sound = true; // of state/
     std::string unsound_reason;
     bool nonces_durable = true;
-    std::string
-        journal_damage;  // what is known to be cut off it, removed or changed, although it works; empty: nothing
+    // Of the journal: what is known to be cut off it, removed or changed, although it works; empty: nothing.
+    std::string journal_damage;
     std::vector<std::string> notes; // what opening found and did: moved aside, cut, begun anew, forgotten
 };
 

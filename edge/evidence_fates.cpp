@@ -83,10 +83,6 @@ class FatesReading {
 
 }  // namespace
 
-bool is_journal_note(std::string_view note) {
-    return note.starts_with("journal/");
-}
-
 Result<EvidenceFates> read_evidence_fates(const FatesAsked& asked) {
     const auto since = journal_since(asked.dir, asked.from);
     if (!since) return tl::unexpected(since.error());

@@ -37,9 +37,6 @@ struct EvidenceFates {
 inline constexpr std::string_view kErasedReconciled = "reconciled", kErasedRetain = "retain",
                                   kErasedWithheld = "withheld", kErasedMissing = "missing";
 
-// Of a storage's notes, which the entries `damage` hold: whether it tells of the journal itself.
-bool is_journal_note(std::string_view note);
-
 Result<EvidenceFates> read_evidence_fates(const FatesAsked& asked);
 
 }  // namespace holdfast

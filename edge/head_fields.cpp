@@ -1,5 +1,7 @@
 #include "edge/head_fields.h"
 
+#include <algorithm>
+
 #include "edge/base/bytes.h"
 
 namespace holdfast {
@@ -7,6 +9,12 @@ namespace {
 
 void note(HeaderSeen& seen, std::string_view value) {
     if (++seen.count == 1) seen.value = value;
+}
+
+// What stands before the parameters, which begin with a semicolon; the space before that is of neither.
+bool is_type(std::string_view content_type, std::string_view wanted) {
+    const std::string_view type = content_type.substr(0, content_type.find(';'));
+    return equal_ignoring_case(type.substr(0, type.find_last_not_of(" \t") + 1), wanted);
 }
 
 }  // namespace
@@ -45,16 +53,15 @@ HeadFields fields_of(const HeaderList& headers) {
 
 bool is_json(const HeaderSeen& content_type) {
     if (content_type.count == 0) return true;
-    const std::string_view type = content_type.value.substr(0, content_type.value.find(';'));
-    std::string_view rest = content_type.value.substr(type.size());
-    if (!equal_ignoring_case(type.substr(0, type.find_last_not_of(" \t") + 1), "application/json")) return false;
+    if (!is_type(content_type.value, "application/json")) return false;
+    std::string_view rest =
+        content_type.value.substr(std::min(content_type.value.find(';'), content_type.value.size()));
     while (!rest.empty() && (rest.front() == ';' || rest.front() == ' ' || rest.front() == '\t')) rest.remove_prefix(1);
     return rest.empty() || equal_ignoring_case(rest, "charset=utf-8") || equal_ignoring_case(rest, "charset=\"utf-8\"");
 }
 
 bool is_form(const HeaderSeen& content_type) {
-    const std::string_view type = content_type.value.substr(0, content_type.value.find(';'));
-    return equal_ignoring_case(type.substr(0, type.find_last_not_of(" \t") + 1), "application/x-www-form-urlencoded");
+    return is_type(content_type.value, "application/x-www-form-urlencoded");
 }
 
 bool is_coded(const HeaderSeen& content_encoding) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cache/journal_reader.h"
 #include "edge/base/log.h"
 #include "edge/replay.h"
 

@@ -17,7 +17,9 @@ namespace holdfast {
 
 class Leftovers {
   public:
-    static constexpr std::size_t kPerTick = 64;  // erasures and entries
+    // Erasures at once, and entries a tick: few beside the jobs and the queue of the journal that requests wait for,
+    // and a full vault is through within half an hour.
+    static constexpr std::size_t kPerTick = 64;
 
     // Requires: `parts` outlives it. `on_lost` is told of each whose evidence is gone before its end.
     Leftovers(Parts& parts, Offload& offload, std::function<void()> on_lost);

@@ -11,6 +11,8 @@ namespace holdfast {
 
 class RecentSuccesses {
   public:
+    // Long enough to see who calls a few times a minute, or now and then in a step of the ramp; and so much later at
+    // the most an outage opens the circuit in which only one caller's calls are seen.
     static constexpr Nanos kLately = 10s;
 
     void add(std::uint64_t credential, MonoTime now) {

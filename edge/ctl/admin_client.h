@@ -51,10 +51,9 @@
 //   {"kind":"local|etcd","fleet"?,"mode"?,"why"?,"alarm"?,"store"?,"cluster"?,"revision"?:N,"epoch"?:N,
 //    "peers":[{"name","self":bool,"readable":bool,"region"?,"own"?,"proof"?:bool,"epoch"?:N,"revision"?:N,"vote":bool,
 //      "probing":bool,"disagrees":bool,"leaseRemainingSeconds"?:N (of this node),"clockSkewSeconds"?:N}]}
-// POST /v1/fleet/accept {"reason"}      answers like GET /v1/peers, with "accepted" (the alarm) and "orderBefore"? (of
-// the
-//                                        fleet, which stands only if the store has it); 409 while no alarm about the
-//                                        store stands
+// POST /v1/fleet/accept {"reason"}       answers like GET /v1/peers, with "accepted" (the alarm) and "orderBefore"?
+//                                        (the fleet's, which stands only if the store has it); 409 while no alarm
+//                                        about the store stands
 // GET /v1/reconcile
 //   {"pending":N,"state":"idle|waiting|asking|held","why"?:"why held","oldestSeconds"?:N,"undecided"?:N,
 //    "lastFailure"?,"confirmed":N,"reversed":N,"unknown":N}      counts since the start

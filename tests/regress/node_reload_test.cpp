@@ -64,6 +64,12 @@ struct Reloading {
         reloader->remote(text, revision);
         one.run_for(1s);
     }
+    std::string verdict() {
+        json::Document doc;
+        const auto root = doc.parse(status_json(one.node()));
+        REQUIRE(root);
+        return fmt::format("{}: {}", *(*root)["verdict"].text(), *(*root)["summary"].text());
+    }
     const std::string& problem() const { return reloader->status().remote_problem; }
     double successful() { return one.node().metrics().config_last_reload_successful().Value(); }
     ConfigHistory history() const { return ConfigHistory(history_folder(one.folder.path() + "/data")); }
@@ -190,42 +196,30 @@ TEST_CASE("reload: prechecks of the file that a source drops by itself are named
 TEST_CASE("node: the verdict names a reload that failed until one is well") {
     Reloading r;
     r.one.node().reloader = r.reloader.get();
-    json::Document doc;
-    const auto verdict = [&] {
-        const auto root = doc.parse(status_json(r.one.node()));
-        REQUIRE(root);
-        return fmt::format("{}: {}", *(*root)["verdict"].text(), *(*root)["summary"].text());
-    };
-    CHECK(verdict() == "ok: live");
+    CHECK(r.verdict() == "ok: live");
     r.write("no configuration");
     REQUIRE_FALSE(r.reload().ok);
-    CHECK(verdict() == "impaired: the last reload failed: generation 1 stays");
+    CHECK(r.verdict() == "impaired: the last reload failed: generation 1 stays");
     r.write(r.one.config);
     REQUIRE(r.reload().ok);
-    CHECK(verdict() == "ok: live");
+    CHECK(r.verdict() == "ok: live");
     r.one.node().reloader = nullptr;
 }
 
 TEST_CASE("node: the verdict warns of a cache.key_file under which a restart would lose the memory") {
     Reloading r;
     r.one.node().reloader = r.reloader.get();
-    json::Document doc;
-    const auto verdict = [&] {
-        const auto root = doc.parse(status_json(r.one.node()));
-        REQUIRE(root);
-        return fmt::format("{}: {}", *(*root)["verdict"].text(), *(*root)["summary"].text());
-    };
     const std::string right(32, 'k'), other(32, 'o');
     for (int i = 0; i < 2; ++i) {  // a reload that comes later does not forget it
         r.one.folder.write("cache.key", other);
         const auto report = r.reload();
         REQUIRE(report.ok);
         CHECK(report.warnings == std::vector<std::string>{std::string(kOtherKey)});
-        CHECK(verdict() == "impaired: " + std::string(kOtherKey));
+        CHECK(r.verdict() == "impaired: " + std::string(kOtherKey));
     }
     r.one.folder.write("cache.key", right);
     REQUIRE(r.reload().ok);
-    CHECK(verdict() == "ok: live");
+    CHECK(r.verdict() == "ok: live");
     r.one.node().reloader = nullptr;
 }
 

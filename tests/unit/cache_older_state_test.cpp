@@ -31,6 +31,18 @@ struct PutBackBench : StorageBench {
         std::filesystem::remove_all(state);
         std::filesystem::rename(copy, state);
     }
+    // Alice was remembered, and revoked since.
+    void put_back_over_a_revocation() {
+        put(kAlice, record());
+        note(2);
+        end();
+        copy_state();
+        open();
+        REQUIRE(revoke("alice"));
+        note();
+        end();
+        put_back();
+    }
     // Its guard of state/ is there, and nothing else has happened.
     void start_that_ends_early() {
         const files::Fd held(::open((options.data_dir + "/cache.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -108,15 +120,7 @@ TEST_CASE("storage: starts that died before they wrote anything hide no older st
     for (const bool missing : {false, true}) {
         INFO(missing);
         PutBackBench b;
-        b.put(kAlice, b.record());
-        b.note(2);
-        b.end();
-        b.copy_state();
-        b.open();
-        REQUIRE(b.revoke("alice"));
-        b.note();
-        b.end();
-        b.put_back();
+        b.put_back_over_a_revocation();
         if (missing) std::filesystem::remove_all(b.state);
         b.start_that_ends_early();
         b.start_that_ends_early();
@@ -129,15 +133,7 @@ TEST_CASE("storage: starts that died before they wrote anything hide no older st
 
 TEST_CASE("storage: a start that died once it had found an older state/ brings back nobody") {
     PutBackBench b;
-    b.put(kAlice, b.record());
-    b.note(2);
-    b.end();
-    b.copy_state();
-    b.open();
-    REQUIRE(b.revoke("alice"));
-    b.note();
-    b.end();
-    b.put_back();
+    b.put_back_over_a_revocation();
     b.open();
     b.reopen(false);
     CHECK_FALSE(b.storage->state().sound());
