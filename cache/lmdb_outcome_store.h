@@ -28,6 +28,10 @@ class LmdbOutcomeStore final : public OutcomeStore {
 
     std::uint64_t epoch() const override { return revocations_.epoch(); }
     std::optional<OutcomeRecord> find(const SubjectKey& key, Now now) override;
+    bool hides(const SubjectKey& key, Now now) override {
+        OutcomeRecord out;
+        return env_.open() && look(env_.codec().outcome_key(key), tag_of(key.scene), now, out) == Found::hidden;
+    }
     PutOutcome put(const SubjectKey& key, OutcomeRecord record, Nanos fresh, Nanos keep, Now now) override;
     void purge(std::string_view scene, Now now, Durable done) override;
     void revoke(std::string_view subject, Now now, Durable done) override;

@@ -57,6 +57,8 @@ class OutcomeStore {
     virtual std::uint64_t epoch() const = 0;
     // The newest record of exactly this credential, subject, scene and device.
     virtual std::optional<OutcomeRecord> find(const SubjectKey& key, Now now) = 0;
+    // Whether there is one that find() does not answer: revoked, purged, or from the future.
+    virtual bool hides(const SubjectKey& key, Now now) = 0;
     // `fresh`: an equal one younger than a tenth of it is as good (0: none is); `keep`: the longest that any rung may
     // answer it, erased afterwards, at most kOutcomeKeepMax.
     virtual PutOutcome put(const SubjectKey& key, OutcomeRecord record, Nanos fresh, Nanos keep, Now now) = 0;

@@ -73,6 +73,7 @@ void append_line(std::string& out, const AccessLine& line) {
     text_member(json, "method", line.method);
     text_member(json, "route", line.route);
     text_member(json, "credential", line.credential);
+    text_member(json, "claimed", line.claimed);
     text_member(json, "scene", line.scene);
     json.member("status", line.status);
     text_member(json, "outcome", line.outcome);
@@ -81,6 +82,7 @@ void append_line(std::string& out, const AccessLine& line) {
     text_member(json, "rung", line.rung);
     text_member(json, "reason", line.reason);
     text_member(json, "circuit", line.circuit);
+    if (line.skew) json.member("skewSeconds", std::int64_t(line.skew->count()));
     json.member("attempts", line.attempts);
     json.member("latencyMicros",
                 static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::microseconds>(line.latency).count()));

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,8 @@ struct AccessLine {
     std::string_view method;
     std::string_view route;       // the route's pattern, e.g. "/v1/verifications": never the raw target
     std::string_view credential;  // id, once it is known and configured
+    std::string_view claimed;     // of one that was not authenticated: the id that it names, in the form of one
+    std::optional<Seconds> skew;  // of one whose timestamp is refused: how far that is ahead of the clock here
     std::string_view scene;
     std::string_view outcome;
     std::string_view source;

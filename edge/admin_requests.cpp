@@ -146,12 +146,14 @@ void AdminRequest::cache_purge(Body body) {
     if (body["scene"] && scene.empty())
         return answer_error(400, "InvalidRequest", "scene must name a scene; leave it out to purge all");
     const std::uint64_t all = node_.parts().storage.outcomes().stats().entries;
-    operators_.purge(scene, then([scene, all, at = rfc3339(node_.loop().now().wall)] {
+    // Orders that are over and not erased yet are among them.
+    const std::uint64_t orders = node_.parts().storage.orders().entries();
+    operators_.purge(scene, then([scene, all, orders, at = rfc3339(node_.loop().now().wall)] {
                          std::string out;
                          json::Writer w(out);
                          w.begin_object();
                          if (scene.empty())
-                             w.member("purged", all);
+                             w.member("purged", all).member("orders", orders);
                          else
                              w.member("scene", scene);
                          w.member("purgedAt", at).end_object();
@@ -166,7 +168,16 @@ void AdminRequest::cache_revoke(Body body) {
         return answer_error(
             400, "InvalidRequest",
             fmt::format("subject has at most {} bytes, this one has {}", kSubjectBytesMax, subject.size()));
-    operators_.revoke(subject, then([this] { return "{\"revokedAt\":\"" + rfc3339(node_.loop().now().wall) + "\"}"; }));
+    operators_.revoke(subject, then([this] {
+                          std::string out;
+                          json::Writer w(out);
+                          w.begin_object().member("revokedAt", rfc3339(node_.loop().now().wall));
+                          w.key("provisionalScenes").begin_array();
+                          for (const SceneConfig& scene : node_.config().scenes)
+                              if (scene.policy.ladder.has(Rung::provisional)) w.string(scene.name);
+                          w.end_array().end_object();
+                          return out;
+                      }));
 }
 
 void AdminRequest::policy_test(Body body) {

@@ -100,6 +100,7 @@ std::string status_json(Node& node);
 std::string circuit_json(Node& node);
 std::string reconcile_json(Node& node);
 std::string upstream_json(Node& node);
+std::string_view state_of(const EndpointStatus& e);  // healthy, slow-start, ejected, down
 std::string cache_stats_json(Node& node);
 std::string config_json(Node& node);
 std::string drain_json(const Node& node);

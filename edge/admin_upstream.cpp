@@ -10,12 +10,6 @@ void write_change(json::Writer& w, std::string_view key, const std::optional<Liv
     w.member("at", rfc3339(change->at)).end_object();
 }
 
-std::string_view state_of(const EndpointStatus& e) {
-    if (e.ejected) return "ejected";
-    if (e.addresses == 0) return "down";
-    return e.slow_start ? "slow-start" : "healthy";
-}
-
 void write_endpoint(json::Writer& w, std::string_view upstream, const EndpointStatus& e) {
     w.begin_object().member("upstream", upstream).member("endpoint", e.url).member("weight", e.weight);
     w.member("configuredWeight", e.configured_weight).member("sharePercent", 100 * e.share);
@@ -37,6 +31,12 @@ void write_endpoint(json::Writer& w, std::string_view upstream, const EndpointSt
 }
 
 }  // namespace
+
+std::string_view state_of(const EndpointStatus& e) {
+    if (e.ejected) return "ejected";
+    if (e.addresses == 0) return "down";
+    return e.slow_start ? "slow-start" : "healthy";
+}
 
 std::string upstream_json(Node& node) {
     const UpstreamStatus status = node.parts().upstream.status();

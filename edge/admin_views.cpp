@@ -9,6 +9,8 @@
 namespace holdfast {
 namespace {
 
+constexpr std::size_t kRotatingShown = 32;  // ids in status; how many there are is told besides
+
 void write_overrides(json::Writer& w, Node& node, Now now) {
     w.key("mode").begin_object();
     const Override* order = node.parts().overrides.mode_order("", now);
@@ -37,8 +39,13 @@ void write_circuit(json::Writer& w, Node& node, Now now, bool full) {
         .member("since", rfc3339(view.since.wall))
         .member("sinceSeconds", in_seconds(std::max(Nanos{0}, Nanos(now.mono - view.since.mono))))
         .member("reason", name(view.cause));
+    if (view.outage_since)
+        w.member("outageSince", rfc3339(view.outage_since->wall))
+            .member("outageSeconds", in_seconds(std::max(Nanos{0}, Nanos(now.mono - view.outage_since->mono))));
     if (view.forced != Forced::none) w.member("forced", view.forced == Forced::open ? "open" : "close");
     if (view.forced_for) w.member("forcedRemainingSeconds", in_seconds(*view.forced_for));
+    if (const Override* order = node.parts().overrides.force_order(now))
+        w.member("forcedBy", order->author).member("forcedReason", order->reason);
     if (view.retry_in) w.member("retryInSeconds", in_seconds(*view.retry_in));
     if (full) {
         const WindowCounts& counts = view.state == CircuitState::closed ? view.window : view.why;
@@ -81,9 +88,7 @@ void write_upstreams(json::Writer& w, Node& node) {
             .member("endpoint", e.url)
             .member("weight", e.weight)
             .member("configuredWeight", e.configured_weight)
-            .member("state", e.ejected          ? "ejected"
-                             : e.addresses == 0 ? "down"
-                                                : "healthy")
+            .member("state", state_of(e))
             .member("inFlight", e.busy)
             .member("connections", std::uint64_t(e.busy + e.idle));
         if (status.p99) w.member("p99Seconds", in_seconds(*status.p99));
@@ -123,14 +128,35 @@ void write_budgets(json::Writer& w, Node& node, Now now) {
     w.key("budgets").begin_array();
     for (const SceneConfig& scene : node.config().scenes) {
         if (!scene.policy.ladder.has(Rung::provisional)) continue;
+        const ProvisionalLeft left = provisional_left(parts, scene, now);
         w.begin_object()
             .member("scene", scene.name)
             .member("used", parts.budget.spent_last_minute(scene.name, now))
+            .member("left", left.budget)
             .member("perMinute", provisional_limits(parts, scene.policy).per_minute)
-            .member("configuredPerMinute", scene.policy.provisional.budget_per_minute)
-            .end_object();
+            .member("configuredPerMinute", scene.policy.provisional.budget_per_minute);
+        if (left.outage)
+            w.member("outageSeconds", in_seconds(*left.outage))
+                .member("beginsInSeconds", in_seconds(left.begins_in))
+                .member("endsInSeconds", in_seconds(left.ends_in));
+        w.end_object();
     }
     w.end_array();
+}
+
+// What of the configuration's files does not stay as it is: the listener's certificate ends, secrets are rotated.
+void write_files(json::Writer& w, Node& node) {
+    const double ends = node.metrics().tls_certificate_expiry_seconds().Value();
+    w.key("listener").begin_object();
+    if (ends > 0) w.member("certificateEnds", rfc3339(from_unix_seconds(std::int64_t(ends))));
+    w.end_object();
+    const CredentialSet& credentials = node.parts().snapshot->credentials;
+    const std::vector<std::string> rotating = credentials.rotating();
+    w.key("credentials").begin_object();
+    w.member("count", std::uint64_t(credentials.size())).member("rotating", std::uint64_t(rotating.size()));
+    w.key("twoSecrets").begin_array();
+    for (std::size_t i = 0; i < std::min(rotating.size(), kRotatingShown); ++i) w.string(rotating[i]);
+    w.end_array().end_object();
 }
 
 }  // namespace
@@ -158,7 +184,9 @@ std::string status_json(Node& node) {
     write_lease(w, node);
     write_storage(w, node);
     w.key("clock").begin_object();
-    w.member("synchronised", node.clock_synchronised()).member("trusted", node.parts().clock_trusted).end_object();
+    w.member("synchronised", node.clock_synchronised()).member("trusted", node.parts().clock_trusted);
+    if (const Nanos by = node.clock_watch().recent(now.mono); by != Nanos(0)) w.member("jumpSeconds", in_seconds(by));
+    w.end_object();
     write_upstreams(w, node);
     w.key("load").begin_object();
     w.member("connections", std::uint64_t(node.server().size()))
@@ -170,6 +198,7 @@ std::string status_json(Node& node) {
         .member("degradedPerSecond", node.rates().degraded)
         .end_object();
     write_budgets(w, node, now);
+    write_files(w, node);
     node.reconciler().write(w.key("reconcile"));
     w.key("config").begin_object();
     if (node.reloader != nullptr)
@@ -196,7 +225,9 @@ std::string circuit_json(Node& node) {
     json::Writer w(out);
     w.begin_object().key("circuits").begin_array();
     write_circuit(w, node, node.loop().now(), true);
-    w.end_array().end_object();
+    w.end_array();
+    write_budgets(w, node, node.loop().now());
+    w.end_object();
     return out;
 }
 

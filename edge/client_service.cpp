@@ -45,6 +45,12 @@ std::string_view order_in(std::string_view path) {
     return is_order_no(order_no) ? order_no : std::string_view();
 }
 
+// Views of both.
+SignedHead signed_head(const RequestHead& head, const HeadFields& fields) {
+    return {head.method,          head.raw_path,    head.query,   head.host,
+            fields.authorization, fields.timestamp, fields.nonce, fields.content_sha256};
+}
+
 }  // namespace
 
 // A verification, or a look at the order of one: what requests_total counts. Anything else that is refused is counted
@@ -99,10 +105,9 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
                                   Exchange::Kind kind, std::string_view order_no) {
     const HeadFields fields = fields_of(head.headers);
     if (fields.content_type.count > 1) return refuse(head, peer, ApiCode::invalid_request, kTypeTwice);
-    auto claimed = claim({head.method, head.raw_path, head.query, head.host, fields.authorization, fields.timestamp,
-                          fields.nonce, fields.content_sha256},
-                         parts_.loop.now().wall, parts_.auth);
-    if (!claimed) return refuse_caller(head, peer, claimed.error());
+    const SignedHead signs = signed_head(head, fields);
+    auto claimed = claim(signs, parts_.loop.now().wall, parts_.auth);
+    if (!claimed) return refuse_caller(head, peer, signs, claimed.error());
     const bool hash_only = is_forged(head, *claimed);
     Exchange::Begin begin;
     begin.kind = kind;
@@ -155,10 +160,9 @@ HeadDecision ClientService::notification(Connection& connection, const RequestHe
     const HeadFields fields = fields_of(head.headers);
     std::optional<Claim> claimed;
     if (kind == "central") {
-        auto made = claim({head.method, head.raw_path, head.query, head.host, fields.authorization, fields.timestamp,
-                           fields.nonce, fields.content_sha256},
-                          parts_.loop.now().wall, parts_.auth);
-        if (!made) return refuse_caller(head, peer, made.error());
+        const SignedHead signs = signed_head(head, fields);
+        auto made = claim(signs, parts_.loop.now().wall, parts_.auth);
+        if (!made) return refuse_caller(head, peer, signs, made.error());
         claimed = std::move(*made);
     }
     if (auto refused = refuse_content(head, peer, fields)) return std::move(*refused);
@@ -168,9 +172,12 @@ HeadDecision ClientService::notification(Connection& connection, const RequestHe
     return {&notices_.begin(connection, json, std::move(claimed)), std::nullopt};
 }
 
-HeadDecision ClientService::refuse_caller(const RequestHead& head, const PeerInfo& peer, AuthFailure why) {
+HeadDecision ClientService::refuse_caller(const RequestHead& head, const PeerInfo& peer, const SignedHead& signs,
+                                          AuthFailure why) {
     parts_.metrics.auth_failed(api_code(why));
-    return refuse(head, peer, api_code(why), message(why), Seconds(0), {}, {name(why), true});
+    Claimed said = claimed(signs, parts_.loop.now().wall);
+    if (why != AuthFailure::timestamp_out_of_window) said.skew.reset();
+    return refuse(head, peer, api_code(why), message(why), Seconds(0), {}, {name(why), true, {}, said});
 }
 
 HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code,
@@ -189,7 +196,10 @@ HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer
     }
     if (code == ApiCode::request_expired)
         reply.headers += "X-Server-Time: " + std::to_string(unix_seconds(now.wall)) + "\r\n";
-    if (asks_for_verification(head)) parts_.metrics.refused(kSceneOther, code, Nanos(0));
+    if (asks_for_verification(head)) {
+        parts_.metrics.refused(kSceneOther, code, Nanos(0));
+        if (head.method == "POST") parts_.note_refused(code, why.said.skew);
+    }
     RequestTrace trace;
     trace.request_id = request_id;
     trace.began = now.wall;
@@ -197,6 +207,8 @@ HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer
     trace.code = text_of(code).code;
     trace.reason = why.reason.empty() ? reason_of(code) : why.reason;
     if (why.auth) trace.auth = trace.reason;
+    trace.claimed = why.said.secret_id;
+    trace.skew = why.said.skew;
     const std::string_view counted = why.counted.empty() ? trace.reason : why.counted;
     if (is_reject_label(counted)) parts_.metrics.http_rejected(counted);
     keep_account(head, peer, reply, std::move(trace));
@@ -205,7 +217,8 @@ HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer
 
 void ClientService::keep_account(const RequestHead& head, const PeerInfo& peer, const Reply& reply,
                                  RequestTrace&& trace) {
-    parts_.rejects->note(trace.reason, peer.address, parts_.loop.now().mono, head.content_length.value_or(0));
+    parts_.rejects->note(trace.reason, peer.address, parts_.loop.now().mono, head.content_length.value_or(0),
+                         {trace.claimed, trace.skew});
     if (parts_.access.enabled()) {
         AccessLine line;
         line.time = trace.began;
@@ -213,6 +226,8 @@ void ClientService::keep_account(const RequestHead& head, const PeerInfo& peer, 
         line.client = peer.address;
         line.method = is_http_token(head.method) ? head.method.substr(0, 16) : "other";
         line.route = "none";
+        line.claimed = trace.claimed;
+        line.skew = trace.skew;
         line.code = trace.code;
         line.reason = trace.reason;
         line.status = reply.status;

@@ -18,6 +18,7 @@ struct WhyRefused {
     std::string_view reason;
     bool auth = false;
     std::string_view counted{};  // as what, where that is less exact than the reason
+    Claimed said{};              // by whom, and when; views
 };
 
 class ClientService final : public Service {
@@ -38,7 +39,7 @@ class ClientService final : public Service {
                        std::string_view order_no);
     HeadDecision refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code, std::string_view message,
                         Seconds retry_after = Seconds(0), std::string_view more_headers = {}, WhyRefused why = {});
-    HeadDecision refuse_caller(const RequestHead& head, const PeerInfo& peer, AuthFailure why);
+    HeadDecision refuse_caller(const RequestHead& head, const PeerInfo& peer, const SignedHead& signs, AuthFailure why);
     void keep_account(const RequestHead& head, const PeerInfo& peer, const Reply& reply, RequestTrace&& trace);
     HeadDecision drop_in(Connection& connection, const RequestHead& head, const PeerInfo& peer);
     bool serves_gateway() const { return parts_.snapshot->config.gateway.settings != nullptr; }

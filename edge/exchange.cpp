@@ -116,6 +116,7 @@ Exchange::Next Exchange::authenticate() {
     const auto verified = verify(begin_.claim, digest_, snapshot_->credentials);
     if (!verified) {
         trace_.auth = name(verified.error());
+        trace_.claimed = id;
         parts_.metrics.auth_failed(api_code(verified.error()));
         return refuse(api_code(verified.error()), message(verified.error()));
     }
@@ -127,6 +128,9 @@ Exchange::Next Exchange::authenticate() {
                                 : inserted == NonceWindow::Insert::full   ? AuthFailure::nonce_store_full
                                                                           : AuthFailure::timestamp_out_of_window;
         trace_.auth = name(why);
+        trace_.claimed = id;
+        if (why == AuthFailure::timestamp_out_of_window)
+            trace_.skew = Seconds(begin_.claim.timestamp() - unix_seconds(now().wall));
         parts_.metrics.auth_failed(api_code(why));
         return refuse(api_code(why), message(why), why == AuthFailure::nonce_store_full ? Nanos(1s) : Nanos(0));
     }

@@ -167,6 +167,7 @@ class Exchange final : public RequestHandler {
     const Traceparent& span();  // made when it is first asked for
     TraceText call_span_text();
     void note_trace();
+    void note_rungs(Now now);  // what explain shows of the decision
     void export_spans(Now now);
 
     // audit

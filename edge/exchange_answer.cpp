@@ -139,16 +139,20 @@ Exchange::Next Exchange::account() {
         if (answer_->degraded()) ++parts_.degraded_answers;
         trace_.outcome = name(answer_->outcome);
     }
+    trace_.repeated = repeated_;
     if (error_) trace_.code = text_of(*error_).code;
     if (error_ && credential_ == nullptr && trace_.auth != RequestTrace().auth) {
         trace_.reason = trace_.auth;  // for operators alone: the caller gets one answer for all
-        parts_.rejects->note(trace_.auth, begin_.client, t.mono, bytes_in_);
+        parts_.rejects->note(trace_.auth, begin_.client, t.mono, bytes_in_, {trace_.claimed, trace_.skew});
     } else if (error_ && (trace_.reason == "json" || trace_.reason == "content_type")) {
         parts_.rejects->note(trace_.reason, begin_.client, t.mono, bytes_in_);
     }
     if (verifies()) {
         const SceneIndex scene = scene_ == nullptr ? kSceneOther : scene_->metric;
-        if (error_) ++parts_.refused;
+        if (error_) {
+            ++parts_.refused;
+            parts_.note_refused(*error_, trace_.skew);
+        }
         if (error_)
             parts_.metrics.refused(scene, *error_, took);
         else if (!answer_)
@@ -175,6 +179,8 @@ Exchange::Next Exchange::account() {
         line.method = verifies() ? "POST" : "GET";
         line.route = drop_in_ ? "/gateway.do" : verifies() ? "/v1/verifications" : "/v1/verifications/{orderNo}";
         line.credential = trace_.credential;
+        line.claimed = trace_.claimed;
+        line.skew = trace_.skew;
         line.scene = trace_.scene;
         line.outcome = trace_.outcome;
         line.source = trace_.source;
@@ -213,6 +219,8 @@ void Exchange::take_from(const Exchange& leader) {
     error_message_ = leader.error_message_;
     retry_after_ = leader.retry_after_;
     decision_ = leader.decision_;
+    trace_.bar = leader.trace_.bar;
+    trace_.rungs = leader.trace_.rungs;
     if (drop_in_ && leader.drop_in_) drop_in_->raw = leader.drop_in_->raw;
     steps();
 }

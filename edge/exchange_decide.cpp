@@ -133,6 +133,7 @@ Exchange::Next Exchange::decide_now() {
     const Facts facts = gather(t);
     decision_ = decide(facts, scene_->config->policy);
     trace_.reason = name(decision_.reason);
+    note_rungs(t);
     if (decision_.kind == Decision::Kind::ask) return go(Step::ask);
     permit_.drop();
     return carry_out(t);

@@ -1,6 +1,8 @@
-// An exchange as a part of a trace (W3C Trace Context): its own span, child of the caller's, and that of its call.
+// What is told of an exchange beside its answer: its part of a trace (W3C Trace Context), which is its own span, child
+// of the caller's, and that of its call; and what the ladder said, for `holdfastctl explain`.
 #include "edge/exchange.h"
 #include "edge/span_export.h"
+#include "edge/unplaced.h"
 
 namespace holdfast {
 
@@ -25,6 +27,13 @@ TraceText Exchange::call_span_text() {
 void Exchange::note_trace() {
     if (begin_.traceparent.empty() && !span_ && parts_.spans == nullptr) return;
     trace_.trace_id = span().trace_id;
+}
+
+void Exchange::note_rungs(Now now) {
+    trace_.bar = decision_.bar;
+    trace_.rungs = decision_.rungs;
+    RungSays& cache = trace_.rungs[static_cast<std::size_t>(Rung::cache)];
+    if (cache == RungSays::absent) cache = why_absent(parts_, subject_key(), disbelieved_, now);
 }
 
 void Exchange::export_spans(Now now) {

@@ -29,10 +29,16 @@ void write_votes(json::Writer& w, const FleetStatus& s) {
     w.end_array();
 }
 
+constexpr std::string_view kRemedy = "where the store is right: `holdfastctl fleet accept --reason TEXT`";
+
+void write_alarm(json::Writer& w, const FleetStatus& s) {
+    if (!s.alarm.empty()) w.member("alarm", s.alarm).member("remedy", kRemedy);
+}
+
 void write_mode(json::Writer& w, const FleetStatus& s) {
     w.member("mode", name(s.mode));
     if (!s.why.empty()) w.member("why", s.why);
-    if (!s.alarm.empty()) w.member("alarm", s.alarm);
+    write_alarm(w, s);
 }
 
 void write_peer(json::Writer& w, const FleetPeer& peer) {
@@ -54,7 +60,8 @@ void write_peer(json::Writer& w, const FleetPeer& peer) {
 std::string autonomy(Node& node) {
     if (node.membership() == nullptr) return {};
     const FleetStatus s = node.membership()->status();
-    return s.mode == FleetMode::shared ? std::string() : "autonomous: " + s.why;
+    if (s.mode == FleetMode::shared) return {};
+    return s.alarm.empty() ? "autonomous: " + s.why : fmt::format("autonomous: {} ({})", s.why, kRemedy);
 }
 
 void write_lease(json::Writer& w, Node& node) {
@@ -71,7 +78,7 @@ void write_lease(json::Writer& w, Node& node) {
         .member("epoch", s.epoch)
         .member("live", std::uint64_t(s.live));
     if (!s.why.empty()) w.member("why", s.why);
-    if (!s.alarm.empty()) w.member("alarm", s.alarm);
+    write_alarm(w, s);
     w.end_object();
 }
 

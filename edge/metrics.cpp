@@ -34,6 +34,8 @@ void Metrics::make_plain() {
     lease_remaining_seconds_ = &s.plain_gauge("holdfast_lease_remaining_seconds", "For how long it still does.");
     override_remaining_seconds_ = &s.plain_gauge("holdfast_override_remaining_seconds",
                                                  "Of the operator's override that ends last; 0 without one.");
+    outage_seconds_ =
+        &s.plain_gauge("holdfast_outage_seconds", "How long the outage under way has lasted; 0 without one.");
     cache_entries_ = &s.plain_gauge("holdfast_cache_entries", "Outcomes in the cache.");
     cache_bytes_ = &s.plain_gauge("holdfast_cache_bytes", "Bytes of the cache in use.");
     cache_hits_ = &s.plain_counter("holdfast_cache_hits_total", "Look-ups that found a record.");
@@ -153,6 +155,14 @@ void Metrics::circuit_transition(CircuitState to) {
 void Metrics::mode(SceneIndex scene, int mode) {
     HF_CHECK(scene < series_->scenes.size());
     series_->scenes[scene].mode->Set(mode);
+}
+
+void Metrics::provisional_left(SceneIndex scene, std::uint32_t left, Nanos ends_in) {
+    HF_CHECK(scene < series_->scenes.size());
+    const Series::Scene& series = series_->scenes[scene];
+    if (series.provisional_left == nullptr) return;
+    series.provisional_left->Set(left);
+    series.provisional_seconds->Set(in_seconds(ends_in));
 }
 
 void Metrics::evicted(EvictionCause cause, std::uint64_t n) {

@@ -80,6 +80,8 @@ class Metrics {
     void circuit_state(CircuitState state);
     void circuit_transition(CircuitState to);
     void mode(SceneIndex scene, int mode);  // 0 auto, 1 degraded, 2 live; kSceneOther: the node as a whole, "*"
+    // Provisional answers that are left, and for how long. Nothing for kSceneOther.
+    void provisional_left(SceneIndex scene, std::uint32_t left, Nanos ends_in);
     void evicted(EvictionCause cause, std::uint64_t n = 1);
     void journalled(std::string_view kind);  // one of kJournalKinds, else "other"
     void notified(std::string_view result);  // one of kNoticeResults
@@ -93,6 +95,7 @@ class Metrics {
     prometheus::Gauge& coordination_shared() { return *coordination_shared_; }
     prometheus::Gauge& lease_remaining_seconds() { return *lease_remaining_seconds_; }
     prometheus::Gauge& override_remaining_seconds() { return *override_remaining_seconds_; }
+    prometheus::Gauge& outage_seconds() { return *outage_seconds_; }  // of the node; 0: there is none
     prometheus::Gauge& cache_entries() { return *cache_entries_; }
     prometheus::Gauge& cache_bytes() { return *cache_bytes_; }
     prometheus::Counter& cache_hits() { return *cache_hits_; }
@@ -130,6 +133,7 @@ class Metrics {
     prometheus::Gauge* coordination_shared_ = nullptr;
     prometheus::Gauge* lease_remaining_seconds_ = nullptr;
     prometheus::Gauge* override_remaining_seconds_ = nullptr;
+    prometheus::Gauge* outage_seconds_ = nullptr;
     prometheus::Gauge* cache_entries_ = nullptr;
     prometheus::Gauge* cache_bytes_ = nullptr;
     prometheus::Counter* cache_hits_ = nullptr;

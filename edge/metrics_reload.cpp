@@ -29,6 +29,8 @@ void Metrics::Series::take_away_scene(std::size_t at) {
         if (counter != nullptr) requests.Remove(counter);
     for (const Tally& took : scene.took) request_took.Remove(took.histogram());
     mode.Remove(scene.mode);
+    provisional_left.Remove(scene.provisional_left);
+    provisional_seconds.Remove(scene.provisional_seconds);
     scene = scenes[kSceneOther];
     scene.left_at = reloads;
 }

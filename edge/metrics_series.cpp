@@ -86,6 +86,14 @@ Metrics::Series::Series(std::string upstream_kind)
       call_took(BuildHistogram().Name("holdfast_upstream_duration_seconds").Help("Of one try.").Register(registry)),
       circuit(BuildGauge().Name("holdfast_circuit_state").Help("0 closed, 1 half-open, 2 open.").Register(registry)),
       mode(BuildGauge().Name("holdfast_mode").Help("0 auto, 1 degraded, 2 live.").Register(registry)),
+      provisional_left(BuildGauge()
+                           .Name("holdfast_provisional_remaining")
+                           .Help("Provisional answers that this minute's budget has left.")
+                           .Register(registry)),
+      provisional_seconds(BuildGauge()
+                              .Name("holdfast_provisional_remaining_seconds")
+                              .Help("Until hard_stop ends them in the outage under way; 0 without one.")
+                              .Register(registry)),
       connections(
           BuildGauge().Name("holdfast_connections").Help("Connections of clients and operators.").Register(registry)),
       stores(BuildGauge().Name("holdfast_store_up").Help("1 when this part of the storage works.").Register(registry)),
@@ -153,6 +161,10 @@ std::size_t Metrics::Series::add_scene(const std::string& label) {
     }
     // "other" has no mode of its own: the node's stands in its place.
     scene.mode = &mode.Add({{"scene", other ? "*" : label}});
+    if (!other) {
+        scene.provisional_left = &provisional_left.Add({{"scene", label}});
+        scene.provisional_seconds = &provisional_seconds.Add({{"scene", label}});
+    }
     scene_index.emplace(label, at);
     return at;
 }

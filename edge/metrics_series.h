@@ -49,6 +49,7 @@ struct Metrics::Series {
         std::array<Counter*, static_cast<std::size_t>(ApiCode::count_)> refused{};
         std::array<Tally, kSources> took{};
         Gauge* mode = nullptr;
+        Gauge *provisional_left = nullptr, *provisional_seconds = nullptr;  // nullptr: of "other", which has none
         std::uint64_t left_at = 0;  // the reload that took it away; 0: it is there
     };
     struct Endpoint {
@@ -77,7 +78,8 @@ struct Metrics::Series {
     Family<Counter>&requests, &denied, &auth_failures, &rejects, &calls, &retries, &transitions, &evictions, &journal,
         &notices, &reconciliations;
     Family<Histogram>&request_took, &call_took;
-    Family<Gauge>&circuit, &mode, &connections, &stores, &config_info, &build_info;
+    Family<Gauge>&circuit, &mode, &provisional_left, &provisional_seconds, &connections, &stores, &config_info,
+        &build_info;
 
     std::deque<Scene> scenes;  // [kSceneOther] is "other"; a deque: handles stay where they are
     std::uint64_t reloads = 0;

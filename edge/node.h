@@ -9,6 +9,7 @@
 #include <string>
 
 #include "edge/client_service.h"
+#include "edge/clock_watch.h"
 #include "edge/events.h"
 #include "edge/exchanges.h"
 #include "edge/membership.h"
@@ -82,6 +83,7 @@ class Node {
     Membership* membership() { return membership_.get(); }  // nullptr: the node stands alone
     Now started() const { return started_; }
     bool clock_synchronised() const { return synchronised_; }
+    const ClockWatch& clock_watch() const { return clock_watch_; }
     Loop& loop() { return seams_.loop; }
     Offload& offload() { return seams_.offload; }
     std::size_t connections() const { return server_->size(); }
@@ -130,6 +132,7 @@ class Node {
     void keep_house(Now now);
     void expire_orders(Now now);
     void check_clock();
+    void watch_clock(Now now);
     void refresh_lease();
     void show_modes(Now now);
     void sweep_evidence();
@@ -182,6 +185,7 @@ class Node {
     std::uint64_t begun_before_ = 0, refused_before_ = 0, degraded_before_ = 0;
     std::string alarm_;  // the last one of the centre
     MonoTime alarm_again_{};
+    ClockWatch clock_watch_;
     bool synchronised_ = true;
     bool draining_ = false;
     bool finishing_ = false;

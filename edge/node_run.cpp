@@ -145,6 +145,14 @@ void Node::check_clock() {
     if (before != synchronised_) log::warn("clock: {}", synchronised_ ? "synchronised again" : "not synchronised");
 }
 
+void Node::watch_clock(Now now) {
+    const auto step = clock_watch_.observe(now);
+    if (!step) return;
+    const std::string text = fmt::format("the wall clock has jumped by {:+.1f} s", in_seconds(*step));
+    log::warn("clock: {}", text);
+    events_.add(now.wall, "clock", text);
+}
+
 void Node::sweep_evidence() {
     EvidenceVault* vault = storage_->evidence();
     if (vault == nullptr || reconciler_->judging()) return;
@@ -175,6 +183,7 @@ void Node::reopen_logs() {
 
 void Node::tick() {
     const Now now = seams_.loop.now();
+    watch_clock(now);
     if (!syncing_) keep_house(now);  // what is being closed takes nothing more
     measure_rates();
     if (membership_ != nullptr) membership_->tick(now);
@@ -231,6 +240,11 @@ void Node::refresh_metrics() {
     for (const Override& order : overrides_.all(now)) remaining = std::max(remaining, order.remaining(now));
     metrics_->override_remaining_seconds().Set(in_seconds(remaining));
     show_modes(now);
+    metrics_->outage_seconds().Set(in_seconds(outages_.node().facts(now).certain));
+    for (const SceneRuntime& scene : snapshot_->scenes) {
+        const ProvisionalLeft left = provisional_left(*parts_, *scene.config, now);
+        metrics_->provisional_left(scene.metric, left.budget, left.ends_in);
+    }
     refresh_lease();
 }
 

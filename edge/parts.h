@@ -63,6 +63,12 @@ struct Parts {
     RejectLog* rejects = nullptr;  // the node's, never nullptr in it
     Pulse pulse{};  // of what was answered, for people who look
     log::LogLimit unplaced_lines{};  // of the log, about notifications that no order here could be given
+    std::optional<Seconds> last_skew{};  // of the last timestamp that was refused: how far ahead of the clock here
+    // A verification that was refused; `skew`: for its timestamp.
+    void note_refused(ApiCode code, std::optional<Seconds> skew) {
+        pulse.refused(code, loop.now().mono);
+        if (skew) last_skew = skew;
+    }
     std::size_t sharing = 1;  // nodes that provisional budgets are shared among
 };
 
@@ -71,5 +77,14 @@ inline BudgetLimits provisional_limits(const Parts& parts, const ScenePolicy& po
     const auto share = policy.provisional.budget_per_minute / static_cast<std::uint32_t>(parts.sharing);
     return {share, policy.provisional.per_subject_per_hour};
 }
+
+// What provisional answers a scene has left. Of its outage, without which there are none: for how long it has lasted,
+// in how long it is old enough for them, and in how long too old.
+struct ProvisionalLeft {
+    std::uint32_t budget = 0;  // of this minute
+    std::optional<Nanos> outage;
+    Nanos begins_in{0}, ends_in{0};
+};
+ProvisionalLeft provisional_left(Parts& parts, const SceneConfig& scene, Now now);
 
 }  // namespace holdfast

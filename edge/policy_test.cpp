@@ -119,7 +119,12 @@ std::string policy_test_json(Node& node, const Credential& credential, std::stri
     const bool live = mode == Mode::live || (mode == Mode::automatic && state == CircuitState::closed);
     w.key("live").begin_object().member("admitted", live);
     w.member("why", mode != Mode::automatic ? name(mode) : name(state)).end_object();
-    write_ladder(w, decide(degraded_facts(node, credential, request, policy), policy), policy);
+    Decision decision = decide(degraded_facts(node, credential, request, policy), policy);
+    RungSays& cache = decision.rungs[static_cast<std::size_t>(Rung::cache)];
+    const SubjectKey key{credential.id, request.subject, request.scene, request.device};
+    if (cache == RungSays::absent)
+        cache = why_absent(node.parts(), key, believed_of(node.parts(), key, now).disbelieved, now);
+    write_ladder(w, decision, policy);
     w.end_object();
     return out;
 }

@@ -45,17 +45,45 @@ std::uint64_t Pulse::number(MonoTime now) const {
     return static_cast<std::uint64_t>(now.time_since_epoch() / kBeatEvery) + kBeats;
 }
 
-void Pulse::answered(std::size_t kind, Nanos took, Seconds cached_age, MonoTime now) {
+Pulse::Beat& Pulse::current(MonoTime now) {
     const std::uint64_t current = number(now);
     if (current > last_) {
         const std::uint64_t gone = std::min<std::uint64_t>(current - last_, kBeats);
         for (std::uint64_t i = 0; i < gone; ++i) beats_[(current - i) % kBeats] = {};
         last_ = current;
     }
-    Beat& beat = beats_[last_ % kBeats];
+    return beats_[last_ % kBeats];
+}
+
+void Pulse::answered(std::size_t kind, Nanos took, Seconds cached_age, MonoTime now) {
+    Beat& beat = current(now);
     ++beat.answers[std::min(kind, kKinds - 1)];
     ++beat.took[bucket(took)];
     beat.oldest = std::max(beat.oldest, cached_age);
+}
+
+void Pulse::refused(ApiCode code, MonoTime now) {
+    ++current(now).refused[static_cast<std::size_t>(code)];
+}
+
+Pulse::Refusals Pulse::refusals(MonoTime now) const {
+    Beat sum;
+    Refusals out;
+    for (std::size_t ago = 0; ago < static_cast<std::size_t>(1min / kBeatEvery); ++ago) {
+        const Beat one = beat(ago, now);
+        for (std::size_t kind = 1; kind < kKinds; ++kind) out.asked += one.answers[kind];
+        for (std::size_t code = 0; code < sum.refused.size(); ++code) sum.refused[code] += one.refused[code];
+    }
+    for (std::size_t code = 0; code < sum.refused.size(); ++code) {
+        const std::uint32_t n = sum.refused[code];
+        out.asked += n;
+        if (n == 0 || text_of(static_cast<ApiCode>(code)).status / 100 != 4) continue;
+        out.refused += n;
+        if (n <= out.by_most) continue;
+        out.by_most = n;
+        out.most = static_cast<ApiCode>(code);
+    }
+    return out;
 }
 
 Pulse::Beat Pulse::beat(std::size_t ago, MonoTime now) const {

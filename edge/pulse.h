@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "edge/base/api_error.h"
 #include "edge/base/time.h"
 #include "policy/verification.h"
 
@@ -20,6 +21,8 @@ class Pulse {
 
     struct Beat {
         std::array<std::uint32_t, kKinds> answers{};
+        // By code; those who were refused by their head are here alone.
+        std::array<std::uint32_t, static_cast<std::size_t>(ApiCode::count_)> refused{};
         std::array<std::uint32_t, kBuckets> took{};
         Seconds oldest{};  // of the cached answers given
         std::uint32_t total() const;
@@ -32,11 +35,21 @@ class Pulse {
         return static_cast<std::size_t>(source.value_or(refused ? Source{} : Source::live));
     }
     void answered(std::size_t kind, Nanos took, Seconds cached_age, MonoTime now);
+    void refused(ApiCode code, MonoTime now);
+    // Of the verifications that were asked for within the last minute.
+    struct Refusals {
+        std::uint32_t asked = 0;
+        std::uint32_t refused = 0;       // for what the request is: codes of 400 to 499
+        ApiCode most = ApiCode::count_;  // the commonest of these codes
+        std::uint32_t by_most = 0;
+    };
+    Refusals refusals(MonoTime now) const;
     // The beat `ago` beats before the one that `now` is in; empty beyond kBeats.
     Beat beat(std::size_t ago, MonoTime now) const;
 
   private:
     std::uint64_t number(MonoTime now) const;
+    Beat& current(MonoTime now);
     std::array<Beat, kBeats> beats_{};  // by number modulo kBeats
     std::uint64_t last_ = 0;            // number of the newest beat; older ones within kBeats are in the ring
 };

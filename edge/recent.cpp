@@ -47,10 +47,10 @@ std::string to_json(const RequestTrace& trace) {
         .member("credential", trace.credential)
         .member("scene", trace.scene)
         .member("orderNo", trace.order_no)
-        .member("auth", trace.auth)
-        .member("precheck", trace.precheck)
-        .member("mode", trace.mode)
-        .member("circuit", trace.circuit);
+        .member("auth", trace.auth);
+    if (!trace.claimed.empty()) w.member("claimed", trace.claimed);
+    if (trace.skew) w.member("skewSeconds", std::int64_t(trace.skew->count()));
+    w.member("precheck", trace.precheck).member("mode", trace.mode).member("circuit", trace.circuit);
     w.key("attempts").begin_array();
     for (std::size_t i = 0; i < trace.attempt_count; ++i) {
         const AttemptTrace& a = trace.attempts[i];
@@ -63,9 +63,14 @@ std::string to_json(const RequestTrace& trace) {
             .member("upstreamTraceId", a.said != nullptr ? a.said->trace : "")
             .end_object();
     }
+    w.end_array().member("rung", trace.rung).member("ladder", name(trace.bar)).key("rungs").begin_array();
+    for (std::size_t i = 0; i < kRungs; ++i) {
+        if (trace.rungs[i] == RungSays::not_asked) continue;
+        w.begin_object().member("rung", name(static_cast<Rung>(i))).member("why", name(trace.rungs[i])).end_object();
+    }
     w.end_array()
-        .member("rung", trace.rung)
         .member("reason", trace.reason)
+        .member("repeated", trace.repeated)
         .member("source", trace.source)
         .member("outcome", trace.outcome)
         .member("status", trace.status)

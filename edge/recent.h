@@ -5,11 +5,13 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "edge/base/time.h"
+#include "policy/decision.h"
 #include "upstream/central_codec.h"
 
 namespace holdfast {
@@ -33,6 +35,8 @@ struct RequestTrace {
     WallTime began{};
     std::uint32_t duration_us = 0;
     int status = 0;
+    std::string claimed;                    // the id that one that was not authenticated names; only in the form of one
+    std::optional<Seconds> skew;            // of a refused timestamp: how far ahead of the clock here; negative: behind
     std::string_view auth = "not reached";  // literals: what each step said
     std::string precheck = "not reached";   // the rule's name when one denied
     std::string_view circuit = "not asked";
@@ -42,6 +46,9 @@ struct RequestTrace {
     std::string_view source = "";
     std::string_view outcome = "";
     std::string_view code = "";
+    bool repeated = false;            // an answer that was given before, or is of another request for the same order
+    LadderBar bar = LadderBar::none;  // why the ladder was not climbed
+    std::array<RungSays, kRungs> rungs{};  // why a rung did not answer; not_asked: it was not looked at
     std::array<AttemptTrace, kTracedAttemptsMax> attempts{};
     std::uint8_t attempt_count = 0;
 };

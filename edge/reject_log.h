@@ -1,6 +1,6 @@
 // One line for each message that was refused by its form, its head or its signature: its reason, of a closed set, the
-// client's address and the length of its body; never a byte of the message. A flood of one reason is a few lines and a
-// count.
+// client's address, the length of its body, who it claims to be of and how far its time is off; no other byte of the
+// message. A flood of one reason is a few lines and a count.
 #pragma once
 
 #include <map>
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "edge/base/log.h"
+#include "policy/signature.h"
 
 namespace holdfast {
 
@@ -15,7 +16,7 @@ class RejectLog {
   public:
     // Requires: `reason` is a literal.
     void note(std::string_view reason, std::string_view client, MonoTime now,
-              std::optional<std::uint64_t> bytes = std::nullopt) {
+              std::optional<std::uint64_t> bytes = std::nullopt, const Claimed& said = {}) {
         log::LogLimit& limit = limits_[reason];
         if (!limit.allow(now)) {
             ++suppressed_;
@@ -23,6 +24,8 @@ class RejectLog {
         }
         std::string line = fmt::format("refused: {} from {}", reason, log::escape(client));
         if (bytes) line += fmt::format(", {} bytes", *bytes);
+        if (!said.secret_id.empty()) line += fmt::format(", claimed by {}", said.secret_id);
+        if (said.skew) line += fmt::format(", its timestamp is {} this node's clock", apart_text(*said.skew));
         const std::uint64_t held_back = limit.take_suppressed();
         if (held_back > 0) line += fmt::format(" (suppressed {})", held_back);
         log::warn("{}", line);

@@ -139,6 +139,11 @@ Believed believed_of(Parts& parts, const SubjectKey& key, Now now) {
     return out;
 }
 
+RungSays why_absent(const Parts& parts, const SubjectKey& key, bool disbelieved, Now now) {
+    if (disbelieved) return RungSays::disbelieved;
+    return parts.storage.outcomes().hides(key, now) ? RungSays::revoked : RungSays::absent;
+}
+
 void drop_unplaced(Parts& parts, const Notification& n) {
     parts.unplaced.drop(notice_of(n));
 }

@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "edge/notified.h"
+#include "policy/decision.h"
 
 namespace holdfast {
 
@@ -28,6 +29,9 @@ struct Believed {
     bool disbelieved = false;
 };
 Believed believed_of(Parts& parts, const SubjectKey& key, Now now);
+// Why it has nothing of the key, for who is told of the rung `cache`: more exact than RungSays::absent, and the same to
+// decide().
+RungSays why_absent(const Parts& parts, const SubjectKey& key, bool disbelieved, Now now);
 // It is the word about an order now.
 void drop_unplaced(Parts& parts, const Notification& n);
 

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kScenesNamed = 8;  // in the verdict's line; the others are in the list of overrides
 constexpr Nanos kFullSaid = 10s;         // after a caller was refused for want of room for nonces
+constexpr Nanos kCertificateSaid = 7 * 24h;  // before its end
+constexpr std::uint32_t kRefusedMin = 20;    // of the last minute, and more than half of those that asked
 
 std::string span_text(Nanos span) {
     const auto whole = std::chrono::duration_cast<Seconds>(span + 500ms).count();
@@ -61,6 +63,57 @@ std::string circuit_text(Node& node, Now now) {
     return out + (out.empty() || effect.empty() ? "" : "; ") + effect;
 }
 
+std::string_view remedy(ApiCode code) {
+    switch (code) {
+        case ApiCode::request_expired:
+            return "compare the clocks, theirs and ours (`chronyc tracking`)";
+        case ApiCode::missing_credential:
+        case ApiCode::invalid_signature:
+            return "the log names who they claim to be, `holdfastctl keys verify FILE` what differs";
+        case ApiCode::nonce_replayed:
+            return "a client that repeats its nonce, or an attack";
+        case ApiCode::scene_forbidden:
+        case ApiCode::precheck_denied:
+            return "`holdfastctl policy test FILE` names the rule";
+        case ApiCode::rate_limited:
+            return "a flood, or the rate of a credential or of a rule is too low";
+        default:
+            return "`holdfastctl explain REQUEST_ID` of one says why";
+    }
+}
+
+std::string clock_text(const Node& node, Now now) {
+    const ClockWatch& clock = node.clock_watch();
+    const Nanos by = clock.recent(now.mono);
+    if (by == Nanos(0)) return {};
+    return fmt::format(
+        "the wall clock jumped by {:+.0f} s {} ago: timestamps of callers may be refused "
+        "(`chronyc tracking`)",
+        in_seconds(by), span_text(now.mono - clock.at()));
+}
+
+// Of the listener, from kCertificateSaid before its end on.
+std::string certificate_text(const Parts& parts, Now now) {
+    const double ends = parts.metrics.tls_certificate_expiry_seconds().Value();
+    const Nanos left = from_unix_seconds(std::int64_t(ends)) - now.wall;
+    if (ends <= 0 || left >= kCertificateSaid) return {};
+    if (left <= Nanos(0))
+        return fmt::format("the listener's certificate ended {} ago: nobody connects", span_text(-left));
+    return fmt::format("the listener's certificate ends in {}: renew it, then `holdfastctl config reload`",
+                       span_text(left));
+}
+
+// That callers are turned away, which is no fault of any part of the node; empty: they are not.
+std::string refusals_text(const Parts& parts, Now now) {
+    const Pulse::Refusals seen = parts.pulse.refusals(now.mono);
+    if (seen.refused < kRefusedMin || seen.refused * 2 <= seen.asked) return {};
+    std::string out = fmt::format("{} of the {} requests of the last minute were refused, {} as {}", seen.refused,
+                                  seen.asked, seen.by_most, text_of(seen.most).code);
+    if (seen.most == ApiCode::request_expired && parts.last_skew)
+        out += fmt::format(" (the last timestamp was {} this node's clock)", apart_text(*parts.last_skew));
+    return fmt::format("{}: {}", out, remedy(seen.most));
+}
+
 // What should not be so, whatever operators have ordered and whatever the centre does.
 std::vector<std::string> troubles(Node& node, Now now) {
     std::vector<std::string> out;
@@ -76,6 +129,8 @@ std::vector<std::string> troubles(Node& node, Now now) {
     if (parts.nonces.size() >= parts.nonces.capacity() || (full && now.mono - *full < kFullSaid))
         out.emplace_back("auth.nonces is full: callers get 503");
     if (!parts.clock_trusted) out.emplace_back("the clock is not synchronised: no cached pass");
+    for (std::string text : {clock_text(node, now), certificate_text(parts, now), refusals_text(parts, now)})
+        if (!text.empty()) out.push_back(std::move(text));
     if (node.reloader != nullptr) {
         const ConfigReloader::Status& reload = node.reloader->status();
         if (!reload.last_ok)

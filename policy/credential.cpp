@@ -108,6 +108,14 @@ std::vector<std::string> CredentialSet::ids() const {
     return out;
 }
 
+std::vector<std::string> CredentialSet::rotating() const {
+    std::vector<std::string> out;
+    for (const auto& [id, entry] : state_->by_id)
+        if (entry.previous) out.push_back(id);
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
 std::size_t CredentialSet::size() const {
     return state_->by_id.size();
 }

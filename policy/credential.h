@@ -46,6 +46,7 @@ class CredentialSet {
     static Result<CredentialSet> make(std::vector<CredentialSpec> specs);
     const Credential* find(std::string_view id) const; // nullptr: unknown
     std::vector<std::string> ids() const;
+    std::vector<std::string> rotating() const;  // ids with two active secrets
     std::size_t size() const;
     // Whether `signature` is right under an active secret of `id`; the credential, or nullptr. The same work for an
     // unknown id, for one secret and for two.

@@ -83,7 +83,7 @@ std::string_view name(Reason reason); // a closed set for Proxy-Status, logs and
 
 // Why a rung did not answer.
 enum class RungSays : std::uint8_t {
-    not_asked, // a rung before it answered, or it is not on the ladder
+    not_asked,  // a rung before it answered, or it is not on the ladder
     answers,
     absent,
     revoked,
@@ -102,6 +102,7 @@ enum class RungSays : std::uint8_t {
     subject_spent,
     journal_down,
     no_room_for_evidence,
+    disbelieved,  // a later word of the centre takes back what is remembered; what decide() is told is `absent`
 };
 std::string_view name(RungSays says);
 

@@ -66,6 +66,8 @@ std::string_view name(RungSays says) {
             return "journal_down";
         case RungSays::no_room_for_evidence:
             return "no_room_for_evidence";
+        case RungSays::disbelieved:
+            return "disbelieved";
     }
     return "not_asked";
 }

@@ -101,6 +101,17 @@ bool outside_window(std::int64_t timestamp, WallTime now, const AuthTerms& terms
 
 } // namespace
 
+Claimed claimed(const SignedHead& head, WallTime now) {
+    Claimed out;
+    const std::string_view value = head.authorization.value;
+    if (value.starts_with(kScheme))
+        if (const auto authorization = parse_authorization(value.substr(kScheme.size())))
+            out.secret_id = authorization->secret_id;
+    if (const auto timestamp = parse_timestamp(head.timestamp.value))
+        out.skew = Seconds(*timestamp - unix_seconds(now));
+    return out;
+}
+
 std::optional<std::string> canonical_query(std::string_view raw) {
     std::string out;
     if (raw.empty()) return out;

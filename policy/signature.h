@@ -58,6 +58,13 @@ struct SignedHead {
     HeaderSeen content_sha256;
 };
 
+// What a head says of who signs it, believed or not: for the lines about those that are refused. A view of the head.
+struct Claimed {
+    std::string_view secret_id;   // empty: nothing in the form of one
+    std::optional<Seconds> skew;  // how far its timestamp is ahead of the clock here; negative: behind
+};
+Claimed claimed(const SignedHead& head, WallTime now);
+
 struct AuthTerms {
     Seconds window{300};
     // Timestamps before it are refused as expired: set to the start when the nonces of before could not be read back.

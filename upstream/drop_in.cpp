@@ -4,6 +4,7 @@
 
 #include "edge/base/bytes.h"
 #include "edge/base/check.h"
+#include "policy/credential.h"
 #include "upstream/alipay_envelope.h"
 #include "upstream/drop_in_answer.h"
 
@@ -46,12 +47,16 @@ bool is_utf8_name(std::string_view charset) {
     return equal_ignoring_case(charset, "utf-8");
 }
 
+// How far it is ahead of now; nothing where it is malformed.
+std::optional<Nanos> ahead(std::string_view timestamp, Nanos utc_offset, WallTime now) {
+    const auto in_china = parse_alipay_timestamp(timestamp);
+    return in_china ? std::optional<Nanos>((*in_china + Nanos(8h) - utc_offset) - now) : std::nullopt;
+}
+
 DropInFault check_timestamp(std::string_view text, Nanos utc_offset, WallTime now, Nanos window) {
     if (text.empty()) return DropInFault::missing_timestamp;
-    const auto in_china = parse_alipay_timestamp(text);
-    if (!in_china) return DropInFault::invalid_timestamp;
-    const Nanos away = (*in_china + Nanos(8h) - utc_offset) - now;
-    return away > window || -away > window ? DropInFault::invalid_timestamp : DropInFault::none;
+    const auto away = ahead(text, utc_offset, now);
+    return !away || *away > window || -*away > window ? DropInFault::invalid_timestamp : DropInFault::none;
 }
 
 // What it says about itself, in the order in which the gateway looks: the app first, the signature last.
@@ -173,8 +178,12 @@ DropInCall read_drop_in(const DropInSettings& s, const DropInWire& wire, WallTim
     out.named = query && form.get("method") == s.method;
     out.fault = DropInFault::invalid_form;
     if (!body) return out;
+    if (is_secret_id(form.get("app_id"))) out.app_id = form.get("app_id");
     const DropInApp* app = s.app(form.get("app_id"));
     out.fault = check_parameters(form, s, app, now, window);
+    if (out.fault == DropInFault::invalid_timestamp)
+        if (const auto away = ahead(form.get("timestamp"), app->utc_offset, now))
+            out.skew = std::chrono::floor<Seconds>(*away);
     if (out.fault != DropInFault::none) return out;
     out.fault = DropInFault::invalid_signature;
     if (!is_signed(form, *app->key)) return out;

@@ -95,6 +95,8 @@ struct DropInWire {
 struct DropInCall {
     DropInFault fault = DropInFault::none;
     bool named = false;                      // the method is ours: a refusal stands under its name
+    std::string app_id;                      // that it names, believed or not; only in the form of an id
+    std::optional<Seconds> skew;             // of a refused timestamp: how far it is ahead of now
     std::string credential;                  // as the rest: only without a fault
     std::string request;                     // the JSON of POST /v1/verifications
     Digest digest{};                         // of `request`: two calls for one thing have the same

@@ -157,4 +157,8 @@ std::string format_duration(Nanos d) {
     return fmt::format("{}ns", d.count());
 }
 
+std::string apart_text(Seconds apart) {
+    return fmt::format("{} s {}", std::abs(apart.count()), apart < Seconds(0) ? "behind" : "ahead of");
+}
+
 }  // namespace holdfast

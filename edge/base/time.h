@@ -76,4 +76,7 @@ std::optional<Nanos> parse_duration(std::string_view text);
 std::string format_duration(
     Nanos d);  // the shortest literal that parses back to d (ns precision shows as e.g. "1500us")
 
+// Of two clocks or a timestamp and a clock: "900 s ahead of" or "900 s behind" the one that is named next.
+std::string apart_text(Seconds apart);
+
 }  // namespace holdfast

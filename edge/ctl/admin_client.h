@@ -13,19 +13,23 @@
 //    "mode":{"node":"auto|degraded|live","overrides":[{"scope":"node|scene|circuit|fleet","scene"?,"mode","reason",
 //            "by","since"?,"expiresAt","remainingSeconds":N}]},
 //    "circuits":[{"upstream","state":"closed|half-open|open","since","sinceSeconds":N,"reason",
-//                 "forced"?:"open|close","retryInSeconds"?:N}],
+//                 "outageSince"?,"outageSeconds"?:N (since it is not closed),"forced"?:"open|close",
+//                 "forcedRemainingSeconds"?:N,"forcedBy"?,"forcedReason"?,"retryInSeconds"?:N}],
 //    "lease":{"kind":"local|etcd","state":"local|leased|autonomous","remainingSeconds"?:N,"store"?,"epoch"?:N,
-//             "live"?:N,"why"?:"why autonomous","alarm"?:"what an operator must look at"},
+//             "live"?:N,"why"?:"why autonomous","alarm"?:"what an operator must look at","remedy"?},
 //    "cache":{"entries":N,"bytes":N,"sizeBytes":N,"healthy":bool,"detail"?},
 //    "state":{"healthy":bool,"detail"?}, "journal":{"healthy":bool,"entries":N,"detail"?},
 //    "evidence":{"healthy":bool,"entries":N,"detail"?},
-//    "clock":{"synchronised":bool,"trusted":bool},
-//    "upstreams":[{"upstream","endpoint","weight":N,"state":"healthy|ejected|down","inFlight":N,"connections":N,
+//    "clock":{"synchronised":bool,"trusted":bool,"jumpSeconds"?:N (of the wall clock, of late)},
+//    "upstreams":[{"upstream","endpoint","weight":N,"state":as GET /v1/upstream,"inFlight":N,"connections":N,
 //                  "p99Seconds"?:N}],
 //    "load":{"connections":N,"inFlight":N,"queued":N,"requests":N,"perSecond":N,"refusedPerSecond":N,
 //      "degradedPerSecond":N},
-//    "budgets":[{"scene","used":N,"perMinute":N,"configuredPerMinute":N}]   provisional answers of the last minute,
-//      of those that this node may give: its share of what is configured for the fleet
+//    "budgets":[{"scene","used":N,"left":N,"perMinute":N,"configuredPerMinute":N,"outageSeconds"?:N,
+//      "beginsInSeconds"?:N,"endsInSeconds"?:N}]   provisional answers of the last minute, of those that this node may
+//      give: its share of what is configured for the fleet; in an outage when they begin (after) and end (hard_stop)
+//    "listener":{"certificateEnds"?},"credentials":{"count":N,"rotating":N (with two active secrets),
+//      "twoSecrets":["id"] (32 of them)},
 //    "reconcile":{as GET /v1/reconcile},
 //    "config":{"hash","generation":N,"source","kind","loadedAt","lastReloadSuccessful":bool,
 //     "failedAt"?,"failedBy"?,"failure"?,"held"?:{"generation":N,"since","by","reason","newerWaits":bool},
@@ -36,11 +40,11 @@
 //   {"scope":"node|scene|fleet","scene"?,"mode","reason","expiresAt"?,"remainingSeconds"?:N}   durable before it
 //   answers; with "fleet" 503 when this node is not linked to its fleet, 504 when it is not known whether it stands
 // GET /v1/circuit
-//   {"circuits":[{"upstream","state","since","sinceSeconds":N,"reason","forced"?,"forcedRemainingSeconds"?:N,
-//     "retryInSeconds"?:N,"window":{"calls":N,"failures":N,"slow":N,"failureRate":N,"slowRate":N,"subjects":N,
-//     "credentials":N,"connectFailures":N},"notOpened"?:"one_credential","throttle":{"active":bool,"probability":N},
-//     "halfOpen"?:{"permitted":N,"done":N,"failed":N},"ramp"?:{"percent":N},"votes"?:{"open":N,"needed":N,"live":N},
-//     "mode"?:"shared|autonomous","why"?,"alarm"?,"own"?:"closed|half-open|open","proof"?:bool,
+//   {"budgets":[as in status],"circuits":[{as in status,"window":{"calls":N,"failures":N,"slow":N,"failureRate":N,
+//     "slowRate":N,"subjects":N,"credentials":N,"connectFailures":N},"notOpened"?:"one_credential",
+//     "throttle":{"active":bool,"probability":N},"halfOpen"?:{"permitted":N,"done":N,"failed":N},"ramp"?:{"percent":N},
+//     "votes"?:{"open":N,"needed":N,"live":N},"mode"?:"shared|autonomous","why"?,"alarm"?,"remedy"?,
+//     "own"?:"closed|half-open|open","proof"?:bool,
 //     "fleet"?:{"name","state","epoch":N,"cause"?,"by"?,"sinceSeconds"?:N,"retryInSeconds"?:N,"prober"?,
 //       "override"?:{"order":"open|closed|degraded|live","by","reason","remainingSeconds":N},
 //       "votes":[{"node","stands":bool,"cause","calls":N,"failures":N,"slow":N,"window","subjects":N}],
@@ -48,7 +52,7 @@
 // POST /v1/circuit {"action":"open|close|auto","fleet"?:bool,"forSeconds"?:N,"reason"?}     answers like GET; a reason
 //   is needed with "fleet"
 // GET /v1/peers
-//   {"kind":"local|etcd","fleet"?,"mode"?,"why"?,"alarm"?,"store"?,"cluster"?,"revision"?:N,"epoch"?:N,
+//   {"kind":"local|etcd","fleet"?,"mode"?,"why"?,"alarm"?,"remedy"?,"store"?,"cluster"?,"revision"?:N,"epoch"?:N,
 //    "peers":[{"name","self":bool,"readable":bool,"region"?,"own"?,"proof"?:bool,"epoch"?:N,"revision"?:N,"vote":bool,
 //      "probing":bool,"disagrees":bool,"leaseRemainingSeconds"?:N (of this node),"clockSkewSeconds"?:N}]}
 // POST /v1/fleet/accept {"reason"}       answers like GET /v1/peers, with "accepted" (the alarm) and "orderBefore"?
@@ -72,9 +76,10 @@
 // POST /v1/cache/get {"credential","subject","scene","device"?}     404 when there is no record
 //   {"outcome","score"?,"decidedAt","ageSeconds":N,"maxAgeSeconds"?:N,"verificationId"?,"feature":bool,"revoked":bool,
 //    "usable":bool,"why":"why it would or would not answer now"}
-// POST /v1/cache/purge {"scene"?}        {"purged"?:N,"scene"?,"purgedAt"}; how many records of one scene there are is
-//                                        not known until they are erased, in steps; 400 for an unknown scene
-// POST /v1/cache/revoke {"subject"}      {"revokedAt":"…"}     durable before it answers
+// POST /v1/cache/purge {"scene"?}        {"purged"?:N,"orders"?:N,"scene"?,"purgedAt"}; how many records of one
+//                                        scene there are is not known until they are erased, in steps; 400 for an
+//                                        unknown scene
+// POST /v1/cache/revoke {"subject"}      {"revokedAt","provisionalScenes":["scene"]}   durable before it answers
 // POST /v1/policy/test {"credential"?,"client"?:"address","request":{the body of a verification}}     changes nothing
 //   the credential may be left out where one alone is configured
 //   {"allowed":bool,"code"?,"message"?,"prechecks":[{"name","result":"pass|deny|skip","detail"?}],
@@ -96,9 +101,11 @@
 //                                        damage),"damagedSince":N (the first of them about the journal itself; 0:
 //                                        none),"setAside":N (files of what was cut),"unfinishedBytes":N,"problem"?}
 // GET /v1/explain/{requestId}            404 when it is not among the recent ones
-//   {"requestId","traceId","began","credential","scene","orderNo","auth":"what it said","precheck":"rule or pass",
-//    "mode","circuit","attempts":[{"endpoint","result","startedMs":N,"durationMs":N}],"rung","reason","source",
-//    "outcome","status":N,"code","durationUs":N}
+//   {"requestId","traceId","began","credential","scene","orderNo","auth":"what it said","claimed"?:"id that a
+//    refused one names","skewSeconds"?:N (how far a refused timestamp is ahead of the node's clock),"precheck":"rule or
+//    pass","mode","circuit","attempts":[{"endpoint","result","startedMs":N,"durationMs":N}],"rung",
+//    "ladder":"none, or why it was not climbed","rungs":[{"rung","why":as of policy test}],"reason","repeated":bool,
+//    "source","outcome","status":N,"code","durationUs":N}
 // POST /v1/drain {}                      {"draining":true,"inFlight":N,"connections":N,"done":bool}; GET answers the
 //                                        same and changes nothing: `drain --wait` asks until done is true
 //                                        409 while it hands over

@@ -12,7 +12,8 @@ namespace {
 using json::Value;
 
 // Paths of texts that are shown; the elements of an array have the path of the array.
-constexpr std::string_view kShown[] = {"cache.detail",
+constexpr std::string_view kShown[] = {"budgets.scene",
+                                       "cache.detail",
                                        "circuits.alarm",
                                        "circuits.disagree",
                                        "circuits.fleet.by",
@@ -26,8 +27,10 @@ constexpr std::string_view kShown[] = {"cache.detail",
                                        "circuits.fleet.votes.window",
                                        "circuits.forced",
                                        "circuits.mode",
+                                       "circuits.outageSince",
                                        "circuits.own",
                                        "circuits.reason",
+                                       "circuits.remedy",
                                        "circuits.since",
                                        "circuits.state",
                                        "circuits.upstream",
@@ -41,6 +44,7 @@ constexpr std::string_view kShown[] = {"cache.detail",
                                        "config.remote.problem",
                                        "config.restartNeeded",
                                        "config.source",
+                                       "credentials.twoSecrets",
                                        "detail",
                                        "evidence.detail",
                                        "events.kind",
@@ -50,9 +54,11 @@ constexpr std::string_view kShown[] = {"cache.detail",
                                        "lastHash",
                                        "lease.alarm",
                                        "lease.kind",
+                                       "lease.remedy",
                                        "lease.state",
                                        "lease.store",
                                        "lease.why",
+                                       "listener.certificateEnds",
                                        "loadedAt",
                                        "mode.node",
                                        "mode.overrides.expiresAt",
@@ -76,7 +82,7 @@ constexpr std::string_view kShown[] = {"cache.detail",
                                        "verdict"};
 
 // Kinds of events whose texts the program alone words, without a reason of an operator or a line of a configuration.
-constexpr std::string_view kShownEvents[] = {"circuit", "drain", "registration", "storage", "tls", "upstream"};
+constexpr std::string_view kShownEvents[] = {"circuit", "clock", "drain", "registration", "storage", "tls", "upstream"};
 
 // Tables of the configuration that are shown whole.
 constexpr std::string_view kShownTables[] = {

@@ -197,4 +197,24 @@ int run(const std::vector<std::string>& args, Console& console) {
     return code == kDone ? kRefused : code;
 }
 
+std::string list_text(json::Value list) {
+    std::string out;
+    for (json::Value one = list.first(); one; one = one.next()) out += (out.empty() ? "" : ", ") + text_of(one);
+    return out;
+}
+
+std::string budget_text(json::Value b) {
+    std::string out = fmt::format("{} of {} provisional answers spent in the last minute", text_of(b["used"]),
+                                  text_of(b["perMinute"]));
+    if (b["perMinute"].number() != b["configuredPerMinute"].number())
+        out += fmt::format(" (this node's share of {})", text_of(b["configuredPerMinute"]));
+    if (!b["outageSeconds"]) return out;
+    out += fmt::format("; outage {} old", seconds_text(b["outageSeconds"]));
+    if (b["beginsInSeconds"].number().value_or(0) > 0)
+        return fmt::format("{}, they begin in {}", out, seconds_text(b["beginsInSeconds"]));
+    if (b["endsInSeconds"].number().value_or(0) > 0)
+        return fmt::format("{}, hard_stop in {}", out, seconds_text(b["endsInSeconds"]));
+    return out + ", hard_stop is over: none are given";
+}
+
 }  // namespace holdfast::ctl

@@ -39,6 +39,8 @@ struct Session {
 std::string text_of(json::Value value);
 std::string seconds_text(json::Value value);  // "1m30s"
 std::string bytes_text(json::Value value);    // "3.2MiB"
+std::string list_text(json::Value list);      // "a, b"; empty without elements
+std::string budget_text(json::Value budget);  // of a scene's provisional answers, and when an outage ends them
 
 // Runs one command line; 0 or another ExitCode. `args` without the program's name.
 int run(const std::vector<std::string>& args, Console& console);

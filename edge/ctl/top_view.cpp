@@ -57,11 +57,11 @@ void add_circuits(Page& page, Value circuits) {
 }
 
 void add_endpoints(Page& page, Value endpoints) {
-    page.add(fmt::format("{:<40}{:>7} {:<9}{:>9}{:>6}{:>9}", "ENDPOINT", "WEIGHT", "STATE", "FLIGHT", "CONN", "P99"),
+    page.add(fmt::format("{:<40}{:>7} {:<11}{:>7}{:>6}{:>9}", "ENDPOINT", "WEIGHT", "STATE", "FLIGHT", "CONN", "P99"),
              Paint::plain, true);
     for (Value e = endpoints.first(); e; e = e.next())
-        page.add(fmt::format("{}{:>7} {}{:>9}{:>6}{:>9}", column(e["endpoint"], 40), text_of(e["weight"]),
-                             column(e["state"], 9), text_of(e["inFlight"]), text_of(e["connections"]),
+        page.add(fmt::format("{}{:>7} {}{:>7}{:>6}{:>9}", column(e["endpoint"], 40), text_of(e["weight"]),
+                             column(e["state"], 11), text_of(e["inFlight"]), text_of(e["connections"]),
                              seconds_text(e["p99Seconds"])),
                  paint_of_state(text_of(e["state"])));
 }

@@ -31,7 +31,10 @@ void show_peers(Console& console, Value root) {
         console.line(line);
         // What was accepted stands until the store is read again.
         if (root["alarm"] && !root["accepted"])
-            console.painted(Paint::bad, fmt::format("alarm: {}", text_of(root["alarm"])));
+            console.painted(Paint::bad, fmt::format("alarm: {}; {}", text_of(root["alarm"]), text_of(root["remedy"])));
+        console.line("");
+    } else {
+        console.line("no fleet: coordination.kind is \"local\", this node stands alone");
         console.line("");
     }
     std::vector<std::vector<std::string>> rows;

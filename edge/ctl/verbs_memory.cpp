@@ -137,7 +137,9 @@ int run_cache_purge(Session& s) {
                 fmt::format("purged: no outcome of {} of before {} answers any more; the records go in steps",
                             text_of(root["scene"]), text_of(root["purgedAt"])));
         else
-            s.console.line(fmt::format("{} records forgotten", text_of(root["purged"])));
+            s.console.line(fmt::format("{} records forgotten, and the answers of up to {} orders",
+                                       text_of(root["purged"]), text_of(root["orders"])));
+        s.console.line("GET of an order of before is 404 now; `cache stats` counts records until they are erased");
     });
 }
 
@@ -147,6 +149,11 @@ int run_cache_revoke(Session& s) {
     return s.post(admin::kCacheRevoke, body, [&s](Value root) {
         s.console.line(
             fmt::format("revoked: nothing decided before {} answers for this subject", text_of(root["revokedAt"])));
+        if (const std::string scenes = list_text(root["provisionalScenes"]); !scenes.empty())
+            s.console.line(
+                fmt::format("in an outage {} may still let it through provisionally; against that: a precheck "
+                            "of kind \"subject\" that denies it, or a `degrade` without \"provisional\"",
+                            scenes));
     });
 }
 

@@ -24,7 +24,7 @@ std::string lease_text(Value lease) {
     if (lease["remainingSeconds"]) out += fmt::format(", {} left", seconds_text(lease["remainingSeconds"]));
     if (lease["live"]) out += fmt::format(", {} live nodes, epoch {}", text_of(lease["live"]), text_of(lease["epoch"]));
     if (lease["alarm"])
-        out += fmt::format(", ALARM: {}", text_of(lease["alarm"]));
+        out += fmt::format(", ALARM: {}; {}", text_of(lease["alarm"]), text_of(lease["remedy"]));
     else if (lease["why"])
         out += fmt::format(": {}", text_of(lease["why"]));
     return out;
@@ -41,6 +41,9 @@ std::string circuit_text(Value circuit) {
     if (const auto reason = circuit["reason"].text(); reason && !reason->empty()) out += fmt::format(" ({})", *reason);
     if (circuit["retryInSeconds"]) out += fmt::format(", retry in {}", seconds_text(circuit["retryInSeconds"]));
     if (circuit["forced"]) out += fmt::format(", forced {}", text_of(circuit["forced"]));
+    if (circuit["forcedReason"])
+        out += fmt::format(" by {}: {}", text_of(circuit["forcedBy"]), text_of(circuit["forcedReason"]));
+    if (circuit["outageSeconds"]) out += fmt::format("; not closed for {}", seconds_text(circuit["outageSeconds"]));
     return out;
 }
 
@@ -49,14 +52,6 @@ std::string registration_text(Value registration) {
         fmt::format("{}in {} as {} at {}", registration["registered"].boolean().value_or(false) ? "" : "NOT ",
                     text_of(registration["kind"]), text_of(registration["service"]), text_of(registration["address"]));
     if (registration["problem"]) out += ": " + text_of(registration["problem"]);
-    return out;
-}
-
-std::string budget_text(Value b) {
-    std::string out = fmt::format("{} of {} provisional answers spent in the last minute", text_of(b["used"]),
-                                  text_of(b["perMinute"]));
-    if (b["perMinute"].number() != b["configuredPerMinute"].number())
-        out += fmt::format(" (this node's share of {})", text_of(b["configuredPerMinute"]));
     return out;
 }
 
@@ -83,6 +78,8 @@ void show_overview(Console& console, Value root) {
         {"clock",
          fmt::format("{}, {}", clock["synchronised"].boolean().value_or(false) ? "synchronised" : "not synchronised",
                      clock["trusted"].boolean().value_or(false) ? "trusted" : "not trusted: no cached pass")});
+    if (const auto by = clock["jumpSeconds"].number())
+        rows.push_back({"", fmt::format("jumped by {:+.1f} s lately", *by)});
     const Value load = root["load"];
     rows.push_back(
         {"load",
@@ -114,6 +111,11 @@ void show_overview(Console& console, Value root) {
         rows.push_back({"", fmt::format("{} is away: {}", text_of(remote["kind"]), text_of(remote["problem"]))});
     for (Value k = config["restartNeeded"].first(); k; k = k.next())
         rows.push_back({"", "needs a restart: " + text_of(k)});
+    if (const auto ends = root["listener"]["certificateEnds"].text())
+        rows.push_back({"certificate", fmt::format("ends {}", *ends)});
+    if (const std::string two = list_text(root["credentials"]["twoSecrets"]); !two.empty())
+        rows.push_back({"secrets", fmt::format("two are active for {} credentials: {}",
+                                               text_of(root["credentials"]["rotating"]), two)});
     if (root["registration"]) rows.push_back({"registered", registration_text(root["registration"])});
     console.table({"WHAT", "NOW"}, rows);
 }
@@ -155,6 +157,22 @@ void show_attempts(Console& console, Value root) {
     }
 }
 
+// Why it was not authenticated: who it claims to be of, and how far its clock is off.
+std::string auth_text(Value root) {
+    std::string out = text_of(root["auth"]);
+    if (root["claimed"]) out += fmt::format(", claimed by {}", text_of(root["claimed"]));
+    if (const auto skew = root["skewSeconds"].integer())
+        out += fmt::format(", its timestamp is {} this node's clock", apart_text(Seconds(*skew)));
+    return out;
+}
+
+std::string rung_text(Value root) {
+    std::string out = text_of(root["rung"]);
+    if (const auto reason = root["reason"].text(); reason && !reason->empty()) out += fmt::format(" ({})", *reason);
+    const std::string bar = text_of(root["ladder"]);
+    return root["ladder"] && bar != "none" ? fmt::format("{}, the ladder was not climbed: {}", out, bar) : out;
+}
+
 }  // namespace
 
 int run_status(Session& s) {
@@ -183,11 +201,14 @@ int run_explain(Session& s) {
         add("request", fmt::format("{} at {}", of("requestId"), of("began")));
         if (const auto trace = root["traceId"].text(); trace && !trace->empty()) add("trace", std::string(*trace));
         add("caller", fmt::format("{}, scene {}, order {}", of("credential"), of("scene"), of("orderNo")));
-        add("auth", of("auth"));
+        add("auth", auth_text(root));
         add("precheck", of("precheck"));
         add("circuit", fmt::format("{}, mode {}", of("circuit"), of("mode")));
-        add("rung", fmt::format("{}{}", of("rung"), of("reason").empty() ? "" : " (" + of("reason") + ")"));
-        add("answer", fmt::format("{} {} {} {}", of("status"), of("outcome"), of("source"), of("code")));
+        add("rung", rung_text(root));
+        for (Value r = root["rungs"].first(); r; r = r.next())
+            rows.push_back({"  " + text_of(r["rung"]), text_of(r["why"])});
+        add("answer", fmt::format("{} {} {} {}{}", of("status"), of("outcome"), of("source"), of("code"),
+                                  root["repeated"].boolean().value_or(false) ? ", as recorded of the order" : ""));
         add("took", fmt::format("{:.1f} ms", root["durationUs"].number().value_or(0) / 1000));
         s.console.table({"WHAT", "HOW"}, rows);
         show_attempts(s.console, root);

@@ -15,7 +15,8 @@ void show_fleet(Console& console, Value c) {
     const auto why = [](Value at) { return at["why"] ? ": " + text_of(at["why"]) : std::string(); };
     console.line("");
     console.line(fmt::format("mode     {}{}", text_of(c["mode"]), why(c)));
-    if (c["alarm"]) console.painted(Paint::bad, fmt::format("alarm    {}", text_of(c["alarm"])));
+    if (c["alarm"])
+        console.painted(Paint::bad, fmt::format("alarm    {}; {}", text_of(c["alarm"]), text_of(c["remedy"])));
     console.line(fmt::format("own      {}{}", text_of(c["own"]),
                              c["proof"].boolean().value_or(false) ? ", with fresh proof that the centre answers" : ""));
     std::string central = fmt::format("central  {}, epoch {}", text_of(fleet["state"]), text_of(fleet["epoch"]));
@@ -85,8 +86,16 @@ void show_circuits(Console& console, Value root) {
         if (c["ramp"])
             console.line(fmt::format("{}: recovering, {}% of calls are let through", text_of(c["upstream"]),
                                      text_of(c["ramp"]["percent"])));
+        if (c["forcedReason"])
+            console.line(fmt::format("{}: forced {} by {}: {}", text_of(c["upstream"]), text_of(c["forced"]),
+                                     text_of(c["forcedBy"]), text_of(c["forcedReason"])));
+        if (c["outageSeconds"])
+            console.line(fmt::format("{}: not closed since {} ({})", text_of(c["upstream"]), text_of(c["outageSince"]),
+                                     seconds_text(c["outageSeconds"])));
         if (c["votes"]) show_fleet(console, c);
     }
+    for (Value b = root["budgets"].first(); b; b = b.next())
+        console.line(fmt::format("{}: {}", text_of(b["scene"]), budget_text(b)));
 }
 
 void show_drain(Console& console, Value root) {

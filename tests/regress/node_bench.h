@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "edge/admin_service.h"
 #include "edge/operators.h"
 #include "tests/sim/one_node.h"
 
@@ -29,6 +30,26 @@ inline void exchange(std::string& text, const std::string& from, const std::stri
     const auto at = text.find(from);
     REQUIRE(at != std::string::npos);
     text.replace(at, from.size(), to);
+}
+
+inline std::string text(json::Value value) {
+    return std::string(value.text().value_or(""));
+}
+
+// What status says first.
+inline std::string verdict_of(OneNode& one) {
+    json::Document doc;
+    const auto root = doc.parse(status_json(one.node()));
+    REQUIRE(root);
+    return text((*root)["verdict"]) + ": " + text((*root)["summary"]);
+}
+
+// Of a series as it is exposed; -1: not there.
+inline double metric(OneNode& one, const std::string& series) {
+    one.node().refresh_metrics();
+    const std::string all = "\n" + one.node().metrics().expose();
+    const auto at = all.find("\n" + series + " ");
+    return at == std::string::npos ? -1 : std::stod(all.substr(at + series.size() + 2));
 }
 
 }  // namespace holdfast::sim

@@ -7,7 +7,7 @@
 
 #include "edge/admin_service.h"
 #include "edge/operators.h"
-#include "tests/sim/one_node.h"
+#include "tests/regress/node_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
@@ -45,25 +45,6 @@ std::size_t count(json::Value list) {
     std::size_t n = 0;
     for (json::Value v = list.first(); v; v = v.next()) ++n;
     return n;
-}
-
-std::string text(json::Value value) {
-    return std::string(value.text().value_or(""));
-}
-
-std::string verdict_of(OneNode& one) {
-    json::Document doc;
-    const auto root = doc.parse(status_json(one.node()));
-    REQUIRE(root);
-    return text((*root)["verdict"]) + ": " + text((*root)["summary"]);
-}
-
-// Of a series as it is exposed; -1: not there.
-double metric(OneNode& one, const std::string& series) {
-    one.node().refresh_metrics();
-    const std::string all = "\n" + one.node().metrics().expose();
-    const auto at = all.find("\n" + series + " ");
-    return at == std::string::npos ? -1 : std::stod(all.substr(at + series.size() + 2));
 }
 
 }  // namespace

@@ -158,6 +158,20 @@ TEST_CASE("access log: a request is one line of JSON") {
     CHECK(log->dropped() == 0);
 }
 
+TEST_CASE("access log: who was not authenticated is named as claimed, and a refused timestamp by how far it is off") {
+    Fixture f;
+    auto log = f.open();
+    AccessLine refused;
+    refused.claimed = "app-android";
+    refused.skew = Seconds(-900);
+    log->write(refused);
+    log.reset();
+    const std::string text = read(f.path);
+    CHECK(text.find("\"claimed\":\"app-android\"") != std::string::npos);
+    CHECK(text.find("\"skewSeconds\":-900") != std::string::npos);
+    CHECK(text.find("\"credential\"") == std::string::npos);
+}
+
 TEST_CASE("access log: what comes from outside cannot break a line") {
     Fixture f;
     auto log = f.open();

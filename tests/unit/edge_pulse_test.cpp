@@ -49,3 +49,21 @@ TEST_CASE("pulse: a quantile is at most a quarter above what was measured, over 
     pulse.answered(99, 4000h, 0s, MonoTime{1000s});  // beyond every bound: the last slot
     CHECK(pulse.beat(0, MonoTime{1000s}).total() == 101);
 }
+
+TEST_CASE("pulse: of the last minute it tells how many were refused for what they are, and as what most") {
+    Pulse pulse;
+    const MonoTime begin{1000s};
+    CHECK(pulse.refusals(begin).asked == 0);
+    for (int i = 0; i < 10; ++i) pulse.answered(1, 1ms, 0s, begin);
+    pulse.answered(0, 1ms, 0s, begin);  // counted by its code alone
+    pulse.refused(ApiCode::precheck_denied, begin);
+    for (int i = 0; i < 7; ++i) pulse.refused(ApiCode::request_expired, begin + 10s);
+    pulse.refused(ApiCode::overloaded, begin + 20s);
+    const Pulse::Refusals seen = pulse.refusals(begin + 20s);
+    CHECK(seen.asked == 19);
+    CHECK(seen.refused == 8);
+    CHECK(seen.most == ApiCode::request_expired);
+    CHECK(seen.by_most == 7);
+    CHECK(pulse.refusals(begin + 65s).refused == 7);
+    CHECK(pulse.refusals(begin + 2min).asked == 0);
+}

@@ -36,3 +36,11 @@ TEST_CASE("credential: a caller has the scenes that it was given") {
     CHECK(set->find("b") == nullptr);
     CHECK(set->ids() == std::vector<std::string>{"a"});
 }
+
+TEST_CASE("credential: those with two active secrets are named, and no other") {
+    const std::string now(16, 's'), before(16, 't');
+    auto set = CredentialSet::make(
+        {{"c", now, before, {}, std::nullopt}, {"a", now, before, {}, std::nullopt}, {"b", now, "", {}, std::nullopt}});
+    REQUIRE(set);
+    CHECK(set->rotating() == std::vector<std::string>{"a", "c"});
+}

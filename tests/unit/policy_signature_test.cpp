@@ -291,3 +291,25 @@ TEST_CASE("signature: failures have the codes of the contract") {
     CHECK(api_code(AuthFailure::nonce_replayed) == ApiCode::nonce_replayed);
     CHECK(text_of(api_code(nonce_store_full)).status == 503);
 }
+
+TEST_CASE("signature: what a head says of its signer is taken only in the form that it must have") {
+    Signed request(kSecret, "app", kNow - 900);
+    const auto said = [&request] { return claimed(request.head, from_unix_seconds(kNow)); };
+    CHECK(said().secret_id == "app");
+    CHECK(said().skew == Seconds(-900));
+    request.fields.timestamp = "17954000000";
+    request.refresh();
+    CHECK_FALSE(said().skew);
+    const std::string rest = ", Signature=" + std::string(64, 'a');
+    for (const std::string& id : {std::string("a\x1b[2J"), std::string(65, 'a'), std::string("a b"), std::string()}) {
+        request.fields.authorization = "HMAC-SHA256 SecretId=" + id + rest;
+        request.refresh();
+        INFO(id);
+        CHECK(said().secret_id.empty());
+    }
+    for (const char* other : {"", "Bearer app", "HMAC-SHA256", "HMAC-SHA256 SecretId=app"}) {
+        request.fields.authorization = other;
+        request.refresh();
+        CHECK(said().secret_id.empty());
+    }
+}

@@ -177,6 +177,9 @@ TEST_CASE("drop-in: what prechecks read cannot be hidden in a text, and no other
 TEST_CASE("drop-in: a timestamp counts within its window, both ends included") {
     CHECK(Sent{}.read(kNow + 300s).fault == DropInFault::none);
     CHECK(Sent{}.read(kNow + 301s).fault == DropInFault::invalid_timestamp);
+    CHECK(Sent{}.read(kNow + 301s).skew == Seconds(-301));
+    CHECK(Sent{}.read(kNow - 301s).skew == Seconds(301));
+    CHECK_FALSE(Sent{}.read(kNow).skew);
     CHECK(Sent{}.read(kNow - 300s).fault == DropInFault::none);
     CHECK(Sent{}.read(kNow - 301s).fault == DropInFault::invalid_timestamp);
 }
