@@ -1,5 +1,6 @@
 // The last five minutes of answers, for people who look: how many from each source, how long they took, how old the
-// cached ones were. Counted on the request path (a few array slots), read by /ui. Not a metric: Prometheus keeps those.
+// cached ones were. Counted on the request path (a few array slots), read by /ui and for the verdict. Not a metric:
+// Prometheus keeps those.
 #pragma once
 
 #include <array>

@@ -194,6 +194,7 @@ TEST_CASE("e2e fleet: restarts, compaction, edited and older data, a wrong passw
     const auto alarmed = [&] { return holds(site.ctl({"status"}).out, "the store is older than this node: epoch 1"); };
     REQUIRE(eventually(10s, alarmed));
     CHECK(site.admin_get("/v1/status").text("verdict") == "impaired");
+    CHECK(holds(site.ctl({"status"}).out, "(where the store is right: `holdfastctl fleet accept --reason TEXT`)\n"));
     CHECK(serves_live(site));
     REQUIRE(site.stop_node(SIGTERM) == 0);  // nor does a restart forget
     REQUIRE(site.start_node());

@@ -178,6 +178,29 @@ TEST_CASE("ctl: of a scene that is purged no number is told that nobody knows") 
           "GET of an order of before is 404 now; `cache stats` counts records until they are erased\n");
 }
 
+TEST_CASE("ctl: explain tells who a refused request claims to be, how far its clock is off, and what each rung said") {
+    ScriptedAdmin node(
+        {ScriptedAdmin::answer(200, R"({"auth":"timestamp_out_of_window","claimed":"app","skewSeconds":-900})"),
+         ScriptedAdmin::answer(200,
+                               R"({"auth":"ok","rung":"none","reason":"circuit_open","ladder":"none","rungs":[)"
+                               R"({"rung":"cache","why":"too_old"},{"rung":"provisional","why":"budget_spent"}]})"),
+         ScriptedAdmin::answer(200,
+                               R"({"auth":"ok","rung":"none","reason":"upstream_failed","rungs":[],"status":200,)"
+                               R"("ladder":"one_subject_only","outcome":"pass","source":"live","repeated":true})")});
+    const auto explained = [&node] { return ask(node, {"explain", "req-1"}).out; };
+    CHECK(explained().find(
+              "timestamp_out_of_window, claimed by app, its timestamp is 900 s behind this node's clock\n") !=
+          std::string::npos);
+    const std::string rungs = explained();
+    CHECK(rungs.find("none (circuit_open)\n") != std::string::npos);
+    CHECK(rungs.find("  cache ") < rungs.find(" too_old\n"));
+    CHECK(rungs.find(" too_old\n") < rungs.find("  provisional "));
+    CHECK(rungs.find(" budget_spent\n") != std::string::npos);
+    const std::string barred = explained();
+    CHECK(barred.find("none (upstream_failed), the ladder was not climbed: one_subject_only\n") != std::string::npos);
+    CHECK(barred.find(", as recorded of the order\n") != std::string::npos);
+}
+
 TEST_CASE("ctl: a revocation says which scenes may still let the subject through, and what stops that") {
     ScriptedAdmin node({ScriptedAdmin::answer(200, R"({"revokedAt":"T","provisionalScenes":["LOGIN","PAYMENT"]})"),
                         ScriptedAdmin::answer(200, R"({"revokedAt":"T","provisionalScenes":[]})")});

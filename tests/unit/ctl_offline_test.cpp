@@ -94,7 +94,9 @@ TEST_CASE("ctl: status shows a verdict, then everything that matters") {
         R"("lease":{"kind":"local","state":"local"},"cache":{"entries":12,"bytes":1048576,)"
         R"("sizeBytes":1073741824,"healthy":true},)"
         R"("state":{"healthy":false,"detail":"moved aside"},"journal":{"healthy":true,"entries":9},)"
-        R"("clock":{"synchronised":true,"trusted":true},)"
+        R"("clock":{"synchronised":true,"trusted":true,"jumpSeconds":-3600},)"
+        R"("listener":{"certificateEnds":"2026-01-02T03:04:05.000Z"},)"
+        R"("credentials":{"count":3,"rotating":2,"twoSecrets":["app-a","app-b"]},)"
         R"("upstreams":[{"endpoint":"https://a:8443","weight":90,"state":"ejected","inFlight":0,"connections":2,)"
         R"("p99Seconds":0.12}],)"
         R"("load":{"connections":5,"inFlight":1,"queued":0,)"
@@ -111,7 +113,8 @@ TEST_CASE("ctl: status shows a verdict, then everything that matters") {
          {"pop-1 (ap), version 0.1.0, pid 7, up 1h01m", "open for 12s (failure_rate), retry in 3s",
           "healthy, 12 records, 1.0MiB of 1.0GiB", "NOT healthy: moved aside", "PAYMENT  degraded 1m01s uid 0 move",
           "4 pending, 7 confirmed, 2 reversed, 0 unknown", "10.5 requests/s, 0.5 refused/s, 10 degraded/s",
-          "https://a:8443", "120ms", "opened"}) {
+          "https://a:8443", "120ms", "opened", "jumped by -3600.0 s lately", "ends 2026-01-02T03:04:05.000Z",
+          "two are active for 2 credentials: app-a, app-b"}) {
         INFO(piece);
         CHECK(ran.out.find(piece) != std::string::npos);
     }
