@@ -35,11 +35,11 @@ def make_certificates(folder):
     """A CA of our own, and a certificate from it each for the node and the centre."""
     ca, ca_key = folder / "ca.pem", folder / "ca.key"
     new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *new_key, "-keyout", str(ca_key), "-out", str(ca), "-days", "2", "-subj", "/CN=Demo CA",
+    openssl("req", "-x509", *new_key, "-keyout", str(ca_key), "-out", str(ca), "-days", "30", "-subj", "/CN=Demo CA",
             "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     for name in ("node", "centre"):
         openssl("req", "-x509", *new_key, "-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem"),
-                "-CA", str(ca), "-CAkey", str(ca_key), "-days", "2", "-subj", f"/CN={name}",
+                "-CA", str(ca), "-CAkey", str(ca_key), "-days", "30", "-subj", f"/CN={name}",
                 "-addext", "basicConstraints=critical,CA:FALSE",
                 "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
 

@@ -36,7 +36,7 @@ TEST_CASE("e2e: doctor, top and the support bundle of a node that has served and
     const Finished doctor = site.ctl({"doctor", "--config", site.config_file()});
     INFO(doctor.out << doctor.err);
     for (const char* line : {"[ok]   valid: ", "[ok]   centre: http://127.0.0.1:", "[ok]   coordination: local",
-                             "listen: valid until ", " hours left\n", "[ok]   credential[1].secret_file: "})
+                             "listen: valid until ", " days left\n", "[ok]   credential[1].secret_file: "})
         CHECK(has(doctor.out, line));
     CHECK(has(doctor.out, "for the node"));  // its own limit of descriptors, not that of the shell
 

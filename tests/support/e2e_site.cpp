@@ -36,7 +36,7 @@ const std::pair<std::string, std::string>& certificate() {
         if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("cannot make a folder");
         const Finished done =
             run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                 "2", "-subj", "/CN=holdfast e2e", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout",
+                 "30", "-subj", "/CN=holdfast e2e", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout",
                  folder + "/key.pem", "-out", folder + "/cert.pem"},
                 {}, 30s);
         std::pair<std::string, std::string> out{read_file(folder + "/cert.pem"), read_file(folder + "/key.pem")};
