@@ -54,7 +54,7 @@ Result<std::shared_ptr<File>> open_file(const std::string& path) {
     const int fd = ::open(path.c_str(), File::kFlags, 0640);
     if (fd < 0)
         return fail(Code::io, Origin::local,
-                    fmt::format("access log {} cannot be opened: {}", path, std::strerror(errno)));
+                    fmt::format("log.access: {} cannot be opened: {}", path, std::strerror(errno)));
     auto file = std::make_shared<File>();
     file->fd = fd;
     return file;

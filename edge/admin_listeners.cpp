@@ -40,7 +40,7 @@ Result<void> AdminListeners::open(Doors& doors, Node& node) {
         const bool inherited = doors.address(kDoorAdmin).has_value();
         auto listener =
             doors.unix_socket(kDoorAdmin, admin.socket, 0660, [this](auto s) { socket_->accept(std::move(s)); });
-        if (!listener) return tl::unexpected(listener.error());
+        if (!listener) return fail(listener.error().code, Origin::local, "admin.socket: " + listener.error().detail);
         if (!inherited) give_to_group(admin);
         socket_->adopt(std::move(*listener));
     }
@@ -48,7 +48,7 @@ Result<void> AdminListeners::open(Doors& doors, Node& node) {
         read_only_ = std::make_unique<AdminService>(node, AdminService::Access::read_only);
         tcp_ = std::make_unique<Server>(node.loop(), *read_only_, options, Server::Wrap(), ignore);
         auto listener = doors.tcp(kDoorMetrics, admin.listen, [this](auto s) { tcp_->accept(std::move(s)); });
-        if (!listener) return tl::unexpected(listener.error());
+        if (!listener) return fail(listener.error().code, Origin::local, "admin.listen: " + listener.error().detail);
         tcp_->adopt(std::move(*listener));
     }
     return {};

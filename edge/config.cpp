@@ -165,7 +165,10 @@ ConfigOutcome parse_config(const ConfigTexts& texts, const ConfigEnvironment& en
     ConfigOutcome out;
     const bool failed = problems.failed();
     problems.move_into(out);
-    if (failed) return out;
+    if (failed) {
+        out.seen = std::move(draft.config);
+        return out;
+    }
     draft.config.hash = hash_of(draft.config);
     out.config = std::move(draft.config);
     return out;

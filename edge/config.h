@@ -3,6 +3,7 @@
 // their bounds and defaults, is option_table.h. Secrets are read from their files; nothing here prints one.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -66,12 +67,18 @@ struct ConfigProblem {
     std::string expected;   // empty: said by the message
     std::string suggestion; // "did you mean …", or how to fix it; may be empty
     std::string excerpt;    // the line of the file
+    bool passes = false;    // by itself: the dates of a certificate, while the file stays as it is
 };
 
 struct ConfigOutcome {
     std::optional<Config> config; // there if and only if errors is empty
+    std::optional<Config> seen;   // else what could be read, with defaults for the rest: to look by, never to run
     std::vector<ConfigProblem> errors;
     std::vector<ConfigProblem> warnings;
+    // Whether a later try may succeed with the same files: every error passes.
+    bool passes() const {
+        return !errors.empty() && std::all_of(errors.begin(), errors.end(), [](const auto& e) { return e.passes; });
+    }
 };
 
 inline constexpr std::size_t kConfigBytesMax = 4u << 20;

@@ -13,9 +13,11 @@ namespace holdfast {
 namespace {
 
 void check_address(ConfigCheck& c, const std::string& key, const std::string& text) {
-    if (!parse_listen_address(text))
-        c.problems.error(c.at(key), fmt::format("{} cannot be {}", key, toml_string(text.substr(0, 64))),
-                         "IP:port or [IPv6]:port, such as \"0.0.0.0:8443\"");
+    if (parse_listen_address(text)) return;
+    const Option* option = find_option(key);  // a default is an address that serves
+    const std::string_view sample = option->fallback != nullptr ? option->fallback : "0.0.0.0:8443";
+    c.problems.error(c.at(key), fmt::format("{} cannot be {}", key, toml_string(text.substr(0, 64))),
+                     fmt::format("IP:port or [IPv6]:port, such as {}", toml_string(sample)));
 }
 
 // The node binds IPv6 addresses for IPv6 alone, so only listeners of one family can be in each other's way.

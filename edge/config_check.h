@@ -30,6 +30,14 @@ void check_gateway(ConfigCheck& c);  // after check_alipay
 void check_policy(ConfigCheck& c);  // credentials, prechecks, scenes
 void check_files(ConfigCheck& c);   // reads secrets, opens certificates and sets; only when env.check_files
 
+// Parts of check_files.
+void check_opened(ConfigCheck& c);
+void check_listener_tls(ConfigCheck& c);
+struct TlsFiles {
+    std::string &ca, &certificate, &key;  // names as they are written; then the files that they stand for
+};
+void check_client_tls(ConfigCheck& c, const std::string& section, TlsFiles files);
+
 // After check_alipay: reads its keys and certificates, completes UpstreamOptions::alipay.
 void read_alipay_files(ConfigCheck& c);
 // After both: its keys, and with them what it answers.

@@ -180,13 +180,17 @@ struct Files {
             }
         }
         Result<void> done = parse(text);
-        if (!done) c.problems.error(c.at(key), fmt::format("{}: {} {}", key, path, done.error().detail));
+        if (!done) {
+            Error fault = done.error();
+            fault.detail = fmt::format("{}: {} {}", key, path, fault.detail);
+            c.problems.error(c.at(key), fault);
+        }
         return done.has_value();
     }
 
     Result<void> dates(const rsa2::Certificate& certificate) {
         if (c.env.now >= certificate.not_before && c.env.now < certificate.not_after) return {};
-        return fail(Code::invalid, Origin::local, "is not valid now");
+        return fail(Code::outdated, Origin::local, "is not valid now: the clock says " + rfc3339(c.env.now));
     }
 
     void certificates() {

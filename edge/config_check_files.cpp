@@ -8,7 +8,6 @@
 #include <fstream>
 
 #include "edge/config_check.h"
-#include "edge/net/tls_context.h"
 #include "policy/value_set.h"
 
 namespace holdfast {
@@ -136,19 +135,11 @@ void check_coordination_files(ConfigCheck& c) {
                              fmt::format("coordination.password_file: {} is empty", coordination.password_file),
                              "the password of coordination.user");
     }
-    for (auto* path : {&coordination.ca_file, &coordination.certificate, &coordination.key})
-        if (!path->empty()) *path = resolve_file(c, *path, false);
-    if (coordination.ca_file.empty() && coordination.certificate.empty()) return;
-    const auto made =
-        TlsClientContext::load({coordination.ca_file, coordination.certificate, coordination.key}, c.env.now);
-    if (!made)
-        c.problems.error(c.at(coordination.ca_file.empty() ? "coordination.certificate" : "coordination.ca_file"),
-                         made.error().detail);
+    check_client_tls(c, "coordination", {coordination.ca_file, coordination.certificate, coordination.key});
 }
 
 void read_access(ConfigCheck& c, const std::string& section, RemoteAccess& access) {
-    for (auto* path : {&access.ca_file, &access.certificate, &access.key})
-        if (!path->empty()) *path = resolve_file(c, *path, false);
+    check_client_tls(c, section, {access.ca_file, access.certificate, access.key});
     for (const auto& [key, path, to] : {std::tuple("password_file", &access.password_file, &access.password),
                                         std::tuple("token_file", &access.token_file, &access.token)}) {
         if (path->empty() || !read_secret(c, section + "." + key, *path, kSecretBytesMax + 1, *to)) continue;
@@ -158,9 +149,6 @@ void read_access(ConfigCheck& c, const std::string& section, RemoteAccess& acces
             c.problems.error(c.at(section + "." + key), fmt::format("{}.{}: {} holds no secret", section, key, *path),
                              "printable bytes and at most one final newline");
     }
-    if (!access.tls()) return;
-    if (const auto made = TlsClientContext::load({access.ca_file, access.certificate, access.key}, c.env.now); !made)
-        c.problems.error(c.at(section), made.error().detail);
 }
 
 void check_set_files(ConfigCheck& c) {
@@ -182,42 +170,6 @@ void check_set_files(ConfigCheck& c) {
     }
 }
 
-void check_certificates(ConfigCheck& c) {
-    auto& listen = c.draft.config.listen;
-    for (auto* path : {&listen.certificate, &listen.key})
-        if (!path->empty()) *path = resolve_file(c, *path, false);
-    if (!listen.certificate.empty() && !listen.key.empty())
-        if (const auto made = TlsServerContext::load({listen.certificate, listen.key, {}}, c.env.now); !made)
-            c.problems.error(c.at("listen.certificate"), made.error().detail,
-                             "a certificate that is valid now, and its key");
-    auto& upstream = c.draft.config.upstream;
-    for (auto* path : {&upstream.ca_file, &upstream.certificate, &upstream.key})
-        if (!path->empty()) *path = resolve_file(c, *path, false);
-    if (upstream.ca_file.empty() && upstream.certificate.empty()) return;
-    if (const auto made = TlsClientContext::load({upstream.ca_file, upstream.certificate, upstream.key}, c.env.now);
-        !made)
-        c.problems.error(c.at(upstream.ca_file.empty() ? "upstream.certificate" : "upstream.ca_file"),
-                         made.error().detail);
-}
-
-// What the node opens when it starts. Whether it may is not asked: who checks is seldom the service's user.
-void check_log(ConfigCheck& c, const std::string& key, const std::string& path, bool makes_folder) {
-    if (path.empty()) return;
-    struct stat info {};
-    if (::stat(path.c_str(), &info) == 0) {
-        if (S_ISDIR(info.st_mode))
-            c.problems.error(c.at(key), fmt::format("{}: {} is not a file", key, path), "a file");
-        return;
-    }
-    const auto slash = path.rfind('/');
-    const std::string folder = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
-    const bool there = ::stat(folder.c_str(), &info) == 0;
-    if (there ? S_ISDIR(info.st_mode) : makes_folder && errno == ENOENT) return;
-    c.problems.error(
-        c.at(key), fmt::format("{}: the folder {}: {}", key, folder, there ? "is not a folder" : std::strerror(errno)),
-        "a folder that is there, and that the node can write to");
-}
-
 }  // namespace
 
 std::string resolve_file(const ConfigCheck& c, const std::string& name, bool secret) {
@@ -236,17 +188,14 @@ void check_files(ConfigCheck& c) {
     auto& config = c.draft.config;
     if (config.config_source.kind != "file") read_access(c, "config_source", config.config_source.access);
     if (config.registration.kind != "none") read_access(c, "registration", config.registration.access);
-    check_certificates(c);
+    check_listener_tls(c);
+    auto& upstream = config.upstream;
+    check_client_tls(c, "upstream", {upstream.ca_file, upstream.certificate, upstream.key});
     check_coordination_files(c);
     if (c.draft.config.upstream.kind == "alipay") read_alipay_files(c);
     read_gateway_files(c);
     read_notify_secret(c);
-    check_log(c, "log.access", config.log.access, false);
-    check_log(c, "log.file", config.log.file, true);
-    const auto& data_dir = c.draft.config.node.data_dir;
-    struct stat info {};
-    if (!data_dir.empty() && ::stat(data_dir.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))
-        c.problems.error(c.at("node.data_dir"), fmt::format("node.data_dir: {} is not a folder", data_dir), "a folder");
+    check_opened(c);
 }
 
 }  // namespace holdfast

@@ -12,20 +12,20 @@
 namespace holdfast {
 namespace {
 
-std::string did_you_mean(const std::string& typed, const std::vector<std::string>& known) {
-    const std::vector<std::string_view> views(known.begin(), known.end());
-    const auto near = nearest(typed, views);
-    return near.empty() ? std::string{} : fmt::format("did you mean \"{}\"?", near);
-}
+constexpr std::size_t kScenesShownMax = 12;
 
 // Every scene that is named must exist, or the name would silently mean nothing.
 void check_scene_names(ConfigCheck& c, const std::string& key, const std::vector<std::string>& scenes, bool star) {
+    const std::vector<std::string_view> known(c.text.scenes.begin(), c.text.scenes.end());
     for (const auto& scene : scenes) {
         if (star && scene == "*") continue;
         if (std::find(c.text.scenes.begin(), c.text.scenes.end(), scene) != c.text.scenes.end() || !c.text.whole)
             continue;
         c.problems.error(c.at(key), fmt::format("{}: there is no [scene.{}]", key, toml_key(scene.substr(0, 64))),
-                         "configured scenes", did_you_mean(scene, c.text.scenes));
+                         known.empty() || known.size() > kScenesShownMax
+                             ? "configured scenes"
+                             : fmt::format("one of {}", fmt::join(known, ", ")),
+                         did_you_mean(scene, known));
     }
 }
 
@@ -136,8 +136,10 @@ void check_rule(ConfigCheck& c, const std::string& key, const PrecheckRule& rule
         if (std::any_of(keys.begin(), keys.end(),
                         [&](std::string_view of) { return has_unread(c, "precheck[]", key, of); }))
             continue;
-        const std::string own = fmt::format("{}.{}", key, keys.front());
-        c.problems.error(c.at(c.is_given(own) ? own : nearest), fmt::format("{}: {}", whose, what));
+        std::string own = fmt::format("{}.{}", key, keys.front());
+        if (own.ends_with('.')) own.pop_back();  // a table as a whole
+        const bool there = c.is_given(own) || c.text.tables.contains(own);
+        c.problems.error(c.at(there ? own : nearest), fmt::format("{}: {}", whose, what));
     }
     if (rule.kind == PrecheckRule::Kind::residency && c.draft.config.node.region.empty() && !c.is_unread("node.region"))
         c.problems.error(c.at(nearest), fmt::format("{} needs node.region", whose), "the region of this POP");
@@ -157,6 +159,40 @@ void check_prechecks(ConfigCheck& c) {
     }
 }
 
+// A rung answers before those that the scene lists after it: one that nobody was verified for hides what is known.
+void check_order(ConfigCheck& c, const std::string& key, const std::vector<std::string>& rungs, TextPlace place) {
+    const auto weakest = std::find(rungs.begin(), rungs.end(), name(Rung::provisional));
+    if (weakest == rungs.end() || weakest + 1 == rungs.end()) return;
+    std::vector<std::string> better = rungs;
+    const auto at = better.begin() + (weakest - rungs.begin());
+    std::rotate(at, at + 1, better.end());
+    OptionValue value;
+    value.kind = OptionKind::texts;
+    value.texts = std::move(better);
+    c.problems.warn(place,
+                    fmt::format("{}.degrade: provisional lets through unverified before {} is asked", key,
+                                fmt::join(weakest + 1, rungs.end(), " or ")),
+                    fmt::format("degrade = {}", to_toml(value)));
+}
+
+// The ladder as it is written; false: it holds what is no rung, or one twice.
+bool check_ladder(ConfigCheck& c, const std::string& key, const std::vector<std::string>& rungs, TextPlace place) {
+    Ladder seen;
+    bool sound = true;
+    for (const auto& rung : rungs) {
+        const auto parsed = parse_rung(rung);
+        if (!parsed)
+            c.problems.error(place, fmt::format("{}.degrade cannot hold {}", key, toml_string(rung.substr(0, 64))),
+                             "cache, feature, provisional", did_you_mean(rung, {"cache", "feature", "provisional"}));
+        else if (!seen.add(*parsed))
+            c.problems.error(place, fmt::format("{}.degrade holds \"{}\" twice", key, rung), "each rung once");
+        else
+            continue;
+        sound = false;
+    }
+    return sound;
+}
+
 void check_scenes(ConfigCheck& c) {
     auto& scenes = c.draft.config.scenes;
     if (scenes.empty()) c.problems.error(c.at("scene"), "there is no [scene.NAME]", "at least one");
@@ -168,20 +204,8 @@ void check_scenes(ConfigCheck& c) {
             c.problems.error(c.at(key), "scene.other cannot be a scene: metrics call so what is of none",
                              "another name");
         const auto ladder = c.text.given.find(key + ".degrade");
-        if (ladder != c.text.given.end()) {
-            Ladder seen;
-            for (const auto& rung : ladder->second.value.texts) {
-                const auto parsed = parse_rung(rung);
-                if (!parsed)
-                    c.problems.error(ladder->second.place,
-                                     fmt::format("{}.degrade cannot hold {}", key, toml_string(rung.substr(0, 64))),
-                                     "cache, feature, provisional",
-                                     did_you_mean(rung, {"cache", "feature", "provisional"}));
-                else if (!seen.add(*parsed))
-                    c.problems.error(ladder->second.place, fmt::format("{}.degrade holds \"{}\" twice", key, rung),
-                                     "each rung once");
-            }
-        }
+        if (ladder != c.text.given.end() && check_ladder(c, key, ladder->second.value.texts, ladder->second.place))
+            check_order(c, key, ladder->second.value.texts, ladder->second.place);
         if (const auto fault = fault_of(judged(c, key, scene.policy))) {
             const auto colon = std::min(fault->find(':'), fault->size());
             c.problems.error(c.at(key + "." + fault->substr(0, colon)), fmt::format("{}.{}", key, *fault));

@@ -256,7 +256,8 @@ ConfigExcerpts::ConfigExcerpts(std::string_view text) {
     std::string section;
     while (!text.empty()) {
         const auto end = std::min(text.find('\n'), text.size());
-        lines_.push_back({text.substr(0, end), carry, sections_.size() - 1});
+        const bool returns = end > 0 && text[end - 1] == '\r';
+        lines_.push_back({text.substr(0, returns ? end - 1 : end), carry, sections_.size() - 1});
         LineScan(lines_.back().text, section, carry).run();
         if (section != sections_.back()) sections_.push_back(section);
         text.remove_prefix(std::min(end + 1, text.size()));

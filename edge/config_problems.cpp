@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "edge/base/bytes.h"
 #include "edge/base/printable.h"
 
 namespace holdfast {
@@ -26,6 +27,11 @@ void cut(std::vector<ConfigProblem>& problems, const std::string& file) {
 
 }  // namespace
 
+std::string did_you_mean(std::string_view typed, const std::vector<std::string_view>& known) {
+    const auto near = nearest(typed, known);
+    return near.empty() ? std::string{} : fmt::format("did you mean \"{}\"?", near);
+}
+
 ConfigProblems::ConfigProblems(std::string_view text, std::string file) {
     texts_.push_back({std::move(file), ConfigExcerpts(text)});
 }
@@ -38,18 +44,17 @@ void ConfigProblems::absorb(ConfigProblems&& other) {
 
 ConfigProblem ConfigProblems::make(TextPlace at, std::string message, std::string expected,
                                    std::string suggestion) const {
-    const Text& text = at.text == 0 ? texts_.front() : texts_.back();
-    return {text.file,
-            at.line,
-            at.column,
-            printable(message),
-            printable(expected),
-            printable(suggestion),
-            text.excerpts.at(at.line, at.column)};
+    return {of(at).file,           at.line,     at.column, printable(message), printable(expected),
+            printable(suggestion), excerpt(at), false};
 }
 
 void ConfigProblems::error(TextPlace at, std::string message, std::string expected, std::string suggestion) {
     errors_.push_back(make(at, std::move(message), std::move(expected), std::move(suggestion)));
+}
+
+void ConfigProblems::error(TextPlace at, const Error& fault, std::string expected) {
+    error(at, fault.detail, std::move(expected));
+    errors_.back().passes = fault.code == Code::outdated;
 }
 
 void ConfigProblems::warn(TextPlace at, std::string message, std::string suggestion) {

@@ -5,12 +5,12 @@
 #include <algorithm>
 
 #include "edge/base/bytes.h"
+#include "edge/config_syntax.h"
 #include "edge/config_value.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kBrokenLinesMax = 8;     // left out and read on, before giving up
 constexpr std::size_t kChildrenShownMax = 12;  // of a table, in "expected one of …"
 
 TextPlace place_of_position(const toml::source_position& at) {
@@ -135,8 +135,6 @@ class Walk {
     // The nearest neighbour, else the table that has a key of this name.
     static std::string suggestion(std::string_view typed, const std::vector<std::string_view>& children) {
         if (const auto near = nearest(typed, children); !near.empty()) return fmt::format("did you mean {}?", near);
-        for (const auto child : children)
-            if (typed.size() >= 3 && child.starts_with(typed)) return fmt::format("did you mean {}?", child);
         for (const auto& option : options()) {
             const auto dot = option.path.rfind('.');
             if (option.path.substr(dot + 1) != typed) continue;
@@ -152,48 +150,6 @@ class Walk {
     ConfigProblems& problems_;
 };
 
-struct Parsed {
-    toml::table table;
-    bool whole = true, readable = true;
-};
-
-std::size_t begin_of_line(std::string_view text, unsigned line) {
-    std::size_t at = 0;
-    for (unsigned i = 1; i < line; ++i) {
-        const auto end = text.find('\n', at);
-        if (end == std::string_view::npos) return text.size();
-        at = end + 1;
-    }
-    return at;
-}
-
-// Syntax errors end a parse; the broken line is then left out and the rest is read again, so that one run shows them
-// all. A broken heading changes whose the next keys are: nothing after it can be judged.
-Parsed parse(std::string_view toml, ConfigProblems& problems) {
-    std::string text(toml);
-    Parsed out;
-    for (std::size_t broken = 1;; ++broken) {
-        try {
-            out.table = toml::parse(text);
-            return out;
-        } catch (const toml::parse_error& e) {
-            out.whole = false;
-            const TextPlace at = place_of_position(e.source().begin);
-            problems.error(at, std::string(e.description()));
-            const auto begin = begin_of_line(text, at.line);
-            const auto end = std::min(text.find('\n', begin), text.size());
-            const auto first = text.find_first_not_of(" \t", begin);
-            const bool blank = first == std::string::npos || first >= end;
-            if (blank || text[first] == '[' || broken == kBrokenLinesMax) {
-                out.readable = false;
-                return out;
-            }
-            std::fill(text.begin() + static_cast<std::ptrdiff_t>(begin),
-                      text.begin() + static_cast<std::ptrdiff_t>(end), ' ');
-        }
-    }
-}
-
 }  // namespace
 
 TextPlace ConfigText::place_of(const std::string& key) const {
@@ -208,9 +164,9 @@ TextPlace ConfigText::place_of(const std::string& key) const {
 
 ConfigText read_config_text(std::string_view toml, ConfigProblems& problems) {
     ConfigText out;
-    const Parsed parsed = parse(toml, problems);
+    const ParsedToml parsed = parse_toml(toml, problems);
     out.whole = parsed.whole;
-    if (parsed.readable) Walk(out, problems).table(parsed.table, "", "");
+    Walk(out, problems).table(parsed.table, "", "");
     return out;
 }
 

@@ -87,8 +87,7 @@ class Reader {
             words.push_back(rest.substr(0, end));
             rest.remove_prefix(std::min(end + 1, rest.size()));
         }
-        const auto near = nearest(typed, words);
-        return near.empty() ? std::string{} : fmt::format("did you mean \"{}\"?", near);
+        return did_you_mean(typed, words);
     }
 
     bool wrong(const toml::node& node) {

@@ -17,6 +17,9 @@
 namespace holdfast {
 namespace {
 
+// A node that could not start is started again by the service manager, one whose configuration is invalid is not. The
+// dates of a certificate are of the first kind: a machine may boot before its clock is set.
+constexpr int kExitStart = 1;
 constexpr int kExitConfig = 78;  // EX_CONFIG of sysexits.h
 
 struct Arguments {
@@ -68,7 +71,7 @@ int run(const Arguments& arguments, std::vector<std::string> words) {
     if (!outcome.config) {
         if (predecessor != nullptr)
             predecessor->failed(first_error(outcome));
-        return kExitConfig;
+        return serves && outcome.passes() ? kExitStart : kExitConfig;
     }
     if (arguments.dump) return print(dump_config(*outcome.config));
     if (arguments.check) {

@@ -218,7 +218,7 @@ void Node::journal(std::string_view kind, std::string_view fields_json) {
 Result<void> Node::listen() {
     auto listener = seams_.network.listen(
         config().listen.address, [this](std::unique_ptr<Stream> stream) { server_->accept(std::move(stream)); });
-    if (!listener) return tl::unexpected(listener.error());
+    if (!listener) return fail(listener.error().code, Origin::local, "listen.address: " + listener.error().detail);
     server_->adopt(std::move(*listener));
     ticker_ = seams_.loop.after(kTickEvery, [this] { tick(); });
     return {};

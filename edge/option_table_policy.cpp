@@ -122,7 +122,7 @@ const Option kRows[] = {
      in_precheck<&R::rate, &RateSpec::burst>},
 
     {"scene.*.degrade", K::texts, "", {0, kRungs}, kHot,
-     "the ladder: of cache, feature, provisional, in this order; []: deny", set_ladder},
+     "the ladder: of cache, feature, provisional; they answer in the order written here; []: deny", set_ladder},
     {"scene.*.cache.max_age", K::duration, "0s", {0, 30 * kDay}, kHot, "age of a pass that still answers",
      in_scene<&S::cache, &CachePolicy::max_age>},
     {"scene.*.cache.fail_max_age", K::duration, "30s", {0, 30 * kDay}, kHot, "the same for fail and review",

@@ -267,7 +267,7 @@ int Process::run(const std::string& path, BootConfig boot) {
     keeper_ = std::make_unique<ConfigKeeper>(path, std::move(boot));
     log::set_level(config.log.level);
     if (!config.log.file.empty() && !log::to_file(config.log.file))
-        return fail_to_start(config.log.file + ": cannot be opened");
+        return fail_to_start("log.file: " + config.log.file + " cannot be opened for writing by the node's user");
     log_file_ = config.log.file;
     if (config.log.file.empty() && is_journal_stream(STDERR_FILENO, std::getenv("JOURNAL_STREAM")))
         log::to_journal(JournalSink::kSocket);  // else lines go to standard error, as they did

@@ -284,16 +284,16 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string_view nearest(std::string_view typed, std::span<const std::string_view> known) {
-    std::string_view best;
+    const std::string wanted = to_lower(typed);
+    std::string_view best, longer;
     std::size_t best_distance = SIZE_MAX;
     for (std::string_view one : known) {
-        const std::size_t d = edit_distance(typed, one);
-        if (d < best_distance && d <= std::max<std::size_t>(1, one.size() / 3)) {
-            best = one;
-            best_distance = d;
-        }
+        const std::string have = to_lower(one);
+        const std::size_t d = edit_distance(wanted, have), shared = std::min(wanted.size(), have.size());
+        if (d < best_distance && d <= std::max<std::size_t>(1, one.size() / 3)) best = one, best_distance = d;
+        if (longer.empty() && shared >= 3 && have.compare(0, shared, wanted, 0, shared) == 0) longer = one;
     }
-    return best;
+    return best.empty() ? longer : best;
 }
 
 }  // namespace holdfast

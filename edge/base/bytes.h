@@ -69,7 +69,8 @@ std::string to_lower(std::string_view text);                       // ASCII
 
 // Damerau-free Levenshtein distance, for "did you mean"; texts are cut at 64 bytes.
 std::size_t edit_distance(std::string_view a, std::string_view b);
-// The nearest of `known` within a third of its length, or empty.
+// The nearest of `known` within a third of its length, else the first that begins with `typed` or that `typed` begins
+// with, from three bytes on; empty: none. ASCII case counts for nothing.
 std::string_view nearest(std::string_view typed, std::span<const std::string_view> known);
 
 }  // namespace holdfast

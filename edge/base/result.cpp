@@ -6,6 +6,8 @@ std::string_view name(Code code) {
     switch (code) {
         case Code::invalid:
             return "invalid";
+        case Code::outdated:
+            return "outdated";
         case Code::unsupported:
             return "unsupported";
         case Code::too_large:
@@ -16,6 +18,8 @@ std::string_view name(Code code) {
             return "refused";
         case Code::handshake:
             return "handshake";
+        case Code::untrusted:
+            return "untrusted";
         case Code::closed:
             return "closed";
         case Code::cancelled:

@@ -12,11 +12,13 @@ namespace holdfast {
 
 enum class Code {
     invalid,      // malformed input: the detail names the field
+    outdated,     // not within its dates by the clock: time, or a clock set right, mends it
     unsupported,  // understood, but not done here
     too_large,    // beyond a named limit
     timeout,      // a deadline passed
     refused,      // no connection could be made
-    handshake,    // connected, but no TLS session came of it: the certificate, or the handshake itself
+    handshake,    // connected, but no TLS session came of it
+    untrusted,    // the same, since the peer's certificate does not hold
     closed,       // the peer went away
     cancelled,    // we gave it up ourselves
     throttled,    // the peer asked us to wait (429, or 503 with Retry-After)

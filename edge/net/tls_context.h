@@ -17,13 +17,17 @@ struct TlsServerFiles {
     std::string client_ca;    // PEM; empty: no client certificates are asked for, else one is required
 };
 
+// Whether a file holds a private key that load() takes; the error names the file.
+Result<void> check_key_file(const std::string& path);
+
 class Loop;
 class HandshakeLine;
 
 class TlsServerContext {
   public:
-    // Refuses (Code::invalid, or not_found for a missing file) a pair that does not belong together, a certificate
-    // outside its dates at `now`, or a file that is not PEM.
+    // Refuses (Code::invalid, or not_found for a missing file) a pair that does not belong together, or a file that is
+    // not PEM; with Code::outdated a certificate outside its dates at `now`: no client would take it, and a node that
+    // looks ready with it keeps clients from one whose certificate holds.
     static Result<std::unique_ptr<TlsServerContext>> load(const TlsServerFiles& files, WallTime now);
     ~TlsServerContext();
     // Loads the same files anew, whole, and then swaps; on failure the old pair stays. Connections that exist keep
@@ -69,8 +73,9 @@ class TlsClientContext {
     std::unique_ptr<State> state_;
 };
 
-// Dials with `plain`, then shakes hands when target.tls. A failed handshake is Code::handshake, Origin::upstream,
-// with the reason (for a certificate: what was wrong with it). Requires: everything given outlives it.
+// Dials with `plain`, then shakes hands when target.tls. A failed handshake is Code::handshake or untrusted,
+// Origin::upstream, with the reason (for a certificate: what was wrong with it). Requires: everything given outlives
+// it.
 class TlsDialer : public Dialer {
   public:
     // `context` may be nullptr where no target asks for TLS (such a dial then fails, Origin::local).

@@ -25,6 +25,10 @@ auto invalid(std::string detail) {
     return fail(Code::invalid, Origin::local, std::move(detail));
 }
 
+auto outdated(const std::string& what, WallTime now) {
+    return fail(Code::outdated, Origin::local, what + ", and the clock says " + rfc3339(now));
+}
+
 Result<std::string> read_pem(const std::string& path) {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), &std::fclose);
     if (file == nullptr) {
@@ -84,6 +88,12 @@ Result<OpensslPtr<EVP_PKEY>> read_private_key(const std::string& path) {
     return key;
 }
 
+Result<void> check_key_file(const std::string& path) {
+    const auto key = read_private_key(path);
+    if (!key) return tl::unexpected(key.error());
+    return {};
+}
+
 Result<WallTime> use_certificate(SSL_CTX* context, const std::string& certificate_path, const std::string& key_path,
                                  WallTime now) {
     auto chain = read_certificates(certificate_path);
@@ -96,8 +106,9 @@ Result<WallTime> use_certificate(SSL_CTX* context, const std::string& certificat
     const auto begin = to_wall(X509_get0_notBefore(leaf));
     const auto end = to_wall(X509_get0_notAfter(leaf));
     if (!begin || !end) return invalid(certificate_path + ": the certificate's dates are unreadable");
-    if (now > *end) return invalid(certificate_path + ": the certificate expired at " + rfc3339(*end));
-    if (now < *begin) return invalid(certificate_path + ": the certificate is not valid before " + rfc3339(*begin));
+    if (now > *end) return outdated(certificate_path + ": the certificate expired at " + rfc3339(*end), now);
+    if (now < *begin)
+        return outdated(certificate_path + ": the certificate is not valid before " + rfc3339(*begin), now);
     if (SSL_CTX_use_certificate(context, leaf) != 1) return invalid(certificate_path + ": " + take_openssl_error());
     if (SSL_CTX_use_PrivateKey(context, key->get()) != 1) return invalid(key_path + ": " + take_openssl_error());
     for (std::size_t i = 1; i < chain->size(); ++i)

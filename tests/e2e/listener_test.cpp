@@ -126,7 +126,7 @@ TEST_CASE("e2e: a pair that is mismatched, cut, missing or expired is refused al
     CHECK(site.log().find("PRIVATE KEY") == std::string::npos);
 }
 
-TEST_CASE("e2e: a certificate that is over makes the configuration invalid, and nothing starts") {
+TEST_CASE("e2e: a certificate that is over makes the configuration invalid, and a start one that is tried again") {
     Site site;
     testing::TestCa ca;
     ca.issue("expired", "IP:127.0.0.1", -7200, -3600);
@@ -135,6 +135,8 @@ TEST_CASE("e2e: a certificate that is over makes the configuration invalid, and 
     CHECK(checked.status == 78);
     CHECK(checked.err.find("expired at") != std::string::npos);
     CHECK(checked.err.find("holdfast.toml:") != std::string::npos);
+    CHECK(run({program("holdfast"), "--config", site.config_file()}).status == 1);  // 78 would keep it down
+    write_file(site.dir() + "/key.pem", "no key");
     CHECK(run({program("holdfast"), "--config", site.config_file()}).status == 78);
     CHECK(site.ctl({"config", "check", site.config_file()}).status == 78);
 }

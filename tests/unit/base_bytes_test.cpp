@@ -93,7 +93,10 @@ TEST_CASE("bytes: sizes and durations are literals with a unit") {
 TEST_CASE("bytes: the nearest known word is suggested, and nothing far-fetched") {
     const std::array<std::string_view, 3> known{"minimum_calls", "min_subjects", "open_wait"};
     CHECK(nearest("minimun_calls", known) == "minimum_calls");
+    CHECK(nearest("OPEN_WAIT", known) == "open_wait");
+    CHECK(nearest("open", known) == "open_wait");
     CHECK(nearest("banana", known).empty());
+    CHECK(nearest("", known).empty());
 }
 
 TEST_CASE("bytes: UTF-8 excludes overlong forms and surrogates") {

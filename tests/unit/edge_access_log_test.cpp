@@ -271,5 +271,5 @@ TEST_CASE("access log: an empty path is off, a bad one an error that names it") 
     CHECK((*off)->buffered() == 0);
     const auto bad = AccessLog::open("/nowhere/at/all.log", loop, offload);
     REQUIRE_FALSE(bad);
-    CHECK(bad.error().detail == "access log /nowhere/at/all.log cannot be opened: No such file or directory");
+    CHECK(bad.error().detail == "log.access: /nowhere/at/all.log cannot be opened: No such file or directory");
 }

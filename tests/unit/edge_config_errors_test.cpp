@@ -78,6 +78,7 @@ TEST_CASE("config errors: broken lines are all shown, and nothing is made of wha
           "explicitly prohibited\n"
           "  16 | body_bytes = \"4MiB\n"
           "     |                   ^\n"
+          "  a text that is not closed: \" is missing at its end\n"
           "f:17:16: error: limits.header_bytes is a whole number\n"
           "  17 | header_bytes = 7\n"
           "     |                ^\n"
@@ -289,9 +290,9 @@ TEST_CASE("config errors: every fault of one precheck in one run, each at its ke
                      "coupon.check = \"luhn\"\n"
                      "coupon.from_at = 3\n")) ==
           std::vector<std::string>{"f:14:1: error: precheck[0].name is missing",
-                                   "f:14:1: error: precheck[0]: a check digit needs an alphabet with digits",
-                                   "f:14:1: error: precheck[0]: a date in the code needs a length",
-                                   "f:16:12: error: precheck[0].optional is a string"});
+                                   "f:16:12: error: precheck[0].optional is a string",
+                                   "f:17:1: error: precheck[0]: a check digit needs an alphabet with digits",
+                                   "f:17:1: error: precheck[0]: a date in the code needs a length"});
     CHECK(lines(said("[[precheck]]\n"
                      "name = \"a\"\n"
                      "allow = \"JP\"\n"
@@ -357,6 +358,12 @@ TEST_CASE("config errors: addresses to listen on") {
         INFO(bad);
         CHECK_FALSE(parse_listen_address(bad));
     }
+}
+
+TEST_CASE("config errors: an address that serves at its key is offered there") {
+    CHECK(said("[admin]\nlisten = \"9464\"\n").find("such as \"127.0.0.1:9464\"\n") != std::string::npos);
+    CHECK(said("", ConfigFolder::shortest_with("127.0.0.1:0", "x")).find("such as \"0.0.0.0:8443\"\n") !=
+          std::string::npos);
 }
 
 TEST_CASE("config errors: two listeners that cannot both have their address") {

@@ -132,6 +132,39 @@ TEST_CASE("config errors: a certificate and a key that do not belong together") 
     CHECK(upstream.errors[0].line == 15);
 }
 
+TEST_CASE("config errors: a key that cannot serve is told at the key, beside what is wrong with its certificate") {
+    const ConfigFolder folder;
+    testing::TestCa ca;
+    ca.issue("a", "DNS:edge.test");
+    const auto lines = [&](const std::string& section, const std::string& cert, const std::string& key) {
+        const auto outcome = folder.load(ConfigFolder::shortest() + section + "\ncertificate = \"" + cert +
+                                         "\"\nkey = \"" + key + "\"\n");
+        std::vector<unsigned> out;
+        for (const auto& error : outcome.errors) out.push_back(error.line);
+        return out;
+    };
+    CHECK(lines("[upstream]", ca.path("a.pem"), ca.path("a.key")).empty());
+    CHECK(lines("[upstream]", ca.path("a.pem"), "nowhere.key") == std::vector<unsigned>{16});
+    CHECK(lines("[upstream]", ca.path("a.pem"), ca.path("a.pem")) == std::vector<unsigned>{16});
+    CHECK(lines("[upstream]", ca.path("a.key"), ca.path("a.pem")) == std::vector<unsigned>{15, 16});
+}
+
+TEST_CASE("config errors: what is wrong by the clock alone passes, and not what else is wrong") {
+    const ConfigFolder folder;
+    testing::TestCa ca;
+    ca.issue("early", "DNS:edge.test", 3600, 7200);
+    const auto passes = [&](const std::string& more) {
+        return folder
+            .load(ConfigFolder::shortest_with("[node]", "certificate = \"" + ca.path("early.pem") + "\"\nkey = \"" +
+                                                            ca.path("early.key") + "\"\n[node]") +
+                  more)
+            .passes();
+    };
+    CHECK(passes(""));
+    CHECK_FALSE(passes("[limits]\nconnections = 0\n"));
+    CHECK_FALSE(folder.load(ConfigFolder::shortest()).passes());
+}
+
 TEST_CASE("config errors: sets are read before a rule relies on them") {
     const ConfigFolder folder;
     const std::string rule = "[[precheck]]\nname = \"denied\"\nkind = \"subject\"\ndeny_file = \"denied.txt\"\n";
@@ -176,4 +209,19 @@ TEST_CASE("config errors: a log that the node could not open when it starts") {
     CHECK(first_line(with("file", "app.log/ops.log")) ==
           "holdfast.toml:15:8: error: log.file: the folder app.log: is not a folder");
     CHECK(with("file", "nowhere/ops.log").empty());  // that folder is made
+}
+
+TEST_CASE("config errors: an admin socket that the node could not make when it starts") {
+    const ConfigFolder folder;
+    folder.write("app.log", "");
+    const auto with = [&folder](const std::string& name) {
+        return first_line(said_about(
+            folder.load(ConfigFolder::shortest() + "[admin]\nsocket = \"" + folder.file(name) + "\"\n"), folder));
+    };
+    CHECK(with("admin.sock").empty());
+    CHECK(with("nowhere/admin.sock") ==
+          "holdfast.toml:15:10: error: admin.socket: the folder nowhere: No such file or directory");
+    CHECK(with("app.log/admin.sock") ==
+          "holdfast.toml:15:10: error: admin.socket: the folder app.log: is not a folder");
+    CHECK(with("app.log") == "holdfast.toml:15:10: error: admin.socket: app.log is there and is no socket");
 }
