@@ -177,7 +177,8 @@ HeadDecision ClientService::refuse_caller(const RequestHead& head, const PeerInf
     parts_.metrics.auth_failed(api_code(why));
     Claimed said = claimed(signs, parts_.loop.now().wall);
     if (why != AuthFailure::timestamp_out_of_window) said.skew.reset();
-    return refuse(head, peer, api_code(why), message(why), Seconds(0), {}, {name(why), true, {}, said});
+    const std::string text = message(why, signs, parts_.loop.now().wall, parts_.auth);
+    return refuse(head, peer, api_code(why), text, Seconds(0), {}, {name(why), true, {}, said});
 }
 
 HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer, ApiCode code,

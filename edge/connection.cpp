@@ -1,8 +1,11 @@
 #include "edge/connection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <new>
 
+#include "edge/base/bytes.h"
 #include "edge/base/check.h"
 #include "edge/net/http_writer.h"
 #include "edge/server.h"
@@ -12,6 +15,19 @@ namespace {
 
 constexpr Nanos kForever = std::chrono::hours(24 * 365);
 constexpr std::size_t kHashStep = 16u << 10;  // a body longer than this is hashed while it streams in
+
+// What was refused, and how much is taken: the description of the API says so too.
+std::string with_bound(const Reject& why, const RequestLimits& limits) {
+    const std::string text(why.detail);
+    if (why.reason == RejectReason::headers_too_large)
+        return fmt::format("{}: at most {} and {} fields", text, format_size(limits.header_bytes), limits.fields);
+    if (why.reason == RejectReason::uri_too_long)
+        return fmt::format("{}: at most {}", text, format_size(limits.target_bytes));
+    // Not of the parts that have a bound of their own.
+    if (why.reason == RejectReason::body_too_large && text.starts_with("the body"))
+        return fmt::format("{}: at most {}", text, format_size(limits.body_bytes));
+    return text;
+}
 
 }  // namespace
 
@@ -161,7 +177,7 @@ bool Connection::step(std::string_view& input) {
         case HttpEvent::Kind::error: {
             message_bytes_ += input.size();  // what has come of it, also behind the byte that is wrong
             const Reject& why = parser_.reject();
-            reject(why.status, name(why.reason), why.detail);
+            reject(why.status, name(why.reason), with_bound(why, server_.options().request_limits));
             return false;
         }
     }

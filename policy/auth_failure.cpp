@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <array>
+#include <vector>
 
 #include "policy/signature.h"
 
@@ -35,6 +38,22 @@ const Row& row(AuthFailure failure) {
     return kRows[static_cast<std::size_t>(failure)];
 }
 
+// "A", "A and B", "A, B and C": the fields that sign a request, as often as `wanted` says.
+std::string fields(const SignedHead& head, bool (*wanted)(const HeaderSeen&)) {
+    const std::array<std::pair<std::string_view, const HeaderSeen*>, 4> all{
+        {{"Authorization", &head.authorization},
+         {"X-Timestamp", &head.timestamp},
+         {"X-Nonce", &head.nonce},
+         {"X-Content-SHA256", &head.content_sha256}}};
+    std::vector<std::string_view> found;
+    for (const auto& [name, seen] : all)
+        if (wanted(*seen)) found.push_back(name);
+    std::string out;
+    for (std::size_t i = 0; i < found.size(); ++i)
+        out.append(i == 0 ? "" : i + 1 == found.size() ? " and " : ", ").append(found[i]);
+    return out;
+}
+
 } // namespace
 
 std::string_view name(AuthFailure failure) {
@@ -45,6 +64,21 @@ ApiCode api_code(AuthFailure failure) {
 }
 std::string_view message(AuthFailure failure) {
     return row(failure).message;
+}
+
+std::string message(AuthFailure failure, const SignedHead& head, WallTime now, const AuthTerms& terms) {
+    switch (failure) {
+        case AuthFailure::missing_header:
+            return fields(head, [](const HeaderSeen& seen) { return seen.count == 0; }) + ": missing";
+        case AuthFailure::duplicate_header:
+            return fields(head, [](const HeaderSeen& seen) { return seen.count > 1; }) + ": more than once";
+        case AuthFailure::timestamp_out_of_window:
+            return fmt::format("X-Timestamp: this node's clock says {}, and it may be {} s away at most{}",
+                               unix_seconds(now), terms.window.count(),
+                               terms.not_before == 0 ? "" : ", and not before the node's start");
+        default:
+            return std::string(message(failure));
+    }
 }
 
 } // namespace holdfast

@@ -1,5 +1,7 @@
 #include "policy/prechecks.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "policy/precheck_compiled.h"
@@ -14,7 +16,12 @@ struct Says {
     std::string_view why;
     ApiCode code = ApiCode::precheck_denied;
     Nanos retry_after{0};
+    std::string_view attribute{};  // that it is about; empty: none
 };
+
+Says missing(std::string_view why, std::string_view attribute) {
+    return {why, ApiCode::precheck_denied, Nanos(0), attribute};
+}
 
 Says judge_list(const CompiledRule& rule, std::string_view value) {
     if (rule.deny.given) {
@@ -28,14 +35,15 @@ Says judge_list(const CompiledRule& rule, std::string_view value) {
 
 Says judge_attribute(const CompiledRule& rule, const VerifyRequest& request) {
     const std::string* value = request.attribute(rule.rule.attribute);
-    if (value == nullptr) return *rule.rule.optional ? Says{} : Says{"the attribute is missing"};
+    if (value == nullptr)
+        return *rule.rule.optional ? Says{} : missing("the attribute is missing", rule.rule.attribute);
     return judge_list(rule, *value);
 }
 
 Says judge_required(const CompiledRule& rule, const VerifyRequest& request) {
     for (const std::string& name : rule.rule.attributes) {
         const std::string* value = request.attribute(name);
-        if (value == nullptr || value->empty()) return {"a required attribute is missing"};
+        if (value == nullptr || value->empty()) return missing("a required attribute is missing", name);
     }
     return {};
 }
@@ -43,7 +51,8 @@ Says judge_required(const CompiledRule& rule, const VerifyRequest& request) {
 Says judge_residency(const CompiledRule& rule, const VerifyRequest& request) {
     if (!rule.region_known) return {"nothing is declared for this node's region"};
     const std::string* country = request.attribute(rule.rule.attribute);
-    if (country == nullptr) return *rule.rule.optional ? Says{} : Says{"the subject's country is missing"};
+    if (country == nullptr)
+        return *rule.rule.optional ? Says{} : missing("the subject's country is missing", rule.rule.attribute);
     if (!rule.countries.contains(*country)) return {"the subject's country is not served in this region"};
     return {};
 }
@@ -86,7 +95,7 @@ CouponFault judge_dates(const PrecheckRule& rule, const VerifyRequest& request, 
 
 Says judge_coupon(const CompiledRule& rule, const VerifyRequest& request, WallTime now) {
     const std::string* code = request.attribute(rule.rule.attribute);
-    if (code == nullptr) return *rule.rule.optional ? Says{} : Says{"the coupon is missing"};
+    if (code == nullptr) return *rule.rule.optional ? Says{} : missing("the coupon is missing", rule.rule.attribute);
     CouponFault fault = check_coupon(rule.rule.coupon, *code, now);
     if (fault == CouponFault::none) fault = judge_dates(rule.rule, request, now);
     return {words(fault)};
@@ -156,13 +165,17 @@ Says judge_credential_rate(const PrecheckInput& input, const Rate& rate) {
     return says_of(rate(kCredentialRateRule, input.credential.id, *input.credential.rate));
 }
 
+std::string text_of(const Says& says) {
+    return says.attribute.empty() ? std::string(says.why) : fmt::format("{}: {}", says.why, says.attribute);
+}
+
 PrecheckResult refuse(std::string_view rule, const Says& says) {
-    return {false, rule, says.code, says.retry_after, says.why};
+    return {false, rule, says.code, says.retry_after, text_of(says)};
 }
 
 PrecheckRow row(std::string_view rule, const Says& says) {
     const auto verdict = says.why.empty() ? PrecheckRow::Says::passes : PrecheckRow::Says::denies;
-    return {std::string(rule), verdict, std::string(says.why), says.code};
+    return {std::string(rule), verdict, text_of(says), says.code};
 }
 
 } // namespace

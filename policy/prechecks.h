@@ -36,7 +36,7 @@ struct PrecheckResult {
     std::string_view rule;                   // lives as long as the Prechecks
     ApiCode code = ApiCode::precheck_denied; // scene_forbidden, precheck_denied or rate_limited
     Nanos retry_after{0};                    // for rate_limited
-    std::string_view why;                    // a short closed text for people, without any value of the request
+    std::string why;                         // a short text for people, without any value of the request
 };
 
 // A line of `policy test`.

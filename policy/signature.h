@@ -71,6 +71,10 @@ struct AuthTerms {
     std::int64_t not_before = 0; // Unix seconds
 };
 
+// The message of a failure of claim() with what the head shows: which fields are missing or there more than once, how
+// far the clocks may be apart.
+std::string message(AuthFailure failure, const SignedHead& head, WallTime now, const AuthTerms& terms);
+
 // What the caller claims, before it is believed. Owns its bytes in one buffer, so that it outlives the head.
 class Claim {
   public:

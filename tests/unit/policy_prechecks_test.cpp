@@ -72,6 +72,7 @@ TEST_CASE("prechecks: an allow list refuses other values and an absent attribute
     CHECK_FALSE(f.with("province", "JP").allowed());
     const auto result = f.run();
     CHECK(result.rule == "attr");
+    CHECK(result.why == "the attribute is missing: country");
     CHECK(result.code == ApiCode::precheck_denied);
     auto optional = attribute_rule("country", {{"JP"}, {}, ""});
     optional.optional = true;
@@ -120,6 +121,7 @@ TEST_CASE("prechecks: required attributes are present and not empty") {
     f.request.attributes = {{"country", "JP"}, {"province", ""}};
     CHECK_FALSE(f.allowed());
     CHECK_FALSE(f.with("country", "JP").allowed());
+    CHECK(f.run().why == "a required attribute is missing: province");
 }
 
 TEST_CASE("prechecks: residency serves only the countries of the node's region") {

@@ -313,3 +313,24 @@ TEST_CASE("signature: what a head says of its signer is taken only in the form t
         CHECK(said().secret_id.empty());
     }
 }
+
+TEST_CASE("signature: what is missing, there twice or too far away is named, and nothing else") {
+    using enum AuthFailure;
+    const HeaderSeen once{1, "x"}, none{}, twice{2, "x"};
+    const WallTime now = from_unix_seconds(1795400000);
+    const auto said = [&](AuthFailure failure, HeaderSeen authorization, HeaderSeen timestamp, HeaderSeen nonce,
+                          HeaderSeen hash, std::int64_t not_before = 0) {
+        return message(failure, {"POST", "/", "", "h", authorization, timestamp, nonce, hash}, now, {300s, not_before});
+    };
+    CHECK(said(missing_header, none, none, none, none) ==
+          "Authorization, X-Timestamp, X-Nonce and X-Content-SHA256: missing");
+    CHECK(said(missing_header, once, none, once, none) == "X-Timestamp and X-Content-SHA256: missing");
+    CHECK(said(missing_header, none, once, once, once) == "Authorization: missing");
+    CHECK(said(duplicate_header, once, once, twice, once) == "X-Nonce: more than once");
+    CHECK(said(timestamp_out_of_window, once, once, once, once) ==
+          "X-Timestamp: this node's clock says 1795400000, and it may be 300 s away at most");
+    CHECK(said(timestamp_out_of_window, once, once, once, once, 1795399990)
+              .ends_with(", and not before the node's start"));
+    for (AuthFailure failure : {unknown_secret_id, content_sha256_mismatch, signature_mismatch, malformed_nonce})
+        CHECK(said(failure, none, twice, none, once) == message(failure));
+}
