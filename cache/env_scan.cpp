@@ -15,6 +15,7 @@
 
 #include "cache/files.h"
 #include "cache/lmdb.h"
+#include "cache/record.h"
 #include "cache/wire.h"
 #include "edge/base/crypto.h"
 
@@ -90,7 +91,7 @@ int walk(const ScanRequest& q) {
     }
     auto txn = (*env)->read();
     if (!txn) return kDamaged;
-    if (!names_are_ours(*txn, q.dbs)) return kForeign;
+    if (q.depth != ScanDepth::head && !names_are_ours(*txn, q.dbs)) return kForeign;
     Format format;
     const auto bytes = txn->get(0, kFormatKey);
     if (!bytes) return kForeign;
@@ -102,6 +103,7 @@ int walk(const ScanRequest& q) {
         case FormatCheck::other_key:
             return kOtherKey;
     }
+    if (q.depth == ScanDepth::head) return kSound;
     if (!free_list_is_sound(*txn, (*env)->last_page())) return kDamaged;
     for (std::size_t db = 0; db < q.dbs.size(); ++db)
         if (!entries_are_sound(*txn, q, db, format.generation)) return kDamaged;
@@ -177,6 +179,16 @@ ScanReport scan_environment(const ScanRequest& request) {
     while (::waitpid(pid, &status, 0) < 0)
         if (errno != EINTR) return {ScanVerdict::damaged, "the reading process was lost"};
     return report_of(status);
+}
+
+bool is_under_other_key(const std::string& dir, std::span<const std::uint8_t, 32> key) {
+    std::string why;
+    const MetaCheck meta = check_meta(dir + "/data.mdb", why);
+    if (meta != MetaCheck::sound && meta != MetaCheck::suspicious) return false;
+    ScanRequest request{dir, 0, {"meta"}, Codec::key_check(key)};  // as large as the file says
+    request.depth = ScanDepth::head;
+    request.limit = 2s;
+    return scan_environment(request).verdict == ScanVerdict::other_key;
 }
 
 } // namespace holdfast

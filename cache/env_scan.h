@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,8 +26,9 @@ MetaCheck check_meta(const std::string& data_file, std::string& why);
 
 // Walks of the same databases differ in depth.
 enum class ScanDepth {
-    quick, // the names, the format record, the free pages, first and last entry of each database
-    full,  // every entry: order, framing, seal, and that there are as many as the database says
+    head,   // the format record alone
+    quick,  // the names, the format record, the free pages, first and last entry of each database
+    full,   // every entry: order, framing, seal, and that there are as many as the database says
 };
 
 enum class ScanVerdict {
@@ -58,8 +60,13 @@ struct ScanReport {
     std::string why; // for the log; empty when sound
 };
 
-// Requires: nobody has the environment open. Blocks for at most `limit`: at start only.
+// Requires: nobody has the environment open, but for the head, of which `other_key` is true then too. Blocks for at
+// most `limit`: at start only.
 ScanReport scan_environment(const ScanRequest& request);
+
+// Whether the state/ that is at `dir` is sealed under another key than `key`: a start with it would know nothing of
+// before. For looking only, also while a node runs; false as well where that cannot be told.
+bool is_under_other_key(const std::string& dir, std::span<const std::uint8_t, 32> key);
 
 // The format record: says which version wrote the environment, under which key, and gives it an identity that every
 // record is bound to.

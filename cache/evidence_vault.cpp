@@ -104,10 +104,10 @@ void EvidenceVault::State::run(std::function<void()> work, std::function<void()>
 void EvidenceVault::State::note(const Result<void>& result) {
     if (!result) {
         ++health.failures;
-        if (health.ok) log::error("evidence cannot be kept: {}", result.error().detail);
+        if (health.ok) log::error("evidence cannot be kept: {}", files::told(result.error()));
     }
     health.ok = result.has_value();
-    health.reason = result ? "" : result.error().detail;
+    health.reason = result ? "" : files::told(result.error());
 }
 
 Result<void> EvidenceVault::State::load() {

@@ -26,6 +26,10 @@ Error error_of(int errno_value, std::string_view what, const std::string& path) 
                  fmt::format("{} {}: {}", what, path, std::system_category().message(errno_value))};
 }
 
+std::string told(const Error& error) {
+    return error.code == Code::full ? error.detail + " (free space on its disk, or raise the quota)" : error.detail;
+}
+
 Result<void> make_dir(const std::string& path) {
     if (path.empty()) return {};
     if (::mkdir(path.c_str(), 0700) == 0) return sync_dir(parent_of(path));

@@ -31,6 +31,8 @@ class Fd {
 
 // full for no space and file size limits, not_found, exists, denied, else io; the detail names the path.
 Error error_of(int errno_value, std::string_view what, const std::string& path);
+// The detail of a failed write, and what an operator does about it where the disk is full.
+std::string told(const Error& error);
 Result<void> make_dir(const std::string& path); // 0700, parents too; fine when it is there
 Result<void> sync_dir(const std::string& path);
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max);

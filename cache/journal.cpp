@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache/files.h"
 #include "cache/journal_files.h"
 #include "edge/base/check.h"
 #include "edge/base/log.h"
@@ -110,9 +111,9 @@ void Journal::State::finished() {
 
 void Journal::State::failed(std::vector<JournalEntry> entries, const Error& error) {
     ++health.failures;
-    if (health.ok) log::error("journal/ cannot be written: {}", error.detail);
+    if (health.ok) log::error("journal/ cannot be written: {}", files::told(error));
     health.ok = false;
-    health.reason = error.detail;
+    health.reason = files::told(error);
     std::vector<JournalEntry> told, kept;
     for (JournalEntry& entry : entries) (entry.done ? told : kept).push_back(std::move(entry));
     // Who waits behind a broken disk is told now, not after a retry.

@@ -177,6 +177,7 @@ std::string to_json(const JournalVerdict& verdict) {
     json::Writer w(out);
     w.begin_object()
         .member("ok", verdict.intact)
+        .member("whole", verdict.whole())
         .member("entries", verdict.entries)
         .member("lastSeq", verdict.head.seq)
         .member("lastHash", verdict.head.hash)

@@ -35,8 +35,12 @@ struct JournalVerdict {
     // beside it with what was cut off or set aside; bytes of a last line that is being written, or never was finished.
     std::uint64_t damage = 0, set_aside = 0, unfinished = 0;
     std::uint64_t since = 0;  // the first entry that tells of damage of the journal itself; 0: none does
+    // A chain that verifies is not the whole journal when something was cut off it, removed or changed before: that is
+    // told by an entry of it, or by the files beside it.
+    bool whole() const { return intact && since == 0 && set_aside == 0; }
 };
-// {"ok","entries","lastSeq","lastHash","damage","damagedSince","setAside","unfinishedBytes","problem"?}
+// "ok" is intact:
+// {"ok","whole","entries","lastSeq","lastHash","damage","damagedSince","setAside","unfinishedBytes","problem"?}
 std::string to_json(const JournalVerdict& verdict);
 
 // Of a storage's notes, which the entries `damage` hold: whether it tells of the journal itself.

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "cache/nonce_state.h"
 #include "cache/store_env.h"
 #include "cache/wire.h"
+#include "edge/base/log.h"
 
 namespace holdfast {
 namespace {
@@ -64,13 +66,33 @@ void NonceLog::State::hold(Nanos how_long) {
     if (env.open()) env.guarded().hold_doubt(true);
 }
 
-Result<void> NonceLog::State::find_next() {
+Result<void> NonceLog::State::begin() {
     auto txn = env.env().read();
     if (!txn) return tl::unexpected(txn.error());
     lmdb::Cursor c = txn->cursor(kNonces);
     if (c.last() && c.key().size() == 8) next = sequence_of(c.key()) + 1;
     if (c.error() != 0) return tl::unexpected(lmdb::error_of(c.error(), "read"));
+    std::optional<std::string_view> found;
+    if (const int rc = txn->find(kStateMeta, kFloorKey, found); rc != 0)
+        return tl::unexpected(lmdb::error_of(rc, "read"));
+    if (!found) return {};
+    const std::string plain = env.open_value(kStateMeta, kFloorKey, *found).value_or("");
+    wire::Reader r(plain);
+    const WallTime kept{Nanos(r.i64())};
+    if (!r.ok()) return fail(Code::corrupt, Origin::store, "the floor of nonces does not verify");
+    if (env.loop().now().wall < kept + kFloorKept) floor = kept;
     return {};
+}
+
+// In place when this returns: a start that dies right after it must not leave the next one without.
+Result<void> NonceLog::State::keep_floor() {
+    std::string plain;
+    wire::Writer(plain).i64(floor->time_since_epoch().count());
+    auto txn = env.env().write();
+    if (!txn) return tl::unexpected(txn.error());
+    if (const int rc = txn->put(kStateMeta, kFloorKey, env.seal_value(kStateMeta, kFloorKey, plain)); rc != 0)
+        return tl::unexpected(lmdb::error_of(rc, "write"));
+    return txn->commit();
 }
 
 NonceLog::NonceLog(StateEnv& env) : state_(std::make_unique<State>(State{env})) {
@@ -80,14 +102,16 @@ NonceLog::NonceLog(StateEnv& env) : state_(std::make_unique<State>(State{env})) 
         return;
     }
     s.waiting.reserve(kNoncesPerValue);
-    if (auto found = s.find_next(); !found) {
+    if (auto found = s.begin(); !found) {
         env.load_failed(found.error());
         // Above every sequence number that was counted to, and growing from start to start.
         s.next = (1ull << 62) + static_cast<std::uint64_t>(env.loop().now().wall.time_since_epoch().count());
         distrust();
     }
     const GuardedEnv& guarded = env.guarded();
-    if (guarded.moved_aside() || guarded.rebooted() || guarded.doubted()) distrust();
+    // A clock that was set back a little asks for patience; one that was far ahead would ask for too much.
+    const bool ahead = s.floor && *s.floor > env.loop().now().wall + kNonceKeepBeyond;
+    if (ahead || guarded.moved_aside() || guarded.rebooted() || guarded.doubted()) distrust();
     env.batch().on_close([&s] { s.close(); });
 }
 
@@ -121,12 +145,14 @@ void NonceLog::replay(WallTime now, const std::function<void(const NonceFingerpr
 }
 
 void NonceLog::State::distrust() {
-    if (!floor) {
-        // Rounded up: timestamps have whole seconds, and one within the second of the start may be an old one.
-        const WallTime now = env.loop().now().wall;
-        floor = WallTime(std::chrono::ceil<Seconds>(now.time_since_epoch()));
-    }
-    hold(kDoubtHold);
+    if (std::exchange(distrusted, true)) return;
+    // Rounded up: timestamps have whole seconds, and one within the second of the start may be an old one.
+    floor = WallTime(std::chrono::ceil<Seconds>(env.loop().now().wall.time_since_epoch()));
+    if (!env.open()) return;
+    const auto kept = keep_floor();
+    if (kept) return;
+    log::error("state/: from when on nonces are known could not be written: {}", kept.error().detail);
+    hold(kFloorKept);
 }
 
 void NonceLog::distrust() {

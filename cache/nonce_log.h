@@ -28,7 +28,8 @@ class NonceLog {
     // At start: every nonce on disk that had not expired at `now`, oldest first.
     void replay(WallTime now, const std::function<void(const NonceFingerprint&, WallTime expires)>& each) const;
     // Set when this start cannot trust the log to be whole (damaged or new in place of a damaged one, nonces that could
-    // not be made durable, or a crash of the machine): timestamps before it are to be refused (401 RequestExpired).
+    // not be made durable, or a crash of the machine): timestamps before it are to be refused (401 RequestExpired). Set
+    // as well when that was an earlier start, to that one's time: what it and those after it were asked is in the log.
     std::optional<WallTime> replay_floor() const;
     // What the caller knows and the log cannot: that its history is gone. From then on replay_floor() is set.
     void distrust();

@@ -2,6 +2,7 @@
 // holds on its behalf. Not for others.
 #pragma once
 
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,19 +14,24 @@ namespace holdfast {
 inline constexpr std::size_t kNoncesPerValue = 2048;
 inline constexpr std::size_t kNoncesWaitingMax = 1'000'000; // while the disk does not take them: 24 MB
 inline constexpr Nanos kNonceKeepBeyond = 10min;            // on disk beyond their expiry, should the clock be set back
-inline constexpr Nanos kDoubtHold = 20min; // a start that could not trust the log tells the next ones for so long
+// How long after a start that could not trust the log the next ones need its floor: auth.window is at most an hour.
+inline constexpr Nanos kFloorKept = 1h + kNonceKeepBeyond;
+// Beside format and mark of state/: the floor of the last start that could not trust the log, sealed.
+inline constexpr std::string_view kFloorKey = "nonce-floor";
 
 struct NonceLog::State {
     StateEnv& env;
     std::vector<std::pair<NonceFingerprint, WallTime>> waiting{}; // for the next commit
     std::uint64_t next = 1;                                       // sequence number of the next value
     std::optional<WallTime> floor{};
+    bool distrusted = false;  // the floor is of this start, not of one before
     std::uint64_t lost = 0;
     WallTime lost_until{}; // the last expiry of a lost one
     bool held = false;     // the guard holds its doubt on our behalf
     MonoTime hold_until{};
 
-    Result<void> find_next();
+    Result<void> begin();  // what is on disk: the number of the next value, and the floor
+    Result<void> keep_floor();
     void close(); // one value, or a few, of all that waits
     void hold(Nanos how_long);
     void release_doubt(Now now);

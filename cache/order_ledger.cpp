@@ -125,7 +125,7 @@ void OrderLedger::know_for(Nanos age) {
     state_->ring.keep_for(state_->known);
 }
 
-bool OrderLedger::put(const OrderKey& key, OrderRecord record, Now now) {
+bool OrderLedger::put(const OrderKey& key, OrderRecord record, Now now, Durable done) {
     State& s = *state_;
     if (!s.env.open()) return false;
     if (record.boot == 0) record.boot = boot_id();
@@ -134,6 +134,7 @@ bool OrderLedger::put(const OrderKey& key, OrderRecord record, Now now) {
     if (record.answer.size() <= kOrderAnswerMax && s.ring.writable()) {
         if (const auto added = s.log.add(OrderRing::db_of(part), key, record)) {
             s.ring.added(part, key, *added);
+            if (done) s.log.tell(std::move(done));
             return true;
         }
     }

@@ -82,13 +82,13 @@ bool OrderLog::queue(const std::shared_ptr<Batch>& batch) {
     op.kind = WriteOp::Kind::task;
     op.task = [batch, sealer = sealer_](lmdb::Txn& txn) { return write_blocks(batch->blocks, *sealer, txn); };
     op.writes = true;
-    op.done = [this, batch](const Result<void>& result) { finished(batch, result.has_value()); };
+    op.done = [this, batch](const Result<void>& result) { finished(batch, result); };
     if (!env_.batch().add(std::move(op))) return false;
     batch->closed = batch->queued = true;
     return true;
 }
 
-void OrderLog::finished(const std::shared_ptr<Batch>& batch, bool written) {
+void OrderLog::finished(const std::shared_ptr<Batch>& batch, const Result<void>& written) {
     batch->queued = false;
     if (written) {
         for (const OrderBlock& block : batch->blocks)
@@ -97,6 +97,7 @@ void OrderLog::finished(const std::shared_ptr<Batch>& batch, bool written) {
     }
     // What is left goes with the next commit, whether it was too much for this one or was given back.
     if (!batches_.empty()) env_.batch().wake();
+    for (const Durable& told : std::exchange(batch->told, {})) told(written);
 }
 
 }  // namespace holdfast

@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "cache/order_block.h"
@@ -33,6 +34,9 @@ class OrderLog {
     };
     // Nothing when kOrdersWaitingMax bytes wait. Orders of another database than the last one's begin a block.
     std::optional<Added> add(lmdb::Db db, const OrderKey& key, const OrderRecord& record);
+    // `done` when what was added last is on disk, or at the first commit of it that fails; it goes with a later one
+    // then. Requires: something was added in this turn.
+    void tell(Durable done) { batches_.back()->told.push_back(std::move(done)); }
     // The block of this number while it is not on disk. Valid until control returns to the loop.
     const OrderBlock* pending(std::uint64_t sequence) const;
 
@@ -41,11 +45,12 @@ class OrderLog {
         std::vector<OrderBlock> blocks;  // numbered one after another; never empty
         bool closed = false;             // no longer added to: the work may read it
         bool queued = false;             // in the write batch
+        std::vector<Durable> told;       // who waits for it
     };
     OrderBlock& block_for(lmdb::Db db, std::size_t answer_bytes);
     void close();
     bool queue(const std::shared_ptr<Batch>& batch);
-    void finished(const std::shared_ptr<Batch>& batch, bool written);
+    void finished(const std::shared_ptr<Batch>& batch, const Result<void>& written);
 
     CacheEnv& env_;
     std::shared_ptr<Codec> sealer_;               // owners: this, and the writes, of which one runs at a time

@@ -64,6 +64,7 @@ StoreEnv::StoreEnv(StoreEnvOptions o, Loop& loop, Offload& offload, const Storag
     BatchOptions batch;
     batch.bytes_max = o.bytes;
     batch.part = o.part;
+    batch.dir = o.dir;
     batch.linger = o.linger;
     batch.watch = guarded_;
     batch_ = std::make_unique<WriteBatch>(guarded_->env(), loop, offload, batch, observer);

@@ -1,9 +1,12 @@
 #include "cache/write_batch.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <new>
 #include <utility>
 
+#include "cache/files.h"
 #include "edge/base/check.h"
 #include "edge/base/log.h"
 
@@ -191,7 +194,9 @@ void WriteBatch::succeeded() {
 void WriteBatch::failed(const Error& error) {
     if (options_.watch && error.code == Code::too_large) options_.watch->hangs();
     ++health_.failures;
-    set_health(false, error.detail);
+    const bool map_full = error.code == Code::too_large;
+    const std::string_view larger = map_full && options_.part == "cache" ? " (a larger cache.size holds more)" : "";
+    set_health(false, fmt::format("{}: {}{}", options_.dir, files::told(error), larger));
     wait_ = wait_ == Nanos(0) ? Nanos(kRetryFirst) : std::min<Nanos>(wait_ * 2, kRetryMax);
     Ops told;
     for (auto& op : stalled_) {

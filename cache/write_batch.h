@@ -39,6 +39,7 @@ inline constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;
 struct BatchOptions {
     std::uint64_t bytes_max = 0; // pages in use beyond this count as a full map, so that eviction itself has room
     std::string part;            // "cache" or "state", for health
+    std::string dir;             // likewise
     Nanos linger = kBatchLinger;
     std::shared_ptr<CommitWatch> watch; // is told of each commit; may be nothing
 };

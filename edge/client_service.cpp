@@ -176,6 +176,7 @@ HeadDecision ClientService::refuse_caller(const RequestHead& head, const PeerInf
                                           AuthFailure why) {
     parts_.metrics.auth_failed(api_code(why));
     Claimed said = claimed(signs, parts_.loop.now().wall);
+    said.secret_id = parts_.snapshot->credentials.known(said.secret_id);
     if (why != AuthFailure::timestamp_out_of_window) said.skew.reset();
     const std::string text = message(why, signs, parts_.loop.now().wall, parts_.auth);
     return refuse(head, peer, api_code(why), text, Seconds(0), {}, {name(why), true, {}, said});

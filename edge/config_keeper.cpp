@@ -5,8 +5,6 @@
 #include "edge/base/crypto.h"
 #include "edge/base/log.h"
 
-#include "edge/net/uv_folder_watch.h"
-
 namespace holdfast {
 namespace {
 
@@ -19,16 +17,14 @@ ConfigKeeper::ConfigKeeper(std::string path, BootConfig booted)
     : path_(std::move(path)), booted_(std::move(booted)), rng_(random_u64()) {}
 ConfigKeeper::~ConfigKeeper() = default;
 
-void ConfigKeeper::attach(Node& node, UvLoop& loop, Network& network, std::function<void(PreparedConfig&)> take_tls,
+void ConfigKeeper::attach(Node& node, Network& network, std::function<void(PreparedConfig&)> take_tls,
                           std::function<void(bool begun)> reloading) {
     node_ = &node;
     ConfigReloader::Setup setup;
     setup.path = path_;
     setup.booted = booted_;
     setup.take_tls = std::move(take_tls);
-    setup.watch_folder = [&loop](const std::string& folder, std::function<void(const std::string&)> changed) {
-        return watch_folder(loop, folder, std::move(changed));
-    };
+    setup.follow_files = true;
     setup.reloading = std::move(reloading);
     reloader_ = std::make_unique<ConfigReloader>(node, std::move(setup));
     node.reloader = reloader_.get();

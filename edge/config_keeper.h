@@ -8,7 +8,6 @@
 
 #include "edge/config_reloader.h"
 #include "edge/config_source.h"
-#include "edge/net/uv_loop.h"
 #include "edge/registration.h"
 
 namespace holdfast {
@@ -22,7 +21,7 @@ class ConfigKeeper {
 
     // Requires: everything given outlives the detach(). `take_tls` swaps certificates, `reloading` is told around each
     // reload; both may be empty.
-    void attach(Node& node, UvLoop& loop, Network& network, std::function<void(PreparedConfig&)> take_tls,
+    void attach(Node& node, Network& network, std::function<void(PreparedConfig&)> take_tls,
                 std::function<void(bool begun)> reloading = nullptr);
     void detach();
     // Takes the node out of its registry; `done` is called when that was answered, after kLeaveMax at the latest, or at

@@ -27,7 +27,11 @@ ConfigReloader::ConfigReloader(Node& node, Setup setup)
         work->kind = node_.config().kind;
         keep(*work);
     }
-    follow_files();
+    if (!setup_.follow_files || !node_.config().config_source.watch) return;
+    // Here, where the start has read them, and before anybody is served: what changes from now on is seen.
+    seen_.emplace(setup_.path, stamp_of(setup_.path));
+    for (const std::string& file : followed_files(node_.config())) seen_.emplace(file, stamp_of(file));
+    look_ = node_.loop().after(kLookEvery, [this] { look_at_files(); });
 }
 
 ConfigReloader::~ConfigReloader() {
@@ -125,6 +129,8 @@ void ConfigReloader::prepare(Work& work) {
         }
     }
     work.out = prepare_config(std::move(texts), work.environment, work.running->config);
+    if (!work.out.ok()) return;
+    for (const std::string& file : followed_files(*work.out.outcome.config)) work.seen.emplace(file, stamp_of(file));
 }
 
 void ConfigReloader::prepared(Work& done) {
@@ -216,7 +222,7 @@ void ConfigReloader::adopt(const std::shared_ptr<Work>& shared) {
         status_.loaded = node_.loop().now().wall;
         keep(work);
     }
-    follow_files();
+    seen_.merge(work.seen);  // those that are new to it
     finish(work, std::move(report));
 }
 

@@ -8,14 +8,15 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "edge/config_boot.h"
 #include "edge/config_prepare.h"
+#include "edge/file_stamp.h"
 #include "edge/node.h"
 
 namespace holdfast {
@@ -26,9 +27,9 @@ inline constexpr std::string_view kOtherKey =
 class ConfigReloader {
   public:
     static constexpr std::size_t kJobsMax = 16;  // waiting; more are refused
+    static constexpr Nanos kLookEvery = 2s;      // at the files
     static constexpr Nanos kSettle = 500ms;      // a changed file must stand still for so long
     static constexpr Nanos kSettleMax = 5s;      // but no longer than this after its first change
-    static constexpr std::size_t kFoldersMax = 16;  // watched
 
     enum class Trigger : std::uint8_t { verb, signal, watch, source };
     struct Report {
@@ -46,8 +47,7 @@ class ConfigReloader {
         BootConfig booted;                               // its outcome is not used
         std::function<ConfigEnvironment()> environment;  // of now; empty: of the process
         std::function<void(PreparedConfig&)> take_tls;   // other ones, or the first; empty: there are none
-        std::function<std::unique_ptr<Pending>(const std::string& folder, std::function<void(const std::string& name)>)>
-            watch_folder;                           // empty: files are not watched
+        bool follow_files = false;                       // where config_source.watch says so, too
         std::function<void(bool begun)> reloading;  // around each one, for the service manager; may be empty
     };
 
@@ -103,8 +103,9 @@ class ConfigReloader {
     void failed(Work& work);
     void finish(Work& work, Report report);
     std::string journal_fields(const Work& work, std::string_view action);
-    void follow_files();
-    void file_changed(const std::string& name);
+    using Stamps = std::map<std::string, FileStamp>;
+    void look_at_files();
+    void looked(Stamps now);
     void take_remote(Work& work);
     std::shared_ptr<Work> make_work(Job job);
 
@@ -123,10 +124,10 @@ class ConfigReloader {
     bool busy_ = false;
     std::unique_ptr<OffloadHandle> running_;
     std::vector<std::unique_ptr<OffloadHandle>> reading_;  // of history(); at most kJobsMax
-    std::unique_ptr<Timer> settle_;
-    std::optional<MonoTime> first_change_;
-    std::set<std::string> watched_names_;
-    std::vector<std::pair<std::string, std::unique_ptr<Pending>>> watches_;
+    Stamps seen_;                                          // of the files that are followed, when last looked at
+    std::optional<MonoTime> first_change_;                 // that no reload has begun for
+    std::unique_ptr<OffloadHandle> looking_;
+    std::unique_ptr<Timer> look_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and completions under way
 };
 

@@ -1,4 +1,4 @@
-// What a reload tells: log, events, journal, metrics, status; and which files it watches.
+// What a reload tells: log, events, journal, metrics, status; and which files it looks at.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,15 +15,6 @@ std::string shortened(const std::vector<std::string>& keys) {
     std::string out;
     for (std::size_t i = 0; i < std::min(keys.size(), kKeysShown); ++i) out += (i == 0 ? "" : ", ") + keys[i];
     return keys.size() > kKeysShown ? fmt::format("{} and {} more", out, keys.size() - kKeysShown) : out;
-}
-
-std::string folder_of(const std::string& path) {
-    const auto slash = path.rfind('/');
-    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string name_of(const std::string& path) {
-    return path.substr(path.rfind('/') + 1);
 }
 
 }  // namespace
@@ -172,36 +163,34 @@ void ConfigReloader::finish(Work& work, Report report) {
     if (done) done(report);
 }
 
-void ConfigReloader::follow_files() {
-    if (!setup_.watch_folder || !node_.config().config_source.watch) return;
+// By what each path leads to, not by watching folders: a link, or a folder, may have been exchanged anywhere on the
+// way.
+void ConfigReloader::look_at_files() {
     std::vector<std::string> files = followed_files(node_.config());
-    files.insert(files.begin(), setup_.path);
-    std::set<std::string> folders;
-    watched_names_.clear();
-    for (const std::string& file : files) {
-        if (folders.size() < kFoldersMax) folders.insert(folder_of(file));
-        watched_names_.insert(name_of(file));
-    }
-    std::erase_if(watches_, [&folders](const auto& one) { return folders.erase(one.first) == 0; });
-    for (const std::string& folder : folders)
-        if (auto watch = setup_.watch_folder(folder, [this](const std::string& name) { file_changed(name); }))
-            watches_.emplace_back(folder, std::move(watch));
+    files.push_back(setup_.path);
+    const auto stamps = std::make_shared<Stamps>();  // owners: the job and its completion
+    looking_ = node_.offload().run(
+        [files = std::move(files), stamps] {
+            for (const std::string& file : files) stamps->emplace(file, stamp_of(file));
+        },
+        [this, stamps] { looked(std::move(*stamps)); });
 }
 
-// An editor, a package or a mounted volume may take several steps: what is read has stood still. A volume swaps a link
-// whose name begins with "..".
-void ConfigReloader::file_changed(const std::string& name) {
-    if (!name.empty() && !name.starts_with("..") && !watched_names_.contains(name)) return;
-    const MonoTime now = node_.loop().now().mono;
-    if (!first_change_) first_change_ = now;
-    const Nanos wait = std::clamp(Nanos(*first_change_ + kSettleMax - now), Nanos(0), kSettle);
-    if (settle_ == nullptr)
-        settle_ = node_.loop().after(wait, [this] {
-            first_change_.reset();
-            reload(Trigger::watch, "file watch");
-        });
-    else
-        settle_->restart(wait);
+// An editor, a package or a mounted volume may take several steps: what is read has stood still. One that is new among
+// them has just been read, by the reload that named it.
+void ConfigReloader::looked(Stamps now) {
+    const bool moved = std::any_of(now.begin(), now.end(), [this](const auto& file) {
+        const auto before = seen_.find(file.first);
+        return before != seen_.end() && before->second != file.second;
+    });
+    seen_ = std::move(now);
+    const MonoTime at = node_.loop().now().mono;
+    if (moved && !first_change_) first_change_ = at;
+    if (first_change_ && (!moved || at - *first_change_ >= kSettleMax)) {
+        first_change_.reset();
+        reload(Trigger::watch, "file watch");
+    }
+    look_->restart(first_change_ ? kSettle : kLookEvery);
 }
 
 BootConfig ConfigReloader::to_boot_again() const {

@@ -116,7 +116,7 @@ Exchange::Next Exchange::authenticate() {
     const auto verified = verify(begin_.claim, digest_, snapshot_->credentials);
     if (!verified) {
         trace_.auth = name(verified.error());
-        trace_.claimed = id;
+        trace_.claimed = snapshot_->credentials.known(id);
         parts_.metrics.auth_failed(api_code(verified.error()));
         return refuse(api_code(verified.error()), message(verified.error()));
     }
@@ -272,8 +272,11 @@ Exchange::Next Exchange::join_recorded() {
         repeated_ = told.has_value();
         return told ? answer_with(std::move(told->answer)) : go(Step::decide);
     }
-    if (parts_.storage.outcomes().hidden(request_.subject, request_.scene, found->epoch)) return go(Step::decide);
-    auto recorded = decode_recorded(found->answer);
+    // By the order's number the centre may say again what it decided before a revocation.
+    const bool hidden = parts_.storage.outcomes().hidden(request_.subject, request_.scene, found->epoch);
+    auto order = decode_order(found->answer);
+    answers_alone_ = hidden || (order && order->alone);
+    auto recorded = hidden || !order ? std::nullopt : recorded_of(std::move(*order));
     if (!recorded) return go(Step::decide);
     recorded->answer.age =
         std::chrono::duration_cast<Seconds>(std::max(Nanos(0), Nanos(t.wall - recorded->answer.decided_at)));

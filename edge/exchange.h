@@ -139,7 +139,8 @@ class Exchange final : public RequestHandler {
     bool holds_again(const Answer& answer, Nanos age, Nanos left, Now now) const;
     Answer given_again(Answer answer, Nanos left, Now now) const;
     Nanos to_hard_stop(const ScenePolicy& policy, Now now) const;
-    void remember_degraded(const Answer& answer, Now now);
+    // False where nothing was queued, and `done` is not called.
+    bool remember_degraded(const Answer& answer, Now now, Durable done = {});
     void remember_failed(Now now);
     // Whether it answers this order for good: the centre's word, and no revocation came after it.
     bool is_final(const OrderRecord& found) const;
@@ -173,7 +174,9 @@ class Exchange final : public RequestHandler {
     // audit
     void part_on_disk(const Result<void>& done);
     void journal_provisional();
-    void answer_provisional();
+    void record_provisional();
+    void answer_provisional(Answer answer);
+    bool answer_final_instead();
     void refund();
     void audit_failed(std::string_view why);
     std::string replay_bytes() const;
@@ -205,6 +208,7 @@ class Exchange final : public RequestHandler {
     std::optional<RecordedAnswer> prior_;  // a degraded answer that this order has had
     Nanos prior_age_{0};                   // how long ago
     Nanos prior_left_{0};                  // how long it may still be given again
+    bool answers_alone_ = false;           // what the centre says now: LiveRecord::remember_pass is false
     bool order_known_ = false;             // there is a record of this order with this body
     std::uint64_t asked_epoch_ = 0;
     MonoTime asked_{};                     // when the call began
@@ -213,6 +217,7 @@ class Exchange final : public RequestHandler {
     Permit permit_;
     std::unique_ptr<Call> call_;
     CallEnd call_end_ = CallEnd::none;
+    std::string call_status_;  // Proxy-Status of a call that has failed
     std::optional<OutcomeRecord> cached_;
     bool disbelieved_ = false;  // what the memory has of the subject is not believed
     std::optional<double> similarity_;

@@ -4,35 +4,11 @@
 #include "edge/connection.h"
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
+#include "edge/proxy_status.h"
 #include "edge/reject_log.h"
 
 namespace holdfast {
 namespace {
-
-// RFC 9209: why the centre was not asked, or how it failed.
-std::string_view proxy_status(Reason reason) {
-    switch (reason) {
-        case Reason::none:
-            return "";
-        case Reason::forced_degraded:
-            return "holdfast; error=destination_unavailable; details=\"forced degraded\"";
-        case Reason::circuit_open:
-            return "holdfast; error=destination_unavailable; details=\"circuit open\"";
-        case Reason::throttled:
-            return "holdfast; error=connection_limit_reached; details=\"throttled\"";
-        case Reason::call_timeout:
-            return "holdfast; error=http_response_timeout";
-        case Reason::call_unusable:
-            return "holdfast; error=http_protocol_error";
-        case Reason::call_rejected:
-            return "holdfast; error=http_request_denied";
-        case Reason::call_setup:
-            return "holdfast; error=proxy_configuration_error";
-        case Reason::call_not_sent:
-            return "holdfast; error=proxy_internal_error";
-    }
-    return "";
-}
 
 Seconds whole_seconds(Nanos wait) {
     return std::chrono::ceil<Seconds>(wait);
@@ -63,7 +39,7 @@ Exchange::Next Exchange::answer() {
     step_ = Step::account;
     if (client_ != nullptr) {
         Reply reply;
-        const std::string_view status = proxy_status(decision_.reason);
+        const std::string_view status = call_status_.empty() ? proxy_status(decision_.reason) : call_status_;
         if (error_) {
             reply = error_reply(*error_, error_message_, trace_.request_id, whole_seconds(retry_after_), !drop_in_);
             if (!status.empty()) reply.headers.append("Proxy-Status: ").append(status).append("\r\n");
@@ -221,6 +197,7 @@ void Exchange::take_from(const Exchange& leader) {
     decision_ = leader.decision_;
     trace_.bar = leader.trace_.bar;
     trace_.rungs = leader.trace_.rungs;
+    call_status_ = leader.call_status_;
     if (drop_in_ && leader.drop_in_) drop_in_->raw = leader.drop_in_->raw;
     steps();
 }

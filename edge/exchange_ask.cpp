@@ -5,6 +5,8 @@
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
 #include "edge/notified.h"
+#include "edge/proxy_status.h"
+#include "edge/recorded_answer.h"
 #include "edge/standing_word.h"
 
 namespace holdfast {
@@ -117,7 +119,10 @@ void Exchange::take_result(CallResult&& result) {
     if (result.failure == FailureKind::caller_error || result.failure == FailureKind::caller_setup) {
         remember_failed(t);
         refuse(ApiCode::invalid_request, result.error.detail);
-    } else if (result.failure == FailureKind::overloaded_local) {
+        return run();
+    }
+    call_status_ = proxy_status(result);
+    if (result.failure == FailureKind::overloaded_local) {
         refuse(ApiCode::overloaded, "too many calls are in flight", 1s + Nanos(parts_.rng.below(1'000'000'000)));
     } else {
         step_ = Step::decide;
@@ -156,6 +161,7 @@ LiveRecord Exchange::live_record() const {
     out.raw = drop_in_ ? drop_in_->raw.get() : nullptr;
     out.key = ledger_key();
     out.other_app = is_of_other_app();
+    out.remember_pass = !answers_alone_;
     return out;
 }
 
@@ -176,6 +182,36 @@ LateRecorder Exchange::late_recorder() {
         late_record.raw = late.raw.get();
         record_aside(parts, *snapshot, late_record, *late.outcome, now);
     };
+}
+
+// The number of an order that ended without an answer stays with its body: the same one is a new try, another one is a
+// conflict, and a late answer of the centre still finds its place.
+void Exchange::remember_failed(Now now) {
+    if (order_known_ || order_key_.empty()) return;
+    // While this one was being decided the centre's late answer may have come.
+    if (call_end_ != CallEnd::none && find_order(now)) return;
+    OrderRecord order;
+    order.body = digest_;
+    order.epoch = call_end_ == CallEnd::none ? parts_.storage.outcomes().epoch() : asked_epoch_;
+    order.decided = now;
+    order.answer = encode_unanswered(
+        {std::nullopt, false, request_.scene, request_.subject, request_.device, {}, {}, is_of_other_app(), {}});
+    parts_.storage.orders().put(ledger_key(), std::move(order), now);
+}
+
+bool Exchange::remember_degraded(const Answer& answer, Now now, Durable done) {
+    // The centre's word may have come while this one was on its way: it is final, and stays.
+    const auto found = find_order(now);
+    if (found && is_final(*found)) return false;
+    OrderRecord order;
+    order.body = digest_;
+    order.epoch = parts_.storage.outcomes().epoch();
+    order.decided = now;
+    // The centre's word on an order that it has taken is still to come, under its number.
+    const std::string pending_id = found ? pending_number(parts_, live_record(), *found) : "";
+    order.answer = encode(answer, request_.scene, request_.subject, request_.device, nullptr,
+                          OrderNotes{is_of_other_app(), pending_id, answers_alone_});
+    return parts_.storage.orders().put(ledger_key(), std::move(order), now, std::move(done));
 }
 
 }  // namespace holdfast

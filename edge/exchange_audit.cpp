@@ -1,5 +1,5 @@
-// The provisional answer: its spend and its evidence reach the disk, then the journal entry, then the caller. Whatever
-// fails on that way, nobody is let through.
+// The provisional answer: its spend and its evidence reach the disk, then the journal entry, then its order, then the
+// caller. Whatever fails up to the journal, nobody is let through.
 #include <algorithm>
 
 #include "edge/base/json.h"
@@ -110,27 +110,42 @@ void Exchange::journal_provisional() {
             if (written) withdraw(parts, id);
             return;
         }
-        guarded([this, &written] { written ? answer_provisional() : audit_failed(written.error().detail); });
+        guarded([this, &written] { written ? record_provisional() : audit_failed(written.error().detail); });
     };
     parts_.storage.journal()->append("provisional", fields, t.wall, std::move(done));
 }
 
-void Exchange::answer_provisional() {
-    parts_.metrics.journalled("provisional");
+bool Exchange::answer_final_instead() {
+    if (!final_meanwhile(now())) return false;
     audit_timer_.reset();
+    refund();
+    withdraw(parts_, trace_.request_id);
+    run();
+    return true;
+}
+
+// The journal has it: it may be answered. So that it is not given, and paid for, a second time after a kill, its order
+// reaches the disk first, where there is one and time is left.
+void Exchange::record_provisional() {
+    parts_.metrics.journalled("provisional");
+    if (answer_final_instead()) return;
     const Now t = now();
-    if (final_meanwhile(t)) {
-        refund();
-        withdraw(parts_, trace_.request_id);
-        return run();
-    }
     Answer answer;
     answer.outcome = Outcome::provisional;
     answer.source = Source::policy;
     answer.decided_at = t.wall;
     answer.expires_at = t.wall + std::max(Nanos(0), to_hard_stop(scene_->config->policy, t));
-    remember_degraded(answer, t);
-    answer_with(answer);
+    const auto give = [this, alive = alive_, answer] {
+        if (*alive && step_ == Step::audit) guarded([this, &answer] { answer_provisional(answer); });
+    };
+    audit_timer_ = parts_.loop.after(audit_deadline() - t.mono, give);
+    if (!remember_degraded(answer, t, [give](const Result<void>&) { give(); })) give();
+}
+
+void Exchange::answer_provisional(Answer answer) {
+    if (answer_final_instead()) return;
+    audit_timer_.reset();
+    answer_with(std::move(answer));
     run();
 }
 

@@ -225,6 +225,11 @@ Exchange::Next Exchange::deny(Now now) {
     if (const auto retry = parts_.upstream.circuit().view(now).retry_in;
         retry && decision_.reason == Reason::circuit_open)
         wait = std::clamp<Nanos>(*retry, 1s, 30s);
+    const Override* order = parts_.overrides.mode_order(request_.scene, now);
+    if (order != nullptr && decision_.reason == Reason::forced_degraded)
+        wait = std::clamp<Nanos>(order->remaining(now), 1s, 30s);
+    // A definite refusal is said again whenever it is asked.
+    if (decision_.reason == Reason::call_rejected) return refuse(decision_.code, message_of(decision_));
     wait = std::max(wait, centre_wants_);
     wait += Nanos(parts_.rng.below(static_cast<std::uint64_t>(std::chrono::nanoseconds(2s).count())));
     return refuse(decision_.code, message_of(decision_), wait);
@@ -263,36 +268,6 @@ Exchange::Next Exchange::compare_feature(Now now) {
 
 bool Exchange::is_final(const OrderRecord& found) const {
     return has_final(parts_, live_record(), found);
-}
-
-// The number of an order that ended without an answer stays with its body: the same one is a new try, another one is a
-// conflict, and a late answer of the centre still finds its place.
-void Exchange::remember_failed(Now now) {
-    if (order_known_ || order_key_.empty()) return;
-    // While this one was being decided the centre's late answer may have come.
-    if (call_end_ != CallEnd::none && find_order(now)) return;
-    OrderRecord order;
-    order.body = digest_;
-    order.epoch = call_end_ == CallEnd::none ? parts_.storage.outcomes().epoch() : asked_epoch_;
-    order.decided = now;
-    order.answer = encode_unanswered(
-        {std::nullopt, false, request_.scene, request_.subject, request_.device, {}, {}, is_of_other_app(), {}});
-    parts_.storage.orders().put(ledger_key(), std::move(order), now);
-}
-
-void Exchange::remember_degraded(const Answer& answer, Now now) {
-    // The centre's word may have come while this one was on its way: it is final, and stays.
-    const auto found = find_order(now);
-    if (found && is_final(*found)) return;
-    OrderRecord order;
-    order.body = digest_;
-    order.epoch = parts_.storage.outcomes().epoch();
-    order.decided = now;
-    // The centre's word on an order that it has taken is still to come, under its number.
-    const std::string pending_id = found ? pending_number(parts_, live_record(), *found) : "";
-    order.answer = encode(answer, request_.scene, request_.subject, request_.device, nullptr,
-                          OrderNotes{is_of_other_app(), pending_id});
-    parts_.storage.orders().put(ledger_key(), std::move(order), now);
 }
 
 }  // namespace holdfast

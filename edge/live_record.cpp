@@ -111,7 +111,8 @@ void record_pending(Parts& parts, const LiveRecord& record, std::string_view id,
                                       number,
                                       {},
                                       record.other_app,
-                                      {}});
+                                      {},
+                                      !record.remember_pass});
     parts.storage.orders().put(key_of(parts, record), std::move(order), now);
 }
 
@@ -124,8 +125,8 @@ void record_pending_aside(Parts& parts, const Snapshot& snapshot, const LiveReco
     const auto known = stands ? decode_recorded(order->answer) : std::nullopt;
     if (!known || !known->answer.degraded()) return record_pending(parts, record, id, now);
     if (id.empty()) return;
-    order->answer =
-        encode(known->answer, record.scene, record.subject, record.device, nullptr, OrderNotes{record.other_app, id});
+    order->answer = encode(known->answer, record.scene, record.subject, record.device, nullptr,
+                           OrderNotes{record.other_app, id, !record.remember_pass});
     parts.storage.orders().put(key_of(parts, record), std::move(*order), now);
 }
 
@@ -150,8 +151,8 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
         order.final = true;
         order.epoch = record.asked_epoch;
         order.decided = now;
-        order.answer =
-            encode(answer, record.scene, record.subject, record.device, record.raw, OrderNotes{record.other_app, {}});
+        order.answer = encode(answer, record.scene, record.subject, record.device, record.raw,
+                              OrderNotes{record.other_app, {}, !record.remember_pass});
         parts.storage.orders().put(key_of(parts, record), std::move(order), now);
     }
     const SubjectKey key = memory_key(record);

@@ -131,6 +131,7 @@ class Node {
     void tick();
     void keep_house(Now now);
     void expire_orders(Now now);
+    void tell_ended(const Override& order, Now now);
     void check_clock();
     void watch_clock(Now now);
     void refresh_lease();

@@ -45,8 +45,10 @@ void Node::restore_nonces(Now now) {
         if (nonces_->restore(nonce, expires, now) == NonceWindow::Insert::fresh) ++count;
     });
     if (const auto floor = storage_->nonces().replay_floor()) {
-        parts_->auth.not_before = unix_seconds(*floor); // a whole second already, the first after this start
-        log::warn("auth: used nonces of before could not all be read back; timestamps before this start are refused");
+        parts_->auth.not_before =
+            unix_seconds(*floor);  // a whole second already, the first after the start that lost them
+        log::warn("auth: used nonces of before {} could not all be read back: older timestamps are refused",
+                  rfc3339(*floor));
     }
     log::info("auth: {} used nonces read back", count);
 }
@@ -55,12 +57,15 @@ void Node::restore_orders(Now now) {
     for (const std::string_view prefix : {"degrade/", "circuit/"}) {
         for (const auto& [name, text] : storage_->state().list(prefix)) {
             if (name == kCircuit) continue;
-            auto order = decode_override(text);
-            if (order && overrides_.restore(std::move(*order), now)) {
+            const auto order = decode_override(text);
+            if (order && overrides_.restore(*order, now)) {
                 log::info("operator: {} stands from before the restart", name);
                 continue;
             }
-            if (!order) log::warn("state: {} does not read back ({})", name, order.error().detail);
+            if (order)
+                tell_ended(*order, now);
+            else
+                log::warn("state: {} does not read back ({})", name, order.error().detail);
             storage_->state().erase_soon(name);
         }
     }
@@ -129,13 +134,17 @@ void Node::expire_orders(Now now) {
     for (const Override& order : over) {
         // Its name may have a renewal's bytes already, on their way to the disk: erasing follows behind them.
         if (storage_->state().get(order.key()) == order.encode()) storage_->state().erase_soon(order.key());
-        log::info("operator: {} has ended", order.key());
-        events_.add(now.wall, "override", order.key() + " has ended");
-        std::string fields;
-        json::Writer(fields).begin_object().member("order", order.key()).member("action", "expired").end_object();
-        journal("override", fields);
+        tell_ended(order, now);
     }
     if (!over.empty()) orders_changed();
+}
+
+void Node::tell_ended(const Override& order, Now now) {
+    log::info("operator: {} has ended", order.key());
+    events_.add(now.wall, "override", order.key() + " has ended");
+    std::string fields;
+    json::Writer(fields).begin_object().member("order", order.key()).member("action", "expired").end_object();
+    journal("override", fields);
 }
 
 void Node::check_clock() {

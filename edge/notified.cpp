@@ -20,7 +20,8 @@ std::optional<FoundOrder> find_recorded(Parts& parts, const std::string& credent
                       order_no,   order->body,       order->epoch};
     record.other_app = recorded->other_app;
     record.past = order->past;
-    record.remember_pass = !order->replaced;  // what the centre has said of the subject since may be lost too
+    // Where a write is lost, what the centre has said of the subject since may be lost too.
+    record.remember_pass = !order->replaced && !recorded->alone;
     FoundOrder out{KeptLiveRecord(record), std::nullopt, std::move(recorded->verification_id)};
     // A degraded answer from memory has the number of the verification that it remembers.
     if (recorded->answer && recorded->answer->source != Source::live)

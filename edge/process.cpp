@@ -95,7 +95,7 @@ Result<void> Process::stand_up(Config config) {
         return opened;
     }
     keeper_->attach(
-        running, ground_.loop, ground_.network,
+        running, ground_.network,
         [this, &running](PreparedConfig& fresh) { ground_.take_tls(fresh, running.metrics()); },
         [this](bool begun) {
             if (begun) return manager_.reloading();

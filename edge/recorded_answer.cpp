@@ -12,6 +12,7 @@ constexpr std::uint8_t kVersion = 2;
 constexpr std::uint8_t kVersionOne = 1;  // without a device
 constexpr std::size_t kTextMax = 256;    // above the bounds of scene, subject, device and verification id
 constexpr std::uint8_t kNoAnswer = 0, kPending = 1;
+constexpr std::uint8_t kOtherApp = 1, kAlone = 2;  // bits of the notes
 
 std::int64_t nanos(WallTime t) {
     return t.time_since_epoch().count();
@@ -25,7 +26,7 @@ std::string encode(const Answer& a, std::string_view scene, std::string_view sub
     std::string out;
     out.reserve(50 + scene.size() + subject.size() + device.size() + a.verification_id.size());
     wire::Writer w(out);
-    const bool noted = notes.other_app || !notes.pending_id.empty();
+    const bool noted = notes.other_app || notes.alone || !notes.pending_id.empty();
     w.u8(noted ? kVersionNotes : raw == nullptr ? kVersion : kVersionRaw);
     w.u8(static_cast<std::uint8_t>(a.outcome));
     w.u8(static_cast<std::uint8_t>(a.source));
@@ -41,7 +42,7 @@ std::string encode(const Answer& a, std::string_view scene, std::string_view sub
     w.text(raw == nullptr ? std::string_view() : raw->body);
     w.text(raw == nullptr ? std::string_view() : raw->content_type);
     if (!noted) return out;
-    w.u8(notes.other_app);
+    w.u8(static_cast<std::uint8_t>((notes.other_app ? kOtherApp : 0) | (notes.alone ? kAlone : 0)));
     w.text(notes.pending_id);
     return out;
 }
@@ -51,7 +52,8 @@ std::string encode_unanswered(const RecordedOrder& order) {
     none.outcome = static_cast<Outcome>(kNoAnswer);
     none.source = static_cast<Source>(order.pending ? kPending : kNoAnswer);
     none.verification_id = order.verification_id;
-    return encode(none, order.scene, order.subject, order.device, nullptr, {order.other_app, order.pending_id});
+    return encode(none, order.scene, order.subject, order.device, nullptr,
+                  {order.other_app, order.pending_id, order.alone});
 }
 
 std::optional<RecordedOrder> decode_order(std::string_view text) {
@@ -73,7 +75,10 @@ std::optional<RecordedOrder> decode_order(std::string_view text) {
         out.raw.content_type = r.text(kTextMax);
     }
     if (version == kVersionNotes) {
-        out.other_app = r.u8() != 0;
+        const std::uint8_t bits = r.u8();
+        if (bits > (kOtherApp | kAlone)) return std::nullopt;
+        out.other_app = (bits & kOtherApp) != 0;
+        out.alone = (bits & kAlone) != 0;
         out.pending_id = r.text(kTextMax);
     }
     if (!r.done() || scored > 1) return std::nullopt;
@@ -91,11 +96,15 @@ std::optional<RecordedOrder> decode_order(std::string_view text) {
     return out;
 }
 
+std::optional<RecordedAnswer> recorded_of(RecordedOrder order) {
+    if (!order.answer) return std::nullopt;
+    return RecordedAnswer{std::move(*order.answer), std::move(order.scene), std::move(order.subject),
+                          std::move(order.device), std::move(order.raw)};
+}
+
 std::optional<RecordedAnswer> decode_recorded(std::string_view text) {
     auto order = decode_order(text);
-    if (!order || !order->answer) return std::nullopt;
-    return RecordedAnswer{std::move(*order->answer), std::move(order->scene), std::move(order->subject),
-                          std::move(order->device), std::move(order->raw)};
+    return order ? recorded_of(std::move(*order)) : std::nullopt;
 }
 
 }  // namespace holdfast

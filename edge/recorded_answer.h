@@ -28,11 +28,13 @@ struct RecordedOrder {
     RawAnswer raw;
     bool other_app = false;  // not asked under the node's own app, which the centre's notifications are for
     std::string pending_id;  // beside a degraded answer: the number of the verification whose outcome comes later
+    bool alone = false;      // as LiveRecord::remember_pass, the other way round
 };
 // What is kept beside an answer; mostly nothing.
 struct OrderNotes {
     bool other_app = false;
     std::string_view pending_id{};
+    bool alone = false;
 };
 // Bytes of a raw answer; a longer one is not recorded, and a repetition is then signed by us. Alipay's with its
 // signature are well below 1 KiB, and each takes its length of the room for orders.
@@ -44,6 +46,7 @@ std::string encode_unanswered(const RecordedOrder& order);
 // Nothing for a text that neither of them wrote.
 std::optional<RecordedOrder> decode_order(std::string_view text);
 // Nothing where there is no answer.
+std::optional<RecordedAnswer> recorded_of(RecordedOrder order);
 std::optional<RecordedAnswer> decode_recorded(std::string_view text);
 
 }  // namespace holdfast

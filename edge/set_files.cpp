@@ -1,7 +1,5 @@
 #include "edge/set_files.h"
 
-#include <sys/stat.h>
-
 #include <fstream>
 #include <sstream>
 
@@ -11,12 +9,6 @@ namespace holdfast {
 
 SetFiles::SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload)
     : snapshot_(std::move(snapshot)), loop_(loop), offload_(offload) {}
-
-SetFiles::Stamp SetFiles::stamp_of(const std::string& path) {
-    struct stat s {};
-    if (::stat(path.c_str(), &s) != 0) return {};
-    return {std::int64_t(s.st_mtim.tv_sec) * 1'000'000'000 + s.st_mtim.tv_nsec, std::int64_t(s.st_size), s.st_ino};
-}
 
 Result<std::shared_ptr<const ValueSet>> SetFiles::read_set(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -36,7 +28,7 @@ Result<SetFiles::Sets> SetFiles::load(const std::vector<PrecheckRule>& rules) {
     for (const PrecheckRule& rule : rules)
         for (const std::string& path : {rule.allow.file, rule.deny.file}) {
             if (path.empty() || out.contains(path)) continue;
-            const Stamp stamp = stamp_of(path);
+            const FileStamp stamp = stamp_of(path);
             auto set = read_set(path);
             if (!set) return tl::unexpected(set.error());
             out.emplace(path, Loaded{stamp, std::move(*set)});
@@ -58,12 +50,12 @@ std::unique_ptr<SetFiles> SetFiles::open(std::shared_ptr<Snapshot> snapshot, Set
 void SetFiles::check() {
     auto seen = seen_;
     auto before_last = changed_;
-    auto moving = std::make_shared<std::map<std::string, Stamp>>();  // owners: the job and its completion
+    auto moving = std::make_shared<std::map<std::string, FileStamp>>();  // owners: the job and its completion
     auto changed = std::make_shared<std::vector<Read>>();            // owners: the job and its completion
     reading_ = offload_.run(
         [seen = std::move(seen), before_last = std::move(before_last), changed, moving] {
             for (const auto& [path, before] : seen) {
-                const Stamp stamp = stamp_of(path);
+                const FileStamp stamp = stamp_of(path);
                 if (stamp == before) continue;
                 const auto last = before_last.find(path);
                 const bool still = last != before_last.end() && last->second == stamp;

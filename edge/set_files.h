@@ -1,5 +1,5 @@
-// The set files that prechecks name: read at start, and again when one changes (by its time, size or inode), off the
-// loop. A file that cannot be read or does not parse keeps the old set and says so.
+// The set files that prechecks name: read at start, and again when one changes (by its stamp), off the loop. A file
+// that cannot be read or does not parse keeps the old set and says so.
 #pragma once
 
 #include <map>
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "edge/file_stamp.h"
 #include "edge/net/loop.h"
 #include "edge/net/offload.h"
 #include "edge/snapshot.h"
@@ -19,18 +20,12 @@ class SetFiles {
     static constexpr Nanos kCheckEvery = 2s;
     static constexpr std::size_t kFileBytesMax = 256u << 20;
 
-    struct Stamp {
-        std::int64_t mtime_ns = 0, size = -1;
-        std::uint64_t inode = 0;
-        bool operator==(const Stamp&) const = default;
-    };
     struct Loaded {
-        Stamp stamp;
+        FileStamp stamp;
         std::shared_ptr<const ValueSet> set;  // owners: this, then the rules that name the file
     };
     using Sets = std::map<std::string, Loaded>;  // by path
 
-    static Stamp stamp_of(const std::string& path);
     // Reads all files that the rules name; may run off the loop. Code::invalid or io, naming the file, when one cannot
     // be had: then nobody may start with them.
     static Result<Sets> load(const std::vector<PrecheckRule>& rules);
@@ -40,7 +35,7 @@ class SetFiles {
   private:
     struct Read {
         std::string path;
-        Stamp stamp;
+        FileStamp stamp;
         Result<std::shared_ptr<const ValueSet>> set;
     };
     SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload);
@@ -50,8 +45,8 @@ class SetFiles {
     std::shared_ptr<Snapshot> snapshot_;  // owners: the node, exchanges in flight, and this
     Loop& loop_;
     Offload& offload_;
-    std::map<std::string, Stamp> seen_;     // what the sets in force were made from
-    std::map<std::string, Stamp> changed_;  // as of the last check: read when it has stood still since
+    std::map<std::string, FileStamp> seen_;     // what the sets in force were made from
+    std::map<std::string, FileStamp> changed_;  // as of the last check: read when it has stood still since
     std::set<std::string> unreadable_;      // and told of
     std::unique_ptr<Timer> timer_;
     std::unique_ptr<OffloadHandle> reading_;

@@ -92,15 +92,23 @@ std::string clock_text(const Node& node, Now now) {
         in_seconds(by), span_text(now.mono - clock.at()));
 }
 
-// Of the listener, from kCertificateSaid before its end on.
-std::string certificate_text(const Parts& parts, Now now) {
+// Of the listener; nothing without TLS.
+std::optional<Nanos> certificate_left(const Parts& parts, Now now) {
     const double ends = parts.metrics.tls_certificate_expiry_seconds().Value();
-    const Nanos left = from_unix_seconds(std::int64_t(ends)) - now.wall;
-    if (ends <= 0 || left >= kCertificateSaid) return {};
-    if (left <= Nanos(0))
-        return fmt::format("the listener's certificate ended {} ago: nobody connects", span_text(-left));
+    return ends > 0 ? std::optional<Nanos>(from_unix_seconds(std::int64_t(ends)) - now.wall) : std::nullopt;
+}
+
+std::string certificate_ended(const Parts& parts, Now now) {
+    const auto left = certificate_left(parts, now);
+    if (!left || *left > Nanos(0)) return {};
+    return fmt::format("the listener's certificate ended {} ago: nobody connects", span_text(-*left));
+}
+
+std::string certificate_ends(const Parts& parts, Now now) {
+    const auto left = certificate_left(parts, now);
+    if (!left || *left <= Nanos(0) || *left >= kCertificateSaid) return {};
     return fmt::format("the listener's certificate ends in {}: renew it, then `holdfastctl config reload`",
-                       span_text(left));
+                       span_text(*left));
 }
 
 // That callers are turned away, which is no fault of any part of the node; empty: they are not.
@@ -129,8 +137,8 @@ std::vector<std::string> troubles(Node& node, Now now) {
     if (parts.nonces.size() >= parts.nonces.capacity() || (full && now.mono - *full < kFullSaid))
         out.emplace_back("auth.nonces is full: callers get 503");
     if (!parts.clock_trusted) out.emplace_back("the clock is not synchronised: no cached pass");
-    for (std::string text : {clock_text(node, now), certificate_text(parts, now), refusals_text(parts, now)})
-        if (!text.empty()) out.push_back(std::move(text));
+    if (std::string text = clock_text(node, now); !text.empty()) out.push_back(std::move(text));
+    if (std::string text = certificate_ended(parts, now); !text.empty()) out.push_back(std::move(text));
     if (node.reloader != nullptr) {
         const ConfigReloader::Status& reload = node.reloader->status();
         if (!reload.last_ok)
@@ -154,6 +162,9 @@ NodeVerdict verdict_of(Node& node) {
         all.push_back(std::move(text));
     }
     if (all.empty()) all.emplace_back("live");
+    // What the node does well and somebody should still look at: how it is does not change with it.
+    for (std::string text : {certificate_ends(node.parts(), now), refusals_text(node.parts(), now)})
+        if (!text.empty()) all.push_back(std::move(text));
     // A node that has lost its fleet serves on its own; somebody should look, and it is never said without the reason.
     if (std::string alone = autonomy(node); !alone.empty()) {
         if (word == "ok") word = "impaired";

@@ -45,6 +45,8 @@ class CredentialSet {
     // Refuses malformed and repeated ids, secrets out of bounds, equal active secrets of one id, and too many.
     static Result<CredentialSet> make(std::vector<CredentialSpec> specs);
     const Credential* find(std::string_view id) const; // nullptr: unknown
+    // `id` where it is one of these, else empty: what a stranger chose is no word of ours.
+    std::string_view known(std::string_view id) const { return find(id) != nullptr ? id : std::string_view(); }
     std::vector<std::string> ids() const;
     std::vector<std::string> rotating() const;  // ids with two active secrets
     std::size_t size() const;

@@ -23,6 +23,21 @@ bool is_line(std::string_view text, std::size_t bytes_max) {
                         [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
+// Nothing of it shows.
+bool is_blank(std::string_view text) {
+    constexpr std::string_view kUnseen[] = {" ",      "\u00a0", "\u00ad", "\u1680", "\u2000", "\u2001", "\u2002",
+                                            "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009",
+                                            "\u200a", "\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u2028",
+                                            "\u2029", "\u202f", "\u205f", "\u2060", "\u3000", "\ufeff"};
+    while (!text.empty()) {
+        const auto* at = std::find_if(std::begin(kUnseen), std::end(kUnseen),
+                                      [&](std::string_view one) { return text.substr(0, one.size()) == one; });
+        if (at == std::end(kUnseen)) return false;
+        text.remove_prefix(at->size());
+    }
+    return true;
+}
+
 // What is wrong with the words of an order, whoever wrote them down.
 std::optional<std::string> fault_of(const Override& order) {
     if ((order.mode == Mode::automatic) == (order.force == CircuitForce::none))
@@ -32,7 +47,7 @@ std::optional<std::string> fault_of(const Override& order) {
     if (order.force != CircuitForce::none && order.scope.kind == Scope::Kind::scene)
         return "scope: the circuit cannot be forced for one scene";
     if (!is_reason(order.reason))
-        return fmt::format("reason: must be one line of 1 to {} bytes", kOverrideReasonBytesMax);
+        return fmt::format("reason: must be one line of 1 to {} bytes that says something", kOverrideReasonBytesMax);
     if (!is_line(order.author, kOverrideAuthorBytesMax))
         return fmt::format("author: must be one line of 1 to {} bytes", kOverrideAuthorBytesMax);
     if (order.granted < kOverrideForMin || order.granted > kOverrideForMax)
@@ -43,7 +58,7 @@ std::optional<std::string> fault_of(const Override& order) {
 } // namespace
 
 bool is_reason(std::string_view text) {
-    return is_line(text, kOverrideReasonBytesMax);
+    return is_line(text, kOverrideReasonBytesMax) && !is_blank(text);
 }
 
 std::string_view name(Mode mode) {

@@ -23,7 +23,8 @@ inline constexpr std::size_t kOverrideReasonBytesMax = 256;
 inline constexpr std::size_t kOverrideAuthorBytesMax = 128;
 inline constexpr std::size_t kOverridesMax = 256; // scenes with an order of their own
 
-// The reason of an order, or of anything else that an operator does: one line of UTF-8, since it ends up in the log.
+// The reason of an order, or of anything else that an operator does: one line of UTF-8, since it ends up in the log,
+// that is not blank.
 bool is_reason(std::string_view text);
 
 enum class Mode : std::uint8_t { automatic = 0, degraded = 1, live = 2 }; // the values of holdfast_mode

@@ -64,7 +64,7 @@ void Attempt::connected(Result<PooledConnection> connection) {
                              : error.code == Code::timeout ? FailureKind::timeout
                                                            : FailureKind::refused;
     // By Alipay's rules a peer that cannot be trusted is not asked again, though nothing was sent.
-    const bool no_retry = spec_.wire != nullptr && error.code == Code::handshake;
+    const bool no_retry = spec_.wire != nullptr && (error.code == Code::handshake || error.code == Code::untrusted);
     AttemptResult r = without_answer(ours ? CallKind::ignored : CallKind::failure, kind, std::move(error));
     r.connect_failure = !ours;
     r.no_retry = no_retry;

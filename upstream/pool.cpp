@@ -56,7 +56,7 @@ class Pool::Connecting : public Pending {
             next_ = pool_.good_address_ % addresses_.size();
             return dial();
         }
-        last_ = Error{Code::refused, Origin::local, false,
+        last_ = Error{Code::not_found, Origin::local, false,
                       "no address of " + pool_.endpoint_.host + " is known: " + pool_.resolver_.problem()};
         timer_ = pool_.loop_.after(Nanos{0}, [this] { give_up(); });
     }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
+
 #include "edge/ctl/admin_client.h"
 #include "edge/ctl/console.h"
 #include "edge/ctl/session.h"
@@ -70,6 +72,19 @@ long check_node(Checks& out, const std::string& socket, Nanos limit) {
     return static_cast<long>((*status)["node"]["pid"].integer().value_or(0));
 }
 
+// Why a node that does not answer has ended, in its own words.
+void check_last_word(Checks& out, const Config& config) {
+    if (config.log.file.empty())
+        return out.push_back({"node", std::string(kLastWords), Finding::skipped, "they are in the system's journal",
+                              "look: journalctl -u holdfast -n 20"});
+    std::ifstream in(config.log.file);
+    std::string last;
+    for (std::string line; std::getline(in, line);)
+        if (line.find(" error ") != std::string::npos) last = std::move(line);
+    out.push_back({"node", std::string(kLastWords), Finding::skipped,
+                   config.log.file + (last.empty() ? ": no error" : ": " + last), ""});
+}
+
 }  // namespace
 
 std::string setting(const Config& config, std::string_view key) {
@@ -82,25 +97,32 @@ std::string setting(const Config& config, std::string_view key) {
     return {};
 }
 
+Config seen_of(const ConfigOutcome& outcome) {
+    if (outcome.config) return *outcome.config;
+    return outcome.seen ? *outcome.seen : *parse_config("", "", {}).seen;  // of a file that cannot be read: defaults
+}
+
 Checks examine(const DoctorTerms& terms) {
     Checks out;
     const ConfigOutcome outcome = load_config(terms.config_file);
     add_problems(out, outcome.errors, Finding::bad);
     add_problems(out, outcome.warnings, Finding::doubtful);
-    if (!outcome.config) {
-        for (const std::string_view section : kSections)
-            if (section != "configuration")
-                out.push_back({std::string(section), "all", Finding::skipped, "the configuration is not valid", ""});
-        return out;
-    }
-    const Config& config = *outcome.config;
-    out.push_back({"configuration", "valid", Finding::good, terms.config_file, ""});
+    const Config config = seen_of(outcome);
+    if (outcome.config) out.push_back({"configuration", "valid", Finding::good, terms.config_file, ""});
     Checks node;
     const long pid = check_node(node, terms.socket.empty() ? config.admin.socket : terms.socket, terms.socket_limit);
+    if (pid == 0) check_last_word(node, config);
     check_machine(out, config, pid);
     check_clock(out, config);
     check_storage(out, config);
     check_secrets(out, config);
+    if (!outcome.config) {
+        for (const std::string_view section : {"certificates", "network"})
+            out.push_back({std::string(section), "all", Finding::skipped, "the configuration is not valid", ""});
+        out.insert(out.end(), node.begin(), node.end());
+        return out;
+    }
+    check_stores_key(out, config);
     check_alipay_keys(out, config);
     check_gateway_keys(out, config);
     check_certificates(out, config, WallClock::read());

@@ -20,6 +20,8 @@ struct Check {
 };
 using Checks = std::vector<Check>;
 
+inline constexpr std::string_view kLastWords = "last words";  // of a node that does not answer, as its log has them
+
 struct DoctorTerms {
     std::string config_file;
     std::string socket;        // empty: that of the configuration
@@ -27,6 +29,8 @@ struct DoctorTerms {
     Nanos socket_limit = 2s;
 };
 
+// The configuration, or as much as could be read of it.
+Config seen_of(const ConfigOutcome& outcome);
 Checks examine(const DoctorTerms& terms);
 bool all_well(const Checks& checks);  // doubts count as well
 
@@ -35,6 +39,7 @@ void check_machine(Checks& out, const Config& config, long pid);  // pid: of the
 void check_clock(Checks& out, const Config& config);
 void check_storage(Checks& out, const Config& config);
 void check_secrets(Checks& out, const Config& config);
+void check_stores_key(Checks& out, const Config& config);  // whether a start finds what was remembered
 void check_alipay_keys(Checks& out, const Config& config);
 void check_gateway_keys(Checks& out, const Config& config);  // of POST /gateway.do, app by app
 void check_certificates(Checks& out, const Config& config, WallTime now);

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "cache/env_scan.h"
 #include "edge/base/bytes.h"
 #include "edge/ctl/doctor.h"
 #include "edge/descriptors.h"
@@ -85,8 +86,20 @@ void check_clock(Checks& out, const Config& config) {
                    synchronised ? "" : "start a time service (chrony, systemd-timesyncd)"});
 }
 
+void check_stores_key(Checks& out, const Config& config) {
+    const std::string state = config.node.data_dir + "/state";
+    const bool other = is_under_other_key(state, config.cache.key);
+    out.push_back({"storage", "cache.key_file", other ? Finding::bad : Finding::good,
+                   other ? fmt::format("{} is not the key that {} is sealed under: the next start remembers nothing",
+                                       config.cache.key_file, state)
+                         : config.cache.key_file,
+                   other ? "put the key of before back, before anything restarts the node" : ""});
+}
+
 void check_storage(Checks& out, const Config& config) {
     const std::string& folder = config.node.data_dir;
+    if (folder.empty())
+        return out.push_back({"storage", "data_dir", Finding::skipped, "node.data_dir is not known", ""});
     struct stat st {};
     const bool there = ::stat(folder.c_str(), &st) == 0;
     if (there && !S_ISDIR(st.st_mode))

@@ -1,9 +1,12 @@
 // doctor and support-bundle: what one looks at when a node is not well, here and elsewhere.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <filesystem>
 
+#include "cache/journal_reader.h"
 #include "edge/ctl/archive.h"
 #include "edge/ctl/doctor.h"
 #include "edge/ctl/redaction.h"
@@ -13,6 +16,7 @@ namespace holdfast::ctl {
 namespace {
 
 constexpr std::size_t kEntriesShown = 200;  // of the journal
+constexpr std::size_t kFilesShown = 1000;   // below data_dir
 
 DoctorTerms terms_of(const CommandLine& command) {
     DoctorTerms terms;
@@ -53,8 +57,8 @@ struct Bundle {
     void add(std::string_view name, std::string_view bytes) {
         archive.add(fmt::format("holdfast/{}", name), bytes, now);
     }
-    // What the node answers; that it does not is a line of problems.txt.
-    void ask(std::string_view name, std::string_view target,
+    // What the node answers; that it does not is a line of problems.txt, and false.
+    bool ask(std::string_view name, std::string_view target,
              const std::function<std::string(const std::string&)>& shown) {
         const auto answer = s.node.get(target);
         if (!answer)
@@ -63,8 +67,38 @@ struct Bundle {
             problems += fmt::format("{}: status {}\n", target, answer->status);
         else
             add(name, shown(answer->body));
+        return answer && answer->status == 200;
     }
 };
+
+// What is on disk below data_dir: mode, owner, size, time of the last change, name.
+std::string files_of(const std::string& folder) {
+    std::string out;
+    std::error_code error;
+    std::size_t left = kFilesShown;
+    for (std::filesystem::recursive_directory_iterator at(folder, error), end; !error && at != end && left > 0;
+         --left) {
+        struct stat st {};
+        const std::string path = at->path().string();
+        if (::lstat(path.c_str(), &st) == 0)
+            out += fmt::format("{:06o} {}:{} {} {} {}\n", st.st_mode, st.st_uid, st.st_gid, st.st_size,
+                               rfc3339(from_unix_seconds(st.st_mtime)), path);
+        at.increment(error);
+    }
+    return error ? out + fmt::format("{}: {}\n", folder, error.message()) : out;
+}
+
+// What a node that does not answer has left of its journal.
+void add_journal_files(Bundle& bundle, const std::string& folder) {
+    if (const auto verdict = journal_verify(folder))
+        bundle.add("journal-verify.json", redacted(to_json(*verdict)));
+    else
+        bundle.problems += fmt::format("{}: {}\n", folder, verdict.error().detail);
+    std::string lines;
+    if (const auto tail = journal_tail(folder, kEntriesShown))
+        for (const std::string& line : *tail) lines += line + "\n";
+    bundle.add("journal.txt", bare_entries(lines));
+}
 
 }  // namespace
 
@@ -91,16 +125,19 @@ int run_support_bundle(Session& s) {
     bundle.add("machine.txt", machine());
     Checks checks = examine(terms_of(s.command));
     for (Check& check : checks)  // says where, but what is wrong can quote the file
-        if (check.section == "configuration" && check.finding != Finding::good) check.detail = length_of(check.detail);
+        if ((check.section == "configuration" && check.finding != Finding::good) || check.name == kLastWords)
+            check.detail = length_of(check.detail);
     bundle.add("doctor.txt", doctor_text(checks));
-    bundle.ask("status.json", admin::kStatus, redacted);
+    const std::string folder = seen_of(load_config(s.command.config)).node.data_dir;
+    bundle.add("files.txt", files_of(folder));
+    if (!bundle.ask("status.json", admin::kStatus, redacted)) add_journal_files(bundle, folder + "/journal");
     bundle.ask("circuit.json", admin::kCircuit, redacted);
     bundle.ask("cache.json", admin::kCacheStats, redacted);
     bundle.ask("config.json", std::string(admin::kConfig), redacted);
     bundle.ask("settings.ndjson", fmt::format("{}?origin=1", admin::kConfig), redacted_settings);
     bundle.ask("metrics.txt", "/metrics", same);
-    bundle.ask("journal-verify.json", admin::kJournalVerify, redacted);
-    bundle.ask("journal.txt", fmt::format("{}?n={}", admin::kJournal, kEntriesShown), bare_entries);
+    if (bundle.ask("journal-verify.json", admin::kJournalVerify, redacted))
+        bundle.ask("journal.txt", fmt::format("{}?n={}", admin::kJournal, kEntriesShown), bare_entries);
     bundle.add("problems.txt", bundle.problems);
     if (const auto done = (*archive)->finish(); !done) {
         s.console.complain("holdfastctl: " + done.error().detail);

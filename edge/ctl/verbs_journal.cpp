@@ -88,13 +88,11 @@ int export_files(Session& s) {
     return reading.damaged == 0 ? kDone : kRefused;
 }
 
-// A chain that verifies is not the whole journal when something was cut off it, removed or changed before: that is told
-// by an entry of it, or by the files beside it.
 int show_verdict(Session& s, const std::string& body) {
     const auto root = s.document.parse(body);
     const bool intact = root && (*root)["ok"].boolean().value_or(false);
+    const bool whole = intact && (*root)["whole"].boolean().value_or(true);
     const auto has = [&root](std::string_view key) { return (*root)[key].unsigned_integer().value_or(0) > 0; };
-    const bool whole = intact && !has("damagedSince") && !has("setAside");
     const int code = whole ? kDone : kRefused;
     if (s.command.json) {
         s.console.data(body + "\n");

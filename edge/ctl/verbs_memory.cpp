@@ -152,7 +152,7 @@ int run_cache_revoke(Session& s) {
         if (const std::string scenes = list_text(root["provisionalScenes"]); !scenes.empty())
             s.console.line(
                 fmt::format("in an outage {} may still let it through provisionally; against that: a precheck "
-                            "of kind \"subject\" that denies it, or a `degrade` without \"provisional\"",
+                            "of kind \"subject\" that denies it, or a scene whose `degrade` has no \"provisional\"",
                             scenes));
     });
 }

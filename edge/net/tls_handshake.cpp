@@ -100,7 +100,8 @@ Error TlsStream::ssl_error(std::string_view doing) const {
     const long verified = SSL_get_verify_result(ssl_.get());
     if (verified != X509_V_OK) why = std::string("certificate: ") + X509_verify_cert_error_string(verified);
     if (why.empty()) why = "protocol error";
-    return Error{ready_ ? Code::closed : Code::refused, side(), ready_, std::string(doing) + ": " + why};
+    const Code failed = verified != X509_V_OK ? Code::untrusted : Code::refused;
+    return Error{ready_ ? Code::closed : failed, side(), ready_, std::string(doing) + ": " + why};
 }
 
 }  // namespace holdfast

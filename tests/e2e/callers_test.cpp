@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
 
 #include "edge/base/api_error.h"
 #include "edge/embedded.h"
@@ -51,6 +53,23 @@ Finished with(const Arguments& environment, Arguments command, const Arguments& 
 }
 
 }  // namespace
+
+TEST_CASE("e2e: a sample without its secret says so, and signs nothing", "[beside]") {
+    char name[] = "/tmp/holdfast-sample-XXXXXX";
+    REQUIRE(::mkdtemp(name) != nullptr);
+    const std::string empty = std::string(name) + "/empty";
+    write_file(empty, "\n");
+    for (const Language& language : languages())
+        for (const std::string& file : {empty, std::string(name) + "/missing"}) {
+            INFO(language.name << " " << file);
+            const Finished tried = with({"DRY_RUN=1795400000:nonce-000000000003"}, language.command,
+                                        {"GET", "https://edge.example.cn/v1/records", "id", file});
+            CHECK(tried.status != 0);
+            CHECK(tried.out.empty());
+            CHECK(tried.err.find(file) != std::string::npos);
+        }
+    std::filesystem::remove_all(name);
+}
 
 TEST_CASE("e2e: the description of the API is sound, and names every refusal under its status") {
     const Finished lint = run({"python3", kOpenApi, "lint", kDocs + "openapi.json"});

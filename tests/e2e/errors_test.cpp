@@ -89,7 +89,8 @@ std::vector<Row> authentication_rows(Site& site) {
         {"an unknown id", 401, invalid, asking(site, [](Ask& a) { a.secret_id = "nobody", a.secret = "x"; })},
         {"another body", 401, invalid, asking(site, [](Ask& a) { a.signed_body = "{}"; })},
         {"another host", 401, invalid, edited("Host: 127.0.0.1", "Host: 127.0.0.2")},
-        {"an old timestamp", 401, "RequestExpired", asking(site, [](Ask& a) { a.shift = -303; }), "", "X-Server-Time"},
+        {"an old timestamp", 401, "RequestExpired", asking(site, [](Ask& a) { a.shift = -303; }), "300 s",
+         "X-Server-Time"},
         {"a timestamp of the future", 401, "RequestExpired", asking(site, [](Ask& a) { a.shift = 303; })},
         {"another scheme", 401, "MissingCredential", edited("HMAC-SHA256 SecretId", "Bearer SecretId")},
         {"an upper-case signature", 400, "InvalidRequest", edited("Signature=", "Signature=A")},
@@ -97,7 +98,7 @@ std::vector<Row> authentication_rows(Site& site) {
         {"a timestamp with a sign", 400, "InvalidRequest", edited("X-Timestamp: ", "X-Timestamp: +")},
         {"a bad escape in the query", 400, "InvalidRequest", edited("verifications HTTP", "verifications?a=%zz HTTP")},
         {"a repeated X-Nonce", 400, "InvalidRequest",
-         asking(site, [](Ask& a) { a.fields = "X-Nonce: other-nonce-0000000\r\n"; })},
+         asking(site, [](Ask& a) { a.fields = "X-Nonce: other-nonce-0000000\r\n"; }), "X-Nonce"},
         {"a nonce again", 401, "NonceReplayed", [&site] {
              Ask ask = verify_ask(site.order(), "LOGIN", "user-nonce");
              ask.nonce = "this-nonce-is-used-twice";
@@ -105,7 +106,7 @@ std::vector<Row> authentication_rows(Site& site) {
              return site.ask(ask);
          }}};
     for (const char* name : {"Authorization", "X-Timestamp", "X-Nonce", "X-Content-SHA256"})
-        rows.push_back({std::string("no ") + name, 401, "MissingCredential", without(name)});
+        rows.push_back({std::string("no ") + name, 401, "MissingCredential", without(name), name});
     rows.push_back({"unsigned, well-formed", 401, "MissingCredential", [&site] {
                         return raw_answer(site,
                                           "POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n{x}");
@@ -142,8 +143,9 @@ std::vector<Row> request_rows(Site& site) {
         {"TRACE", 405, "MethodNotAllowed", raw("TRACE /v1/verifications HTTP/1.1\r\nHost: x\r\n\r\n"), "", "Allow"},
         {"the order with another body", 409, "OrderConflict", same_order},
         {"a large body", 413, "BodyTooLarge",
-         raw("POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n")},
-        {"a long target", 414, "UriTooLong", raw("GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n")},
+         raw("POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"), "at most 4MiB"},
+        {"a long target", 414, "UriTooLong", raw("GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n"),
+         "at most 8KiB"},
         {"text/plain", 415, "UnsupportedMediaType", asking(site, [](Ask& a) { a.content_type = "text/plain"; })},
         {"another charset", 415, "UnsupportedMediaType",
          asking(site, [](Ask& a) { a.content_type = "application/json; charset=utf-16"; })},
@@ -200,15 +202,26 @@ TEST_CASE("e2e: every refusal of a request has its status and code") {
 
 TEST_CASE("e2e: a centre that was tried and failed is 502 or 504, and no record") {
     Site site;
-    for (const auto& [mode, status, code] :
-         std::vector<std::tuple<std::string, int, std::string>>{{"error", 502, "UpstreamInvalidResponse"},
-                                                                {"bad_json", 502, "UpstreamInvalidResponse"},
-                                                                {"bad_outcome", 502, "UpstreamInvalidResponse"},
-                                                                {"reject", 502, "UpstreamInvalidResponse"},
-                                                                {"hang", 504, "UpstreamTimeout"}}) {
+    struct Mode {
+        std::string name;
+        int status;
+        std::string code, proxy_status;
+    };
+    const std::string none = "holdfast; error=http_protocol_error; received-status=200";
+    for (const auto& [mode, status, code, proxy_status] :
+         std::vector<Mode>{{"error", 502, "UpstreamInvalidResponse", "holdfast; received-status=500"},
+                           {"bad_json", 502, "UpstreamInvalidResponse", none},
+                           {"bad_outcome", 502, "UpstreamInvalidResponse", none},
+                           {"reject", 502, "UpstreamInvalidResponse", "holdfast; received-status=4"},
+                           {"hang", 504, "UpstreamTimeout", "holdfast; error=http_response_timeout"}}) {
         site.centre(fmt::format(R"({{"mode":"{}"}})", mode));
         const std::string order = site.order();
-        check({mode, status, code, [&] { return site.ask(verify_ask(order, "LOGIN", "user-1")); }, "", "Proxy-Status"});
+        const auto ask = [&] {
+            HttpAnswer answer = site.ask(verify_ask(order, "LOGIN", "user-1"));
+            CHECK(answer.header("Proxy-Status").starts_with(proxy_status));
+            return answer;
+        };
+        check({mode, status, code, ask, "", "Proxy-Status"});
         CHECK(site.ask(lookup_ask(order)).status == 404);
     }
     CHECK(site.circuit() == "closed");
@@ -219,6 +232,18 @@ TEST_CASE("e2e: an open circuit without a rung that answers is 503 VerificationU
     REQUIRE(site.break_circuit());
     check({"open", 503, "VerificationUnavailable",
            [&] { return site.ask(verify_ask(site.order(), "PAYMENT", "nobody")); }, "", "Retry-After"});
+}
+
+TEST_CASE(
+    "e2e: while an order keeps calls from the centre, whoever gets nothing is told to wait as long as it stands") {
+    Site site;
+    REQUIRE(site.ctl({"degrade", "on", "--for", "20s", "--reason", "test"}).status == 0);
+    const HttpAnswer refused = site.ask(verify_ask(site.order(), "PAYMENT", "nobody"));
+    CHECK(refused.status == 503);
+    CHECK(refused.header("Proxy-Status").find("forced degraded") != std::string::npos);
+    const int wait = std::stoi("0" + refused.header("Retry-After"));
+    CHECK(wait >= 10);  // of 20 s, less what the test took
+    CHECK(wait <= 23);
 }
 
 TEST_CASE("e2e: above the limit of requests in flight callers are shed, and health still answers") {

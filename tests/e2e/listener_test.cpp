@@ -87,6 +87,43 @@ TEST_CASE("e2e: SIGHUP serves the new certificate to new connections, and old on
     CHECK(old.answer().value_or(HttpAnswer{}).status == 200);
 }
 
+TEST_CASE("e2e: a certificate behind a link into an archive is renewed by itself when the link is another one") {
+    namespace fs = std::filesystem;
+    Site site;
+    testing::TestCa ca;
+    const fs::path dir = site.dir();
+    fs::create_directory(dir / "archive");
+    // As certbot lays them out: archive/cert1.pem, archive/cert2.pem, ..., and a link to the newest.
+    const auto link_to = [&dir](int number) {
+        for (const char* name : {"key", "cert"}) {
+            fs::create_symlink(fmt::format("archive/{}{}.pem", name, number), dir / "link");
+            fs::rename(dir / "link", dir / fmt::format("{}.pem", name));
+        }
+    };
+    const auto issue = [&](int number) {
+        const std::string name = fmt::format("n{}", number);
+        ca.issue(name, "IP:127.0.0.1");
+        fs::copy_file(ca.path(name + ".pem"), dir / fmt::format("archive/cert{}.pem", number));
+        fs::copy_file(ca.path(name + ".key"), dir / fmt::format("archive/key{}.pem", number));
+    };
+    issue(1);
+    link_to(1);
+    REQUIRE(eventually(10s, [&] { return serves(site, ca.path("ca.pem")); }));
+    const double expiry = site.metric("holdfast_tls_certificate_expiry_seconds");
+    // The same two links, but what they lead to is exchanged.
+    ca.issue("later", "IP:127.0.0.1", -3600, 7 * 86400);
+    fs::copy_file(ca.path("later.key"), dir / "archive/new.key");
+    fs::copy_file(ca.path("later.pem"), dir / "archive/new.pem");
+    pause_for(3s);  // whatever the links have begun is over
+    fs::rename(dir / "archive/new.key", dir / "archive/key1.pem");
+    fs::rename(dir / "archive/new.pem", dir / "archive/cert1.pem");
+    CHECK(eventually(10s, [&] { return site.metric("holdfast_tls_certificate_expiry_seconds") > expiry; }));
+    issue(2);
+    link_to(2);
+    CHECK(eventually(10s, [&] { return site.metric("holdfast_tls_certificate_expiry_seconds") <= expiry + 60; }));
+    CHECK(serves(site, ca.path("ca.pem")));
+}
+
 TEST_CASE("e2e: a pair that is mismatched, cut, missing or expired is refused aloud, and the old one stays") {
     Site site;
     testing::TestCa ca;

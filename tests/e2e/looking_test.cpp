@@ -86,3 +86,24 @@ TEST_CASE("e2e: doctor, top and the support bundle of a node that has served and
         CHECK_FALSE(has(all.out, secret.substr(secret.size() / 2, 16)));
     }
 }
+
+TEST_CASE("e2e: of a node that has ended, and of a file with a fault, doctor and the bundle have what the disk tells") {
+    Site site;
+    REQUIRE(site.ctl({"degrade", "on", "--reason", "because of subject-SEEN"}).status == 0);
+    REQUIRE(site.stop_node(15) == 0);
+    write_file(site.config_file(), read_file(site.config_file()) + "\n[limitz]\nconnections = 1\n");
+    const Finished doctor = site.ctl({"doctor", "--config", site.config_file()});
+    INFO(doctor.out << doctor.err);
+    CHECK(doctor.status == 1);
+    for (const char* line : {"unknown key limitz", "[ok]   data_dir: ", "[ok]   credential[1].secret_file: ",
+                             "[warn] running: no node answers", "[skip] last words: "})
+        CHECK(has(doctor.out, line));
+    const std::string bundle = site.dir() + "/bundle.tar.gz";
+    REQUIRE(site.ctl({"support-bundle", "--config", site.config_file(), "--out", bundle}).status == 0);
+    const Finished all = run({"tar", "xzOf", bundle});
+    REQUIRE(all.status == 0);
+    CHECK(has(all.out, "/state/data.mdb\n"));
+    CHECK(has(all.out, R"("ok":true)"));  // the journal's chain
+    CHECK(has(all.out, " override\n"));   // its entries, without their fields
+    CHECK_FALSE(has(all.out, "SEEN"));
+}

@@ -160,6 +160,41 @@ TEST_CASE("e2e: a changed file and a changed secret are taken up by themselves, 
     CHECK(log.find("refused, generation 2 stays", first + 1) == std::string::npos);
 }
 
+TEST_CASE("e2e: a configuration behind links is taken up when a link moves, the file changes or its folder is another",
+          "[alone]") {
+    namespace fs = std::filesystem;
+    Site site;
+    const fs::path dir = site.dir(), file = site.config_file();
+    const auto holds = [&site](const std::string& limit) {
+        return eventually(10s, [&] { return site.ctl({"config", "show"}).out.find(limit) != std::string::npos; });
+    };
+    const std::string text = read_file(file);
+    const auto with = [&text](const std::string& age) {
+        std::string out = text;
+        return out.replace(out.find("\"2m\""), 4, "\"" + age + "\"");
+    };
+    for (const char* name : {"a", "b"}) fs::create_directory(dir / name);
+    write_file(dir / "a/real.toml", text);
+    write_file(dir / "b/real.toml", with("3m"));
+    fs::create_directory_symlink(dir / "a", dir / "current");
+    fs::create_symlink(dir / "current/real.toml", dir / "link");
+    fs::rename(dir / "link", file);
+    REQUIRE(holds("cache.max_age = \"2m\""));
+    pause_for(3s);  // whatever that has begun is over
+
+    fs::create_directory_symlink(dir / "b", dir / "next");
+    fs::rename(dir / "next", dir / "current");
+    CHECK(holds("cache.max_age = \"3m\""));
+    write_file(dir / "b/real.toml", with("4m"));
+    CHECK(holds("cache.max_age = \"4m\""));
+    write_file(dir / "a/real.toml", with("5m"));
+    fs::rename(dir / "b", dir / "old");
+    fs::rename(dir / "a", dir / "b");
+    CHECK(holds("cache.max_age = \"5m\""));
+    write_file(dir / "b/real.toml", with("6m"));
+    CHECK(holds("cache.max_age = \"6m\""));
+}
+
 TEST_CASE("e2e: a rollback holds over file and restart until an operator reloads", "[alone]") {
     Site site;
     edit(site, "max_age = \"2m\"", "max_age = \"3m\"");

@@ -268,7 +268,15 @@ TEST_CASE("node: a set file that is being rewritten never empties its list") {
     CHECK(denied("bad-user"));
     CHECK(denied("new-user"));
     CHECK_FALSE(denied("worse-user"));
-    std::filesystem::remove(one.folder.path() + "/denied.txt");
+    // As `rsync --inplace -t` leaves it: the same file, size and time.
+    const std::filesystem::path file = one.folder.path() + "/denied.txt";
+    const auto time = std::filesystem::last_write_time(file);
+    one.folder.write("denied.txt", "new-user\nbad-uzer\n");
+    std::filesystem::last_write_time(file, time);
     listed.run_for(3 * SetFiles::kCheckEvery);
-    CHECK(denied("bad-user"));  // a list that cannot be read stays as it was
+    CHECK(denied("bad-uzer"));
+    CHECK_FALSE(denied("bad-user"));
+    std::filesystem::remove(file);
+    listed.run_for(3 * SetFiles::kCheckEvery);
+    CHECK(denied("bad-uzer"));  // a list that cannot be read stays as it was
 }

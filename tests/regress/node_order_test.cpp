@@ -233,3 +233,50 @@ TEST_CASE("node: evidence that is not kept needs no room") {
     const std::string evidence = fmt::format(R"(,"evidence":{{"image":"{}"}})", image);
     CHECK(one.ask("o-1", "OPEN", "user-1", evidence).text("outcome") == "provisional");
 }
+
+TEST_CASE("order: asked again after a revocation, the pass that the centre may have decided before answers it alone") {
+    for (const bool degraded_between : {false, true}) {
+        INFO(degraded_between);
+        OneNode one;
+        REQUIRE(one.start());  // its centre says of an order again what it has once decided
+        plan(one, [](CentrePlan&) {});
+        REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+        bool revoked = false;
+        Operators(one.node(), "test").revoke("user-1", [&revoked](Result<void> r) { revoked = r.has_value(); });
+        REQUIRE(one.until([&revoked] { return revoked; }));
+        if (degraded_between) {
+            degrade(one);
+            one.run_for(5s);
+            REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") != "pass");
+            degrade(one, Mode::automatic);
+        }
+        const auto again = one.ask("o-1", "LOGIN", "user-1");
+        REQUIRE(again.text("outcome") == "pass");
+        REQUIRE(again.text("source") == "live");
+        CHECK(one.look("o-1").text("outcome") == "pass");
+        degrade(one);
+        CHECK(one.ask("o-2", "LOGIN", "user-1").text("source") != "cache");
+        degrade(one, Mode::automatic);
+        REQUIRE(one.ask("o-3", "LOGIN", "user-1").text("outcome") == "pass");
+        degrade(one);
+        CHECK(one.ask("o-4", "LOGIN", "user-1").text("source") == "cache");
+    }
+}
+
+TEST_CASE("order: a provisional answer that was given is there after a kill, and is not paid for again") {
+    for (int i = 0; i < 4; ++i) {
+        OneNode one;
+        begin(one);
+        degrade(one);
+        one.run_for(5s + Nanos(i * 7ms));
+        const auto first = one.ask("o-1", "OPEN", "user-1");
+        REQUIRE(first.text("outcome") == "provisional");
+        one.crash();
+        REQUIRE(one.start());
+        CHECK(one.look("o-1").text("outcome") == "provisional");
+        const auto again = one.ask("o-1", "OPEN", "user-1");
+        CHECK(again.text("outcome") == "provisional");
+        CHECK(again.text("decidedAt") == first.text("decidedAt"));
+        CHECK(count(one.journal(), R"("kind":"provisional")") == 1);
+    }
+}

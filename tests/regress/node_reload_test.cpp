@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "edge/admin_service.h"
 #include "edge/config_reloader.h"
@@ -26,8 +27,13 @@ struct Reloading {
         write(one.config);
         REQUIRE(one.start());
         REQUIRE(ground.make(one.node().config()));
+        begin(false);
+    }
+    // Anew, and with files that are followed.
+    void begin(bool follow) {
         ConfigReloader::Setup setup;
         setup.path = path;
+        setup.follow_files = follow;
         setup.booted.texts = texts_of(path, one.config);
         setup.environment = [this] { return environment(); };
         setup.take_tls = [this](PreparedConfig& fresh) { ground.take_tls(fresh, one.node().metrics()); };
@@ -99,6 +105,61 @@ TEST_CASE("reload: the first endpoint over TLS brings the client that it needs, 
     r.write(text.replace(text.find(url), 4, "https"));
     REQUIRE(r.reload().ok);
     CHECK(r.ground.client_tls != nullptr);
+}
+
+TEST_CASE("reload: what a path leads to is followed, whichever link, folder or file on the way is another one") {
+    namespace fs = std::filesystem;
+    Reloading r;
+    const fs::path dir = r.one.folder.path();
+    for (const char* name : {"a", "b"}) fs::create_directory(dir / name);
+    r.one.folder.write("a/real.toml", r.one.config);
+    r.one.folder.write("b/real.toml", r.at_port(20'001));
+    fs::create_directory_symlink("a", dir / "current");
+    r.path = dir / "link.toml";
+    fs::create_symlink("current/real.toml", r.path);
+    r.begin(true);
+    std::uint64_t generation = r.one.node().config().generation;
+    const auto taken = [&] {
+        r.one.run_for(ConfigReloader::kLookEvery + 2 * ConfigReloader::kSettle);
+        return r.one.node().config().generation == ++generation;
+    };
+    r.one.run_for(1s);  // it has looked
+    r.one.folder.write("a/real.toml", r.at_port(20'002));
+    CHECK(taken());
+    fs::create_directory_symlink("b", dir / "next");
+    fs::rename(dir / "next", dir / "current");
+    CHECK(taken());
+    r.one.folder.write("b/real.toml", r.at_port(20'003));
+    CHECK(taken());
+    fs::rename(dir / "b", dir / "old");
+    fs::rename(dir / "a", dir / "b");
+    CHECK(taken());
+    r.one.folder.write("b/real.toml", r.at_port(20'004));
+    CHECK(taken());
+    const auto time = fs::last_write_time(dir / "b/real.toml");
+    r.one.folder.write("b/real.toml", r.at_port(20'005));
+    fs::last_write_time(dir / "b/real.toml", time);
+    CHECK(taken());
+    r.one.run_for(1min);
+    CHECK(r.one.node().config().generation == generation);
+}
+
+TEST_CASE("reload: a file that does not come to rest is read all the same, one that is gone is told and waited for") {
+    Reloading r;
+    r.begin(true);
+    r.one.run_for(1s);
+    const std::uint64_t generation = r.one.node().config().generation;
+    for (int port = 20'001; port < 20'020; ++port) {
+        r.write(r.at_port(port));
+        r.one.run_for(ConfigReloader::kSettle);
+    }
+    CHECK(r.one.node().config().generation > generation);
+    std::filesystem::remove(r.path);
+    r.one.run_for(5s);
+    CHECK_FALSE(r.reloader->status().last_ok);
+    r.write(r.at_port(20'030));
+    r.one.run_for(5s);
+    CHECK(r.reloader->status().last_ok);
 }
 
 TEST_CASE("reload: a mirror over TLS beside plain endpoints has its client, from the start or from a reload") {

@@ -74,6 +74,19 @@ struct BehindBench : StorageBench {
 
 } // namespace
 
+TEST_CASE("storage: a part that cannot be written is told with its folder, and a full disk with what to do") {
+    for (const int error : {EIO, ENOSPC}) {
+        BehindBench b;
+        b.fault = error;
+        b.put(kBob, b.record());
+        b.loop.advance(1s);
+        const std::string reason = b.storage->health().cache.reason;
+        INFO(reason);
+        CHECK(reason.rfind(b.options.data_dir + "/cache: commit: ", 0) == 0);
+        CHECK((reason.find("(free space on its disk, or raise the quota)") != std::string::npos) == (error == ENOSPC));
+    }
+}
+
 TEST_CASE("storage: what an ill cache/ could not take is not undone at the next start by what it had replaced") {
     for (const int error : {EIO, ENOSPC})
         for (const bool asked : {true, false}) {

@@ -235,6 +235,7 @@ TEST_CASE("journal: a failed write is told, leaves the chain whole, and it recov
         REQUIRE_FALSE(refused);
         CHECK(refused.error().code == (error == ENOSPC ? Code::full : Code::io));
         CHECK_FALSE(b.journal->health().ok);
+        CHECK((b.journal->health().reason.find("free space on its disk") != std::string::npos) == (error == ENOSPC));
         b.journal->append("kept", "{}", b.loop.now().wall);
         b.loop.advance(300ms);
         b.fault = 0;

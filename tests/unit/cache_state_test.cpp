@@ -224,6 +224,88 @@ TEST_CASE("nonces: while they cannot be made durable the next start has a floor"
     CHECK(b.nonces->replay_floor());
 }
 
+TEST_CASE("nonces: what is durable since a start that had lost some is trusted by the next ones") {
+    Bench b;
+    b.fault = ENOSPC;
+    b.use_nonces(10);
+    b.loop.advance(60ms);
+    b.fault = 0;
+    b.crash();
+    b.open();
+    REQUIRE(b.nonces->replay_floor());
+    const WallTime first = *b.nonces->replay_floor();
+    b.loop.advance(30s, 100ms);
+    b.use_nonces(5);
+    b.loop.advance(60ms);
+    for (int start = 0; start < 3; ++start) {
+        b.crash();
+        b.open();
+        CHECK(b.nonces->replay_floor() == first);
+        CHECK(b.replayed() == 5);
+        b.loop.advance(30s, 100ms);
+    }
+    SECTION("some are lost again") {
+        b.fault = EIO;
+        b.use_nonces(1);
+        b.loop.advance(60ms);
+        b.fault = 0;
+        b.crash();
+        b.open();
+        REQUIRE(b.nonces->replay_floor());
+        CHECK(*b.nonces->replay_floor() >= b.loop.now().wall);
+    }
+    SECTION("the caller says so again") {
+        b.nonces->distrust();
+        const auto later = b.nonces->replay_floor();
+        CHECK(later >= b.loop.now().wall);
+        b.loop.advance(30s, 100ms);
+        b.nonces->distrust();
+        CHECK(b.nonces->replay_floor() == later);
+        b.crash();
+        b.open();
+        CHECK(b.nonces->replay_floor() == later);
+    }
+    SECTION("until no timestamp of before can be fresh any more") {
+        b.loop.now_.wall = first + 1h + 1s;
+        b.crash();
+        b.open();
+        CHECK(b.nonces->replay_floor() == first);
+        b.loop.now_.wall = first + 2h;
+        b.crash();
+        b.open();
+        CHECK_FALSE(b.nonces->replay_floor());
+    }
+    SECTION("a clock that was set back a little refuses more, one that was wrong refuses not for ever") {
+        b.loop.now_.wall = first - 5min;
+        b.crash();
+        b.open();
+        CHECK(b.nonces->replay_floor() == first);
+        b.loop.now_.wall = first - 24h;
+        b.crash();
+        b.open();
+        REQUIRE(b.nonces->replay_floor());
+        CHECK(*b.nonces->replay_floor() < b.loop.now().wall + 1s);
+    }
+}
+
+TEST_CASE("nonces: a floor that could not be written holds the doubt, and the next start has its own") {
+    Bench b;
+    b.fault = EIO;
+    b.use_nonces(1);
+    b.loop.advance(60ms);
+    b.crash();
+    b.open();
+    REQUIRE(b.nonces->replay_floor());
+    b.fault = 0;
+    b.use_nonces(1);
+    b.loop.advance(30s, 100ms);
+    REQUIRE(b.nonces->durable());
+    b.crash();
+    b.open();
+    REQUIRE(b.nonces->replay_floor());
+    CHECK(*b.nonces->replay_floor() >= b.loop.now().wall);
+}
+
 TEST_CASE("nonces: a failure that was made good leaves no floor") {
     Bench b;
     b.fault = EIO;

@@ -14,6 +14,7 @@
 #include "tests/support/config_folder.h"
 #include "tests/support/ctl_run.h"
 #include "tests/support/scripted_admin.h"
+#include "tests/unit/cache_storage_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::ctl;
@@ -54,8 +55,43 @@ TEST_CASE("doctor: an invalid configuration is said with its place, and what nee
     CHECK(ran.out.find("[FAIL] " + file + ":2:1: ") != std::string::npos);
     CHECK(ran.out.find("data_dir") != std::string::npos);  // did you mean
     CHECK(ran.out.find("network\n-------\n[skip]") != std::string::npos);
-    CHECK(ran.out.find("[ok]") == std::string::npos);
+    CHECK(ran.out.find("certificates\n------------\n[skip]") != std::string::npos);
+    CHECK(ran.out.find("[skip] data_dir: node.data_dir is not known") != std::string::npos);
+    CHECK(ran.out.find("memory: ") != std::string::npos);  // of the machine it needs nothing
+    CHECK(ran.out.find("synchronised: ") != std::string::npos);
     CHECK(run_ctl({"doctor", "--config", "/nowhere/holdfast.toml"}).code == kRefused);
+}
+
+TEST_CASE("doctor: with a fault in the file the rest of it is looked by, and a node that has ended has its last word") {
+    const ConfigFolder folder;
+    folder.write("ops.log",
+                 "2026-01-02T03:04:05.678Z error cannot start: the first\n2026-01-02T03:04:06.678Z error cannot start: "
+                 "the last\n2026-01-02T03:04:07.678Z info stopped\n");
+    const std::string file = folder.write(
+        "bad.toml", ConfigFolder::shortest() + "[log]\nfile = \"" + folder.file("ops.log") + "\"\nlevle = \"info\"\n");
+    const auto ran = run_ctl({"doctor", "--config", file, "--socket", folder.file("none.sock")});
+    INFO(ran.out);
+    CHECK(ran.code == kRefused);
+    CHECK(ran.out.find("cannot start: the last\n") != std::string::npos);
+    CHECK(ran.out.find(" data_dir: /tmp/holdfast-data") != std::string::npos);
+    CHECK(ran.out.find("[ok]   cache.key_file: " + folder.file("cache.key")) != std::string::npos);
+}
+
+TEST_CASE("doctor: another key than that of the stores is told before a restart forgets what they hold") {
+    const ConfigFolder folder;
+    Config config = valid(folder);
+    const auto told = [&config] {
+        Checks checks;
+        check_stores_key(checks, config);
+        return finding(checks, "storage", "cache.key_file");
+    };
+    config.node.data_dir = folder.file("data");
+    CHECK(told() == Finding::good);  // nothing is remembered yet
+    cachetest::StorageBench bench;
+    config.node.data_dir = bench.options.data_dir;
+    CHECK(told() == Finding::bad);  // also beside a node that runs
+    config.cache.key = bench.options.key;
+    CHECK(told() == Finding::good);
 }
 
 TEST_CASE("doctor: a secret that everybody can read or others can write fails, one for a group does not") {

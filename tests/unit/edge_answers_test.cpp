@@ -42,12 +42,13 @@ TEST_CASE("recorded answer: what is written reads back whole") {
 TEST_CASE("recorded answer: what is kept beside it reads back, with and without the centre's words") {
     const RawAnswer raw{"said", "text/html"};
     for (const RawAnswer* words : {static_cast<const RawAnswer*>(nullptr), &raw})
-        for (const bool other_app : {false, true}) {
+        for (const auto& [other_app, alone] : {std::pair(false, false), {false, true}, {true, false}, {true, true}}) {
             const auto order =
-                decode_order(encode(sample(), "LOGIN", "user-1", "phone", words, OrderNotes{other_app, "C-7"}));
+                decode_order(encode(sample(), "LOGIN", "user-1", "phone", words, OrderNotes{other_app, "C-7", alone}));
             REQUIRE(order);
             CHECK(order->answer->outcome == Outcome::pass);
             CHECK(order->other_app == other_app);
+            CHECK(order->alone == alone);
             CHECK(order->pending_id == "C-7");
             CHECK(order->raw.body == (words == nullptr ? "" : "said"));
         }

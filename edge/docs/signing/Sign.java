@@ -96,6 +96,10 @@ public class Sign {
         byte[] secret = Files.readAllBytes(Path.of(args[3]));
         // One final newline of the file is not part of the secret.
         if (secret.length > 0 && secret[secret.length - 1] == '\n') secret = Arrays.copyOf(secret, secret.length - 1);
+        if (secret.length == 0) {
+            System.err.println("Sign.java: " + args[3] + " holds no secret");
+            System.exit(1);
+        }
         byte[] body = args.length > 4 ? Files.readAllBytes(Path.of(args[4])) : new byte[0];
         byte[] random = new byte[16];
         new SecureRandom().nextBytes(random);

@@ -31,6 +31,10 @@ const [method, address, secretId, secretFile, bodyFile] = process.argv.slice(2);
 const url = new URL(address); // its host, path and query are what is sent
 let secret = readFileSync(secretFile);
 if (secret.at(-1) === 10) secret = secret.subarray(0, -1); // one final newline of the file is not part of the secret
+if (!secret.length) {
+  console.error(`sign.mjs: ${secretFile} holds no secret`);
+  process.exit(1);
+}
 const body = bodyFile ? readFileSync(bodyFile) : Buffer.alloc(0);
 const dry = process.env.DRY_RUN?.split(':');
 const [timestamp, nonce] = dry ?? [String(Math.floor(Date.now() / 1000)), randomBytes(16).toString('hex')];

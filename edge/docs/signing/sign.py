@@ -37,6 +37,8 @@ def main():
     secret = open(secret_file, "rb").read()
     if secret.endswith(b"\n"):  # one final newline of the file is not part of the secret
         secret = secret[:-1]
+    if not secret:
+        sys.exit(f"sign.py: {secret_file} holds no secret")
     body = open(body_file[0], "rb").read() if body_file else b""
     at = urlsplit(url)
     timestamp, nonce = os.environ.get("DRY_RUN", f"{int(time.time())}:{secrets.token_hex(16)}").split(":")

@@ -5,6 +5,8 @@
 set -euo pipefail
 export LC_ALL=C
 method=$1 url=$2 secret_id=$3 secret_file=$4 body_file=${5:-/dev/null}
+# Here: a failure inside of the pipeline that signs would go unseen.
+[[ -n $(tr -d '\0\n' <"$secret_file") ]] || { echo "sign.sh: $secret_file holds no secret" >&2; exit 1; }
 
 sha256_hex() { openssl dgst -sha256 -r | cut -d' ' -f1; }
 to_hex() { od -An -v -tx1 | tr -d ' \n'; }
