@@ -25,7 +25,7 @@ class EtcdRead : public EtcdRequest {
   public:
     using Done = std::function<void(Result<Held>)>;
     EtcdRead(EtcdGateway& gateway, const std::string& key, Done done)
-        : EtcdRequest(gateway, {kEtcdPathRange, body_of(key), true, false, true}, kStoreTimeoutMax),
+        : EtcdRequest(gateway, {kEtcdPathRange, body_of(key), true, false, true, EtcdSays::reads}, kStoreTimeoutMax),
           done_(std::move(done)) {}
 
   private:

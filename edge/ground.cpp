@@ -37,9 +37,11 @@ Result<void> EtcdRoad::make(const CoordinationConfig& config, WallTime now) {
     return {};
 }
 
-std::unique_ptr<Coordinator> EtcdRoad::coordinator(NodeSeams::StoreSaid said) {
+std::unique_ptr<Coordinator> EtcdRoad::coordinator(NodeSeams::StoreSaid said, std::uint64_t cluster) {
+    EtcdOptions known = options;
+    known.cluster = cluster;
     return std::make_unique<EtcdCoordinator>(
-        loop, *dialer, network, rng, options,
+        loop, *dialer, network, rng, std::move(known),
         [said = std::move(said)](const EtcdNotice& notice) { said(notice.good, notice.detail); });
 }
 
@@ -65,7 +67,9 @@ NodeSeams Ground::seams() {
     NodeSeams out{loop, doors, *dialer, offload, {}, random_u64(), boot_id(), kernel_clock_synchronised};
     out.boot_clock = MonoClock::read;
     out.descriptors_max = descriptors_max();
-    out.make_coordinator = [this](auto said) { return etcd.coordinator(std::move(said)); };
+    out.make_coordinator = [this](auto said, std::uint64_t cluster) {
+        return etcd.coordinator(std::move(said), cluster);
+    };
     out.wrap = [this](std::unique_ptr<Stream> stream) {
         return server_tls != nullptr ? server_tls->wrap(loop, std::move(stream)) : std::move(stream);
     };

@@ -25,7 +25,7 @@ struct EtcdRoad {
     std::unique_ptr<TlsDialer> dialer;
 
     Result<void> make(const CoordinationConfig& config, WallTime now);
-    std::unique_ptr<Coordinator> coordinator(NodeSeams::StoreSaid said);
+    std::unique_ptr<Coordinator> coordinator(NodeSeams::StoreSaid said, std::uint64_t cluster = 0);
 };
 
 struct Ground {

@@ -31,11 +31,13 @@ Membership::Membership(Node& node, const NodeSeams& seams, Rng& rng) : node_(nod
     live_ = parse_live(state.get(key_ + "/live"));
     live_at_ = seams.loop.now().mono;
     node.parts().sharing = live_;
-    store_ = seams.make_coordinator([this](bool good, const std::string& text) { store_said(good, text); });
+    FleetMemory memory = remembered();
+    store_ =
+        seams.make_coordinator([this](bool good, const std::string& text) { store_said(good, text); }, memory.cluster);
     Loop& loop = seams.loop;
     const auto clock = seams.boot_clock ? seams.boot_clock : [&loop] { return loop.now().mono; };
     fleet_ = std::make_unique<Fleet>(*store_, loop, rng, node.parts().upstream.circuit(),
-                                     options(fmt::format("{:016x}", rng.next())), remembered(), hooks(clock));
+                                     options(fmt::format("{:016x}", rng.next())), std::move(memory), hooks(clock));
     order_changed();  // one that stands from before the restart
 }
 

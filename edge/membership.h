@@ -32,8 +32,9 @@ class Membership {
     FleetStatus status() const { return fleet_->status(); }
     bool shared() const { return fleet_->mode() == FleetMode::shared; }
     // The operator's word for the whole fleet; see Fleet::order().
-    void order(FleetOrder order, Nanos span, std::string by, std::string why, std::function<void(Result<void>)> done) {
-        fleet_->order(order, span, std::move(by), std::move(why), std::move(done));
+    void order(FleetOrder order, Nanos span, std::string by, std::string why, std::function<void(Result<void>)> done,
+               std::optional<OrderKind> ends = {}) {
+        fleet_->order(order, span, std::move(by), std::move(why), std::move(done), ends);
     }
     void accept_store() { fleet_->accept_store(); }
     void leave(std::function<void()> done) { fleet_->leave(std::move(done)); }

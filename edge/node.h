@@ -38,9 +38,9 @@ struct NodeSeams {
     std::function<MonoTime()> boot_clock{};
     std::uint64_t descriptors_max = 0;  // of the process; 0: not known
     // With coordination.kind = "etcd": the road to the store of the fleet. What it is given hears of troubles and, with
-    // true, of their ends.
+    // true, of their ends. `cluster`: the store's, known from before; 0: none is.
     using StoreSaid = std::function<void(bool good, const std::string& text)>;
-    std::function<std::unique_ptr<Coordinator>(StoreSaid said)> make_coordinator{};
+    std::function<std::unique_ptr<Coordinator>(StoreSaid said, std::uint64_t cluster)> make_coordinator{};
 };
 
 class Node {

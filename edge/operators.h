@@ -54,7 +54,7 @@ class Operators {
   private:
     bool stands_for(const Scope& scope) const;  // an order of mode
     void order(OverrideRequest request, Done done);
-    void fleet_order(const std::string& key, FleetOrder order, Nanos how_long, const std::string& reason, Done done);
+    void fleet_order(OrderKind kind, FleetOrder order, Nanos how_long, const std::string& reason, Done done);
     void clear(const Scope& scope, bool circuit, const std::string& reason, Done done);
     std::string fields(std::initializer_list<std::pair<std::string_view, std::string_view>> more) const;
     static Done stands(std::string what, Done done);

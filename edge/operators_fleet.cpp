@@ -4,43 +4,28 @@
 #include "edge/operators.h"
 
 namespace holdfast {
-namespace {
-
-bool binds_circuit(FleetOrder order) {
-    return order == FleetOrder::open || order == FleetOrder::closed;
-}
-
-}  // namespace
-
 void Operators::fleet_degrade(Mode mode, Nanos how_long, const std::string& reason, Done done) {
     const FleetOrder order = mode == Mode::degraded ? FleetOrder::degraded
                              : mode == Mode::live   ? FleetOrder::live
                                                     : FleetOrder::none;
-    fleet_order("degrade/fleet", order, how_long, reason, std::move(done));
+    fleet_order(OrderKind::degrade, order, how_long, reason, std::move(done));
 }
 
 void Operators::fleet_circuit(CircuitForce force, Nanos how_long, const std::string& reason, Done done) {
     const FleetOrder order = force == CircuitForce::open     ? FleetOrder::open
                              : force == CircuitForce::closed ? FleetOrder::closed
                                                              : FleetOrder::none;
-    fleet_order("circuit/fleet", order, how_long, reason, std::move(done));
+    fleet_order(OrderKind::circuit, order, how_long, reason, std::move(done));
 }
 
-void Operators::fleet_order(const std::string& key, FleetOrder order, Nanos how_long, const std::string& reason,
-                            Done done) {
+void Operators::fleet_order(OrderKind kind, FleetOrder order, Nanos how_long, const std::string& reason, Done done) {
     Membership* membership = node_.membership();
     if (membership == nullptr)
         return done(fail(Code::unsupported, Origin::client,
                          "an order for the fleet needs coordination.kind = \"etcd\"; this node stands alone"));
     if (reason.empty() || reason.size() > kOverrideReasonBytesMax)
         return done(fail(Code::invalid, Origin::client, "an order for the fleet needs a reason of 1 to 256 bytes"));
-    const FleetStatus status = membership->status();
-    // One order stands in the store: `auto` of the one kind must not end what the other kind has ordered.
-    const bool other = status.order != FleetOrder::none && binds_circuit(status.order) != (key == "circuit/fleet");
-    if (order == FleetOrder::none && other)
-        return done(fail(Code::exists, Origin::client,
-                         fmt::format("the fleet's order is \"{}\" by {}: end it with the other verb's auto --fleet",
-                                     name(status.order), status.order_by)));
+    const std::string key = kind == OrderKind::circuit ? "circuit/fleet" : "degrade/fleet";
     const bool ends = order == FleetOrder::none;
     const std::string entry = fields({{"order", key},
                                       {"mode", ends ? "auto" : name(order)},
@@ -58,10 +43,11 @@ void Operators::fleet_order(const std::string& key, FleetOrder order, Nanos how_
         done({});
     };
     const std::string by = who_ + " at " + node_.config().node.name;
-    journal_then("override", entry, [membership, order, how_long, by, reason, finish, done](Result<void> written) {
-        if (!written) return done(written);
-        membership->order(order, how_long, by, reason, finish);
-    });
+    journal_then(
+        "override", entry, [membership, order, kind, how_long, by, reason, finish, done](Result<void> written) {
+            if (!written) return done(written);
+            membership->order(order, how_long, by, reason, finish, kind);  // one kind's `auto` ends no other's order
+        });
 }
 
 void Operators::accept_store(const std::string& reason, Done done) {

@@ -69,6 +69,10 @@ class Coordinator {
                                             WatchHandlers handlers) = 0;
     // For status: which endpoint is in use, e.g. "http://127.0.0.1:2379"; no credentials in it.
     virtual std::string describe() const = 0;
+    // Why the store's answers are kept back: they come from another store than the known one. Empty: they are not.
+    virtual std::string estranged() const { return {}; }
+    // The operator takes whatever store answers from now on.
+    virtual void accept_store() {}
 };
 
 }  // namespace holdfast

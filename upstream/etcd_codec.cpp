@@ -80,6 +80,12 @@ std::optional<std::int64_t> read_etcd_number(Value member) {
     return number;
 }
 
+// What is passed on is counted on from: the revision after the newest one is what a watch asks for.
+std::optional<Revision> read_etcd_revision(Value member) {
+    const auto number = read_etcd_number(member);
+    return number && *number <= kRevisionMax ? number : std::nullopt;
+}
+
 Result<StoreHeader> read_etcd_header(Value answer) {
     const Value header = answer["header"];
     if (!header.is(Kind::object)) return etcd_corrupt("no header");
@@ -90,8 +96,9 @@ Result<StoreHeader> read_etcd_header(Value answer) {
         return error == std::errc() && end == text.data() + text.size() ? number : 0;
     };
     StoreHeader out{id(header["cluster_id"]), id(header["member_id"]), 0};
-    const auto revision = read_etcd_number(header["revision"]);
-    if (out.cluster == 0 || out.member == 0 || !revision) return etcd_corrupt("a header without its ids");
+    const auto revision = read_etcd_revision(header["revision"]);
+    if (out.cluster == 0 || out.member == 0) return etcd_corrupt("a header without its ids");
+    if (!revision) return etcd_corrupt("a header's revision is none");
     out.revision = *revision;
     return out;
 }
@@ -100,7 +107,7 @@ Result<KeyValue> read_etcd_kv(Value kv, bool erased) {
     const auto key = kv["key"].text();
     const auto key_bytes = key ? from_base64(*key) : std::nullopt;
     if (!key_bytes || key_bytes->empty()) return etcd_corrupt("a key is no base64");
-    const auto mod = read_etcd_number(kv["mod_revision"]);
+    const auto mod = read_etcd_revision(kv["mod_revision"]);
     if (!mod || *mod == 0) return etcd_corrupt("mod_revision is no revision");
     KeyValue out;
     out.key = as_text(*key_bytes);

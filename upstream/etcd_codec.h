@@ -75,6 +75,8 @@ Result<StoreHeader> read_etcd_header(json::Value answer);   // its "header" memb
 Result<KeyValue> read_etcd_kv(json::Value kv, bool erased);
 // A non-negative number in a string; zero when the member is absent. Nothing when it is anything else.
 std::optional<std::int64_t> read_etcd_number(json::Value member);
+// The same of a revision: nothing above kRevisionMax.
+std::optional<Revision> read_etcd_revision(json::Value member);
 std::string etcd_printable(std::string_view message);  // cut to kEtcdMessageMax, other bytes as '?'
 
 }  // namespace holdfast

@@ -19,10 +19,11 @@ class Unary : public EtcdRequest {
         std::string_view path;
         std::string body;
         bool linearizable = false;
+        EtcdSays says = EtcdSays::other;
     };
 
     Unary(EtcdGateway& gateway, What what, Nanos timeout, Reader reader, Coordinator::Done<T> done)
-        : EtcdRequest(gateway, {what.path, std::move(what.body), true, false, what.linearizable}, timeout),
+        : EtcdRequest(gateway, {what.path, std::move(what.body), true, false, what.linearizable, what.says}, timeout),
           reader_(std::move(reader)),
           done_(std::move(done)) {}
 
@@ -68,9 +69,9 @@ EtcdCoordinator::~EtcdCoordinator() {
 }
 
 StoreHandle EtcdCoordinator::grant(Nanos ttl, Nanos timeout, Done<LeaseGranted> done) {
-    return std::make_unique<Unary<LeaseGranted>>(gateway_,
-                                                 Unary<LeaseGranted>::What{kEtcdPathGrant, etcd_grant_body(ttl)},
-                                                 timeout, read_etcd_grant, std::move(done));
+    return std::make_unique<Unary<LeaseGranted>>(
+        gateway_, Unary<LeaseGranted>::What{kEtcdPathGrant, etcd_grant_body(ttl), false, EtcdSays::writes}, timeout,
+        read_etcd_grant, std::move(done));
 }
 
 StoreHandle EtcdCoordinator::keep_alive(LeaseId lease, Nanos timeout, Done<LeaseKept> done) {
@@ -94,8 +95,8 @@ StoreHandle EtcdCoordinator::revoke(LeaseId lease, Nanos timeout, Done<StoreHead
 StoreHandle EtcdCoordinator::range(std::string prefix, std::size_t limit, Nanos timeout, Done<RangeAnswer> done) {
     HF_CHECK(limit >= 1 && limit <= kRangeLimitMax);
     auto request = std::make_unique<Unary<RangeAnswer>>(
-        gateway_, Unary<RangeAnswer>::What{kEtcdPathRange, etcd_range_body(prefix, limit), true}, timeout,
-        read_etcd_range, std::move(done));
+        gateway_, Unary<RangeAnswer>::What{kEtcdPathRange, etcd_range_body(prefix, limit), true, EtcdSays::reads},
+        timeout, read_etcd_range, std::move(done));
     request->on_answer = [this, prefix = std::move(prefix)](const RangeAnswer& answer) { seen(prefix, answer); };
     return request;
 }
@@ -103,7 +104,7 @@ StoreHandle EtcdCoordinator::range(std::string prefix, std::size_t limit, Nanos 
 StoreHandle EtcdCoordinator::txn(Txn txn, Nanos timeout, Done<TxnAnswer> done) {
     HF_CHECK(txn.compares.size() <= kTxnOpsMax && txn.success.size() <= kTxnOpsMax && txn.failure.size() <= kTxnOpsMax);
     return std::make_unique<Unary<TxnAnswer>>(
-        gateway_, Unary<TxnAnswer>::What{kEtcdPathTxn, etcd_txn_body(txn), true}, timeout,
+        gateway_, Unary<TxnAnswer>::What{kEtcdPathTxn, etcd_txn_body(txn), true, EtcdSays::writes}, timeout,
         [shape = etcd_txn_shape(txn)](std::string_view body, json::Document& doc) {
             return read_etcd_txn(body, doc, shape);
         },

@@ -30,6 +30,8 @@ class EtcdCoordinator : public Coordinator {
     StoreHandle txn(Txn txn, Nanos timeout, Done<TxnAnswer> done) override;
     StoreHandle watch(std::string prefix, Revision from, Nanos timeout, WatchHandlers handlers) override;
     std::string describe() const override;
+    std::string estranged() const override { return gateway_.estranged(); }
+    void accept_store() override { gateway_.forget_cluster(); }
 
     const EtcdStatus& status() const { return gateway_.status(); }
 

@@ -48,6 +48,7 @@ EtcdGateway::EtcdGateway(Loop& loop, Dialer& dialer, Network& network, Rng& rng,
       options_(std::move(options)),
       on_notice_(std::move(on_notice)),
       rotation_(options_.endpoints.size(), rng.below(options_.endpoints.size())),
+      cluster_(options_.cluster),
       foreign_(options_.endpoints.size(), false) {
     PoolOptions pool;
     pool.connections = kRequestsMax;
@@ -139,7 +140,8 @@ void EtcdGateway::drop_token(const std::string& used) {
 
 // The store's answer counts unless it comes from a cluster other than the one in use while an endpoint of that one is
 // left. Where none is left, the store has become another one: whoever reads the headers sees it.
-Result<StoreHeader> EtcdGateway::answered(std::size_t endpoint, const StoreHeader& header, Revision floor) {
+Result<StoreHeader> EtcdGateway::answered(std::size_t endpoint, const StoreHeader& header, Revision floor,
+                                          EtcdSays says) {
     const std::string& url = options_.endpoints[endpoint].url;
     if (cluster_ != 0 && header.cluster != cluster_) {
         const bool first = !foreign_[endpoint];
@@ -151,12 +153,16 @@ Result<StoreHeader> EtcdGateway::answered(std::size_t endpoint, const StoreHeade
             ++status_.other_clusters;
             tell(EtcdNotice::Kind::other_cluster, false, what);
         }
-        if (!none_left) return fail(Code::corrupt, Origin::store, what, true);
+        if (!none_left) {
+            foreign_problem_ = what;
+            return fail(Code::corrupt, Origin::store, what, true);
+        }
         newest_ = floor = 0;
         std::fill(foreign_.begin(), foreign_.end(), false);
     }
     cluster_ = header.cluster;
     foreign_[endpoint] = false;
+    foreign_problem_.clear();
     if (floor > header.revision) {
         ++status_.revision_falls;
         newest_ = header.revision;
@@ -169,36 +175,68 @@ Result<StoreHeader> EtcdGateway::answered(std::size_t endpoint, const StoreHeade
     status_.header = header;
     status_.endpoint = url;
     status_.problem.clear();
-    failed_in_row_ = 0;
     rotation_.succeeded(endpoint);
-    if (!std::exchange(status_.reachable, true)) tell(EtcdNotice::Kind::reachable, true, "etcd answers at " + url);
+    tell_answered(url, says);
     return header;
 }
 
-void EtcdGateway::failed(std::size_t endpoint, const Error& error, bool endpoint_too) {
+// Writes that fail are told of once a read has shown that it is not the store as a whole.
+void EtcdGateway::tell_answered(const std::string& url, EtcdSays says) {
+    using Kind = EtcdNotice::Kind;
+    const bool reads = says == EtcdSays::reads, writes = says == EtcdSays::writes;
+    if (reads) reads_ = {};
+    if (writes) writes_ = {};
+    const bool reachable = status_.reachable || !reads_.down;
+    if (!std::exchange(status_.reachable, reachable) && reachable) {
+        writes_ = {};  // what failed with everything else says nothing
+        tell(Kind::reachable, true, "etcd answers at " + url);
+    }
+    if (writes && (told_ & bit(Kind::writes_fail)) != 0) tell(Kind::writes_work, true, "etcd takes writes again");
+    if (reads && writes_.down) tell(Kind::writes_fail, false, "etcd answers, but takes no writes: " + writes_.problem);
+}
+
+void EtcdGateway::forget_cluster() {
+    if (estranged().empty()) return;
+    cluster_ = 0;
+    newest_ = 0;
+    std::fill(foreign_.begin(), foreign_.end(), false);
+    foreign_problem_.clear();
+}
+
+// A refusal that no other endpoint would change (Code::unavailable) says as much as the failure of all.
+void EtcdGateway::failed(std::size_t endpoint, const Error& error, bool endpoint_too, EtcdSays says) {
     ++status_.requests;
     ++status_.failures;
-    if (!endpoint_too) return;
-    status_.problem = error.detail;
-    const bool garbage = error.code == Code::corrupt;
-    if (garbage && !foreign_[endpoint]) tell(EtcdNotice::Kind::garbage, false, error.detail);
+    if (!endpoint_too && error.code != Code::unavailable) return;
+    const bool writes = says == EtcdSays::writes;
+    Way& way = writes ? writes_ : reads_;
+    way.problem = status_.problem = error.detail;
+    if (endpoint_too) endpoint_failed(endpoint, error);
+    // One endpoint of several that fails is what the others are for.
+    if (++way.failed_in_row < pools_.size() && endpoint_too) return;
+    way.down = true;
+    if (writes && status_.reachable) return;  // the next read says whether it is the writes alone
+    status_.reachable = false;
+    if (error.code != Code::corrupt) tell(EtcdNotice::Kind::unreachable, false, error.detail);
+}
+
+void EtcdGateway::endpoint_failed(std::size_t endpoint, const Error& error) {
+    if (error.code == Code::corrupt && !foreign_[endpoint]) tell(EtcdNotice::Kind::garbage, false, error.detail);
     if (pools_.size() > 1 && rotation_.current() == endpoint) ++status_.rotations;
     rotation_.failed(endpoint, loop_.now().mono, rng_);
     status_.endpoint = options_.endpoints[rotation_.current()].url;
     for (EtcdRequest* request : requests_) request->endpoint_left(endpoint);
-    // One endpoint of several that fails is what the others are for.
-    if (++failed_in_row_ < pools_.size()) return;
-    status_.reachable = false;
-    if (!garbage) tell(EtcdNotice::Kind::unreachable, false, error.detail);
 }
 
 // A trouble is told when it begins, not while it goes on. Other clusters and falling revisions are told each time.
 void EtcdGateway::tell(EtcdNotice::Kind kind, bool good, std::string detail) {
     using Kind = EtcdNotice::Kind;
     if (kind == Kind::reachable) told_ &= ~(bit(Kind::unreachable) | bit(Kind::garbage));
+    if (kind == Kind::writes_work) told_ &= ~(bit(Kind::writes_fail) | bit(Kind::garbage));
+    if (kind == Kind::unreachable) told_ &= ~bit(Kind::writes_fail);  // it is part of it
     if (kind == Kind::logged_in) told_ &= ~bit(Kind::login_refused);
-    const bool lasting =
-        kind == Kind::unreachable || kind == Kind::garbage || kind == Kind::login_refused || kind == Kind::denied;
+    const bool lasting = kind == Kind::unreachable || kind == Kind::writes_fail || kind == Kind::garbage ||
+                         kind == Kind::login_refused || kind == Kind::denied;
     if (lasting) {
         if ((told_ & bit(kind)) != 0) return;
         told_ |= bit(kind);

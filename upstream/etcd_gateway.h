@@ -26,6 +26,7 @@ struct EtcdOptions {
     std::vector<Endpoint> endpoints;  // 1 to EtcdRotation::kEndpointsMax, of one cluster
     std::string user;                 // empty: no login
     std::string password;
+    std::uint64_t cluster = 0;  // known from before: answers of another one are foreign from the start; 0: not known
 };
 
 // What an operator should hear of, told once a transition.
@@ -33,6 +34,8 @@ struct EtcdNotice {
     enum class Kind : std::uint8_t {
         reachable,      // an endpoint answers (again); `detail` names it
         unreachable,    // no endpoint has answered since; `detail` is the last failure
+        writes_fail,    // of one whose reads are answered; `detail` is the last failure
+        writes_work,    // after writes_fail
         login_refused,  // user or password are wrong, or etcd refuses our certificate
         logged_in,      // after login_refused
         denied,         // logged in, and still not permitted
@@ -47,8 +50,8 @@ struct EtcdNotice {
 
 struct EtcdStatus {
     std::string endpoint;        // in use, its URL
-    bool reachable = false;      // the newest request that ended had an answer
-    std::string problem;         // why not; empty when reachable
+    bool reachable = false;      // reads are answered
+    std::string problem;         // of the newest request that ended; empty: it had an answer
     StoreHeader header;          // of the newest answer
     std::uint64_t requests = 0;  // ended
     std::uint64_t failures = 0;  // of them without a usable answer
@@ -57,6 +60,10 @@ struct EtcdStatus {
     std::uint64_t revision_falls = 0;
     std::uint64_t other_clusters = 0;
 };
+
+// What a request's fate says of the store. One without room refuses what writes and answers the rest; whether it is
+// there at all is what reads of keys say: one that renews leases may yet be unable to read.
+enum class EtcdSays : std::uint8_t { other, reads, writes };
 
 class EtcdRequest;
 
@@ -75,10 +82,15 @@ class EtcdGateway {
     EtcdGateway& operator=(const EtcdGateway&) = delete;
 
     const EtcdStatus& status() const { return status_; }
+    // Why none of the store's answers is passed on: only members of another cluster than the known one answer, while
+    // an endpoint is left that could be one of its own. Empty: it is not so.
+    const std::string& estranged() const { return reads_.failed_in_row < pools_.size() ? kNothing : foreign_problem_; }
+    void forget_cluster();  // where it is so: whichever answers next is the known one
 
   private:
     friend class EtcdRequest;
     friend class EtcdLoginRequest;
+    static inline const std::string kNothing;
 
     // For requests.
     bool join(EtcdRequest& request);  // false when kRequestsMax are under way
@@ -89,8 +101,10 @@ class EtcdGateway {
     void logged_in(Result<EtcdLogin> result, bool auth_off);
     void drop_token(const std::string& used);  // when it is still the current one
     // What a request came to: bookkeeping, notices, rotation.
-    Result<StoreHeader> answered(std::size_t endpoint, const StoreHeader& header, Revision floor);
-    void failed(std::size_t endpoint, const Error& error, bool endpoint_too);
+    Result<StoreHeader> answered(std::size_t endpoint, const StoreHeader& header, Revision floor, EtcdSays says);
+    void failed(std::size_t endpoint, const Error& error, bool endpoint_too, EtcdSays says);
+    void tell_answered(const std::string& url, EtcdSays says);
+    void endpoint_failed(std::size_t endpoint, const Error& error);
     void permitted(std::string_view path);
     void denied(std::string_view path, const Error& error);
     void tell(EtcdNotice::Kind kind, bool good, std::string detail);
@@ -107,8 +121,14 @@ class EtcdGateway {
     std::list<EtcdRequest*> requests_;  // under way; at most kRequestsMax
     std::uint64_t cluster_ = 0;         // whose answers are passed on; 0: none yet
     std::vector<bool> foreign_;         // endpoints that belong to another one
+    std::string foreign_problem_;       // of the newest foreign answer since the last good one
     Revision newest_ = 0;               // of cluster_
-    std::size_t failed_in_row_ = 0;     // since the newest answer
+    struct Way {
+        std::size_t failed_in_row = 0;  // since the newest answer
+        bool down = false;
+        std::string problem;
+    };
+    Way reads_, writes_;  // of EtcdSays
     std::string token_;
     MonoTime auth_off_until_{};
     MonoTime login_rests_until_{};

@@ -44,6 +44,7 @@ EtcdRefusal etcd_refusal(std::int64_t grpc_code, std::string_view message) {
     }
     if (holds(message, "authentication failed") || holds(message, "permission denied"))
         return refusal(Code::denied, false, message);
+    if (holds(message, "database space exceeded")) return refusal(Code::unavailable, true, message);  // of all members
     switch (grpc_code) {
         case kInvalidArgument:
         case kFailedPrecondition:
@@ -53,7 +54,7 @@ EtcdRefusal etcd_refusal(std::int64_t grpc_code, std::string_view message) {
             return refusal(Code::not_found, false, message);
         case kPermissionDenied:
             return refusal(Code::denied, false, message);
-        default:  // no leader, timed out, too many requests, no space, closing: whatever it is, it may have been
+        default:  // no leader, timed out, too many requests, closing: whatever it is, it may have been
                   // applied
             return refusal(Code::unavailable, true, message, true);
     }

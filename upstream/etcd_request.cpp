@@ -93,7 +93,7 @@ void EtcdRequest::not_connected(Error error) {
     connecting_.reset();
     error.was_sent = false;
     error = of_store(std::move(error), endpoint_url());
-    gateway_.failed(endpoint_, error, true);
+    gateway_.failed(endpoint_, error, true, ask_.says);
     tried_ |= 1u << endpoint_;
     if (static_cast<std::size_t>(std::popcount(tried_)) >= gateway_.pools_.size()) return finish(&error);
     advance();
@@ -160,14 +160,14 @@ void EtcdRequest::refused(const EtcdRefusal& refusal) {
     }
     if (refusal.endpoint) return broken(refusal.error);
     Error error = refusal.error;
-    gateway_.failed(endpoint_, error, false);
+    gateway_.failed(endpoint_, error, false, ask_.says);
     if (error.code == Code::denied && ask_.login) gateway_.denied(ask_.path, error);
     finish(&error);
 }
 
 void EtcdRequest::broken(Error error) {
     connection_ = {};
-    gateway_.failed(endpoint_, error, true);
+    gateway_.failed(endpoint_, error, true, ask_.says);
     finish(&error);
 }
 
@@ -180,7 +180,7 @@ void EtcdRequest::timed_out() {
     const bool endpoint = sent || state_ == State::connecting;
     connecting_.reset();
     connection_ = {};
-    if (endpoint) gateway_.failed(endpoint_, error, true);
+    if (endpoint) gateway_.failed(endpoint_, error, true, ask_.says);
     finish(&error);
 }
 

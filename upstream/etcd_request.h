@@ -24,6 +24,7 @@ class EtcdRequest : public StoreRequest {
         bool login = true;          // with the token, where there is a user
         bool fresh = false;         // on a connection of its own, which is not given back
         bool linearizable = false;  // the answer's revision is the store's
+        EtcdSays says = EtcdSays::other;
     };
     // Begins; nothing is called before the next turn. Requires: the gateway outlives it; what derives is complete
     // before the loop turns.
@@ -39,7 +40,9 @@ class EtcdRequest : public StoreRequest {
     // For another way of transmit(): how it ended. Only one of these, once.
     void refused(const EtcdRefusal& refusal);  // logs in anew and begins again where that may help
     void broken(Error error);                  // the endpoint failed
-    Result<StoreHeader> accept(const StoreHeader& header) { return gateway_.answered(endpoint_, header, floor_); }
+    Result<StoreHeader> accept(const StoreHeader& header) {
+        return gateway_.answered(endpoint_, header, floor_, ask_.says);
+    }
     void no_limit() { deadline_.reset(); }  // of time, from now on
     void fail_soon(Error error);            // ends it in a turn of its own
     bool over() const { return state_ == State::over || fate_.has_value(); }

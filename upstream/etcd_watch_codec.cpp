@@ -88,7 +88,7 @@ Result<EtcdWatchLine> read_etcd_watch_line(std::string_view text, json::Document
     out.header = *header;
     const auto created = read_etcd_flag(result["created"]);
     const auto cancelled = read_etcd_flag(result["canceled"]);
-    const auto compacted = read_etcd_number(result["compact_revision"]);
+    const auto compacted = read_etcd_revision(result["compact_revision"]);
     if (!created || !cancelled || !compacted) return etcd_corrupt("a watch message of wrong types");
     out.created = *created;
     out.cancelled = *cancelled;

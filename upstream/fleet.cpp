@@ -34,13 +34,12 @@ std::size_t Fleet::live() const {
 FleetOrder Fleet::order_in_force() const {
     return link_->machine().order_in_force(link_->now().mono);
 }
-void Fleet::order(FleetOrder order, Nanos span, std::string by, std::string why,
-                  std::function<void(Result<void>)> done) {
-    link_->order(order, span, std::move(by), std::move(why), std::move(done));
+void Fleet::order(FleetOrder order, Nanos span, std::string by, std::string why, std::function<void(Result<void>)> done,
+                  std::optional<OrderKind> ends) {
+    link_->order(order, span, std::move(by), std::move(why), std::move(done), ends);
 }
 void Fleet::accept_store() {
-    link_->machine().accept_store(link_->now());
-    link_->soon();
+    link_->accept_store();
 }
 void Fleet::leave(std::function<void()> done) {
     link_->leave(true, std::move(done));
@@ -49,16 +48,9 @@ void Fleet::hand_over(std::function<void()> done) {
     link_->leave(false, std::move(done));
 }
 
-void Fleet::Link::order(FleetOrder order, Nanos span, std::string by, std::string why,
-                        std::function<void(Result<void>)> done) {
-    if (order_ || leaving_) {
-        loop_.defer([done = std::move(done)] {
-            done(fail(Code::exists, Origin::local, "another order for the fleet is under way"));
-        });
-        return;
-    }
-    order_ =
-        Order{order, span, std::move(by), std::move(why), std::move(done), now().mono + 3 * kStoreTimeoutMax, 0, {}};
+void Fleet::Link::accept_store() {
+    store_.accept_store();
+    machine_.accept_store(now());
     soon();
 }
 
@@ -129,6 +121,7 @@ FleetStatus Fleet::Link::status() const {
     s.mode = machine_.mode(now.mono);
     if (!s.why.empty() && !told_problem_.empty()) s.why += " (" + told_problem_ + ")";
     s.alarm = machine_.alarm();
+    if (s.alarm.empty()) s.alarm = store_.estranged();
     s.store = store_.describe();
     s.lease_remaining = machine_.lease_remaining(now.mono);
     s.lease_valid = s.lease_remaining > Nanos{0};

@@ -96,8 +96,10 @@ class Fleet {
     FleetOrder order_in_force() const;
     // Sets an override for the whole fleet, or with FleetOrder::none ends it. `done` once, not inside this call, within
     // kStoreTimeoutMax times three. Code::unavailable when this node is not linked to its fleet now, Code::exists while
-    // another order is under way.
-    void order(FleetOrder order, Nanos span, std::string by, std::string why, std::function<void(Result<void>)> done);
+    // another order is under way, when one came first of those that were not known here when this one was given, or
+    // when what stands is not of the kind that `none` is to end (`ends`; empty: of any).
+    void order(FleetOrder order, Nanos span, std::string by, std::string why, std::function<void(Result<void>)> done,
+               std::optional<OrderKind> ends = {});
     void accept_store();  // see FleetCircuit
     // Gives the leases back (drain). `done` when the store has answered or did not in time; nothing is begun
     // afterwards.

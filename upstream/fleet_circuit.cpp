@@ -20,8 +20,9 @@ FleetCircuit::FleetCircuit(FleetOptions options, FleetMemory memory, Rng& rng, N
       memory_(std::move(memory)) {
     HF_CHECK(is_fleet_name(options_.node) && is_fleet_name(options_.fleet) && is_fleet_name(options_.upstream));
     order_ = memory_.order;
-    const Nanos left = std::clamp(Nanos(order_.deadline - now.wall), Nanos{0}, order_.span);
-    order_until_ = now.mono + left;
+    order_wall_ = memory_.order_until;
+    const WallTime end = order_wall_ > WallTime{} ? order_wall_ : order_.deadline;
+    order_until_ = now.mono + std::clamp(Nanos(end - now.wall), Nanos{0}, order_.span);
     order_clear_ = now.mono + order_.span;
 }
 
@@ -44,43 +45,6 @@ void FleetCircuit::loaded(const RangeAnswer& answer, MonoTime sent, Now now) {
     if (alarm_.empty()) fresh_until_ = believed_until(sent, options_.lease_ttl);
     see_override(false, now);
     look(now);
-}
-
-// Whether what was just read can be believed at all.
-void FleetCircuit::judge(Now now) {
-    std::string alarm;
-    const auto& state = view_.state();
-    if (memory_.cluster != 0 && cluster_ != 0 && cluster_ != memory_.cluster)
-        alarm =
-            "another cluster answers: " + std::to_string(cluster_) + ", known is " + std::to_string(memory_.cluster);
-    else if (const auto problem = view_.problem())
-        alarm = *problem;
-    else if (!state && memory_.epoch > 0)
-        alarm = "the store holds no state, this node knows epoch " + std::to_string(memory_.epoch);
-    else if (state && state->value.epoch < memory_.epoch)
-        alarm = "the store is older than this node: epoch " + std::to_string(state->value.epoch) + " below " +
-                std::to_string(memory_.epoch);
-    else if (state && state->value.epoch == memory_.epoch &&
-             (state->value.state != memory_.state || (applied_ && !(state->value == *applied_))))
-        alarm = "the store holds another state for epoch " + std::to_string(memory_.epoch);
-    loaded_ok_ = alarm.empty();
-    if (alarm == alarm_) return;
-    alarm_ = std::move(alarm);
-    if (!alarm_.empty())
-        say(FleetEvent::Kind::alarm, alarm_);
-    else
-        say(FleetEvent::Kind::notice, "the store can be believed again");
-    note_mode(now);
-}
-
-void FleetCircuit::accept_store(Now now) {
-    memory_ = {};
-    applied_.reset();
-    pending_.reset();
-    cluster_ = 0;
-    say(FleetEvent::Kind::notice, "an operator accepts what the store holds");
-    must_read_ = true;
-    read_after_ = now.mono;
 }
 
 void FleetCircuit::watched(const WatchBatch& batch, Now now) {
@@ -121,6 +85,15 @@ void FleetCircuit::see_override(bool live, Now now) {
                                      : "override " + whose(order_) + ": " + order_.why);
 }
 
+// When the override ends by this node's wall clock, for its next life: the author's may be wrong. Told anew only when
+// the clock was set, so that it is not written all the time.
+WallTime FleetCircuit::order_wall(Now now) {
+    if (order_.order == FleetOrder::none) return order_wall_ = {};
+    const WallTime end = std::chrono::floor<Millis>(now.wall + (order_until_ - now.mono));
+    if (std::chrono::abs(end - order_wall_) > 1s) order_wall_ = end;
+    return order_wall_;
+}
+
 bool FleetCircuit::override_in_force(MonoTime t) const {
     return order_.order != FleetOrder::none && t < order_until_;
 }
@@ -135,7 +108,7 @@ void FleetCircuit::look(Now now) {
         applied_at_ = now.mono;
         openings_mark_ = 0;
     }
-    FleetMemory wanted{state->value.epoch, state->value.state, cluster_, order_};
+    FleetMemory wanted{state->value.epoch, state->value.state, cluster_, order_, order_wall(now)};
     if (applied_ && wanted.epoch == memory_.epoch && !(state->value == *applied_)) {
         must_read_ = true;  // another state for an epoch that was applied: the read will raise the alarm
         read_after_ = now.mono;
@@ -218,6 +191,7 @@ std::string FleetCircuit::why_autonomous(MonoTime t) const {
     if (!node_lease_.held()) return "no lease";
     if (!node_lease_.usable(t)) return "the lease could have run out";
     if (t >= fresh_until_) return "the last read is too old";
+    if (takes_no_writes(t)) return "the store takes no writes";
     if (!enrolled()) {
         const auto* record = view_.node(options_.node);
         if (record && record->value.instance != options_.instance && enrolled_once_)

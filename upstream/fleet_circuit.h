@@ -30,6 +30,7 @@ inline constexpr Nanos kVolunteerWait = 2s;      // for votes of the new epoch, 
 // For another to offer and to begin, of one whose round saw no call: kVolunteerWait, kElectionJitter and the writes of
 // both fit into it, and it is half of an open_wait.
 inline constexpr Nanos kIdleWait = 5s;
+inline constexpr std::uint32_t kUntakenMin = 3;  // lost writes in a row, so that loss alone is no verdict on the store
 inline constexpr Nanos kOrderSlack = 60s;        // for wall clocks that differ; more than kNodeRefresh shows how much
 inline constexpr Nanos kReadEvery = 5s;          // linearizable reads, as proof of freshness; D/3 when shorter
 
@@ -106,6 +107,9 @@ class FleetCircuit {
     std::optional<FleetWrite> plan(Now now);
     void sent(const FleetWrite& write, Now now);
     void answered(const FleetWrite& write, const Result<TxnAnswer>& answer, Now now);
+    // What became of a write or a grant that was sent; null: the store took it, as it does where a compare is lost.
+    // answered() tells of its own.
+    void wrote(const Error* error, Now now);
     // The operator's word for the whole fleet; FleetOrder::none ends what stands. Guarded by what was read last.
     Result<FleetWrite> order(FleetOrder order, Nanos span, std::string by, std::string why, Now now) const;
     // The operator accepts what the store holds although it is older than what this node knows, or of another cluster.
@@ -152,6 +156,7 @@ class FleetCircuit {
     void look(Now now);
     void apply(const StateRecord& state, Now now);
     void see_override(bool live, Now now);
+    WallTime order_wall(Now now);
     void say(FleetEvent::Kind kind, std::string text);
     void note_mode(Now now);
     void lease_unknown(const FleetWrite& write, Now now);
@@ -161,6 +166,7 @@ class FleetCircuit {
     Nanos lets_others_first() const;
     bool holds_probe(MonoTime t) const;
     bool opens_soon(MonoTime t) const;
+    bool takes_no_writes(MonoTime t) const;
     bool may_elect(Now now);
     bool write_due(MonoTime t) const { return !in_flight_ && !must_read_ && t >= next_write_; }
     FleetWrite write(FleetWrite::Kind kind) const;
@@ -177,7 +183,7 @@ class FleetCircuit {
     std::optional<FleetWrite> plan_open(Now now);
     std::optional<FleetWrite> plan_vote(Now now);
     std::optional<FleetWrite> plan_probe(Now now);
-    std::optional<FleetWrite> plan_refresh(Now now) const;
+    std::optional<FleetWrite> plan_refresh(Now now, Nanos every) const;
 
     FleetOptions options_;
     Rng& rng_;
@@ -203,12 +209,17 @@ class FleetCircuit {
     bool in_flight_ = false;
     MonoTime next_write_{};
     MonoTime vote_written_{}, node_written_{};
+    std::optional<MonoTime> untaken_since_;  // the first of `untaken_` writes in a row that the store did not take
+    std::uint32_t untaken_ = 0;
+    bool older_ = false;  // the store was once older than this node knows: an operator decides
     std::optional<MonoTime> open_at_, elect_at_, volunteer_at_;
     std::uint64_t open_for_ = 0, elect_for_ = 0, volunteer_for_ = 0;  // the epochs that those were drawn for
+    bool volunteer_waits_ = false;                                    // whether for the end of the fleet's wait
     // The override that was seen last, and its times by this node's clock.
     Revision order_mod_ = 0;
     OverrideRecord order_;
     MonoTime order_until_{}, order_clear_{};
+    WallTime order_wall_{};  // order_until_ by this node's wall clock, as it is kept
     std::map<std::string, Nanos> skews_;
     std::optional<FleetMode> told_mode_;
     std::vector<FleetEvent> events_;

@@ -130,6 +130,7 @@ void Fleet::Link::grant(bool probe) {
     request = store_.grant(asked, timeout(), [this, probe, asked, sent](const Result<LeaseGranted>& granted) {
         (probe ? probe_request_ : node_request_).reset();
         Retry& retry = probe ? probe_retry_ : node_retry_;
+        machine_.wrote(granted ? nullptr : &granted.error(), this->now());
         if (granted) {
             retry.succeeded();
             (probe ? machine_.probe_lease() : machine_.node_lease()).granted(granted->id, sent, asked, granted->ttl);
@@ -184,8 +185,9 @@ void Fleet::Link::drop(bool probe) {
 
 void Fleet::Link::keep_node(Now now) {
     const Lease& lease = machine_.node_lease();
-    // A node that does not believe the store is no part of its fleet: it must not count as live there.
-    if (lease.held() && !machine_.alarm().empty()) drop(false);
+    // A node that does not believe the store is no part of its fleet: it must not count as live there. Nor may a lease
+    // that it can use no more, as the answers are lost: each renewal that arrives would keep an old vote alive.
+    if (lease.held() && (!machine_.alarm().empty() || !lease.usable(now.mono))) drop(false);
     if (node_request_ || !node_retry_.due(now.mono)) return;
     if (machine_.wants_node_lease())
         grant(false);
@@ -244,36 +246,10 @@ void Fleet::Link::send(FleetWrite write, Now now) {
 void Fleet::Link::written(const FleetWrite& write, const Result<TxnAnswer>& answer) {
     machine_.answered(write, answer, now());
     if (!answer) told_problem_ = answer.error().detail;
-    if (write.kind != FleetWrite::Kind::order || !order_) return;
+    // One order's last try may outlive it; the next one has sent nothing yet.
+    if (write.kind != FleetWrite::Kind::order || !order_ || order_->sent.empty()) return;
     if (answer && answer->succeeded) return end_order({});
-    if (answer || !answer.error().was_sent) order_->unknown.reset();
-}
-
-// The next try of the operator's order, or nothing: none is possible, or the last one turned out to be done.
-std::optional<FleetWrite> Fleet::Link::next_order(Now now) {
-    const auto& there = machine_.view().order();
-    if (order_->unknown && there && there->value == *order_->unknown) {
-        end_order({});
-        return std::nullopt;
-    }
-    order_->unknown.reset();
-    if (++order_->tries > kOrderTries) {
-        end_order(fail(Code::unavailable, Origin::store, "the order could not be written: " + told_problem_));
-        return std::nullopt;
-    }
-    auto next = machine_.order(order_->order, order_->span, order_->by, order_->why, now);
-    if (!next) {
-        end_order(tl::unexpected(next.error()));
-        return std::nullopt;
-    }
-    if (const auto record = decode_override("", next->txn.success.back().value)) order_->unknown = *record;
-    return std::move(*next);
-}
-
-void Fleet::Link::end_order(Result<void> result) {
-    auto done = std::move(order_->done);
-    order_.reset();
-    loop_.defer([done = std::move(done), result = std::move(result)] { done(result); });
+    if (!answer && answer.error().was_sent) order_->unknown = true;
 }
 
 }  // namespace holdfast

@@ -33,7 +33,9 @@ class Fleet::Link {
     void reconfigure(Nanos probe_limit, const CircuitOptions& circuit);
     void soon() { soon_->restart(Nanos{0}); }
     FleetStatus status() const;
-    void order(FleetOrder order, Nanos span, std::string by, std::string why, std::function<void(Result<void>)> done);
+    void order(FleetOrder order, Nanos span, std::string by, std::string why, std::function<void(Result<void>)> done,
+               std::optional<OrderKind> ends);
+    void accept_store();
     void leave(bool for_good, std::function<void()> done);
     FleetCircuit& machine() { return machine_; }
     Now now() const { return {hooks_.clock(), loop_.now().wall}; }
@@ -41,12 +43,15 @@ class Fleet::Link {
   private:
     struct Order {
         FleetOrder order = FleetOrder::none;
+        std::optional<OrderKind> ends;
         Nanos span{0};
         std::string by, why;
         std::function<void(Result<void>)> done;
         MonoTime deadline{};
         int tries = 0;
-        std::optional<OverrideRecord> unknown;  // sent, and its fate must be read
+        Revision seen = 0;                 // of what stood when it was given; 0: nothing
+        std::vector<OverrideRecord> sent;  // by tries: one that came late may stand yet
+        bool unknown = false;              // the fate of one of them
     };
 
     Nanos timeout() const;
@@ -64,6 +69,7 @@ class Fleet::Link {
     void send(FleetWrite write, Now now);
     void written(const FleetWrite& write, const Result<TxnAnswer>& answer);
     std::optional<FleetWrite> next_order(Now now);
+    Result<bool> order_done() const;
     void end_order(Result<void> result);
     void tell();
     FleetPeer peer(const std::string& name, Now now) const;

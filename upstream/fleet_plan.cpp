@@ -23,17 +23,18 @@ std::optional<FleetWrite> FleetCircuit::plan(Now now) {
         return w;
     }
     // An epoch that is not durable here yet is nothing to decide on.
+    if (takes_no_writes(now.mono)) return plan_refresh(now, kVoteRefresh);  // does it again?
     if (mode(now.mono) == FleetMode::autonomous || view_.state()->value.epoch != applied_->epoch) return std::nullopt;
     if (view_.override_stands()) {
         if (auto w = plan_end_order(now)) return w;
-        return plan_refresh(now);
+        return plan_refresh(now, kNodeRefresh);
     }
     if (auto w = plan_verdict(now)) return w;
     if (auto w = plan_open(now)) return w;
     if (opens_soon(now.mono)) return std::nullopt;  // a vote before it would take the gap between two writes
     if (auto w = plan_vote(now)) return w;
     if (auto w = plan_probe(now)) return w;
-    return plan_refresh(now);
+    return plan_refresh(now, kNodeRefresh);
 }
 
 // A life of the process takes its name over once; later only when nobody else has it.
@@ -63,7 +64,7 @@ std::optional<FleetWrite> FleetCircuit::plan_end_order(Now now) const {
     FleetWrite w = write(Kind::end_order);
     guard_state(w.txn);
     put_state(w.txn, CircuitState::half_open, "override_ended", 0, 0);
-    const OverrideRecord none{FleetOrder::none, options_.node, "its time is over", Nanos{0}, now.wall};
+    const OverrideRecord none{FleetOrder::none, options_.node, std::string(kOrderOver), Nanos{0}, now.wall};
     w.txn.success.push_back({TxnOp::Kind::put, view_.keys().override_(), encode(none), 0, false});
     return w;
 }
@@ -95,38 +96,48 @@ bool FleetCircuit::wants_vote(Now now) {
 }
 
 // How much later than it could this node offers to probe, or takes the probe: its last round saw no call at all, and
-// one that may have calls goes first. Where every node has had such a round, none waits for another.
+// one that may have calls goes first. Where every node has had such a round, none waits for another. Or its last round
+// failed, and one that has not failed offers.
 Nanos FleetCircuit::lets_others_first() const {
-    if (!idle_) return Nanos{0};
+    const bool failed = applied_->state == CircuitState::open && applied_->rounds > 0 && applied_->by == options_.node;
     for (const auto& [node, record] : view_.nodes()) {
-        const bool idle = view_.stands(node) && view_.vote_of(node)->value.cause == kVoteIdle;
-        if (node != options_.node && !idle) return std::min(kIdleWait, options_.circuit.open_wait);
+        if (node == options_.node) continue;
+        const std::string_view vote = view_.stands(node) ? view_.vote_of(node)->value.cause : std::string_view();
+        if ((idle_ && vote != kVoteIdle) || (failed && vote == kVoteVolunteer))
+            return std::min(kIdleWait, options_.circuit.open_wait);
     }
     return Nanos{0};
 }
 
-// Nobody with calls votes for what is open (all who did have gone or have none, or an override has ended): then someone
-// must offer to probe.
+// Fewer than a quorum vote, with calls, for what is open (who did have gone or have none, others have joined since, or
+// an override has ended): then someone else must offer to probe, or a minority whose road is dead would hold it open
+// for all. With a minority there is somebody who does not wait for the offer, so it comes before the wait is over.
 bool FleetCircuit::volunteers(Now now) {
     if (applied_->state == CircuitState::closed) return false;
     const auto* mine = view_.vote_of(options_.node);
-    bool others = false, evidence = false;
+    bool offered = false;
+    std::size_t evidence = 0;
     for (const std::string& node : view_.standing()) {
         const std::string& cause = view_.vote_of(node)->value.cause;
         if (node == options_.node || cause == kVoteIdle) continue;
-        others = true;
-        if (cause != kVoteVolunteer) evidence = true;
+        if (cause == kVoteVolunteer)
+            offered = true;
+        else
+            ++evidence;
     }
-    if (mine && vote_stands() && mine->value.cause == kVoteVolunteer) return !evidence || probing(now.mono);
-    if (others || view_.probe()) {
+    const bool held = evidence >= view_.needed(options_.min_votes, options_.quorum);
+    if (mine && vote_stands() && mine->value.cause == kVoteVolunteer) return !held || probing(now.mono);
+    if (held || offered || view_.probe()) {
         volunteer_at_.reset();
         return false;
     }
-    if (!volunteer_at_ || volunteer_for_ != applied_->epoch) {
-        const MonoTime from = applied_->state == CircuitState::open ? std::max(now.mono, open_until()) : now.mono;
+    const bool waits = applied_->state == CircuitState::open && evidence == 0;
+    if (!volunteer_at_ || volunteer_for_ != applied_->epoch || volunteer_waits_ != waits) {
+        const MonoTime from = waits ? std::max(now.mono, open_until()) : now.mono;
         const Nanos jitter(static_cast<std::int64_t>(rng_.unit() * static_cast<double>(Nanos(1s).count())));
         volunteer_at_ = from + kVolunteerWait + jitter + (own_.proof ? options_.lease_ttl : Nanos{0});
         volunteer_for_ = applied_->epoch;
+        volunteer_waits_ = waits;
     }
     return now.mono >= *volunteer_at_ + lets_others_first();
 }
@@ -236,12 +247,12 @@ std::optional<FleetWrite> FleetCircuit::plan_probe(Now now) {
     return w;
 }
 
-std::optional<FleetWrite> FleetCircuit::plan_refresh(Now now) const {
+std::optional<FleetWrite> FleetCircuit::plan_refresh(Now now, Nanos every) const {
     const auto* there = view_.node(options_.node);
     NodeRecord next = node_record(now);
     next.wall = there->value.wall;
     const bool news = !(next == there->value) && now.mono >= node_written_ + kVoteRefresh;
-    if (!news && now.mono < node_written_ + kNodeRefresh) return std::nullopt;
+    if (!news && now.mono < node_written_ + every) return std::nullopt;
     FleetWrite w = write(Kind::refresh);
     guard(w.txn, view_.keys().node(options_.node), there->mod);
     w.txn.success.push_back(

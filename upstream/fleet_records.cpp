@@ -40,7 +40,12 @@ std::string_view cut(std::string_view text) {
 // Reads the members of one record strictly; the first thing wrong is kept.
 class Reader {
   public:
-    Reader(std::string_view key, std::string_view value, std::size_t members) : key_(key) { begin(value, members); }
+    // `optional`: a member that may stand beside those; null: none.
+    Reader(std::string_view key, std::string_view value, std::size_t members, const char* optional = nullptr)
+        : key_(key), optional_(optional) {
+        begin(value, members);
+    }
+    bool has_optional() const { return optional_ != nullptr && bool(root_[optional_]); }
     std::uint64_t number(const char* member, std::uint64_t max = INT64_MAX) {
         const auto v = root_[member].unsigned_integer();
         if (!v || *v > max) wrong(std::string("has no usable \"") + member + '"');
@@ -93,9 +98,10 @@ class Reader {
             code_ = Code::unsupported;
             return wrong("is of version " + std::to_string(*version) + "; this node knows 1");
         }
-        if (root_.size() != members + 1) wrong("has unknown or missing members");
+        if (root_.size() != members + 1 + (has_optional() ? 1 : 0)) wrong("has unknown or missing members");
     }
     std::string_view key_;
+    const char* optional_;
     json::Document doc_;
     json::Value root_;
     std::string problem_;
@@ -106,6 +112,10 @@ class Reader {
 
 std::string_view name(FleetOrder order) {
     return kOrders[static_cast<std::size_t>(order)];
+}
+
+OrderKind kind_of(FleetOrder order) {
+    return order == FleetOrder::open || order == FleetOrder::closed ? OrderKind::circuit : OrderKind::degrade;
 }
 
 bool is_fleet_name(std::string_view name) {
@@ -206,15 +216,17 @@ std::string encode(const FleetMemory& m) {
     Record o;
     o.w.member("epoch", m.epoch).member("s", kStates[static_cast<std::size_t>(m.state)]).member("cluster", m.cluster);
     o.w.key("override").raw(encode(m.order));
+    if (m.order_until > WallTime{}) o.w.member("override_until_ms", millis(m.order_until));
     return o.end();
 }
 
 Result<FleetMemory> decode_memory(std::string_view key, std::string_view value) {
-    Reader in(key, value, 4);
+    Reader in(key, value, 4, "override_until_ms");
     FleetMemory m;
     m.epoch = in.number("epoch");
     m.state = static_cast<CircuitState>(in.one_of("s", kStates));
     m.cluster = in.number("cluster", UINT64_MAX);
+    if (in.has_optional()) m.order_until = in.wall("override_until_ms");
     auto order = decode_override(std::string(key) + " override", in.raw("override"));
     if (order)
         m.order = std::move(*order);

@@ -33,6 +33,9 @@ struct StateRecord {
 
 enum class FleetOrder : std::uint8_t { none, open, closed, degraded, live };
 std::string_view name(FleetOrder order);
+// The verb that gives an order, `degrade` or `circuit`. Its `auto` ends orders of its own kind only.
+enum class OrderKind : std::uint8_t { degrade, circuit };
+OrderKind kind_of(FleetOrder order);  // Requires: not none
 
 // override/<upstream>, on no lease.
 struct OverrideRecord {
@@ -43,6 +46,8 @@ struct OverrideRecord {
     WallTime deadline{};  // by its author's clock, to the millisecond
     bool operator==(const OverrideRecord&) const = default;
 };
+
+inline constexpr std::string_view kOrderOver = "its time is over";  // why the fleet itself has ended an override
 
 // Causes of a vote that are none of an opening.
 inline constexpr std::string_view kVoteVolunteer = "volunteer";  // no evidence, offers to probe what nobody votes for
@@ -81,7 +86,8 @@ struct FleetMemory {
     std::uint64_t epoch = 0;  // 0: none yet
     CircuitState state = CircuitState::closed;
     std::uint64_t cluster = 0;  // of the store; 0: not known yet
-    OverrideRecord order;       // in force without a lease; its deadline by this node's clock
+    OverrideRecord order;       // in force without a lease; as its author wrote it
+    WallTime order_until{};     // when it ends, by this node's clock, to the millisecond; 0: as its author wrote
     bool operator==(const FleetMemory&) const = default;
 };
 

@@ -102,8 +102,27 @@ void FleetCircuit::lease_unknown(const FleetWrite& write, Now now) {
         lease_gone(now);
 }
 
+// A lease that the store does not know is a matter of that lease, and what did not leave the node is none of the store.
+void FleetCircuit::wrote(const Error* error, Now now) {
+    if (error == nullptr || error->code == Code::not_found) {
+        untaken_ = 0;
+        untaken_since_.reset();
+    } else if (error->origin != Origin::local) {
+        ++untaken_;
+        if (!untaken_since_) untaken_since_ = now.mono;
+    }
+    note_mode(now);
+}
+
+// Its reads are fresh and its leases hold, and nothing that is decided can be written: the circuit of the fleet stands
+// still, so nobody goes by it.
+bool FleetCircuit::takes_no_writes(MonoTime t) const {
+    return untaken_ >= kUntakenMin && t >= *untaken_since_ + options_.lease_ttl;
+}
+
 void FleetCircuit::answered(const FleetWrite& write, const Result<TxnAnswer>& answer, Now now) {
     in_flight_ = false;
+    wrote(answer ? nullptr : &answer.error(), now);
     if (!answer && answer.error().code == Code::not_found) lease_unknown(write, now);
     if (!answer || !answer->succeeded) {
         // Unknown, or decided on what is no longer so: read, and decide anew.

@@ -18,6 +18,8 @@ inline constexpr std::size_t kStoreValueMax = 16384;  // bytes of one value of o
 
 using LeaseId = std::uint64_t;  // 0: none
 using Revision = std::int64_t;  // of the whole store; 0: not told
+// Of revisions that are passed on: what is counted on from there does not overflow.
+inline constexpr Revision kRevisionMax = Revision{1} << 62;
 
 struct StoreHeader {
     std::uint64_t cluster = 0;

@@ -85,6 +85,24 @@ TEST_CASE("fleet: schedule 19, a voter that dies right after its vote counts unt
     f.recovers();
 }
 
+TEST_CASE("fleet: a node that the store's answers do not reach takes its vote back with its lease") {
+    Fleet3 f;
+    const auto in_store = [&f](const std::string& below) {
+        return !f.store.data().range("/holdfast/prod/" + below, 1, f.loop.now().mono).kvs.empty();
+    };
+    f.node(0).road = false;
+    REQUIRE(f.run_until([&] { return in_store("vote/central/pop-0"); }, 15s));
+    f.node(0).store.back = false;
+    f.node(0).road = true;
+    REQUIRE(f.run_until([&] { return !f.node(0).shared() && f.node(0).own() == kClosed; }, 60s));
+    CHECK(f.run_until([&] { return !in_store("vote/central/pop-0") && !in_store("node/pop-0"); }, 5s));
+    f.run(30s);
+    CHECK_FALSE(in_store("node/pop-0"));
+    CHECK(f.store.data().leases().size() <= 2 + 3);  // those granted with lost answers end by themselves
+    f.node(0).store.back = true;
+    f.recovers();
+}
+
 TEST_CASE("fleet: schedule 20, a prober that crashes before it sends, after it sent, after the verdict left") {
     for (int step = 0; step < 3; ++step) {
         Fleet3 f;
@@ -178,13 +196,17 @@ TEST_CASE("fleet: schedule 23, an override during a probe stops it, ended, the f
     CHECK_FALSE(f.order(1, FleetOrder::none, 0s));
 }
 
-TEST_CASE("fleet: schedule 23, two operators at once: both are answered, the later word stands and ends by itself") {
+TEST_CASE("fleet: schedule 23, two operators at once: both are answered, one word stands and ends by itself") {
     Fleet3 f;
-    int answers = 0;
-    const auto done = [&](const Result<void>& r) { answers += r ? 1 : 0; };
+    int answers = 0, refused = 0;
+    const auto done = [&](const Result<void>& r) {
+        ++answers;
+        refused += !r && r.error().code == Code::exists ? 1 : 0;
+    };
     f.node(0).fleet->order(FleetOrder::open, 20s, "uid 1", "first", done);
     f.node(1).fleet->order(FleetOrder::closed, 20s, "uid 2", "second", done);
     REQUIRE(f.run_until([&] { return answers == 2; }, 10s));
+    CHECK(refused == 1);
     f.run(3s);
     const FleetOrder word = f.node(2).fleet->order_in_force();
     CHECK(word != FleetOrder::none);
@@ -276,6 +298,42 @@ TEST_CASE("fleet: all voters go for good while it is open: somebody volunteers, 
     f.node(1).crash();
     f.centre = true;
     REQUIRE(f.run_until([&] { return f.state()->state == kClosed && f.all_are(kClosed); }, 90s));
+}
+
+TEST_CASE("fleet: a minority whose road is dead does not hold it open for the others") {
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+        FleetOptions o;
+        o.local_proof = false;
+        Fleet3 f(4, seed, o);
+        f.node(2).every = f.node(3).every = 1s;  // too few calls to open, or to have proof
+        f.node(0).road = f.node(1).road = false;
+        REQUIRE(f.run_until([&] { return f.state()->state == kOpen; }, 15s));
+        f.node(1).crash();
+        f.run(15s);
+        INFO(seed);
+        const auto well = [&] {
+            return f.state()->state == kClosed && f.node(2).state() == kClosed && f.node(3).state() == kClosed;
+        };
+        REQUIRE(f.run_until(well, 180s));
+        f.run(60s);
+        CHECK(well());
+        CHECK(f.node(0).own() != kClosed);
+    }
+}
+
+TEST_CASE("fleet: a store that is read and takes no writes holds nobody: each node goes by its own circuit meanwhile") {
+    FleetOptions o;
+    o.local_proof = false;
+    Fleet3 f(3, 1, o);
+    f.open_fleet();
+    f.run(2s);
+    for (auto& n : f.nodes) n->store.on_txn = [](bool) { return true; };
+    f.centre = true;
+    REQUIRE(f.run_until([&] { return f.all_are(kClosed); }, 90s));
+    CHECK(f.all([](FleetNode& n) { return !n.shared() && n.saw("takes no writes"); }));
+    CHECK(f.state()->state == kOpen);
+    for (auto& n : f.nodes) n->store.on_txn = {};
+    f.recovers();
 }
 
 TEST_CASE("fleet: schedule 26, a state of another version, hand-edited or garbage: autonomous with one warning") {

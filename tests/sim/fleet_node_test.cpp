@@ -14,7 +14,8 @@ namespace {
 struct Member {
     Member() {
         one.change_seams = [this](NodeSeams seams) {
-            seams.make_coordinator = [this](const NodeSeams::StoreSaid&) {
+            seams.make_coordinator = [this](const NodeSeams::StoreSaid&, std::uint64_t cluster) {
+                known_cluster = cluster;
                 return std::make_unique<BorrowedRoad>(road);
             };
             return seams;
@@ -56,6 +57,7 @@ struct Member {
     }
 
     OneNode one{"[coordination]\nkind = \"etcd\"\nlease_ttl = \"6s\"\n"};
+    std::uint64_t known_cluster = 0;  // when it was started
     Rng rng{11};
     SimStore store{one.world, rng};
     SimCoordinator road{store, one.view};
@@ -104,7 +106,10 @@ TEST_CASE("fleet node: its epoch outlives it, older data of a store is refused u
     m.put_state(CircuitState::open, 2);
     m.put_state(CircuitState::closed, 3);
     REQUIRE(m.one.until([&] { return m.status().epoch == 3; }, 1s));
+    CHECK(m.known_cluster == 0);
     REQUIRE(m.again());
+    CHECK(m.known_cluster == m.status().cluster);
+    CHECK(m.known_cluster != 0);
     CHECK(m.status().epoch == 3);
     REQUIRE(m.one.until([&] { return m.shared(); }));
     m.store.restore(std::move(older));

@@ -65,7 +65,9 @@ void PopNode::start() {
     if (running()) return;
     if (!view.alive()) view.revive();
     NodeSeams seams{view, host, host, offload, {}, world_.plan.seed * 1000 + ++starts_, kBoot, {}, {}, {}};
-    seams.make_coordinator = [this](const NodeSeams::StoreSaid&) { return std::make_unique<BorrowedRoad>(road); };
+    seams.make_coordinator = [this](const NodeSeams::StoreSaid&, std::uint64_t) {
+        return std::make_unique<BorrowedRoad>(road);
+    };
     auto node = Node::start(config_, std::move(seams));
     if (!node) return world_.bad("node-starts", name + ": " + node.error().detail);
     node_ = std::move(*node);

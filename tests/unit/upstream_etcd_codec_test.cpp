@@ -332,3 +332,26 @@ TEST_CASE("etcd rotation: one endpoint until it fails, then the next, and rests 
     r.succeeded(0);
     CHECK(r.pick(now, 0b110)->from == now);
 }
+
+TEST_CASE("etcd codec: a revision that nobody can count on from is none") {
+    json::Document doc(kEtcdNodesMax);
+    const auto header = [](const std::string& revision) {
+        return R"("header":{"cluster_id":"3","member_id":"7","revision":")" + revision + R"("})";
+    };
+    const auto kv = [](const std::string& mod) {
+        return R"({"key":"L2E=","create_revision":"2","mod_revision":")" + mod + R"(","version":"2"})";
+    };
+    const std::string most = std::to_string(kRevisionMax), more = std::to_string(kRevisionMax + 1);
+    for (const std::string& far : {more, std::to_string(INT64_MAX)}) {
+        CHECK(garbage(read_etcd_range("{" + header(far) + "}", doc)));
+        CHECK(garbage(read_etcd_range("{" + header("9") + R"(,"kvs":[)" + kv(far) + R"(],"count":"1"})", doc)));
+        CHECK(garbage(read_etcd_watch_line("{\"result\":{" + header(far) + "}}", doc)));
+        CHECK(garbage(
+            read_etcd_watch_line("{\"result\":{" + header("9") + R"(,"events":[{"kv":)" + kv(far) + "}]}}", doc)));
+        CHECK(garbage(read_etcd_watch_line(
+            "{\"result\":{" + header("9") + R"(,"canceled":true,"compact_revision":")" + far + "\"}}", doc)));
+    }
+    const auto range = read_etcd_range("{" + header(most) + R"(,"kvs":[)" + kv(most) + R"(],"count":"1"})", doc);
+    REQUIRE(range);
+    CHECK(range->header.revision + 1 > range->kvs[0].mod_revision);
+}

@@ -225,3 +225,117 @@ TEST_CASE("etcd: as many requests as its limit are under way, one more is refuse
     CHECK(timeouts == 0);
     REQUIRE(b.until([&] { return timeouts == static_cast<int>(EtcdGateway::kRequestsMax); }));
 }
+
+TEST_CASE("etcd: a member of another cluster than the one known from before is foreign from the start") {
+    const auto header = [](const std::string& cluster) {
+        return answer(R"({"header":{"cluster_id":")" + cluster + R"(","member_id":"7","revision":"9"},"count":"0"})");
+    };
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {  // whichever of the two is asked first
+        GarbageBench b;
+        Impostor own(b.loop, b.network);
+        b.impostor.reply = header("3");
+        own.reply = header("99");
+        Rng rng(seed);
+        EtcdOptions options;
+        for (const Impostor* i : {&b.impostor, &own})
+            options.endpoints.push_back(*parse_endpoint("http://127.0.0.1:" + std::to_string(i->listener->port())));
+        options.cluster = 99;
+        EtcdCoordinator store(b.loop, b.network, b.network, rng, options);
+        const auto ask = [&] {
+            return b.wait<RangeAnswer>([&](auto done) { return store.range("/", 10, 2s, std::move(done)); });
+        };
+        auto first = ask();
+        if (!first) first = ask();
+        REQUIRE(first);
+        CHECK(first->header.cluster == 99);
+        CHECK(store.estranged().empty());
+        own.listener.reset();
+        own.peers.clear();
+        for (int i = 0; i < 3; ++i) CHECK_FALSE(ask());
+        CHECK(store.estranged().find("cluster 3, not to 63") != std::string::npos);
+        store.accept_store();
+        Result<RangeAnswer> taken = ask();
+        if (!taken) taken = ask();
+        REQUIRE(taken);
+        CHECK(taken->header.cluster == 3);
+        CHECK(store.estranged().empty());
+    }
+}
+
+TEST_CASE("etcd: where no endpoint is left that could be of the known cluster, the other one's answers are passed on") {
+    GarbageBench b;
+    b.impostor.reply = answer("{" + kAnyHeader + R"(,"count":"0"})");
+    EtcdOptions options;
+    options.endpoints = {*parse_endpoint("http://127.0.0.1:" + std::to_string(b.impostor.listener->port()))};
+    options.cluster = 99;
+    EtcdCoordinator store(b.loop, b.network, b.network, b.rng, options);
+    const auto answered = b.wait<RangeAnswer>([&](auto done) { return store.range("/", 10, 2s, std::move(done)); });
+    REQUIRE(answered);
+    CHECK(answered->header.cluster == 3);
+    CHECK(store.status().other_clusters == 1);
+}
+
+TEST_CASE("etcd: writes that fail while reads are answered are told once, and once when they work again") {
+    const std::string read = answer("{" + kAnyHeader + R"(,"count":"0"})");
+    const std::string full =
+        answer(R"({"error":"x","message":"etcdserver: mvcc: database space exceeded","code":8})", "429 Too Many");
+    for (const std::string& refusal : {full, answer(R"({"message":"timed out","code":14})", "503 X")}) {
+        GarbageBench b;
+        Watched w;
+        b.impostor.reply = stream_of("{\"result\":{" + kAnyHeader + ",\"created\":true}}\n");
+        b.watch(w, "/", 1);
+        REQUIRE(b.until([&w] { return w.created.has_value(); }));
+        for (int i = 0; i < 4; ++i) {
+            b.impostor.reply = refusal;
+            const auto failed = b.txn({{}, {put("/a", "1")}, {}});
+            REQUIRE_FALSE(failed);
+            CHECK(failed.error().code == Code::unavailable);
+            CHECK_FALSE(b.grant(5s));
+            b.impostor.reply = read;
+            REQUIRE(b.range("/"));
+        }
+        CHECK(w.end.has_value() == (refusal != full));  // no room is no fault of the endpoint
+        CHECK(b.told(Kind::unreachable) == 0);
+        CHECK(b.told(Kind::reachable) == 1);
+        REQUIRE(b.told(Kind::writes_fail) == 1);
+        CHECK(b.notices.back().detail.find("takes no writes: etcd: ") != std::string::npos);
+        for (int i = 0; i < 2; ++i) {
+            b.impostor.reply = answer("{" + kAnyHeader + R"(,"succeeded":true,"responses":[{"response_put":{}}]})");
+            REQUIRE(b.txn({{}, {put("/a", "1")}, {}}));
+        }
+        CHECK(b.told(Kind::writes_work) == 1);
+        CHECK(b.notices.back().good);
+    }
+}
+
+TEST_CASE("etcd: a store that answers nothing is told once, by reads and writes together, and that it answers again") {
+    GarbageBench b;
+    b.impostor.reply = answer("{" + kAnyHeader + R"(,"count":"0"})");
+    REQUIRE(b.range("/"));
+    b.impostor.reply = answer(R"({"message":"no leader","code":14})", "503 X");
+    for (int i = 0; i < 3; ++i) {
+        CHECK_FALSE(b.txn({{}, {put("/a", "1")}, {}}));
+        CHECK_FALSE(b.range("/"));
+    }
+    b.impostor.reply = answer("{" + kAnyHeader + R"(,"count":"0"})");
+    REQUIRE(b.range("/"));
+    REQUIRE(b.range("/"));
+    CHECK(b.told(Kind::unreachable) == 1);
+    CHECK(b.told(Kind::reachable) == 2);
+    CHECK(b.told(Kind::writes_fail) == 0);
+}
+
+TEST_CASE("etcd: reads whose answers are none while leases are renewed are told once, and once when they are well") {
+    GarbageBench b;
+    for (int i = 0; i < 3; ++i) {
+        b.impostor.reply = answer("{}");
+        CHECK_FALSE(b.range("/"));
+        b.impostor.reply = answer("{\"result\":{" + kAnyHeader + R"(,"ID":"4","TTL":"5"}})");
+        REQUIRE(b.keep(4));
+    }
+    CHECK(b.told(Kind::garbage) == 1);
+    CHECK(b.told(Kind::reachable) == 0);
+    b.impostor.reply = answer("{" + kAnyHeader + R"(,"count":"0"})");
+    REQUIRE(b.range("/"));
+    CHECK(b.told(Kind::reachable) == 1);
+}

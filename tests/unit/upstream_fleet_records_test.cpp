@@ -46,6 +46,13 @@ TEST_CASE("fleet records: each reads back as it was written") {
     CHECK(decode_probe("k", encode(probe)).value() == probe);
     const FleetMemory memory{7, CircuitState::open, 14841639068965178418ull, order};
     CHECK(decode_memory("k", encode(memory)).value() == memory);
+    CHECK(encode(memory).find("until") == std::string::npos);  // as it was before that was kept
+    FleetMemory until = memory;
+    until.order_until = kWall + 3s;
+    CHECK(decode_memory("k", encode(until)).value() == until);
+    std::string bad = encode(until);
+    bad.replace(bad.find("override_until_ms"), 17, "override_other_ms");
+    CHECK_FALSE(decode_memory("k", bad));
     CHECK(decode_memory("k", encode(FleetMemory{})).value() == FleetMemory{});
 }
 
