@@ -19,7 +19,7 @@ struct ConfigReloader::Work {
     ConfigEnvironment environment;
     // What it comes to.
     PreparedConfig out;
-    Stamps seen;           // of the files that it names
+    FileStamps seen;       // of the files that it names
     std::uint64_t of = 0;  // a rollback: whose texts
     bool newer_waits = false;
     std::optional<ConfigHold> new_hold, held_before;  // on disk

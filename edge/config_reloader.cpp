@@ -29,8 +29,7 @@ ConfigReloader::ConfigReloader(Node& node, Setup setup)
     }
     if (!setup_.follow_files || !node_.config().config_source.watch) return;
     // Here, where the start has read them, and before anybody is served: what changes from now on is seen.
-    seen_.emplace(setup_.path, stamp_of(setup_.path));
-    for (const std::string& file : followed_files(node_.config())) seen_.emplace(file, stamp_of(file));
+    seen_ = stamps_of(files());
     look_ = node_.loop().after(kLookEvery, [this] { look_at_files(); });
 }
 
@@ -129,8 +128,7 @@ void ConfigReloader::prepare(Work& work) {
         }
     }
     work.out = prepare_config(std::move(texts), work.environment, work.running->config);
-    if (!work.out.ok()) return;
-    for (const std::string& file : followed_files(*work.out.outcome.config)) work.seen.emplace(file, stamp_of(file));
+    if (work.out.ok()) work.seen = stamps_of(followed_files(*work.out.outcome.config));
 }
 
 void ConfigReloader::prepared(Work& done) {

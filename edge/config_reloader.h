@@ -8,7 +8,6 @@
 
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -103,9 +102,9 @@ class ConfigReloader {
     void failed(Work& work);
     void finish(Work& work, Report report);
     std::string journal_fields(const Work& work, std::string_view action);
-    using Stamps = std::map<std::string, FileStamp>;
+    std::vector<std::string> files() const;  // the one it is about, and those that it names
     void look_at_files();
-    void looked(Stamps now);
+    void looked(FileStamps now);
     void take_remote(Work& work);
     std::shared_ptr<Work> make_work(Job job);
 
@@ -124,7 +123,7 @@ class ConfigReloader {
     bool busy_ = false;
     std::unique_ptr<OffloadHandle> running_;
     std::vector<std::unique_ptr<OffloadHandle>> reading_;  // of history(); at most kJobsMax
-    Stamps seen_;                                          // of the files that are followed, when last looked at
+    FileStamps seen_;                                      // of the files that are followed, when last looked at
     std::optional<MonoTime> first_change_;                 // that no reload has begun for
     std::unique_ptr<OffloadHandle> looking_;
     std::unique_ptr<Timer> look_;

@@ -163,22 +163,23 @@ void ConfigReloader::finish(Work& work, Report report) {
     if (done) done(report);
 }
 
+std::vector<std::string> ConfigReloader::files() const {
+    std::vector<std::string> out = followed_files(node_.config());
+    out.push_back(setup_.path);
+    return out;
+}
+
 // By what each path leads to, not by watching folders: a link, or a folder, may have been exchanged anywhere on the
 // way.
 void ConfigReloader::look_at_files() {
-    std::vector<std::string> files = followed_files(node_.config());
-    files.push_back(setup_.path);
-    const auto stamps = std::make_shared<Stamps>();  // owners: the job and its completion
-    looking_ = node_.offload().run(
-        [files = std::move(files), stamps] {
-            for (const std::string& file : files) stamps->emplace(file, stamp_of(file));
-        },
-        [this, stamps] { looked(std::move(*stamps)); });
+    const auto stamps = std::make_shared<FileStamps>();  // owners: the job and its completion
+    looking_ = node_.offload().run([files = files(), stamps] { *stamps = stamps_of(files); },
+                                   [this, stamps] { looked(std::move(*stamps)); });
 }
 
 // An editor, a package or a mounted volume may take several steps: what is read has stood still. One that is new among
 // them has just been read, by the reload that named it.
-void ConfigReloader::looked(Stamps now) {
+void ConfigReloader::looked(FileStamps now) {
     const bool moved = std::any_of(now.begin(), now.end(), [this](const auto& file) {
         const auto before = seen_.find(file.first);
         return before != seen_.end() && before->second != file.second;

@@ -221,6 +221,8 @@ Exchange::Next Exchange::carry_out(Now now) {
 
 Exchange::Next Exchange::deny(Now now) {
     remember_failed(now);
+    // A definite refusal is said again whenever it is asked.
+    if (decision_.reason == Reason::call_rejected) return refuse(decision_.code, message_of(decision_));
     Nanos wait = 1s;
     if (const auto retry = parts_.upstream.circuit().view(now).retry_in;
         retry && decision_.reason == Reason::circuit_open)
@@ -228,8 +230,6 @@ Exchange::Next Exchange::deny(Now now) {
     const Override* order = parts_.overrides.mode_order(request_.scene, now);
     if (order != nullptr && decision_.reason == Reason::forced_degraded)
         wait = std::clamp<Nanos>(order->remaining(now), 1s, 30s);
-    // A definite refusal is said again whenever it is asked.
-    if (decision_.reason == Reason::call_rejected) return refuse(decision_.code, message_of(decision_));
     wait = std::max(wait, centre_wants_);
     wait += Nanos(parts_.rng.below(static_cast<std::uint64_t>(std::chrono::nanoseconds(2s).count())));
     return refuse(decision_.code, message_of(decision_), wait);

@@ -17,4 +17,10 @@ FileStamp stamp_of(const std::string& path) {
     return {nanos_of(s.st_mtim), nanos_of(s.st_ctim), std::int64_t(s.st_size), s.st_dev, s.st_ino};
 }
 
+FileStamps stamps_of(const std::vector<std::string>& paths) {
+    FileStamps out;
+    for (const std::string& path : paths) out.emplace(path, stamp_of(path));
+    return out;
+}
+
 }  // namespace holdfast

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 namespace holdfast {
 
@@ -15,5 +17,8 @@ struct FileStamp {
 };
 
 FileStamp stamp_of(const std::string& path);
+
+using FileStamps = std::map<std::string, FileStamp>;  // by path
+FileStamps stamps_of(const std::vector<std::string>& paths);
 
 }  // namespace holdfast

@@ -55,12 +55,12 @@ Finished with(const Arguments& environment, Arguments command, const Arguments& 
 }  // namespace
 
 TEST_CASE("e2e: a sample without its secret says so, and signs nothing", "[beside]") {
-    char name[] = "/tmp/holdfast-sample-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    const std::string empty = std::string(name) + "/empty";
+    std::string name = std::filesystem::temp_directory_path() / "holdfast-sample-XXXXXX";
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    const std::string empty = name + "/empty";
     write_file(empty, "\n");
     for (const Language& language : languages())
-        for (const std::string& file : {empty, std::string(name) + "/missing"}) {
+        for (const std::string& file : {empty, name + "/missing"}) {
             INFO(language.name << " " << file);
             const Finished tried = with({"DRY_RUN=1795400000:nonce-000000000003"}, language.command,
                                         {"GET", "https://edge.example.cn/v1/records", "id", file});
