@@ -2,20 +2,18 @@
 #include <catch2/catch.hpp>
 
 #include "tests/sim/pop_world.h"
+#include "tests/support/effort.h"
 
+using namespace holdfast;
 using namespace holdfast::sim;
 
 namespace {
 
-// More than these by sim_main --fleet --seed=S --count=N. Under a sanitizer a fifth: it looks for other things.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr std::uint64_t kPerCase = 25;
-#else
+// More than these by sim_main --fleet --seed=S --count=N.
 constexpr std::uint64_t kPerCase = 125;
-#endif
 
 void hold(std::uint64_t part) {
-    for (std::uint64_t seed = part * 125 + 1; seed <= part * 125 + kPerCase; ++seed) {
+    for (std::uint64_t seed = part * kPerCase + 1; seed <= part * kPerCase + effort(kPerCase); ++seed) {
         const PopReport report = run_pops(seed);
         INFO(report.text());
         CHECK(report.ok());

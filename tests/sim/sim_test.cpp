@@ -3,6 +3,7 @@
 #include <string>
 
 #include "tests/sim/world.h"
+#include "tests/support/effort.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
@@ -14,7 +15,7 @@ constexpr std::uint64_t kSeeds = 200, kPerCase = 50;
 static_assert(kSeeds == 4 * kPerCase);
 
 void hold(std::uint64_t part) {
-    for (std::uint64_t seed = part * kPerCase + 1; seed <= (part + 1) * kPerCase; ++seed) {
+    for (std::uint64_t seed = part * kPerCase + 1; seed <= part * kPerCase + effort(kPerCase); ++seed) {
         const WorldReport report = run_world({seed, Mutant::none, false});
         INFO(report.text());
         CHECK(report.ok());

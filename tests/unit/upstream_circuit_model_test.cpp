@@ -1,6 +1,7 @@
 // Circuit against the slow reference model, over random orders of everything that can happen to it.
 #include <catch2/catch.hpp>
 
+#include "tests/support/effort.h"
 #include "tests/support/reference_circuit.h"
 #include "upstream/circuit.h"
 
@@ -179,8 +180,8 @@ class Pair {
 } // namespace
 
 TEST_CASE("circuit: agrees with the reference model over random events") {
-    int openings = 0, closings = 0, throttled = 0;
-    for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
+    std::uint64_t openings = 0, closings = 0, throttled = 0;
+    for (std::uint64_t seed = 1; seed <= effort(2000); ++seed) {
         Pair pair(seed);
         pair.run(400);
         openings += pair.openings();
@@ -188,7 +189,7 @@ TEST_CASE("circuit: agrees with the reference model over random events") {
         throttled += pair.throttled();
     }
     // The orders are worth something only if they reach the states.
-    CHECK(openings > 2000);
-    CHECK(closings > 500);
-    CHECK(throttled > 500);
+    CHECK(openings > effort(2000));
+    CHECK(closings > effort(500));
+    CHECK(throttled > effort(500));
 }
