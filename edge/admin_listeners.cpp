@@ -33,10 +33,10 @@ Result<void> AdminListeners::open(Doors& doors, Node& node) {
     options.connections_max = kAdminConnectionsMax;
     options.shed_reserve = kAdminShedReserve;
     options.request_limits.body_bytes = admin::kRequestBytesMax;
-    const auto ignore = [](const Server::Rejected&) {};
+    const auto note = [&node](const Server::Rejected& rejected) { node.note_reject(rejected); };
     if (!admin.socket.empty()) {
         full_ = std::make_unique<AdminService>(node, AdminService::Access::full);
-        socket_ = std::make_unique<Server>(node.loop(), *full_, options, Server::Wrap(), ignore);
+        socket_ = std::make_unique<Server>(node.loop(), *full_, options, Server::Wrap(), note);
         const bool inherited = doors.address(kDoorAdmin).has_value();
         auto listener =
             doors.unix_socket(kDoorAdmin, admin.socket, 0660, [this](auto s) { socket_->accept(std::move(s)); });
@@ -46,7 +46,7 @@ Result<void> AdminListeners::open(Doors& doors, Node& node) {
     }
     if (!admin.listen.empty()) {
         read_only_ = std::make_unique<AdminService>(node, AdminService::Access::read_only);
-        tcp_ = std::make_unique<Server>(node.loop(), *read_only_, options, Server::Wrap(), ignore);
+        tcp_ = std::make_unique<Server>(node.loop(), *read_only_, options, Server::Wrap(), note);
         auto listener = doors.tcp(kDoorMetrics, admin.listen, [this](auto s) { tcp_->accept(std::move(s)); });
         if (!listener) return fail(listener.error().code, Origin::local, "admin.listen: " + listener.error().detail);
         tcp_->adopt(std::move(*listener));

@@ -24,6 +24,13 @@ Reply json_error(int status, std::string_view code, std::string_view message) {
     return reply;
 }
 
+// RFC 9110 §15.5.6: a 405 says what is allowed.
+Reply not_allowed(std::string_view methods) {
+    Reply reply = json_error(405, "MethodNotAllowed", fmt::format("use {}", methods));
+    reply.headers = fmt::format("Allow: {}\r\n", methods);
+    return reply;
+}
+
 }  // namespace
 
 int status_of(const Error& error) {
@@ -60,7 +67,7 @@ void AdminService::erase_later(AdminRequest& request) {
 std::optional<Reply> AdminService::read_only(const RequestHead& head) {
     const std::string_view path = head.raw_path;
     if (path != "/metrics" && path != "/livez" && path != "/readyz") return std::nullopt;
-    if (head.method != "GET" && head.method != "HEAD") return json_error(405, "MethodNotAllowed", "use GET");
+    if (head.method != "GET" && head.method != "HEAD") return not_allowed("GET, HEAD");
     if (path == "/livez") return text_reply(200, "ok\n");
     if (path == "/readyz") return node_.draining() ? text_reply(503, "draining\n") : text_reply(200, "ok\n");
     node_.refresh_metrics();
@@ -101,7 +108,7 @@ void AdminRequest::on_request(std::string body, const Digest&, MemoryCharge) {
         if (!dispatch_get()) answer_error(404, "NotFound", "no such path");
         return;
     }
-    if (method_ != "POST") return answer_error(405, "MethodNotAllowed", "use GET or POST");
+    if (method_ != "POST") return finish(not_allowed("GET, POST"));
     auto parsed = document_.parse(body.empty() ? std::string_view("{}") : std::string_view(body));
     if (!parsed || !parsed->is(json::Kind::object))
         return answer_error(400, "InvalidRequest", parsed ? "the body must be a JSON object" : parsed.error().detail);

@@ -60,6 +60,10 @@ void Connection::enter(Phase phase, Nanos limit) {
     phase_ = phase;
     since_ = now();
     deadline_ = since_ + limit;
+    if (phase == Phase::idle)
+        server_.idle().join(*this);
+    else
+        leave();
 }
 
 void Connection::begin_idle() {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "edge/base/crypto.h"
+#include "edge/idle_line.h"
 #include "edge/memory_charge.h"
 #include "edge/net/http_parser.h"
 #include "edge/net/stream.h"
@@ -18,7 +19,7 @@ namespace holdfast {
 
 class Server;
 
-class Connection final : public StreamEvents {
+class Connection final : public StreamEvents, public IdleLine::Link {
   public:
     enum class Phase { handshake, idle, head, body, busy, lingering, closed };
 

@@ -109,7 +109,9 @@ void Connection::reject(int status, std::string_view reason, std::string_view me
     drop_handler();
     refusal_.reset();
     drop_body();
-    write(error_reply(code, message, request_id, status == 503 ? server_.retry_after() : Seconds(0)), false);
+    Reply reply = error_reply(code, message, request_id, status == 503 ? server_.retry_after() : Seconds(0));
+    if (status == 405) reply.headers += "Allow: GET, HEAD, POST\r\n";
+    write(reply, false);
     linger();
 }
 
@@ -151,7 +153,8 @@ void Connection::on_drained() {
 }
 
 void Connection::on_failed(const Error& error) {
-    if (phase_ != Phase::handshake || error.code == Code::closed) return close("");
+    if (error.code == Code::closed) return close("");
+    if (phase_ != Phase::handshake) return close(error.code == Code::invalid ? "tls" : "");
     close(error.code == Code::full ? "handshakes" : "tls");
 }
 
@@ -175,6 +178,7 @@ void Connection::close(std::string_view reason) {
 void Connection::abandon() {
     drop_handler();
     phase_ = Phase::closed;
+    leave();
     input_ = std::string();
     weigh();
 }
@@ -204,7 +208,7 @@ void Connection::time_out() {
         case Phase::handshake:
             return close("timeout_handshake");
         case Phase::idle:
-            return close(parser_.idle() ? "" : "timeout_idle");
+            return close(first_ && !shed() ? "timeout_idle" : "");  // who has had an answer may leave it at that
         case Phase::head:
             if (shed()) return reject(503, "timeout_header", told(over_));
             return reject(408, "timeout_header", "the request head did not come in time");

@@ -103,6 +103,11 @@ void Metrics::refused(SceneIndex scene, ApiCode code, Nanos took) {
     series.took[0].observe(took);
 }
 
+void Metrics::refused_unread(ApiCode code) {
+    HF_CHECK(code < ApiCode::count_);
+    series_->scenes[kSceneOther].refused[index(code)]->Increment();
+}
+
 void Metrics::pending(SceneIndex scene, Nanos took) {
     HF_CHECK(scene < series_->scenes.size());
     auto& series = series_->scenes[scene];

@@ -64,6 +64,8 @@ class Metrics {
     // One answered verification, and a request that was refused (source and outcome "none").
     void answered(SceneIndex scene, Source source, Outcome outcome, Nanos took);
     void refused(SceneIndex scene, ApiCode code, Nanos took);
+    // The same of a message that was never read as a request: it took no time that would say anything of the node.
+    void refused_unread(ApiCode code);
     // One whose outcome comes later (202): source "live", outcome "none".
     void pending(SceneIndex scene, Nanos took);
     // One look at an order that was answered, which gives no outcome anew: scene "other", source and outcome "none".

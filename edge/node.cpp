@@ -146,13 +146,29 @@ Result<void> Node::open_storage(const Config& config) {
     return {};
 }
 
-// Who has the request id of the answer may ask about it, as about any other.
+// Of a client listener: it has a line in the access log too.
 void Node::on_reject(const Server::Rejected& rejected) {
+    note_reject(rejected);
+    if (!rejected.answered) return;
+    metrics_->refused_unread(*rejected.answered);
+    if (!access_->enabled()) return;
+    AccessLine line;
+    line.time = seams_.loop.now().wall;
+    line.request_id = rejected.request_id;
+    line.client = rejected.peer.address;
+    line.route = "none";
+    line.code = text_of(*rejected.answered).code;
+    line.reason = rejected.reason;
+    line.status = text_of(*rejected.answered).status;
+    line.bytes_in = rejected.bytes.value_or(0);
+    access_->write(line);
+}
+
+void Node::note_reject(const Server::Rejected& rejected) {
     const Now now = seams_.loop.now();
     metrics_->http_rejected(rejected.reason);
     reject_log_.note(rejected.reason, rejected.peer.address, now.mono, rejected.bytes);
     if (!rejected.answered) return;
-    metrics_->refused(kSceneOther, *rejected.answered, Nanos(0));
     RequestTrace trace;
     trace.request_id = rejected.request_id;
     trace.began = now.wall;

@@ -112,6 +112,10 @@ class Node {
     // An entry of the journal that nobody waits for.
     void journal(std::string_view kind, std::string_view fields_json);
 
+    // What a listener, the operators' too, has refused by its form: counted, in the log, and known to explain by the
+    // request id of its answer.
+    void note_reject(const Server::Rejected& rejected);
+
   private:
     explicit Node(NodeSeams seams);
     Result<void> make_rooms(Config config);

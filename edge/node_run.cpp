@@ -210,6 +210,7 @@ void Node::keep_house(Now now) {
     for (const Spend& spend : budget_->expire(now)) storage_->state().erase_soon(spend.key());
     nonces_->tick(now);
     distrust_->expire(now.mono);
+    reject_log_.tell_held_back(now.mono);
     sweep_evidence();
     reconciler_->tick();
 }

@@ -31,6 +31,14 @@ class RejectLog {
         log::warn("{}", line);
     }
 
+    // Of a flood that is over no further refusal would tell how many there were. Call it now and then.
+    void tell_held_back(MonoTime now) {
+        for (auto& [reason, limit] : limits_) {
+            const std::uint64_t held_back = limit.over(now) ? limit.take_suppressed() : 0;
+            if (held_back > 0) log::warn("refused: {} (suppressed {})", reason, held_back);
+        }
+    }
+
     std::uint64_t suppressed() const { return suppressed_; }  // lines, since start
 
   private:

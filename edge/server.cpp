@@ -68,15 +68,10 @@ std::size_t Server::neighbours(const PeerInfo& peer) const {
 
 // Makes room for a new connection at the cap: the one that has been idle for longest leaves.
 bool Server::close_oldest_idle() {
-    const MonoTime now = loop_.now().mono;
-    if (now < next_search_) return false;  // a flood of accepts at the cap must not walk the table each time
-    next_search_ = now + kSearchEvery;
-    Connection* oldest = nullptr;
-    for (const auto& c : connections_)
-        if (c->phase() == Connection::Phase::idle && (oldest == nullptr || c->idle_since() < oldest->idle_since()))
-            oldest = c.get();
-    if (oldest == nullptr || now - oldest->idle_since() < 1s) return false;
+    auto* oldest = static_cast<Connection*>(idle_.first());
+    if (oldest == nullptr || loop_.now().mono - oldest->idle_since() < 1s) return false;
     oldest->drain();
+    erase_closed();  // now, for the next ones of this turn: nobody's callback is being called
     return true;
 }
 
@@ -86,7 +81,7 @@ bool Server::end_oldest_shed() {
                                      [](const Connection* c) { return c->phase() != Connection::Phase::closed; });
     if (oldest == shed_.end()) return false;
     (*oldest)->cut();
-    erase_closed();  // now: many may come in one turn, and each has a descriptor; nobody's callback is being called
+    erase_closed();  // now, as each has a descriptor
     return true;
 }
 

@@ -37,7 +37,7 @@ struct ServerOptions {
 class Server {
   public:
     static constexpr Nanos kSweepEvery = 250ms;
-    static constexpr Nanos kSearchEvery = 20ms;         // for a connection to make room at a cap
+    static constexpr Nanos kSearchEvery = 20ms;  // for connections that hold memory, at its cap
     // Of limits.memory, for the bodies of one network: a quarter. Less would hit the many clients behind a carrier's
     // one address, more would let two networks keep out all others.
     static constexpr std::size_t kNetworkShare = 4;
@@ -86,6 +86,7 @@ class Server {
 
     // For Connection only.
     Loop& loop() { return loop_; }
+    IdleLine& idle() { return idle_; }
     Service& service() { return service_; }
     const ServerOptions& options() const { return options_; }
     std::string& scratch() { return scratch_; }
@@ -127,13 +128,14 @@ class Server {
     Wrap wrap_;
     OnReject on_reject_;
     std::vector<std::unique_ptr<Listener>> listeners_;
+    IdleLine idle_;
     std::vector<std::unique_ptr<Connection>> connections_;
     std::unordered_map<std::string, std::size_t> per_prefix_;  // only with connections_per_prefix
     std::vector<Connection*> shed_;                            // those over the cap, the oldest first
     std::vector<Connection*> closed_;                          // to be erased at the end of this turn
     std::vector<Connection*> waiting_;                         // with input to take up
     std::unique_ptr<Timer> sweeper_;
-    MonoTime next_search_{}, next_relief_{}, next_count_{};
+    MonoTime next_relief_{}, next_count_{};
     std::unordered_map<std::string, std::size_t> shares_;  // bytes of bodies by network, as last counted
     std::string heaviest_;                                 // of them
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: the Server, and its deferred calls

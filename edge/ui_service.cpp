@@ -88,7 +88,11 @@ UiService::~UiService() {
 }
 
 HeadDecision UiService::on_head(Connection& connection, const RequestHead& head, const PeerInfo& peer) {
-    if (head.method != "GET" && head.method != "HEAD") return refuse(405, "use GET\n");
+    if (head.method != "GET" && head.method != "HEAD") {
+        HeadDecision no = refuse(405, "use GET\n");
+        no.refusal->headers += "Allow: GET, HEAD\r\n";
+        return no;
+    }
     if (!peer.uid && !is_address(head.host)) return refuse(421, "ask by address or as localhost\n");
     const std::string_view path = head.raw_path;
     if (path == "/ui") return page_of(head.query, peer);

@@ -55,6 +55,7 @@ class LogLimit {
     explicit LogLimit(unsigned burst = 5, Nanos per = 10s) : burst_(burst), per_(per) {}
     bool allow(MonoTime now);
     std::uint64_t take_suppressed();  // lines held back since the last call
+    bool over(MonoTime now) const { return now - window_ >= per_; }  // no line for a while: one may tell of them
 
   private:
     unsigned burst_;

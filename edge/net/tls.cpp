@@ -106,7 +106,7 @@ bool TlsStream::read_some(int& records) {
     own_ += tls_outgoing().size();
     flush();  // an alert, or the answer to a key update
     if (abuse_ != nullptr) {
-        fail(Error{Code::closed, side(), true, std::string("TLS: ") + abuse_});
+        fail(Error{broken(), side(), true, std::string("TLS: ") + abuse_});
         return false;
     }
     if (size > 0) {

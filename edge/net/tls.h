@@ -83,6 +83,7 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
     void wake_later();
     void direct_inner();
     Error ssl_error(std::string_view doing) const;
+    Code broken() const;
     Origin side() const { return SSL_is_server(ssl_.get()) ? Origin::client : Origin::upstream; }
 
     Loop& loop_;

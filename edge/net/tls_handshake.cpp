@@ -101,7 +101,12 @@ Error TlsStream::ssl_error(std::string_view doing) const {
     if (verified != X509_V_OK) why = std::string("certificate: ") + X509_verify_cert_error_string(verified);
     if (why.empty()) why = "protocol error";
     const Code failed = verified != X509_V_OK ? Code::untrusted : Code::refused;
-    return Error{ready_ ? Code::closed : failed, side(), ready_, std::string(doing) + ": " + why};
+    return Error{ready_ ? broken() : failed, side(), ready_, std::string(doing) + ": " + why};
+}
+
+// What a session ends with whose peer does not keep to TLS. For who has asked such a peer its answer is just missing.
+Code TlsStream::broken() const {
+    return side() == Origin::client ? Code::invalid : Code::closed;
 }
 
 }  // namespace holdfast

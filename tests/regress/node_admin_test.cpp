@@ -39,9 +39,10 @@ class AdminSocket {
         const auto dialled = [&](Result<std::unique_ptr<Stream>> stream) {
             REQUIRE(stream);
             ClientConnection::Events events;
-            events.answered = [&got](ClientConnection&, const ResponseHead& head, const std::string& text) {
+            events.answered = [this, &got](ClientConnection&, const ResponseHead& head, const std::string& text) {
                 got.status = head.status;
                 got.body = text;
+                allow = head.headers.get("allow");
             };
             events.lost = [&got](ClientConnection&, const std::string&) { got.status = -1; };
             events.closed = [](ClientConnection&) {};
@@ -54,6 +55,8 @@ class AdminSocket {
         REQUIRE(one_.until([&got] { return got.status != 0; }));
         return got;
     }
+
+    std::string allow;  // the header of that name, of the last answer
 
   private:
     OneNode& one_;
@@ -89,6 +92,19 @@ TEST_CASE("admin: an order whose scene is no name or whose fleet is no boolean i
     CHECK(socket.post(admin::kDegrade, R"({"mode":"degraded","scene":"LOGIN","fleet":false,"reason":"r"})").status ==
           200);
     CHECK(one.parts().overrides.mode_of("LOGIN", one.world.now()) == Mode::degraded);
+}
+
+TEST_CASE("admin: who asks with a method that is not served is told which are (RFC 9110 15.5.6)") {
+    OneNode one;
+    REQUIRE(one.start());
+    AdminSocket socket(one);
+    using Row = std::pair<std::string_view, std::string_view>;
+    for (const auto& [path, methods] :
+         {Row{admin::kStatus, "GET, POST"}, Row{"/metrics", "GET, HEAD"}, Row{"/ui", "GET, HEAD"}}) {
+        INFO(path);
+        CHECK(socket.ask("DELETE", path, "").status == 405);
+        CHECK(socket.allow == methods);
+    }
 }
 
 TEST_CASE("admin: a rollback with a field that nobody knows is refused") {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <sstream>
 
 #include "tests/sim/one_node.h"
@@ -24,6 +25,11 @@ OneNode::Got sent(OneNode& one, const std::string& bytes) {
     REQUIRE(one.until([&got] { return got.status != 0; }, 30s));
     one.run_for(3s);  // nothing of it is under way when `got` goes
     return got;
+}
+
+std::string text_of_file(const std::string& path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 }  // namespace
@@ -97,6 +103,41 @@ TEST_CASE("node: explain knows what was answered below the level of requests by 
         CHECK(trace->reason == reason);
         CHECK(trace->began != WallTime());
     }
+}
+
+TEST_CASE("node: bytes that are no request have a line of the access log, and take no time of the answers") {
+    OneNode one;
+    const std::string log = "[log]\n";
+    const std::string access = fmt::format("access = \"{}/access.log\"\n", one.folder.path());
+    one.config.insert(one.config.find(log) + log.size(), access);
+    REQUIRE(one.start());
+    const std::string took = "holdfast_request_duration_seconds_count{scene=\"other\",source=\"none\"}";
+    const double before = metric(one, took);
+    const OneNode::Got got = sent(one, "\x16\x03\x01 no request\r\n\r\n");
+    CHECK(got.status == 400);
+    CHECK(metric(one, took) == before);
+    const std::string line = text_of_file(one.folder.path() + "/access.log");
+    CHECK(line.find("\"requestId\":\"" + got.text("requestId") + "\"") != std::string::npos);
+    CHECK(line.find("\"status\":400") != std::string::npos);
+    CHECK(std::count(line.begin(), line.end(), '\n') == 1);
+}
+
+TEST_CASE("node: how many lines of a flood were held back is told when it is over") {
+    OneNode one;
+    REQUIRE(one.start());
+    const std::string path = one.folder.path() + "/operations.log";
+    REQUIRE(log::to_file(path));
+    log::set_level(log::Level::info);
+    std::vector<OneNode::Got> all(8);
+    for (OneNode::Got& got : all) one.send(got, "no request\r\n\r\n");
+    one.run_for(5s);
+    log::flush();
+    CHECK(text_of_file(path).find("suppressed") == std::string::npos);
+    one.run_for(30s);
+    log::to_stderr();
+    log::set_level(log::Level::error);
+    INFO(text_of_file(path));
+    CHECK(text_of_file(path).find("refused: request_line (suppressed 3)") != std::string::npos);
 }
 
 TEST_CASE("node: who is refused by a cap is told which, and explain too") {

@@ -106,6 +106,7 @@ TEST_CASE("tls flood: more than 32 key updates without application data end the 
         REQUIRE(b.until([&b] { return b.events.failed; }));
         CHECK(b.events.error.detail.find("too many messages of TLS") != std::string::npos);
         CHECK(b.events.error.origin == (serving ? Origin::client : Origin::upstream));
+        CHECK(b.events.error.code == (serving ? Code::invalid : Code::closed));
     }
 }
 
