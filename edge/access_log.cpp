@@ -80,6 +80,7 @@ void append_line(std::string& out, const AccessLine& line) {
     text_member(json, "source", line.source);
     text_member(json, "code", line.code);
     text_member(json, "rung", line.rung);
+    text_member(json, "rule", line.rule);
     text_member(json, "reason", line.reason);
     text_member(json, "circuit", line.circuit);
     if (line.skew) json.member("skewSeconds", std::int64_t(line.skew->count()));

@@ -102,6 +102,7 @@ class Exchange final : public RequestHandler {
     Next audit();
     Next answer();
     Next account();
+    void write_access_line(Nanos took) const;
 
     Next refuse(ApiCode code, std::string_view message, Nanos retry_after = Nanos(0));
     Next go(Step step);

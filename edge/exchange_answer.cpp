@@ -146,35 +146,39 @@ Exchange::Next Exchange::account() {
     }
     note_trace();
     export_spans(t);
-    if (parts_.access.enabled()) {
-        AccessLine line;
-        line.time = began_.wall;
-        line.request_id = trace_.request_id;
-        line.trace_id = trace_.trace_text();
-        line.client = begin_.client;
-        line.method = verifies() ? "POST" : "GET";
-        line.route = drop_in_ ? "/gateway.do" : verifies() ? "/v1/verifications" : "/v1/verifications/{orderNo}";
-        line.credential = trace_.credential;
-        line.claimed = trace_.claimed;
-        line.skew = trace_.skew;
-        line.scene = trace_.scene;
-        line.outcome = trace_.outcome;
-        line.source = trace_.source;
-        line.code = trace_.code;
-        line.rung = trace_.rung;
-        line.reason = trace_.reason;
-        line.circuit = name(parts_.upstream.circuit().state());
-        line.status = trace_.status;
-        line.bytes_in = bytes_in_;
-        line.bytes_out = bytes_out_;
-        line.attempts = trace_.attempt_count;
-        line.latency = took;
-        parts_.access.write(line);
-    }
+    write_access_line(took);
     trace_.order_no = std::move(request_.order_no);
     parts_.recent.add(std::move(trace_));
     step_ = Step::done;
     return Next::done;
+}
+
+void Exchange::write_access_line(Nanos took) const {
+    if (!parts_.access.enabled()) return;
+    AccessLine line;
+    line.time = began_.wall;
+    line.request_id = trace_.request_id;
+    line.trace_id = trace_.trace_text();
+    line.client = begin_.client;
+    line.method = verifies() ? "POST" : "GET";
+    line.route = drop_in_ ? "/gateway.do" : verifies() ? "/v1/verifications" : "/v1/verifications/{orderNo}";
+    line.credential = trace_.credential;
+    line.claimed = trace_.claimed;
+    line.skew = trace_.skew;
+    line.scene = trace_.scene;
+    line.outcome = trace_.outcome;
+    line.source = trace_.source;
+    line.code = trace_.code;
+    line.rung = trace_.rung;
+    line.rule = trace_.precheck;
+    line.reason = trace_.reason;
+    line.circuit = name(parts_.upstream.circuit().state());
+    line.status = trace_.status;
+    line.bytes_in = bytes_in_;
+    line.bytes_out = bytes_out_;
+    line.attempts = trace_.attempt_count;
+    line.latency = took;
+    parts_.access.write(line);
 }
 
 void Exchange::finish_followers() {

@@ -77,11 +77,12 @@ Pulse::Refusals Pulse::refusals(MonoTime now) const {
     for (std::size_t code = 0; code < sum.refused.size(); ++code) {
         const std::uint32_t n = sum.refused[code];
         out.asked += n;
-        if (n == 0 || text_of(static_cast<ApiCode>(code)).status / 100 != 4) continue;
-        out.refused += n;
-        if (n <= out.by_most) continue;
-        out.by_most = n;
-        out.most = static_cast<ApiCode>(code);
+        if (n == 0) continue;
+        Refusals::Share& share = text_of(static_cast<ApiCode>(code)).status < 500 ? out.refused : out.unanswered;
+        share.count += n;
+        if (n <= share.by_most) continue;
+        share.by_most = n;
+        share.most = static_cast<ApiCode>(code);
     }
     return out;
 }

@@ -40,9 +40,13 @@ class Pulse {
     // Of the verifications that were asked for within the last minute.
     struct Refusals {
         std::uint32_t asked = 0;
-        std::uint32_t refused = 0;       // for what the request is: codes of 400 to 499
-        ApiCode most = ApiCode::count_;  // the commonest of these codes
-        std::uint32_t by_most = 0;
+        struct Share {
+            std::uint32_t count = 0;
+            ApiCode most = ApiCode::count_;  // the commonest of its codes
+            std::uint32_t by_most = 0;
+        };
+        Share refused;     // for what the request is: codes of 400 to 499
+        Share unanswered;  // though it was good: codes from 500 on
     };
     Refusals refusals(MonoTime now) const;
     // The beat `ago` beats before the one that `now` is in; empty beyond kBeats.

@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kScenesNamed = 8;  // in the verdict's line; the others are in the list of overrides
 constexpr Nanos kFullSaid = 10s;         // after a caller was refused for want of room for nonces
 constexpr Nanos kCertificateSaid = 7 * 24h;  // before its end
+constexpr std::uint32_t kUnansweredMin = 5;  // of the last minute, and a tenth of those that asked
 constexpr std::uint32_t kRefusedMin = 20;    // of the last minute, and more than half of those that asked
 
 std::string span_text(Nanos span) {
@@ -114,12 +115,38 @@ std::string certificate_ends(const Parts& parts, Now now) {
 // That callers are turned away, which is no fault of any part of the node; empty: they are not.
 std::string refusals_text(const Parts& parts, Now now) {
     const Pulse::Refusals seen = parts.pulse.refusals(now.mono);
-    if (seen.refused < kRefusedMin || seen.refused * 2 <= seen.asked) return {};
-    std::string out = fmt::format("{} of the {} requests of the last minute were refused, {} as {}", seen.refused,
-                                  seen.asked, seen.by_most, text_of(seen.most).code);
-    if (seen.most == ApiCode::request_expired && parts.last_skew)
+    const auto& [count, most, by_most] = seen.refused;
+    if (count < kRefusedMin || count * 2 <= seen.asked) return {};
+    std::string out = fmt::format("{} of the {} requests of the last minute were refused, {} as {}", count, seen.asked,
+                                  by_most, text_of(most).code);
+    if (most == ApiCode::request_expired && parts.last_skew)
         out += fmt::format(" (the last timestamp was {} this node's clock)", apart_text(*parts.last_skew));
-    return fmt::format("{}: {}", out, remedy(seen.most));
+    return fmt::format("{}: {}", out, remedy(most));
+}
+
+// That good requests get no outcome though nothing is in force that would explain it. Where few ask, no circuit opens
+// for it, and nothing else would say so.
+std::string unanswered_text(const Parts& parts, Now now) {
+    if (parts.upstream.circuit().state() != CircuitState::closed || parts.overrides.mode_order("", now)) return {};
+    const Pulse::Refusals seen = parts.pulse.refusals(now.mono);
+    const auto& [count, most, by_most] = seen.unanswered;
+    if (count < kUnansweredMin || count * 10 < seen.asked) return {};
+    return fmt::format(
+        "{} of the {} requests of the last minute got no outcome, {} as {}: `holdfastctl upstream list` "
+        "and `holdfastctl circuit show` say what the centre does",
+        count, seen.asked, by_most, text_of(most).code);
+}
+
+// What keeps the node from asking anybody; empty: nothing does.
+std::string addresses_text(const Parts& parts) {
+    const UpstreamStatus upstream = parts.upstream.status();
+    std::string out;
+    for (const EndpointStatus& one : upstream.endpoints) {
+        if (one.dns_problem.empty()) continue;
+        out += fmt::format("{}{} does not resolve ({}), {}", out.empty() ? "" : "; ", one.url, one.dns_problem,
+                           one.addresses > 0 ? "its last good addresses serve" : "it is not asked");
+    }
+    return out;
 }
 
 // What should not be so, whatever operators have ordered and whatever the centre does.
@@ -138,7 +165,8 @@ std::vector<std::string> troubles(Node& node, Now now) {
         out.emplace_back("auth.nonces is full: callers get 503");
     if (!parts.clock_trusted) out.emplace_back("the clock is not synchronised: no cached pass");
     if (std::string text = clock_text(node, now); !text.empty()) out.push_back(std::move(text));
-    if (std::string text = certificate_ended(parts, now); !text.empty()) out.push_back(std::move(text));
+    for (std::string text : {certificate_ended(parts, now), unanswered_text(parts, now), addresses_text(parts)})
+        if (!text.empty()) out.push_back(std::move(text));
     if (node.reloader != nullptr) {
         const ConfigReloader::Status& reload = node.reloader->status();
         if (!reload.last_ok)
@@ -147,6 +175,11 @@ std::vector<std::string> troubles(Node& node, Now now) {
         if (!reload.remote_problem.empty()) out.emplace_back("the remote configuration is not in force");
     }
     return out;
+}
+
+std::string held_text(const Node& node) {
+    if (node.reloader == nullptr || !node.reloader->status().hold) return {};
+    return "a rollback stands: no change of the configuration counts until `holdfastctl config reload`";
 }
 
 }  // namespace
@@ -163,7 +196,7 @@ NodeVerdict verdict_of(Node& node) {
     }
     if (all.empty()) all.emplace_back("live");
     // What the node does well and somebody should still look at: how it is does not change with it.
-    for (std::string text : {certificate_ends(node.parts(), now), refusals_text(node.parts(), now)})
+    for (std::string text : {certificate_ends(node.parts(), now), refusals_text(node.parts(), now), held_text(node)})
         if (!text.empty()) all.push_back(std::move(text));
     // A node that has lost its fleet serves on its own; somebody should look, and it is never said without the reason.
     if (std::string alone = autonomy(node); !alone.empty()) {

@@ -200,6 +200,9 @@ TEST_CASE("reload: a rollback that is not taken holds nothing, a reload that is 
     CHECK_FALSE(r.history().held());
     REQUIRE(r.rollback(last - 1).ok);
     CHECK(r.history().held()->generation == last - 1);
+    r.one.node().reloader = r.reloader.get();
+    CHECK(r.verdict().find("ok: live; a rollback stands: ") == 0);
+    r.one.node().reloader = nullptr;
     CHECK_FALSE(r.rollback(9999).ok);
     CHECK(r.history().held()->generation == last - 1);
     CHECK_FALSE(r.reload().ok);

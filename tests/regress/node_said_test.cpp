@@ -129,6 +129,20 @@ TEST_CASE("node: explain shows why each rung did not answer, and that an answer 
     CHECK(rung_of(one, forbids, "cache").empty());
 }
 
+TEST_CASE("node: a centre that fails for the few who ask is in the verdict, though no circuit opens for them") {
+    OneNode one;
+    REQUIRE(one.start());
+    plan(one, [](CentrePlan&) {});
+    one.central.set_mode(CentreMode::error);
+    for (int i = 0; i < 4; ++i) one.ask(fmt::format("o-{}", i), "CLOSED", "user-1");
+    CHECK(verdict_of(one).find("no outcome") == std::string::npos);
+    for (int i = 4; i < 6; ++i) one.ask(fmt::format("o-{}", i), "CLOSED", "user-1");
+    REQUIRE(one.parts().upstream.circuit().state() == CircuitState::closed);
+    CHECK(verdict_of(one).find("impaired: 6 of the 6 requests of the last minute got no outcome, 6 as Upstream") == 0);
+    one.run_for(70s);
+    CHECK(verdict_of(one).find("no outcome") == std::string::npos);
+}
+
 TEST_CASE("node: it is told how old the outage is, when provisional answers begin and end, and how many are left") {
     OneNode one;
     REQUIRE(one.start());

@@ -172,6 +172,20 @@ TEST_CASE("access log: who was not authenticated is named as claimed, and a refu
     CHECK(text.find("\"credential\"") == std::string::npos);
 }
 
+TEST_CASE("access log: the rule that denied a request has its name there") {
+    Fixture f;
+    auto log = f.open();
+    AccessLine denied = line("req-1");
+    denied.rule = "residency";
+    log->write(denied);
+    log->write(line("req-2"));
+    log.reset();
+    const std::vector<std::string> both = lines(read(f.path));
+    REQUIRE(both.size() == 2);
+    CHECK(both[0].find("\"rule\":\"residency\"") != std::string::npos);
+    CHECK(both[1].find("\"rule\"") == std::string::npos);
+}
+
 TEST_CASE("access log: what comes from outside cannot break a line") {
     Fixture f;
     auto log = f.open();

@@ -61,9 +61,11 @@ TEST_CASE("pulse: of the last minute it tells how many were refused for what the
     pulse.refused(ApiCode::overloaded, begin + 20s);
     const Pulse::Refusals seen = pulse.refusals(begin + 20s);
     CHECK(seen.asked == 19);
-    CHECK(seen.refused == 8);
-    CHECK(seen.most == ApiCode::request_expired);
-    CHECK(seen.by_most == 7);
-    CHECK(pulse.refusals(begin + 65s).refused == 7);
+    CHECK(seen.refused.count == 8);
+    CHECK(seen.refused.most == ApiCode::request_expired);
+    CHECK(seen.refused.by_most == 7);
+    CHECK(seen.unanswered.count == 1);
+    CHECK(seen.unanswered.most == ApiCode::overloaded);
+    CHECK(pulse.refusals(begin + 65s).refused.count == 7);
     CHECK(pulse.refusals(begin + 2min).asked == 0);
 }
