@@ -60,13 +60,16 @@ Circuit::Circuit(const CircuitOptions& options, Now now)
 Admission Circuit::admit(Caller caller, Now now, Rng& rng) {
     using Why = Admission::Why;
     tick(now);
-    if (bound_ != CircuitState::closed) round_.asked(caller.credential);
+    const bool beside = probes_beside();
+    if (bound_ != CircuitState::closed || beside) round_.asked(caller.credential);
     if (bound_ == CircuitState::open) return {Why::open, {}};
-    if (bound_ == CircuitState::half_open) {
-        if (!may_probe(now.mono) || !round_.may_take(caller)) return {Why::half_open_full, {}};
-        round_.take(caller);
-        const bool for_fleet = leased_.bind == Leased::Bind::probe;
-        return {Why::admitted, Permit(*this, generation_, caller, true, for_fleet ? leased_.epoch : 0)};
+    if (bound_ == CircuitState::half_open || beside) {
+        if (may_probe(now.mono) && round_.may_take(caller)) {
+            round_.take(caller);
+            const bool for_fleet = leased_.bind == Leased::Bind::probe;
+            return {Why::admitted, Permit(*this, generation_, caller, true, for_fleet ? leased_.epoch : 0)};
+        }
+        if (!beside) return {Why::half_open_full, {}};
     }
     if (!forced_closed()) {
         if (ramp_at_ && !passes(options_.ramp_steps[*ramp_at_] / 100.0, rng)) return {Why::ramp, {}};
@@ -103,10 +106,11 @@ void Circuit::report(const Permit& permit, const CallReport& report, Now now) {
     entry.slow = !entry.throttled && report.duration > options_.slow_call_duration;
     if (!entry.failed && !entry.throttled && !entry.slow) served_.add(entry.caller.credential, now.mono);
     if (permit.probe_) {
+        const bool beside = probes_beside();
         round_.done(entry);
         if (!entry.failed && !entry.throttled) probe_progress_ = now.mono;
         if (round_.complete()) judge_round(now);
-        return;
+        if (!beside) return;
     }
     if (state_ != CircuitState::closed) return; // a call that the operator's `live` let through
     if (in_fleet_) recent_.add(entry, now.mono);
@@ -200,7 +204,7 @@ void Circuit::open(CircuitCause cause, const WindowCounts& counts, Now now) {
         failing_at_opening_ = window_.subjects(Trait::failed);
         diverse_at_opening_ = cause != CircuitCause::forced;
     }
-    if (cause != CircuitCause::probe_timeout) round_.forget();
+    if (cause != CircuitCause::probe_timeout) leave_round();
     const std::uint32_t doublings = std::min(failed_rounds_, 32u);
     Nanos wait = options_.open_wait;
     for (std::uint32_t i = 0; i < doublings && wait < options_.open_wait_max; ++i) wait *= 2;
@@ -230,7 +234,7 @@ void Circuit::close(CircuitCause cause, const WindowCounts& counts, bool with_ra
     enter(CircuitState::closed, cause, counts, now);
     window_.clear();
     throttle_.clear();
-    round_.forget();
+    leave_round();
     connect_streak_ = failed_rounds_ = failing_at_opening_ = 0;
     diverse_at_opening_ = false;
     ramp_at_.reset();

@@ -10,6 +10,7 @@
 // - In a fleet the own circuit goes on below what adopt() says; state() is what binds this node: its force, the fleet's
 //   override, the own circuit while it is open, the central one (but for fresh local proof), the own one. While the
 //   central circuit is not closed, the own one stays open without probes; its own half-open has one probe in flight.
+//   A prober with fresh proof goes on serving: its probes are some of its calls.
 // - Randomness is drawn only where a share strictly between 0 and 1 applies: first the ramp, then the throttle.
 #pragma once
 
@@ -217,6 +218,8 @@ class Circuit {
     bool central_holds() const { return leased_.bind != Leased::Bind::none && leased_.bind != Leased::Bind::closed; }
     bool forced_closed() const { return forced_ == Forced::closed || leased_.forced == Forced::closed; }
     bool may_probe(MonoTime t) const;
+    bool probes_beside() const;  // for the fleet, with some of the calls that it serves
+    void leave_round();          // of the own circuit: a round for the fleet goes on
     bool proof(MonoTime t);
     void tick_leased(Now now);
     void begin_probes(Now now);

@@ -30,9 +30,9 @@ CircuitState Circuit::binding(MonoTime t) {
     if (forced_ != Forced::none) return state_;
     if (leased_.forced != Forced::none)
         return leased_.forced == Forced::open ? CircuitState::open : CircuitState::closed;
+    if (central_holds() && leased_.local_proof && proof(t)) return CircuitState::closed;
     if (leased_.bind == Bind::probe) return CircuitState::half_open;
     if (state_ == CircuitState::open || !central_holds()) return state_;
-    if (leased_.local_proof && proof(t)) return state_;
     return leased_.bind == Bind::open ? CircuitState::open : CircuitState::half_open;
 }
 
@@ -60,6 +60,19 @@ bool Circuit::may_probe(MonoTime t) const {
     if (leased_.bind == Bind::probe) return !verdict_ && t < leased_.probe_until && t < leased_.until;
     if (central_holds()) return state_ == CircuitState::half_open && forced_ != Forced::none;
     return !in_fleet_ || round_.in_flight() == 0;
+}
+
+bool Circuit::probes_beside() const {
+    return leased_.bind == Bind::probe && bound_ == CircuitState::closed && forced_ == Forced::none &&
+           leased_.forced == Forced::none;
+}
+
+// What is in flight is of an older generation then, and will give no place back.
+void Circuit::leave_round() {
+    if (leased_.bind == Bind::probe)
+        round_.give_back_all();
+    else
+        round_.forget();
 }
 
 void Circuit::adopt(const Leased& leased, Now now) {

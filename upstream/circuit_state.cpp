@@ -110,7 +110,7 @@ CircuitView Circuit::view(Now now) {
                                                               : open_until_;
         v.retry_in = forced_ == Forced::open ? *v.forced_for : std::max(Nanos{0}, Nanos(until - now.mono));
     }
-    if (bound_ == CircuitState::half_open) {
+    if (bound_ == CircuitState::half_open || probes_beside()) {
         v.probes_in_flight = round_.in_flight();
         v.probes_done = round_.reported();
         v.probes_failed = static_cast<std::uint32_t>(round_.counts().failures);

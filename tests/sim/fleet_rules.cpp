@@ -18,7 +18,9 @@ void FleetWorld::judge_nodes() {
         if (n.probes() > 0) ++probing;
         if (n.view.stalled_until() > loop.now().mono) continue;
         const CircuitView v = n.circuit->view(n.view.now());
-        if (v.state == CircuitState::half_open && v.probes_in_flight != n.held())
+        const bool probes = v.leased && v.leased->bind == Leased::Bind::probe;  // perhaps beside what it serves
+        if ((v.state == CircuitState::half_open || (probes && v.forced == Forced::none)) &&
+            v.probes_in_flight != n.held())
             violated("a place in the round of probes of " + n.name + " is held by nobody");
         if (v.leased && v.leased->epoch > n.disk.epoch) violated("S1: " + n.name + " acts on what is not durable");
         if (excused_leases || !v.leased) continue;

@@ -31,10 +31,10 @@ CircuitState PopWorld::expected(PopNode& node, const CircuitView& view) const {
     if (order == FleetOrder::open) return CircuitState::open;
     if (order == FleetOrder::closed) return CircuitState::closed;
     const bool believes = view.leased && view.leased->bind != Bind::none;
-    if (believes && view.leased->bind == Bind::probe) return CircuitState::half_open;
-    if (view.own == CircuitState::open || !believes || view.leased->bind == Bind::closed) return view.own;
-    const bool exempt = view.own == CircuitState::closed && view.proof;
-    return exempt ? CircuitState::closed : state_of(view.leased->bind);
+    if (!believes || view.leased->bind == Bind::closed) return view.own;
+    if (view.own == CircuitState::closed && view.proof) return CircuitState::closed;
+    const bool probes = view.leased->bind == Bind::probe;  // also while its own circuit is open
+    return view.own == CircuitState::open && !probes ? CircuitState::open : state_of(view.leased->bind);
 }
 
 void PopWorld::judge_belief(PopNode& node) {

@@ -181,6 +181,82 @@ TEST_CASE("circuit: the prober sends a round, tells its verdict, and closes by t
     CHECK(b.circuit.view(b.now).ramp == 5u);
 }
 
+TEST_CASE("circuit: a prober with fresh proof probes with some of its calls, serves all, and has no ramp after it") {
+    for (const CallKind kind : {CallKind::success, CallKind::failure}) {
+        Bench b;
+        b.adopt(Bind::closed, 1);
+        b.calls(80, CallKind::success);
+        b.adopt(Bind::open);
+        b.adopt(Bind::probe, 3);
+        CHECK(b.circuit.state() == kClosed);
+        for (int i = 0; i < 5; ++i) {
+            auto a = b.ask();
+            REQUIRE(a.admitted());
+            CHECK(a.permit.probe());
+            CHECK(a.permit.epoch() == 3);
+            CHECK(a.permit.may_send(b.now.mono));
+            CHECK(b.circuit.view(b.now).probes_in_flight == 1);
+            a.permit.report({kind, false, 10ms}, b.now);
+        }
+        CHECK(b.circuit.view(b.now).window.calls() == 85);  // its own circuit counts them too
+        auto more = b.ask();
+        CHECK(more.admitted());
+        CHECK(more.permit.epoch() == 0);
+        REQUIRE(b.circuit.own(b.now).verdict);
+        CHECK((b.circuit.own(b.now).verdict->kind == ProbeVerdict::Kind::good) == (kind == CallKind::success));
+        b.adopt(Bind::closed, 4, true);
+        CHECK(b.circuit.state() == kClosed);
+        CHECK_FALSE(b.circuit.view(b.now).ramp);
+        CHECK_FALSE(b.circuit.outage_since());
+        CHECK(b.circuit.take_transitions().empty());
+    }
+}
+
+TEST_CASE("circuit: a prober that an operator's word binds sends none of its calls as probes for the fleet") {
+    Bench b;
+    b.adopt(Bind::closed, 1);
+    b.calls(20, CallKind::success);
+    b.adopt(Bind::probe, 3);
+    b.circuit.force(Forced::closed, b.now.mono + 60s, b.now);
+    auto a = b.ask();
+    CHECK(a.admitted());
+    CHECK(a.permit.epoch() == 0);
+}
+
+TEST_CASE("circuit: a prober whose proof fades, or comes, or whose own circuit opens, goes on with its round") {
+    for (const int what : {0, 1, 2}) {
+        Bench b;
+        b.adopt(Bind::closed, 1);
+        if (what != 1) b.calls(20, CallKind::success);
+        b.wait(9s);
+        b.adopt(Bind::probe, 3);
+        CHECK(b.circuit.state() == (what == 1 ? kHalf : kClosed));
+        auto old = b.ask();
+        REQUIRE(old.permit.epoch() == 3);
+        if (what == 0) b.wait(2s), b.adopt(Bind::probe, 3);
+        if (what == 1) {
+            for (std::uint64_t i = 0; i < 20; ++i)  // as `live` asks
+                b.circuit.admit_always({100 + i, i % 3}, b.now).report({CallKind::success, false, 10ms}, b.now);
+            b.circuit.tick(b.now);
+        }
+        if (what == 2)
+            for (std::uint64_t i = 0; i < 40; ++i)
+                b.circuit.admit_always({100 + i, i % 3}, b.now).report({CallKind::failure, true, 10ms}, b.now);
+        CHECK(b.circuit.state() == (what == 1 ? kClosed : kHalf));
+        CHECK(b.circuit.own(b.now).state == (what == 2 ? kOpen : kClosed));
+        old.permit.report({CallKind::success, false, 10ms}, b.now);  // of before
+        CHECK_FALSE(b.circuit.own(b.now).verdict);
+        for (int i = 0; i < 5; ++i) {
+            auto a = b.ask();
+            if (what == 1 && !a.admitted()) continue;  // the ramp
+            REQUIRE(a.admitted());
+            CHECK(a.permit.epoch() == 3);
+            a.permit.report({CallKind::success, false, 10ms}, b.now);
+        }
+        if (what != 1) REQUIRE(b.circuit.own(b.now).verdict);
+    }
+}
+
 TEST_CASE("circuit: no probe starts that could outlive its lease, by the clock of admission and of sending") {
     Bench b;
     b.adopt(Bind::probe, 3);
