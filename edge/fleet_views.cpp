@@ -49,6 +49,8 @@ void write_peer(json::Writer& w, const FleetPeer& peer) {
             .member("proof", peer.proof)
             .member("epoch", peer.epoch)
             .member("revision", std::int64_t(peer.revision));
+    if (!peer.upstream.empty()) w.member("upstream", peer.upstream);
+    w.member("counted", peer.counted);
     w.member("vote", peer.voted).member("probing", peer.probing).member("disagrees", peer.disagrees);
     if (peer.lease_remaining) w.member("leaseRemainingSeconds", in_seconds(*peer.lease_remaining));
     if (peer.skew) w.member("clockSkewSeconds", in_seconds(*peer.skew));

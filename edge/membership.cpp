@@ -16,21 +16,13 @@ std::string_view name(FleetEvent::Kind kind) {
     return kNames[static_cast<std::size_t>(kind)];
 }
 
-std::size_t parse_live(const std::optional<std::string>& text) {
-    std::size_t n = 1;
-    if (text) std::from_chars(text->data(), text->data() + text->size(), n);
-    return std::clamp<std::size_t>(n, 1, FleetView::kNodesMax);
-}
-
 }  // namespace
 
 Membership::Membership(Node& node, const NodeSeams& seams, Rng& rng) : node_(node) {
     const Config& config = node.config();
     key_ = "fleet/" + config.coordination.fleet + "/" + config.upstream.kind;
     const StateStore& state = node.parts().storage.state();
-    live_ = parse_live(state.get(key_ + "/live"));
-    live_at_ = seams.loop.now().mono;
-    node.parts().sharing = live_;
+    remember_share(state.get(key_ + "/live"));
     FleetMemory memory = remembered();
     store_ =
         seams.make_coordinator([this](bool good, const std::string& text) { store_said(good, text); }, memory.cluster);
@@ -39,6 +31,31 @@ Membership::Membership(Node& node, const NodeSeams& seams, Rng& rng) : node_(nod
     fleet_ = std::make_unique<Fleet>(*store_, loop, rng, node.parts().upstream.circuit(),
                                      options(fmt::format("{:016x}", rng.next())), std::move(memory), hooks(clock));
     order_changed();  // one that stands from before the restart
+}
+
+// "<nodes> <rank>"; of older versions "<nodes>", and the place may be the last one.
+void Membership::remember_share(const std::optional<std::string>& text) {
+    std::size_t nodes = 0, rank = FleetView::kNodesMax;
+    if (text) {
+        const char* const end = text->data() + text->size();
+        const auto read = std::from_chars(text->data(), end, nodes);
+        if (read.ec == std::errc() && read.ptr != end) std::from_chars(read.ptr + 1, end, rank);
+    }
+    if (nodes >= 1 && nodes <= FleetView::kNodesMax) {
+        const MonoTime now = node_.loop().now().mono;  // what was spent in the last minute is remembered too
+        nodes_ = {nodes, now};
+        rank_ = {std::min(rank, nodes - 1), now};
+    } else {
+        log::info("fleet: how many nodes it has is not known yet: budgets are shared as among {}", nodes_.value);
+    }
+    node_.parts().sharing = nodes_.value;
+    node_.parts().share_rank = rank_.value;
+}
+
+void Membership::Most::see(std::size_t n, MonoTime t) {
+    if (at && n < value && t - *at < kShareMemory) return;
+    value = n;
+    at = t;
 }
 
 FleetOptions Membership::options(std::string instance) const {
@@ -95,6 +112,7 @@ void Membership::tell(std::string_view event, const std::string& text, std::uint
 }
 
 void Membership::happened(const FleetEvent& event) {
+    if (event.kind == FleetEvent::Kind::mode) tick(node_.loop().now());  // a share that was not known yet is now
     const bool good = event.kind == FleetEvent::Kind::mode    ? shared()
                       : event.kind == FleetEvent::Kind::state ? fleet_->status().central == CircuitState::closed
                                                               : event.kind == FleetEvent::Kind::notice;
@@ -117,15 +135,14 @@ void Membership::store_said(bool good, const std::string& text) {
 
 void Membership::tick(Now now) {
     Parts& parts = node_.parts();
-    if (shared()) {
-        const std::size_t live = fleet_->live();
-        if (live >= live_ || now.mono - live_at_ >= kShareMemory) {
-            if (live != live_) parts.storage.state().put_soon(key_ + "/live", std::to_string(live));
-            live_ = live;
-            live_at_ = now.mono;
-        }
-    }
-    parts.sharing = live_;
+    if (!shared()) return;
+    const FleetShare share = fleet_->share();
+    nodes_.see(share.nodes, now.mono);
+    rank_.see(share.rank, now.mono);
+    if (parts.sharing == nodes_.value && parts.share_rank == rank_.value) return;
+    parts.sharing = nodes_.value;
+    parts.share_rank = rank_.value;
+    parts.storage.state().put_soon(key_ + "/live", fmt::format("{} {}", nodes_.value, rank_.value));
 }
 
 // `open` and `closed` bind through the circuit; here they only renew the outage that they make, as an order of the node

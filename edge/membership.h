@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "edge/base/rng.h"
@@ -17,8 +18,8 @@ struct NodeSeams;
 
 class Membership {
   public:
-    // A share of a budget counts the most nodes that were live within it: those of nodes that vanished and come back
-    // are not spent twice.
+    // A share of a budget counts the most nodes that were live within it, and the last place among them that this one
+    // had: shares of nodes that vanished and come back are not spent twice.
     static constexpr Nanos kShareMemory = 1min;
 
     // Requires: seams.make_coordinator; `node` has its parts, and outlives it, as `rng` does.
@@ -41,6 +42,7 @@ class Membership {
     void hand_over(std::function<void()> done) { fleet_->hand_over(std::move(done)); }
 
   private:
+    void remember_share(const std::optional<std::string>& text);
     FleetMemory remembered() const;
     FleetOptions options(std::string instance) const;
     FleetHooks hooks(std::function<MonoTime()> clock);
@@ -51,8 +53,14 @@ class Membership {
 
     Node& node_;
     std::string key_;       // in state/: "fleet/<fleet>/<upstream>"
-    std::size_t live_ = 1;  // that budgets are shared among: the most of the last minute, or what was known last
-    MonoTime live_at_{};
+    // The most of the last minute, or what was known last.
+    struct Most {
+        std::size_t value = 0;
+        std::optional<MonoTime> at{};  // when it was so, or was read back; nothing: never known
+        void see(std::size_t n, MonoTime t);
+    };
+    // Before the fleet was ever read it is taken for the largest there can be: no sum of shares is above a budget.
+    Most nodes_{FleetView::kNodesMax}, rank_{FleetView::kNodesMax - 1};
     // The fleet's override as it was applied last.
     FleetOrder order_ = FleetOrder::none;
     std::string order_by_, order_why_;

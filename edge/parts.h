@@ -69,12 +69,15 @@ struct Parts {
         pulse.refused(code, loop.now().mono);
         if (skew) last_skew = skew;
     }
-    std::size_t sharing = 1;  // nodes that provisional budgets are shared among
+    std::size_t sharing = 1;     // nodes that provisional budgets are shared among
+    std::size_t share_rank = 0;  // how many of them come before this one for what is left over
 };
 
 // What a scene's provisional answers may take: the node's share of a budget that its fleet has in common.
 inline BudgetLimits provisional_limits(const Parts& parts, const ScenePolicy& policy) {
-    const auto share = policy.provisional.budget_per_minute / static_cast<std::uint32_t>(parts.sharing);
+    const std::uint32_t whole = policy.provisional.budget_per_minute;
+    const auto nodes = static_cast<std::uint32_t>(parts.sharing);
+    const std::uint32_t share = whole / nodes + (parts.share_rank < whole % nodes ? 1 : 0);
     return {share, policy.provisional.per_subject_per_hour};
 }
 

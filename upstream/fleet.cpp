@@ -28,8 +28,10 @@ FleetStatus Fleet::status() const {
 FleetMode Fleet::mode() const {
     return link_->machine().mode(link_->now().mono);
 }
-std::size_t Fleet::live() const {
-    return std::max<std::size_t>(1, link_->machine().view().live());
+FleetShare Fleet::share() const {
+    const FleetView& view = link_->machine().view();
+    const std::size_t nodes = std::max<std::size_t>(1, view.live());
+    return {nodes, std::min(nodes - 1, view.rank(link_->machine().options().node))};
 }
 FleetOrder Fleet::order_in_force() const {
     return link_->machine().order_in_force(link_->now().mono);
@@ -98,15 +100,17 @@ FleetPeer Fleet::Link::peer(const std::string& name, Now now) const {
     p.probing = view.probe() && view.probe()->value.node == name;
     const auto* record = view.node(name);
     p.readable = record != nullptr;
+    p.counted = view.is_live(name);
     if (record != nullptr) {
         p.region = record->value.region;
+        p.upstream = record->value.upstream;
         p.own = record->value.own;
         p.proof = record->value.proof;
         p.epoch = record->value.epoch;
         p.revision = record->mod;
     }
     const auto& applied = machine_.applied();
-    p.disagrees = record != nullptr && applied && applied->state != CircuitState::closed && !p.vote &&
+    p.disagrees = record != nullptr && p.counted && applied && applied->state != CircuitState::closed && !p.vote &&
                   p.own == CircuitState::closed;
     if (const auto skew = machine_.skews().find(name); skew != machine_.skews().end()) p.skew = skew->second;
     if (p.self) p.lease_remaining = machine_.lease_remaining(now.mono);

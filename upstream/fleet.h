@@ -37,6 +37,8 @@ struct FleetPeer {
     bool disagrees = false;  // the central circuit is not closed, and its own is
     bool probing = false;
     bool readable = true;
+    bool counted = true;  // among the live nodes: it hangs on a lease, and is of this upstream or does not tell
+    std::string upstream;
     // Whether it stands or not: one for an older epoch waits to be renewed, as its node still has it.
     std::optional<VoteRecord> vote;
     CircuitState own = CircuitState::closed;
@@ -45,6 +47,12 @@ struct FleetPeer {
     Revision revision = 0;                 // of its record
     std::optional<Nanos> skew;             // of its wall clock against ours, with the way of the message in it
     std::optional<Nanos> lease_remaining;  // ours only: the store tells of no other's
+};
+
+// For a node's share of a budget: live nodes as last read, at least 1, and how many of them come before it by name.
+struct FleetShare {
+    std::size_t nodes = 1;
+    std::size_t rank = 0;  // below `nodes`
 };
 
 // For status, peers, circuit show and metrics: a copy.
@@ -90,8 +98,7 @@ class Fleet {
     void circuit_changed();
     FleetStatus status() const;
     FleetMode mode() const;
-    // For the share of a budget: nodes in the fleet as last known, at least 1.
-    std::size_t live() const;
+    FleetShare share() const;
     // The fleet's override while it is in force here, with what is left of it; none: there is none.
     FleetOrder order_in_force() const;
     // Sets an override for the whole fleet, or with FleetOrder::none ends it. `done` once, not inside this call, within

@@ -17,7 +17,8 @@ FleetCircuit::FleetCircuit(FleetOptions options, FleetMemory memory, Rng& rng, N
     : options_(std::move(options)),
       rng_(rng),
       view_(FleetKeys(options_.fleet, options_.upstream)),
-      memory_(std::move(memory)) {
+      memory_(std::move(memory)),
+      older_(memory_.older) {
     HF_CHECK(is_fleet_name(options_.node) && is_fleet_name(options_.fleet) && is_fleet_name(options_.upstream));
     order_ = memory_.order;
     order_wall_ = memory_.order_until;
@@ -60,6 +61,7 @@ void FleetCircuit::watched(const WatchBatch& batch, Now now) {
         read_after_ = now.mono;
     }
     see_override(true, now);
+    if (order_read_) reckon_order(author_behind(), now);
     look(now);
 }
 
@@ -75,14 +77,34 @@ void FleetCircuit::see_override(bool live, Now now) {
     const bool same = next == order_;
     const OverrideRecord before = std::exchange(order_, next);
     if (same) return;  // known from the last life
-    const Nanos by_wall = std::clamp(Nanos(order_.deadline - now.wall), Nanos{0}, order_.span);
-    order_until_ = now.mono + (live ? order_.span : by_wall);
+    order_read_ = !live;
     order_clear_ = now.mono + order_.span;
+    order_until_ = live ? order_clear_ : now.mono;
+    if (order_read_) reckon_order(std::max(author_behind(), author_record_behind(now)), now);
     const auto whose = [](const OverrideRecord& o) { return std::string(name(o.order)) + " by " + o.by; };
     // One that is erased has no author.
     say(FleetEvent::Kind::order, order_.order == FleetOrder::none && order_.by.empty()
                                      ? "override " + whose(before) + " has ended: the store has none"
                                      : "override " + whose(order_) + ": " + order_.why);
+}
+
+void FleetCircuit::reckon_order(Nanos behind, Now now) {
+    const Nanos left(order_.deadline - now.wall + behind);
+    order_until_ = std::max(order_until_, std::min(now.mono + std::clamp(left, Nanos{0}, order_.span), order_clear_));
+}
+
+// How far the wall clock of the node that took the order is behind ours: its deadline is by that clock. As far as it is
+// known; who wrote the state last took the order, since nothing else is written while one stands.
+Nanos FleetCircuit::author_behind() const {
+    const auto found = view_.state() ? skews_.find(view_.state()->value.by) : skews_.end();
+    return found == skews_.end() ? Nanos{0} : std::max(Nanos{0}, -found->second);
+}
+
+// The same at the first look, at least: a record is renewed every kNodeRefresh.
+Nanos FleetCircuit::author_record_behind(Now now) const {
+    const auto* record = view_.state() ? view_.node(view_.state()->value.by) : nullptr;
+    if (record == nullptr || record->lease == 0) return Nanos{0};
+    return std::max(Nanos{0}, Nanos(now.wall - record->value.wall) - kNodeRefresh);
 }
 
 // When the override ends by this node's wall clock, for its next life: the author's may be wrong. Told anew only when
@@ -102,6 +124,11 @@ bool FleetCircuit::override_in_force(MonoTime t) const {
 void FleetCircuit::look(Now now) {
     const auto& state = view_.state();
     if (enrolled()) enrolled_once_ = true;
+    if (older_ && !memory_.older && !pending_taken_) {
+        FleetMemory same = memory_;
+        same.older = true;
+        pending_ = Pending{same, {}};
+    }
     if (!loaded_ok_ || !state || view_.problem()) return note_mode(now);
     if (state->value.epoch == memory_.epoch && !applied_) {
         applied_ = state->value;  // durable from the last life
@@ -194,7 +221,7 @@ std::string FleetCircuit::why_autonomous(MonoTime t) const {
     if (takes_no_writes(t)) return "the store takes no writes";
     if (!enrolled()) {
         const auto* record = view_.node(options_.node);
-        if (record && record->value.instance != options_.instance && enrolled_once_)
+        if (record && record->lease != 0 && record->value.instance != options_.instance && enrolled_once_)
             return "another node has the name " + options_.node;
         return "not registered";
     }
@@ -210,10 +237,10 @@ MonoTime FleetCircuit::open_until() const {
 
 // Whether the store says that the half-open epoch it holds is probed under this node's own lease.
 bool FleetCircuit::holds_probe(MonoTime t) const {
-    const auto& probe = view_.probe();
+    const auto* probe = view_.probe();
     const auto& state = view_.state();
-    return probe && state && state->value.state == CircuitState::half_open && probe->lease != 0 &&
-           probe_lease_.usable(t) && probe->lease == probe_lease_.id() && probe->value.node == options_.node &&
+    return probe && state && state->value.state == CircuitState::half_open && probe_lease_.usable(t) &&
+           probe->lease == probe_lease_.id() && probe->value.node == options_.node &&
            probe->value.epoch == state->value.epoch && mode(t) == FleetMode::shared && !view_.override_stands();
 }
 

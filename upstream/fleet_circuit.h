@@ -156,6 +156,9 @@ class FleetCircuit {
     void look(Now now);
     void apply(const StateRecord& state, Now now);
     void see_override(bool live, Now now);
+    void reckon_order(Nanos behind, Now now);
+    Nanos author_behind() const;
+    Nanos author_record_behind(Now now) const;
     WallTime order_wall(Now now);
     void say(FleetEvent::Kind kind, std::string text);
     void note_mode(Now now);
@@ -218,6 +221,7 @@ class FleetCircuit {
     // The override that was seen last, and its times by this node's clock.
     Revision order_mod_ = 0;
     OverrideRecord order_;
+    bool order_read_ = false;  // by this life, and not seen to come: it ends by its author's clock
     MonoTime order_until_{}, order_clear_{};
     WallTime order_wall_{};  // order_until_ by this node's wall clock, as it is kept
     std::map<std::string, Nanos> skews_;

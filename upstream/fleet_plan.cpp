@@ -31,6 +31,7 @@ std::optional<FleetWrite> FleetCircuit::plan(Now now) {
     }
     if (auto w = plan_verdict(now)) return w;
     if (auto w = plan_open(now)) return w;
+    if (must_read_) return std::nullopt;
     if (opens_soon(now.mono)) return std::nullopt;  // a vote before it would take the gap between two writes
     if (auto w = plan_vote(now)) return w;
     if (auto w = plan_probe(now)) return w;
@@ -40,7 +41,7 @@ std::optional<FleetWrite> FleetCircuit::plan(Now now) {
 // A life of the process takes its name over once; later only when nobody else has it.
 std::optional<FleetWrite> FleetCircuit::plan_enroll(Now now) const {
     const auto* there = view_.node(options_.node);
-    if (there && enrolled_once_ && there->value.instance != options_.instance) return std::nullopt;
+    if (there && there->lease != 0 && enrolled_once_ && there->value.instance != options_.instance) return std::nullopt;
     if (!there && view_.live() >= FleetView::kNodesMax) return std::nullopt;
     FleetWrite w = write(Kind::enroll);
     guard(w.txn, view_.keys().node(options_.node), view_.mod_of(view_.keys().node(options_.node)));
@@ -101,7 +102,7 @@ bool FleetCircuit::wants_vote(Now now) {
 Nanos FleetCircuit::lets_others_first() const {
     const bool failed = applied_->state == CircuitState::open && applied_->rounds > 0 && applied_->by == options_.node;
     for (const auto& [node, record] : view_.nodes()) {
-        if (node == options_.node) continue;
+        if (node == options_.node || !view_.is_live(node)) continue;
         const std::string_view vote = view_.stands(node) ? view_.vote_of(node)->value.cause : std::string_view();
         if ((idle_ && vote != kVoteIdle) || (failed && vote == kVoteVolunteer))
             return std::min(kIdleWait, options_.circuit.open_wait);
@@ -168,6 +169,11 @@ std::optional<FleetWrite> FleetCircuit::plan_open(Now now) {
         open_for_ = applied_->epoch;
     }
     if (now.mono < *open_at_) return std::nullopt;
+    if (view_.joined()) {  // the write would fail, and the gap to the next one is longer than a read
+        must_read_ = true;
+        read_after_ = now.mono;
+        return std::nullopt;
+    }
     FleetWrite w = write(Kind::open);
     guard_state(w.txn);
     // No node has joined since the last read, so that the quorum is still what was counted.
@@ -235,7 +241,7 @@ std::optional<FleetWrite> FleetCircuit::plan_probe(Now now) {
     const bool opening = applied_->state == CircuitState::open;
     FleetWrite w = write(opening ? Kind::half_open : Kind::take_probe);
     guard_state(w.txn);
-    guard(w.txn, view_.keys().probe(), 0);
+    guard(w.txn, view_.keys().probe(), view_.mod_of(view_.keys().probe()));  // what hangs on no lease gives way
     guard(w.txn, view_.keys().vote(options_.node), view_.vote_of(options_.node)->mod);
     const std::uint64_t epoch = applied_->epoch + (opening ? 1 : 0);
     if (opening) {

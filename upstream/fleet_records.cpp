@@ -40,12 +40,13 @@ std::string_view cut(std::string_view text) {
 // Reads the members of one record strictly; the first thing wrong is kept.
 class Reader {
   public:
-    // `optional`: a member that may stand beside those; null: none.
-    Reader(std::string_view key, std::string_view value, std::size_t members, const char* optional = nullptr)
-        : key_(key), optional_(optional) {
-        begin(value, members);
+    // `optional`: members that may stand beside those.
+    Reader(std::string_view key, std::string_view value, std::size_t members,
+           std::initializer_list<const char*> optional = {})
+        : key_(key) {
+        begin(value, members, optional);
     }
-    bool has_optional() const { return optional_ != nullptr && bool(root_[optional_]); }
+    bool has(const char* member) const { return bool(root_[member]); }
     std::uint64_t number(const char* member, std::uint64_t max = INT64_MAX) {
         const auto v = root_[member].unsigned_integer();
         if (!v || *v > max) wrong(std::string("has no usable \"") + member + '"');
@@ -87,7 +88,7 @@ class Reader {
     }
 
   private:
-    void begin(std::string_view value, std::size_t members) {
+    void begin(std::string_view value, std::size_t members, std::initializer_list<const char*> optional) {
         const auto parsed = doc_.parse(value);
         if (!parsed) return wrong("is not JSON: " + parsed.error().detail);
         root_ = *parsed;
@@ -98,10 +99,11 @@ class Reader {
             code_ = Code::unsupported;
             return wrong("is of version " + std::to_string(*version) + "; this node knows 1");
         }
-        if (root_.size() != members + 1 + (has_optional() ? 1 : 0)) wrong("has unknown or missing members");
+        for (const char* member : optional)
+            if (has(member)) ++members;
+        if (root_.size() != members + 1) wrong("has unknown or missing members");
     }
     std::string_view key_;
-    const char* optional_;
     json::Document doc_;
     json::Value root_;
     std::string problem_;
@@ -191,11 +193,12 @@ std::string encode(const NodeRecord& r) {
     o.w.member("instance", cut(r.instance)).member("region", cut(r.region)).member("epoch", r.epoch);
     o.w.member("own", kStates[static_cast<std::size_t>(r.own)]).member("proof", r.proof);
     o.w.member("wall_ms", millis(r.wall));
+    if (!r.upstream.empty()) o.w.member("upstream", cut(r.upstream));
     return o.end();
 }
 
 Result<NodeRecord> decode_node(std::string_view key, std::string_view value) {
-    Reader in(key, value, 6);
+    Reader in(key, value, 6, {"upstream"});
     NodeRecord r;
     r.instance = in.text("instance");
     r.region = in.text("region");
@@ -203,6 +206,7 @@ Result<NodeRecord> decode_node(std::string_view key, std::string_view value) {
     r.own = static_cast<CircuitState>(in.one_of("own", kStates));
     r.proof = in.boolean("proof");
     r.wall = in.wall("wall_ms");
+    if (in.has("upstream")) r.upstream = in.text("upstream");
     return in.done(std::move(r));
 }
 
@@ -217,16 +221,18 @@ std::string encode(const FleetMemory& m) {
     o.w.member("epoch", m.epoch).member("s", kStates[static_cast<std::size_t>(m.state)]).member("cluster", m.cluster);
     o.w.key("override").raw(encode(m.order));
     if (m.order_until > WallTime{}) o.w.member("override_until_ms", millis(m.order_until));
+    if (m.older) o.w.member("older", true);
     return o.end();
 }
 
 Result<FleetMemory> decode_memory(std::string_view key, std::string_view value) {
-    Reader in(key, value, 4, "override_until_ms");
+    Reader in(key, value, 4, {"override_until_ms", "older"});
     FleetMemory m;
     m.epoch = in.number("epoch");
     m.state = static_cast<CircuitState>(in.one_of("s", kStates));
     m.cluster = in.number("cluster", UINT64_MAX);
-    if (in.has_optional()) m.order_until = in.wall("override_until_ms");
+    if (in.has("override_until_ms")) m.order_until = in.wall("override_until_ms");
+    if (in.has("older")) m.older = in.boolean("older");
     auto order = decode_override(std::string(key) + " override", in.raw("override"));
     if (order)
         m.order = std::move(*order);

@@ -71,6 +71,7 @@ struct NodeRecord {
     CircuitState own = CircuitState::closed;
     bool proof = false;  // exempt from an open central circuit by its own calls
     WallTime wall{};     // when it wrote this, by its clock, to the millisecond
+    std::string upstream{};  // whose circuit it shares; empty: of a version that did not tell
     bool operator==(const NodeRecord&) const = default;
 };
 
@@ -88,6 +89,7 @@ struct FleetMemory {
     std::uint64_t cluster = 0;  // of the store; 0: not known yet
     OverrideRecord order;       // in force without a lease; as its author wrote it
     WallTime order_until{};     // when it ends, by this node's clock, to the millisecond; 0: as its author wrote
+    bool older = false;         // the store was once older than this, and is not believed since
     bool operator==(const FleetMemory&) const = default;
 };
 
@@ -110,6 +112,7 @@ class FleetKeys {
   public:
     FleetKeys(std::string_view fleet, std::string_view upstream);
     const std::string& prefix() const { return prefix_; }
+    const std::string& upstream() const { return upstream_; }
     std::string state() const { return prefix_ + "state/" + upstream_; }
     std::string override_() const { return prefix_ + "override/" + upstream_; }
     std::string probe() const { return prefix_ + "probe/" + upstream_; }

@@ -26,7 +26,7 @@ void FleetView::keep(std::optional<Stored<T>>& to, const KeyValue& kv, Decode de
     if (read)
         to = stored(std::move(*read), kv);
     else
-        bad_[kv.key] = read.error().detail;
+        bad_[kv.key] = {read.error().detail, kv.lease};
 }
 
 template <typename T, typename Decode>
@@ -36,7 +36,7 @@ void FleetView::keep(std::map<std::string, Stored<T>>& to, const std::string& na
         to[name] = stored(std::move(*read), kv);
     } else {
         to.erase(name);
-        bad_[kv.key] = read.error().detail;
+        bad_[kv.key] = {read.error().detail, kv.lease};
     }
 }
 
@@ -65,9 +65,24 @@ void FleetView::erase(const std::string& key, Revision mod) {
     changed_ = std::max(changed_, mod);
 }
 
-void FleetView::count_bad() {
-    bad_nodes_ = static_cast<std::size_t>(std::count_if(
-        bad_.begin(), bad_.end(), [this](const auto& one) { return !below(one.first, keys_.nodes()).empty(); }));
+// A record of a version that this one cannot read, or that does not tell its upstream, is taken for one of ours: too
+// many only make a quorum harder.
+void FleetView::count_live() {
+    live_.clear();
+    for (const auto& [name, node] : nodes_) {
+        const std::string& upstream = node.value.upstream;
+        if (node.lease != 0 && (upstream.empty() || upstream == keys_.upstream())) live_.insert(name);
+    }
+    for (const auto& [key, bad] : bad_)
+        if (auto name = below(key, keys_.nodes()); !name.empty() && bad.lease != 0) live_.insert(std::move(name));
+}
+
+std::size_t FleetView::rank(const std::string& node) const {
+    return static_cast<std::size_t>(std::distance(live_.begin(), live_.lower_bound(node)));
+}
+
+bool FleetView::joined() const {
+    return std::any_of(nodes_.begin(), nodes_.end(), [this](const auto& one) { return one.second.create > loaded_; });
 }
 
 void FleetView::begin_read() {
@@ -84,6 +99,7 @@ bool FleetView::load(const RangeAnswer& answer) {
     votes_.clear();
     nodes_.clear();
     bad_.clear();
+    live_.clear();
     seen_.clear();
     loaded_ = answer.header.revision;
     changed_ = 0;
@@ -94,7 +110,7 @@ bool FleetView::load(const RangeAnswer& answer) {
         put(kv);
     }
     for (const WatchEvent& event : std::exchange(log_, {})) take(event);
-    count_bad();
+    count_live();
     return fell;
 }
 
@@ -103,7 +119,7 @@ void FleetView::apply(const WatchBatch& batch) {
         if (log_.size() < kLogMax) log_.push_back(event);
         take(event);
     }
-    count_bad();
+    count_live();
 }
 
 void FleetView::take(const WatchEvent& event) {
@@ -131,6 +147,7 @@ void FleetView::apply_own(const std::vector<TxnOp>& done, Revision revision) {
         event.kv.mod_revision = event.kv.create_revision = revision;
         event.kv.lease = op.lease;
         if (op.key == keys_.probe() && probe_) event.kv.create_revision = probe_->create;
+        if (const auto* there = node(below(op.key, keys_.nodes()))) event.kv.create_revision = there->create;
         batch.events.push_back(std::move(event));
     }
     apply(batch);
@@ -153,7 +170,7 @@ Revision FleetView::mod_of(const std::string& key) const {
 
 std::optional<std::string> FleetView::problem() const {
     for (const std::string& key : {keys_.state(), keys_.override_(), keys_.probe()})
-        if (const auto found = bad_.find(key); found != bad_.end()) return found->second;
+        if (const auto found = bad_.find(key); found != bad_.end()) return found->second.why;
     if (too_many_ || live() > kNodesMax)
         return "more than " + std::to_string(kNodesMax) + " nodes below " + keys_.prefix();
     return std::nullopt;
@@ -162,8 +179,8 @@ std::optional<std::string> FleetView::problem() const {
 bool FleetView::stands(const std::string& name) const {
     const auto* vote = vote_of(name);
     const auto* registered = node(name);
-    return state_ && vote && registered && vote->value.epoch == state_->value.epoch && vote->lease != 0 &&
-           vote->lease == registered->lease;
+    return state_ && vote && registered && is_live(name) && vote->value.epoch == state_->value.epoch &&
+           vote->lease != 0 && vote->lease == registered->lease;
 }
 
 std::vector<std::string> FleetView::standing() const {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,8 @@ class FleetView {
     const FleetKeys& keys() const { return keys_; }
     const std::optional<Stored<StateRecord>>& state() const { return state_; }
     const std::optional<Stored<OverrideRecord>>& order() const { return order_; }
-    const std::optional<Stored<ProbeRecord>>& probe() const { return probe_; }
+    // Null: nobody has it. Nodes hang it on a lease; one that is on none would never end, and is nobody's.
+    const Stored<ProbeRecord>* probe() const { return probe_ && probe_->lease != 0 ? &*probe_ : nullptr; }
     const std::map<std::string, Stored<VoteRecord>>& votes() const { return votes_; }
     const std::map<std::string, Stored<NodeRecord>>& nodes() const { return nodes_; }
     const Stored<VoteRecord>* vote_of(const std::string& node) const;
@@ -52,10 +54,14 @@ class FleetView {
     bool override_stands() const { return order_ && order_->value.order != FleetOrder::none; }
     // Why nothing here may be acted upon: a record of state, override or probe that cannot be read, or too many keys.
     std::optional<std::string> problem() const;
-    // Votes and nodes that cannot be read, by key: such a vote does not count, such a node counts as live.
-    const std::map<std::string, std::string>& unreadable() const { return bad_; }
 
-    std::size_t live() const { return nodes_.size() + bad_nodes_; }
+    // Of what is registered, readable or not, that which hangs on a lease and is not of another upstream.
+    std::size_t live() const { return live_.size(); }
+    bool is_live(const std::string& node) const { return live_.contains(node); }
+    // How many live nodes come before this one by name.
+    std::size_t rank(const std::string& node) const;
+    // Whether a node is seen to have registered since the last load: what compares with that load fails.
+    bool joined() const;
     // Nodes whose vote is for the state's epoch and hangs on the lease that they are registered under.
     std::vector<std::string> standing() const;
     bool stands(const std::string& node) const;
@@ -73,7 +79,7 @@ class FleetView {
     void keep(std::optional<Stored<T>>& to, const KeyValue& kv, Decode decode);
     template <typename T, typename Decode>
     void keep(std::map<std::string, Stored<T>>& to, const std::string& name, const KeyValue& kv, Decode decode);
-    void count_bad();
+    void count_live();
 
     FleetKeys keys_;
     std::optional<Stored<StateRecord>> state_;
@@ -81,7 +87,12 @@ class FleetView {
     std::optional<Stored<ProbeRecord>> probe_;
     std::map<std::string, Stored<VoteRecord>> votes_;
     std::map<std::string, Stored<NodeRecord>> nodes_;
-    std::map<std::string, std::string> bad_;  // key, why
+    struct Bad {
+        std::string why;
+        LeaseId lease = 0;
+    };
+    std::map<std::string, Bad> bad_;  // by key: a vote among them does not count, a node may
+    std::set<std::string> live_;      // nodes
     struct Seen {
         Revision mod = 0;
         bool erased = false;
@@ -89,7 +100,6 @@ class FleetView {
     std::map<std::string, Seen> seen_;  // mod revision of each key, also of erased ones since the load
     std::vector<WatchEvent> log_;       // since begin_read()
     Revision known_ = 0;                // when it was called
-    std::size_t bad_nodes_ = 0;
     bool too_many_ = false;
     Revision loaded_ = 0;
     Revision changed_ = 0;

@@ -58,7 +58,7 @@ void FleetCircuit::put_vote(Txn& txn, std::uint64_t epoch) const {
 }
 
 NodeRecord FleetCircuit::node_record(Now now) const {
-    return {options_.instance, options_.region, memory_.epoch, own_.state, own_.proof, now.wall};
+    return {options_.instance, options_.region, memory_.epoch, own_.state, own_.proof, now.wall, options_.upstream};
 }
 
 Result<FleetWrite> FleetCircuit::order(FleetOrder order, Nanos span, std::string by, std::string why, Now now) const {

@@ -54,7 +54,8 @@
 // GET /v1/peers
 //   {"kind":"local|etcd","fleet"?,"mode"?,"why"?,"alarm"?,"remedy"?,"store"?,"cluster"?,"revision"?:N,"epoch"?:N,
 //    "peers":[{"name","self":bool,"readable":bool,"region"?,"own"?,"proof"?:bool,"epoch"?:N,"revision"?:N,"vote":bool,
-//      "probing":bool,"disagrees":bool,"leaseRemainingSeconds"?:N (of this node),"clockSkewSeconds"?:N}]}
+//      "probing":bool,"disagrees":bool,"counted":bool (live),"upstream"?:"…",
+//      "leaseRemainingSeconds"?:N (of this node),"clockSkewSeconds"?:N}]}
 // POST /v1/fleet/accept {"reason"}       answers like GET /v1/peers, with "accepted" (the alarm) and "orderBefore"?
 //                                        (the fleet's, which stands only if the store has it); 409 while no alarm
 //                                        about the store stands

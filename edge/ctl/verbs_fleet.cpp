@@ -19,6 +19,7 @@ std::string standing(Value peer) {
     for (const auto& [key, word] : {std::pair{"vote", "votes open"}, {"probing", "probes"}, {"disagrees", "disagrees"}})
         if (peer[key].boolean().value_or(false)) out += (out.empty() ? "" : ", ") + std::string(word);
     if (!peer["readable"].boolean().value_or(true)) return "its record cannot be read";
+    if (!peer["counted"].boolean().value_or(true)) out += out.empty() ? "not counted" : ", not counted";
     return out.empty() ? "-" : out;
 }
 

@@ -88,6 +88,6 @@ TEST_CASE("fleet over etcd: two open the third within two seconds, one prober cl
     bool left = false;
     n[0]->fleet->leave([&] { left = true; });
     CHECK(b.until([&] { return left; }));
-    CHECK(b.until([&] { return n[1]->fleet->live() == 2; }));
+    CHECK(b.until([&] { return n[1]->fleet->share().nodes == 2; }));
     n.clear();
 }

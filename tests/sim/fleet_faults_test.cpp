@@ -358,7 +358,7 @@ TEST_CASE("fleet: schedule 26, a state of another version, hand-edited or garbag
 TEST_CASE("fleet: a vote that cannot be read does not count, a node that cannot be read counts as live") {
     Fleet3 f;
     f.put("vote/central/ghost", "?");
-    f.put("node/ghost", "?");
+    f.put("node/ghost", "?", true);
     f.run(8s);
     CHECK(f.all_shared());
     CHECK(f.node(0).fleet->status().live == 4);
@@ -400,7 +400,7 @@ TEST_CASE("fleet: a name taken twice: the first bearer stands alone and says so"
     f.excused_leases = true;
     NodeRecord other;
     other.instance = "another";
-    f.put("node/pop-0", encode(other));
+    f.put("node/pop-0", encode(other), true);
     f.run(12s);
     CHECK_FALSE(f.node(0).shared());
     CHECK(f.node(0).fleet->status().why.find("another node has the name") != std::string::npos);

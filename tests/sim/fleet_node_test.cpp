@@ -38,9 +38,9 @@ struct Member {
         const std::string n = std::to_string(++one.orders);
         return one.ask("o-" + n, "LOGIN", "user-" + n).text("source");
     }
-    void put(const std::string& below, const std::string& value) {
+    void put(const std::string& below, const std::string& value, LeaseId lease = 0) {
         Txn txn;
-        txn.success.push_back({TxnOp::Kind::put, "/holdfast/prod/" + below, value, 0, false});
+        txn.success.push_back({TxnOp::Kind::put, "/holdfast/prod/" + below, value, lease, false});
         REQUIRE(store.data().txn(txn, one.world.now().mono));
         store.changed();
     }
@@ -48,7 +48,15 @@ struct Member {
         put("state/central", encode(StateRecord{state, epoch, "quorum", "pop-9", 0, 9}));
     }
     void put_peer(const std::string& name) {
-        put("node/" + name, encode(NodeRecord{"life", "there", 1, CircuitState::closed, false, one.world.now().wall}));
+        const LeaseId lease = store.data().grant(10s, one.world.now().mono)->id;
+        store.data().lease_forever(lease);
+        NodeRecord peer{"life", "there", 1, CircuitState::closed, false, one.world.now().wall};
+        put("node/" + name, encode(peer), lease);
+    }
+    std::uint32_t share(std::uint32_t budget) {
+        ScenePolicy policy;
+        policy.provisional.budget_per_minute = budget;
+        return provisional_limits(one.parts(), policy).per_minute;
     }
     bool order(FleetOrder order, Nanos span) {
         std::optional<Result<void>> done;
@@ -190,6 +198,51 @@ TEST_CASE("fleet node: budgets are shared among the nodes that are live, or were
     CHECK(m.one.parts().sharing == 3);  // within the minute that its spends are counted in
     m.one.run_for(40s);
     CHECK(m.one.parts().sharing == 2);
+}
+
+TEST_CASE("fleet node: what a budget cannot be divided into goes to the first nodes by name, and no more of it") {
+    Member m;  // "sim"
+    REQUIRE(m.joins());
+    m.put_peer("pop-1");
+    m.put_peer("pop-2");
+    m.put_peer("the-last");
+    m.one.run_for(2s);
+    REQUIRE(m.one.parts().sharing == 4);
+    CHECK(m.share(100) == 25);
+    CHECK(m.share(2) == 0);  // those of pop-1 and pop-2
+    CHECK(m.share(3) == 1);
+    CHECK(m.share(7) == 2);
+    CHECK(m.share(6) == 1);
+    m.one.run_for(1s);  // on disk
+    m.store.set_frozen(true);
+    REQUIRE(m.again());
+    CHECK(m.share(3) == 1);
+    CHECK(m.share(2) == 0);
+    m.store.set_frozen(false);
+    REQUIRE(m.one.until([&] { return m.shared(); }, 15s));
+    for (const char* gone : {"pop-1", "pop-2"}) {
+        Txn txn;
+        txn.success.push_back({TxnOp::Kind::erase, "/holdfast/prod/node/" + std::string(gone), "", 0, false});
+        REQUIRE(m.store.data().txn(txn, m.one.world.now().mono));
+    }
+    m.store.changed();
+    m.one.run_for(30s);
+    CHECK(m.share(2) == 0);  // they may have spent theirs in this minute
+    m.one.run_for(40s);
+    CHECK(m.share(1) == 1);
+}
+
+TEST_CASE("fleet node: before it has ever known its fleet its share of a budget is that of the largest one") {
+    Member m;
+    m.store.set_frozen(true);
+    REQUIRE(m.one.start());
+    m.one.run_for(2min);
+    CHECK(m.share(100) == 0);
+    CHECK(m.share(10 * FleetView::kNodesMax + 1) == 10);
+    m.store.set_frozen(false);
+    REQUIRE(m.one.until([&] { return m.shared(); }, 15s));
+    m.one.run_for(2s);
+    CHECK(m.share(100) == 100);
 }
 
 TEST_CASE("fleet node: at its end it gives the lease back, and a store that does not answer holds it up only shortly") {

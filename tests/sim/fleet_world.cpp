@@ -193,9 +193,11 @@ std::string FleetWorld::prober() {
     return {};
 }
 
-std::string FleetWorld::put(const std::string& below, const std::string& value) {
+std::string FleetWorld::put(const std::string& below, const std::string& value, bool leased) {
+    const LeaseId lease = leased ? store.data().grant(10s, loop.now().mono)->id : 0;
+    if (leased) store.data().lease_forever(lease);
     Txn txn;
-    txn.success.push_back({TxnOp::Kind::put, "/holdfast/prod/" + below, value, 0, false});
+    txn.success.push_back({TxnOp::Kind::put, "/holdfast/prod/" + below, value, lease, false});
     static_cast<void>(store.data().txn(txn, loop.now().mono));
     store_judge_.accept(); // a hand is no node
     store.changed();

@@ -78,7 +78,8 @@ class FleetWorld {
     bool all_shared();
     std::optional<StateRecord> state();    // in the store
     std::string prober();                  // in the store
-    std::string put(const std::string& below, const std::string& value); // by hand; the key
+    // By hand, on no lease, or on one that is kept for ever; the key.
+    std::string put(const std::string& below, const std::string& value, bool leased = false);
     void no_violations();                  // CHECKs
     void violated(std::string what);
 

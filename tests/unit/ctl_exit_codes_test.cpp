@@ -219,6 +219,13 @@ TEST_CASE("ctl: peers without a fleet says so, and an alarm about the store come
     const auto ran = ask(older, {"peers"});
     CHECK(ran.out.find("alarm: older; accept it\n") != std::string::npos);
     CHECK(ran.out.find("no fleet") == std::string::npos);
+    ScriptedAdmin strangers({ScriptedAdmin::answer(
+        200, R"({"kind":"etcd","fleet":"f","mode":"leased","peers":[{"name":"a","vote":true,"counted":false},)"
+             R"({"name":"b","counted":false},{"name":"c","counted":true}]})")});
+    const std::string told = ask(strangers, {"peers"}).out;
+    CHECK(told.find("votes open, not counted") != std::string::npos);
+    CHECK(told.find("not counted", told.find("\nb ")) < told.find("\nc "));
+    CHECK(told.find("not counted", told.find("\nc ")) == std::string::npos);
 }
 
 TEST_CASE("ctl: circuit show tells who forces it and why, since when it is not closed, and what scenes have") {

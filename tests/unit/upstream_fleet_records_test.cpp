@@ -42,6 +42,11 @@ TEST_CASE("fleet records: each reads back as it was written") {
     CHECK(decode_vote("k", encode(vote)).value() == vote);
     const NodeRecord node{"abc", "here", 7, CircuitState::open, true, kWall};
     CHECK(decode_node("k", encode(node)).value() == node);
+    NodeRecord of_alipay = node;
+    of_alipay.upstream = "alipay";
+    CHECK(decode_node("k", encode(of_alipay)).value() == of_alipay);
+    CHECK_FALSE(decode_node("k", R"({"v":1,"instance":"a","region":"b","epoch":1,"own":"OPEN","proof":true,)"
+                                 R"("wall_ms":1,"upstream":7})"));
     const ProbeRecord probe{"pop-1", 7};
     CHECK(decode_probe("k", encode(probe)).value() == probe);
     const FleetMemory memory{7, CircuitState::open, 14841639068965178418ull, order};
@@ -50,6 +55,11 @@ TEST_CASE("fleet records: each reads back as it was written") {
     FleetMemory until = memory;
     until.order_until = kWall + 3s;
     CHECK(decode_memory("k", encode(until)).value() == until);
+    FleetMemory older = memory;
+    older.older = true;
+    CHECK(decode_memory("k", encode(older)).value() == older);
+    older.order_until = kWall;
+    CHECK(decode_memory("k", encode(older)).value() == older);
     std::string bad = encode(until);
     bad.replace(bad.find("override_until_ms"), 17, "override_other_ms");
     CHECK_FALSE(decode_memory("k", bad));
@@ -153,6 +163,44 @@ TEST_CASE("fleet view: a vote stands for the state's epoch, from a registered no
     answer.kvs.push_back(kv("vote/other/a", vote, 10, 1));
     view.load(answer);
     CHECK(view.votes().size() == 4);
+}
+
+TEST_CASE("fleet view: live are the leased records of its own upstream, or of one not told, in the order of names") {
+    const auto node = [](std::string upstream) {
+        return encode(NodeRecord{"i", "r", 3, CircuitState::closed, false, kWall, std::move(upstream)});
+    };
+    RangeAnswer answer;
+    answer.header.revision = 20;
+    answer.kvs = {kv("node/a", node("central"), 9, 1),
+                  kv("node/b", node("alipay"), 9, 2),
+                  kv("node/c", node(""), 9, 3),
+                  kv("node/d", node("central"), 9),
+                  kv("node/e", "?", 9, 4),
+                  kv("node/f", "?", 9)};
+    FleetView view(FleetKeys("prod", "central"));
+    view.load(answer);
+    CHECK(view.live() == 3);
+    for (const auto& [name, live] : {std::pair{"a", true}, {"b", false}, {"c", true}, {"d", false}, {"e", true}})
+        CHECK(view.is_live(name) == live);
+    CHECK(view.rank("a") == 0);
+    CHECK(view.rank("c") == 1);
+    CHECK(view.rank("e") == 2);
+    CHECK(view.rank("zz") == 3);
+    CHECK_FALSE(view.joined());
+    view.apply(batch(21, {{false, kv("node/d", node("central"), 21, 9)}, {true, kv("node/a", "", 21)}}));
+    CHECK(view.live() == 3);
+    CHECK(view.rank("d") == 1);
+    CHECK(view.joined());
+}
+
+TEST_CASE("fleet view: a probe that hangs on no lease is nobody's, and its revision is known") {
+    FleetView view(FleetKeys("prod", "central"));
+    view.apply(batch(6, {{false, kv("probe/central", encode(ProbeRecord{"a", 3}), 6)}}));
+    CHECK(view.probe() == nullptr);
+    CHECK(view.mod_of(view.keys().probe()) == 6);
+    view.apply(batch(7, {{false, kv("probe/central", encode(ProbeRecord{"a", 3}), 7, 5)}}));
+    REQUIRE(view.probe() != nullptr);
+    CHECK(view.probe()->value.node == "a");
 }
 
 TEST_CASE("fleet view: the quorum is max(min_votes, ceil(share of the live)), one only for a fleet of one") {
