@@ -50,18 +50,21 @@ void FleetCircuit::loaded(const RangeAnswer& answer, MonoTime sent, Now now) {
 
 void FleetCircuit::watched(const WatchBatch& batch, Now now) {
     view_.apply(batch);
+    const Stored<NodeRecord>* heard = nullptr;  // the author of an override, now
     for (const WatchEvent& event : batch.events) {
         if (event.erased || event.kv.key == view_.keys().node(options_.node)) continue;
-        for (const auto& [node, stored] : view_.nodes())
-            if (stored.mod == event.kv.mod_revision && event.kv.key == view_.keys().node(node))
-                skews_[node] = stored.value.wall - now.wall;
+        for (const auto& [node, stored] : view_.nodes()) {
+            if (stored.mod != event.kv.mod_revision || event.kv.key != view_.keys().node(node)) continue;
+            skews_[node] = stored.value.wall - now.wall;
+            if (&stored == author()) heard = &stored;
+        }
     }
     if (view_.problem() || !view_.state() || view_.state()->value.epoch < memory_.epoch) {
         must_read_ = true;  // only a linearizable read says what is true
         read_after_ = now.mono;
     }
     see_override(true, now);
-    if (order_read_) reckon_order(author_behind(), now);
+    if (order_read_ && heard) reckon_order(heard->value.wall, now);
     look(now);
 }
 
@@ -80,7 +83,8 @@ void FleetCircuit::see_override(bool live, Now now) {
     order_read_ = !live;
     order_clear_ = now.mono + order_.span;
     order_until_ = live ? order_clear_ : now.mono;
-    if (order_read_) reckon_order(std::max(author_behind(), author_record_behind(now)), now);
+    if (order_read_) reckon_order(now.wall, now);
+    if (const auto* there = author(); order_read_ && there) reckon_order(there->value.wall + kNodeRefresh, now);
     const auto whose = [](const OverrideRecord& o) { return std::string(name(o.order)) + " by " + o.by; };
     // One that is erased has no author.
     say(FleetEvent::Kind::order, order_.order == FleetOrder::none && order_.by.empty()
@@ -88,23 +92,18 @@ void FleetCircuit::see_override(bool live, Now now) {
                                      : "override " + whose(order_) + ": " + order_.why);
 }
 
-void FleetCircuit::reckon_order(Nanos behind, Now now) {
-    const Nanos left(order_.deadline - now.wall + behind);
+// `by_author`: what the wall clock of its author shows now. The latest end that any of the clocks says is the one: who
+// saw the order come ends it for all.
+void FleetCircuit::reckon_order(WallTime by_author, Now now) {
+    const Nanos left(order_.deadline - by_author);
     order_until_ = std::max(order_until_, std::min(now.mono + std::clamp(left, Nanos{0}, order_.span), order_clear_));
 }
 
-// How far the wall clock of the node that took the order is behind ours: its deadline is by that clock. As far as it is
-// known; who wrote the state last took the order, since nothing else is written while one stands.
-Nanos FleetCircuit::author_behind() const {
-    const auto found = view_.state() ? skews_.find(view_.state()->value.by) : skews_.end();
-    return found == skews_.end() ? Nanos{0} : std::max(Nanos{0}, -found->second);
-}
-
-// The same at the first look, at least: a record is renewed every kNodeRefresh.
-Nanos FleetCircuit::author_record_behind(Now now) const {
+// The record of the node that took the order, by whose clock its deadline is: while one stands nothing else is written
+// to the state.
+const Stored<NodeRecord>* FleetCircuit::author() const {
     const auto* record = view_.state() ? view_.node(view_.state()->value.by) : nullptr;
-    if (record == nullptr || record->lease == 0) return Nanos{0};
-    return std::max(Nanos{0}, Nanos(now.wall - record->value.wall) - kNodeRefresh);
+    return record != nullptr && record->lease != 0 ? record : nullptr;
 }
 
 // When the override ends by this node's wall clock, for its next life: the author's may be wrong. Told anew only when

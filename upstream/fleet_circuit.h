@@ -156,9 +156,8 @@ class FleetCircuit {
     void look(Now now);
     void apply(const StateRecord& state, Now now);
     void see_override(bool live, Now now);
-    void reckon_order(Nanos behind, Now now);
-    Nanos author_behind() const;
-    Nanos author_record_behind(Now now) const;
+    void reckon_order(WallTime by_author, Now now);
+    const Stored<NodeRecord>* author() const;
     WallTime order_wall(Now now);
     void say(FleetEvent::Kind kind, std::string text);
     void note_mode(Now now);
