@@ -59,8 +59,9 @@ class Membership {
         std::optional<MonoTime> at{};  // when it was so, or was read back; nothing: never known
         void see(std::size_t n, MonoTime t);
     };
-    // Before the fleet was ever read it is taken for the largest there can be: no sum of shares is above a budget.
-    Most nodes_{FleetView::kNodesMax}, rank_{FleetView::kNodesMax - 1};
+    // Before the fleet was ever read it is taken for the largest there can be, and this node for its first, which gets
+    // what is left over: the sum of such shares is a budget and a few more, and a node alone is not without any.
+    Most nodes_{FleetView::kNodesMax}, rank_{0};
     // The fleet's override as it was applied last.
     FleetOrder order_ = FleetOrder::none;
     std::string order_by_, order_why_;

@@ -237,8 +237,8 @@ TEST_CASE("fleet node: before it has ever known its fleet its share of a budget 
     m.store.set_frozen(true);
     REQUIRE(m.one.start());
     m.one.run_for(2min);
-    CHECK(m.share(100) == 0);
-    CHECK(m.share(10 * FleetView::kNodesMax + 1) == 10);
+    CHECK(m.share(100) == 1);
+    CHECK(m.share(10 * FleetView::kNodesMax + 1) == 11);
     m.store.set_frozen(false);
     REQUIRE(m.one.until([&] { return m.shared(); }, 15s));
     m.one.run_for(2s);
