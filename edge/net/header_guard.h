@@ -68,7 +68,8 @@ bool check_target(std::string_view target, Reject& reject);
 bool check_request_fields(RequestHead& head, std::uint64_t body_bytes_max, Reject& reject);
 bool check_response_fields(ResponseHead& head, bool to_head, std::uint64_t body_bytes_max, Reject& reject);
 
-// A trailer field that would change the message after the fact: RFC 9110 §6.5.1.
-bool is_forbidden_trailer(std::string_view name);
+// A trailer field that would change the message after the fact. A request's are dropped, all of them; these are what
+// somebody may have taken for part of the head.
+bool is_forbidden_trailer(std::string_view name, bool of_request);
 
 }  // namespace holdfast

@@ -1,6 +1,7 @@
 // The part of the guard that looks at what a head says: target, Host, framing, Expect.
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -179,6 +180,17 @@ std::optional<std::uint64_t> parse_length(std::string_view text) {
     return value;
 }
 
+// A listed name that ends with a dash stands for all that begin so. An underscore counts as the dash that some readers
+// make of it.
+bool is_listed(std::string_view name, std::string_view listed) {
+    if (listed.back() == '-' ? name.size() < listed.size() : name.size() != listed.size()) return false;
+    for (std::size_t i = 0; i < listed.size(); ++i) {
+        const char c = name[i] == '_' ? '-' : name[i];
+        if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != listed[i]) return false;
+    }
+    return true;
+}
+
 bool check_framing(const Known& known, int minor, int status, std::optional<std::uint64_t>& length, bool& chunked,
                    Reject& reject) {
     const auto bad = [&reject, status](std::string_view why) {
@@ -216,6 +228,9 @@ bool check_request_fields(RequestHead& head, std::uint64_t body_bytes_max, Rejec
     head.chunked = false;
     head.content_length.reset();
     if (!check_framing(known, head.minor, 400, head.content_length, head.chunked, reject)) return false;
+    // RFC 9112 §7 has codings in any case; some readers do not.
+    if (head.chunked && known.coding != "chunked")
+        return refuse(reject, 400, RejectReason::framing, "a Transfer-Encoding not written exactly as chunked");
     if (known.hosts > 1) return refuse(reject, 400, RejectReason::host, "Host occurs more than once");
     if (known.hosts == 0 && head.minor > 0) return refuse(reject, 400, RejectReason::host, "Host is missing");
     if (known.hosts == 1 && !is_host(known.host)) return refuse(reject, 400, RejectReason::host, "Host is malformed");
@@ -257,14 +272,20 @@ bool check_response_fields(ResponseHead& head, bool to_head, std::uint64_t body_
     return true;
 }
 
-bool is_forbidden_trailer(std::string_view name) {
-    static constexpr std::array<std::string_view, 14> kForbidden{
+bool is_forbidden_trailer(std::string_view name, bool of_request) {
+    // Framing, routing, who asks, and what the content is; RFC 9110 §6.5.1.
+    static constexpr std::array<std::string_view, 12> kNever{
         "transfer-encoding", "content-length", "host",       "authorization", "content-type", "content-encoding",
-        "content-range",     "trailer",        "connection", "expect",        "te",           "set-cookie",
-        "transfer_encoding", "content_length"};
-    for (const std::string_view f : kForbidden)
-        if (equal_ignoring_case(name, f)) return true;
-    return false;
+        "content-range",     "trailer",        "connection", "expect",        "te",           "set-cookie"};
+    // What a route, a proxy or the centre takes from a request's head.
+    static constexpr std::array<std::string_view, 24> kNeverAsked{
+        "content-",        "x-content-", "proxy-",        "x-timestamp", "x-nonce",      "cookie",
+        "idempotency-key", "x-edge-",    "x-deadline-ms", "x-attempt",   "x-request-id", "forwarded",
+        "x-forwarded-",    "x-real-ip",  "traceparent",   "tracestate",  "via",          "max-forwards",
+        "upgrade",         "keep-alive", "cache-control", "pragma",      "range",        "if-"};
+    const auto names = [name](std::string_view listed) { return is_listed(name, listed); };
+    return std::any_of(kNever.begin(), kNever.end(), names) ||
+           (of_request && std::any_of(kNeverAsked.begin(), kNeverAsked.end(), names));
 }
 
 }  // namespace holdfast

@@ -83,7 +83,7 @@ bool HttpReader::read_chunk_end(std::string_view& input, Reject& reject) {
 
 bool HttpReader::check_trailer(std::string_view line, Reject& reject) const {
     if (!check_field_line(line, reject)) return false;
-    if (!is_forbidden_trailer(line.substr(0, line.find(':')))) return true;
+    if (!is_forbidden_trailer(line.substr(0, line.find(':')), request_)) return true;
     reject = {400, RejectReason::framing, "a trailer field that must not stand there"};
     return false;
 }

@@ -97,7 +97,8 @@ void add_framing(Attacks& rows) {
     for (const char* value : {"", "identity", "gzip", "gzip, chunked", "chunked, chunked", ",chunked", "chunked,",
                               "identity, chunked", "xchunked", "\"chunked\"", "chunked;q=1", "chunked\x0b",
                               "\x0b"
-                              "chunked"})
+                              "chunked",
+                              "Chunked", "CHUNKED"})
         rows.fields(fmt::format("Transfer-Encoding: {}", value), fmt::format("Transfer-Encoding: {}\r\n", value),
                     {400, 501});
     rows.fields("CL.TE", "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n");
@@ -193,7 +194,10 @@ void add_chunks(Attacks& rows) {
                              "0\r\nX : v\r\n\r\n",
                              "0\r\nContent-Length: 5\r\n\r\n",
                              "0\r\nHost: evil\r\n\r\n",
-                             "0\r\nAuthorization: x\r\n\r\n"})
+                             "0\r\nAuthorization: x\r\n\r\n",
+                             "0\r\nX-Nonce: abcdefghijklmnop\r\n\r\n",
+                             "0\r\nX-Timestamp: 1767322984\r\n\r\n",
+                             "0\r\nIdempotency-Key: x\r\n\r\n"})
         rows.chunked(fmt::format("chunk {}", wire), wire);
     rows.chunked("a chunk of 2^64-1 bytes", "ffffffffffffffff\r\n", {400, 413});
     rows.chunked("a chunk beyond the limit", "500000\r\n", {413});

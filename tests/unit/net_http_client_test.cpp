@@ -65,6 +65,8 @@ TEST_CASE("http client: answers are collected and the connection serves again") 
     CHECK(p.client->usable());
     CHECK(p.ask("HTTP/1.1 500 x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n") ==
           "500 abcde");
+    CHECK(p.ask("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\na\r\n0\r\nContent-MD5: y\r\nX-Request-Id: "
+                "z\r\n\r\n") == "200 a");
     CHECK(p.ask("HTTP/1.1 204 No Content\r\n\r\n") == "204 ");
     CHECK(p.ask("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 x\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: "
                 "1\r\n\r\nx") == "200 x");
