@@ -116,9 +116,9 @@ std::uint32_t LmdbOutcomeStore::tag_of(std::string_view scene) const {
     return env_.codec().scene_tag(scene);
 }
 
-LmdbOutcomeStore::Found LmdbOutcomeStore::look(const OutcomeKey& key, std::uint32_t scene_tag, Now now,
+LmdbOutcomeStore::Found LmdbOutcomeStore::read(const OutcomeKey& key, std::uint32_t scene_tag, Now now,
                                                OutcomeRecord& out) {
-    const auto read = [&](std::string_view value) {
+    const auto decode = [&](std::string_view value) {
         if (!env_.codec().open_outcome(key, value, out)) return Found::damaged;
         if (revocations_.hidden(view_of(key).substr(0, 16), scene_tag, out.asked_epoch)) return Found::hidden;
         const auto age = record_age(out.decided, out.boot, now, wall_high_);
@@ -127,35 +127,28 @@ LmdbOutcomeStore::Found LmdbOutcomeStore::look(const OutcomeKey& key, std::uint3
         return Found::record;
     };
     if (const WriteOp* op = env_.batch().pending(kOutcomes, view_of(key)))
-        return op->kind == WriteOp::Kind::put ? read(op->value) : Found::none;
+        return op->kind == WriteOp::Kind::put ? decode(op->value) : Found::none;
     if (behind_) return Found::none;
     auto txn = env_.env().read();
     if (!txn) return Found::none;
     const auto value = txn->get(kOutcomes, view_of(key));
-    return value ? read(*value) : Found::none;
+    return value ? decode(*value) : Found::none;
 }
 
-std::optional<OutcomeRecord> LmdbOutcomeStore::find(const SubjectKey& key, Now now) {
-    if (!env_.open()) return std::nullopt;
+OutcomeLook LmdbOutcomeStore::look(const SubjectKey& key, Now now) {
+    if (!env_.open()) return {};
     const OutcomeKey stored = env_.codec().outcome_key(key);
-    std::optional<OutcomeRecord> out(std::in_place);
-    switch (look(stored, tag_of(key.scene), now, *out)) {
-        case Found::record:
-            // Bound by the key already; a difference would be a broken codec, and nothing to answer from.
-            if (out->scene == key.scene && out->has_device == !key.device.empty()) return out;
-            ++stats_.damaged;
-            break;
-        case Found::hidden:
-            ++stats_.hidden;
-            break;
-        case Found::damaged:
-            ++stats_.damaged;
-            [[fallthrough]];
-        case Found::none:
-            recent_.forget(stored);  // the next equal answer is written
-            break;
-    }
-    return std::nullopt;
+    OutcomeLook out{OutcomeRecord{}};
+    const Found found = read(stored, tag_of(key.scene), now, *out.record);
+    // Bound by the key already; a difference would be a broken codec, and nothing to answer from.
+    const bool own = out.record->scene == key.scene && out.record->has_device == !key.device.empty();
+    if (found == Found::record && own) return out;
+    if (found == Found::hidden)
+        ++stats_.hidden;
+    else if (found != Found::none)
+        ++stats_.damaged;
+    if (found == Found::none || found == Found::damaged) recent_.forget(stored);  // the next equal answer is written
+    return {std::nullopt, found == Found::hidden};
 }
 
 PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Nanos fresh, Nanos keep, Now now) {
@@ -217,7 +210,7 @@ bool LmdbOutcomeStore::unchanged(const OutcomeKey& key, std::uint32_t scene_tag,
             !revocations_.hidden(view_of(key).substr(0, 16), scene_tag, seen->asked_epoch))
             return true;
     }
-    const bool found = look(key, scene_tag, now, scratch_) == Found::record;
+    const bool found = read(key, scene_tag, now, scratch_) == Found::record;
     if (!found || scratch_.age >= fresh / 10 || !same_answer(scratch_, record)) return false;
     note(key, scratch_, print);
     return true;

@@ -27,11 +27,7 @@ class LmdbOutcomeStore final : public OutcomeStore {
     LmdbOutcomeStore(CacheEnv& env, Revocations& revocations);
 
     std::uint64_t epoch() const override { return revocations_.epoch(); }
-    std::optional<OutcomeRecord> find(const SubjectKey& key, Now now) override;
-    bool hides(const SubjectKey& key, Now now) override {
-        OutcomeRecord out;
-        return env_.open() && look(env_.codec().outcome_key(key), tag_of(key.scene), now, out) == Found::hidden;
-    }
+    OutcomeLook look(const SubjectKey& key, Now now) override;
     PutOutcome put(const SubjectKey& key, OutcomeRecord record, Nanos fresh, Nanos keep, Now now) override;
     void purge(std::string_view scene, Now now, Durable done) override;
     void revoke(std::string_view subject, Now now, Durable done) override;
@@ -48,7 +44,7 @@ class LmdbOutcomeStore final : public OutcomeStore {
 
   private:
     enum class Found { none, record, hidden, damaged };
-    Found look(const OutcomeKey& key, std::uint32_t scene_tag, Now now, OutcomeRecord& out);
+    Found read(const OutcomeKey& key, std::uint32_t scene_tag, Now now, OutcomeRecord& out);
     std::uint32_t tag_of(std::string_view scene) const;
     bool unchanged(const OutcomeKey& key, std::uint32_t scene_tag, const OutcomeRecord& record, std::uint64_t print,
                    Nanos fresh, Now now);

@@ -32,7 +32,7 @@ struct OutcomeRecord {
     // The centre may say of it by its verification_id alone that it is otherwise: one under another number is another
     // answer. Not stored.
     bool by_number = false;
-    // Filled in by find(): the largest age that either clock, or the newest wall time the store has seen, gives.
+    // Filled in by look(): the largest age that either clock, or the newest wall time the store has seen, gives.
     Nanos age{0};
 };
 
@@ -41,6 +41,12 @@ enum class PutOutcome {
     unchanged, // an equal outcome younger than a tenth of `fresh` is there; nothing is written
     hidden,    // revoked or purged since it was asked: nothing is written
     refused,   // the queue is full, or there is no cache
+};
+
+// What one look at a key met. Hidden: there is a record that is not answered: revoked, purged, or from the future.
+struct OutcomeLook {
+    std::optional<OutcomeRecord> record;
+    bool hidden = false;
 };
 
 struct OutcomeStats {
@@ -56,9 +62,8 @@ class OutcomeStore {
     // Read it when a call to the centre begins and stamp the record with it.
     virtual std::uint64_t epoch() const = 0;
     // The newest record of exactly this credential, subject, scene and device.
-    virtual std::optional<OutcomeRecord> find(const SubjectKey& key, Now now) = 0;
-    // Whether there is one that find() does not answer: revoked, purged, or from the future.
-    virtual bool hides(const SubjectKey& key, Now now) = 0;
+    virtual OutcomeLook look(const SubjectKey& key, Now now) = 0;
+    std::optional<OutcomeRecord> find(const SubjectKey& key, Now now) { return look(key, now).record; }
     // `fresh`: an equal one younger than a tenth of it is as good (0: none is); `keep`: the longest that any rung may
     // answer it, erased afterwards, at most kOutcomeKeepMax.
     virtual PutOutcome put(const SubjectKey& key, OutcomeRecord record, Nanos fresh, Nanos keep, Now now) = 0;

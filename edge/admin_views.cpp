@@ -9,7 +9,9 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kRotatingShown = 32;  // ids in status; how many there are is told besides
+// Ids in status; how many there are is told besides. Two secrets are for the days of a rotation, of one caller or a
+// few; a thousand of them, at 64 bytes each, would make every status that somebody watches 64 kB longer.
+constexpr std::size_t kRotatingShown = 32;
 
 void write_overrides(json::Writer& w, Node& node, Now now) {
     w.key("mode").begin_object();

@@ -26,7 +26,9 @@ inline constexpr std::string_view kOtherKey =
 class ConfigReloader {
   public:
     static constexpr std::size_t kJobsMax = 16;  // waiting; more are refused
-    static constexpr Nanos kLookEvery = 2s;      // at the files
+    // At the files: a stat() of each, off the loop. A choice between those and the wait of who has changed one, which
+    // is this and kSettle at most.
+    static constexpr Nanos kLookEvery = 2s;
     static constexpr Nanos kSettle = 500ms;      // a changed file must stand still for so long
     static constexpr Nanos kSettleMax = 5s;      // but no longer than this after its first change
 

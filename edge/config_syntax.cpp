@@ -11,7 +11,9 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kBrokenMax = 8;  // lines and tables left out and read on, before giving up
+// Lines and tables left out and read on, before giving up: each costs a parse of the whole text, and a text with more
+// of them is seldom TOML at all, of which a few errors tell as much as a screen of them.
+constexpr std::size_t kBrokenMax = 8;
 constexpr std::string_view kBlanks = " \t\r";
 
 std::size_t begin_of_line(std::string_view text, unsigned line) {

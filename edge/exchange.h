@@ -13,6 +13,7 @@
 #include "edge/parts.h"
 #include "edge/recorded_answer.h"
 #include "edge/service.h"
+#include "edge/unplaced.h"
 #include "policy/decision.h"
 #include "policy/signature.h"
 #include "upstream/call.h"
@@ -169,7 +170,7 @@ class Exchange final : public RequestHandler {
     const Traceparent& span();  // made when it is first asked for
     TraceText call_span_text();
     void note_trace();
-    void note_rungs(Now now);  // what explain shows of the decision
+    void note_rungs();  // what explain shows of the decision
     void export_spans(Now now);
 
     // audit
@@ -219,8 +220,7 @@ class Exchange final : public RequestHandler {
     std::unique_ptr<Call> call_;
     CallEnd call_end_ = CallEnd::none;
     std::string call_status_;  // Proxy-Status of a call that has failed
-    std::optional<OutcomeRecord> cached_;
-    bool disbelieved_ = false;  // what the memory has of the subject is not believed
+    Believed cached_;          // what the memory has of the subject, as of the last look at it
     std::optional<double> similarity_;
     Decision decision_;
     std::optional<Spend> spend_;

@@ -5,7 +5,6 @@
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
 #include "edge/replay.h"
-#include "edge/unplaced.h"
 #include "policy/feature_match.h"
 
 namespace holdfast {
@@ -89,29 +88,26 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
     facts.outage = parts_.outages.facts(request_.scene, now);
     if (policy.ladder.has(Rung::cache) || policy.ladder.has(Rung::feature)) {
         look_at_memory(now);
-        (cached_ ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();
+        (cached_.outcome ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();
     }
-    if (cached_) {
-        facts.cached = {true, cached_->outcome.verdict, cached_->age, cached_->has_device, cached_->outcome.max_age,
-                        false};
-        const CentreOutcome& o = cached_->outcome;
+    if (const auto& known = cached_.outcome) {
+        facts.cached = facts_of(*known);
+        const CentreOutcome& o = known->outcome;
         if (policy.ladder.has(Rung::feature) && !o.feature.empty() && !request_.feature.empty())
             similarity_ = similarity(request_.feature, request_.feature_model, o.feature, o.feature_model);
-        facts.feature = {!o.feature.empty(), o.verdict, cached_->age, similarity_.has_value()};
+        facts.feature = {!o.feature.empty(), o.verdict, known->age, similarity_.has_value()};
     }
     if (policy.ladder.has(Rung::provisional)) gather_provisional(facts, now);
 }
 
 void Exchange::look_at_memory(Now now) {
-    Believed believed = believed_of(parts_, subject_key(), now);
-    disbelieved_ = believed.disbelieved;
-    cached_ = std::move(believed.outcome);
+    cached_ = believed_of(parts_, subject_key(), now);
 }
 
 // Whether the centre has said otherwise of the subject, of another order, than this answer from memory does.
 bool Exchange::refuted(const Answer& answer) const {
     if (answer.outcome != Outcome::pass || answer.source == Source::live) return false;
-    return disbelieved_ || (cached_ && cached_->outcome.verdict != Verdict::pass);
+    return cached_.disbelieved() || (cached_.outcome && cached_.outcome->outcome.verdict != Verdict::pass);
 }
 
 void Exchange::gather_provisional(Facts& facts, Now now) {
@@ -133,7 +129,7 @@ Exchange::Next Exchange::decide_now() {
     const Facts facts = gather(t);
     decision_ = decide(facts, scene_->config->policy);
     trace_.reason = name(decision_.reason);
-    note_rungs(t);
+    note_rungs();
     if (decision_.kind == Decision::Kind::ask) return go(Step::ask);
     permit_.drop();
     return carry_out(t);
@@ -237,16 +233,15 @@ Exchange::Next Exchange::deny(Now now) {
 
 Exchange::Next Exchange::answer_cached(Now now) {
     trace_.rung = "cache";
-    const CachedFacts facts{true, cached_->outcome.verdict, cached_->age, cached_->has_device, cached_->outcome.max_age,
-                            false};
+    const OutcomeRecord& known = *cached_.outcome;
     Answer answer;
-    answer.outcome = to_outcome(cached_->outcome.verdict);
+    answer.outcome = to_outcome(known.outcome.verdict);
     answer.source = Source::cache;
-    answer.score = cached_->outcome.score;
-    answer.decided_at = cached_->decided.wall;
-    answer.age = std::chrono::duration_cast<Seconds>(cached_->age);
-    answer.expires_at = now.wall + cache_ttl(facts, scene_->config->policy, request_.terms);
-    answer.verification_id = cached_->outcome.verification_id;
+    answer.score = known.outcome.score;
+    answer.decided_at = known.decided.wall;
+    answer.age = std::chrono::duration_cast<Seconds>(known.age);
+    answer.expires_at = now.wall + cache_ttl(facts_of(known), scene_->config->policy, request_.terms);
+    answer.verification_id = known.outcome.verification_id;
     remember_degraded(answer, now);
     return answer_with(std::move(answer));
 }
@@ -261,7 +256,7 @@ Exchange::Next Exchange::compare_feature(Now now) {
     answer.decided_at = now.wall;
     Nanos max_age = policy.feature.max_age;
     if (request_.terms.max_age) max_age = std::min(max_age, Nanos(*request_.terms.max_age));
-    answer.expires_at = now.wall + std::max(Nanos(0), max_age - cached_->age);
+    answer.expires_at = now.wall + std::max(Nanos(0), max_age - cached_.outcome->age);
     remember_degraded(answer, now);
     return answer_with(std::move(answer));
 }

@@ -2,7 +2,6 @@
 // of the caller's, and that of its call; and what the ladder said, for `holdfastctl explain`.
 #include "edge/exchange.h"
 #include "edge/span_export.h"
-#include "edge/unplaced.h"
 
 namespace holdfast {
 
@@ -29,11 +28,11 @@ void Exchange::note_trace() {
     trace_.trace_id = span().trace_id;
 }
 
-void Exchange::note_rungs(Now now) {
+void Exchange::note_rungs() {
     trace_.bar = decision_.bar;
     trace_.rungs = decision_.rungs;
     RungSays& cache = trace_.rungs[static_cast<std::size_t>(Rung::cache)];
-    if (cache == RungSays::absent) cache = why_absent(parts_, subject_key(), disbelieved_, now);
+    if (cache == RungSays::absent) cache = cached_.absent;
 }
 
 void Exchange::export_spans(Now now) {

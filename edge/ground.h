@@ -25,7 +25,8 @@ struct EtcdRoad {
     std::unique_ptr<TlsDialer> dialer;
 
     Result<void> make(const CoordinationConfig& config, WallTime now);
-    std::unique_ptr<Coordinator> coordinator(NodeSeams::StoreSaid said, std::uint64_t cluster = 0);
+    // `cluster`: the one that was known before; 0: none was, and whichever answers is the one.
+    std::unique_ptr<Coordinator> coordinator(NodeSeams::StoreSaid said, std::uint64_t cluster);
 };
 
 struct Ground {

@@ -33,8 +33,8 @@ std::string_view answer_word(Decision::Kind kind) {
 }
 
 // The facts of a centre that cannot be asked, for the ladder's view.
-Facts degraded_facts(Node& node, const Credential& credential, const VerifyRequest& request,
-                     const ScenePolicy& policy) {
+Facts degraded_facts(Node& node, const Credential& credential, const VerifyRequest& request, const ScenePolicy& policy,
+                     const Believed& believed) {
     Parts& parts = node.parts();
     const Now now = node.loop().now();
     Facts facts;
@@ -45,9 +45,8 @@ Facts degraded_facts(Node& node, const Credential& credential, const VerifyReque
     facts.clock_trusted = parts.clock_trusted;
     facts.state_sound = parts.storage.state().sound();
     facts.terms = request.terms;
-    const SubjectKey key{credential.id, request.subject, request.scene, request.device};
-    if (const auto found = believed_of(parts, key, now).outcome) {
-        facts.cached = {true, found->outcome.verdict, found->age, found->has_device, found->outcome.max_age, false};
+    if (const auto& found = believed.outcome) {
+        facts.cached = facts_of(*found);
         const bool comparable =
             similarity(request.feature, request.feature_model, found->outcome.feature, found->outcome.feature_model)
                 .has_value();
@@ -119,11 +118,11 @@ std::string policy_test_json(Node& node, const Credential& credential, std::stri
     const bool live = mode == Mode::live || (mode == Mode::automatic && state == CircuitState::closed);
     w.key("live").begin_object().member("admitted", live);
     w.member("why", mode != Mode::automatic ? name(mode) : name(state)).end_object();
-    Decision decision = decide(degraded_facts(node, credential, request, policy), policy);
-    RungSays& cache = decision.rungs[static_cast<std::size_t>(Rung::cache)];
     const SubjectKey key{credential.id, request.subject, request.scene, request.device};
-    if (cache == RungSays::absent)
-        cache = why_absent(node.parts(), key, believed_of(node.parts(), key, now).disbelieved, now);
+    const Believed believed = believed_of(node.parts(), key, now);
+    Decision decision = decide(degraded_facts(node, credential, request, policy, believed), policy);
+    RungSays& cache = decision.rungs[static_cast<std::size_t>(Rung::cache)];
+    if (cache == RungSays::absent) cache = believed.absent;
     write_ladder(w, decision, policy);
     w.end_object();
     return out;
@@ -134,7 +133,7 @@ std::string cached_json(Node& node, const OutcomeRecord& record, std::string_vie
     Facts facts;
     facts.clock_trusted = node.parts().clock_trusted;
     facts.state_sound = node.parts().storage.state().sound();
-    facts.cached = {true, record.outcome.verdict, record.age, record.has_device, record.outcome.max_age, false};
+    facts.cached = facts_of(record);
     const RungSays says = cache_rung(facts, scene == nullptr ? ScenePolicy{} : scene->config->policy);
     std::string out;
     json::Writer w(out);

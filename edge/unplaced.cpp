@@ -125,23 +125,22 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
 }
 
 Believed believed_of(Parts& parts, const SubjectKey& key, Now now) {
-    Believed out;
-    out.disbelieved = parts.distrust.holds(key, now.mono);
-    if (!out.disbelieved) out.outcome = parts.storage.outcomes().find(key, now);
-    if (!out.outcome || parts.unplaced.size() == 0 || out.outcome->outcome.verification_id.empty()) return out;
-    const CentreOutcome& outcome = out.outcome->outcome;
+    if (parts.distrust.holds(key, now.mono)) return {std::nullopt, RungSays::disbelieved};
+    OutcomeLook met = parts.storage.outcomes().look(key, now);
+    if (!met.record) return {std::nullopt, met.hidden ? RungSays::revoked : RungSays::absent};
+    const CentreOutcome& outcome = met.record->outcome;
+    if (parts.unplaced.size() == 0 || outcome.verification_id.empty()) return {std::move(met.record)};
     const LiveRecord record{key.credential, key.subject, key.scene, key.device, {}};
     const auto kept = parts.unplaced.of({}, outcome.verification_id);
-    out.disbelieved = std::any_of(kept.begin(), kept.end(), [&](const UnplacedNotice& one) {
+    const bool taken_back = std::any_of(kept.begin(), kept.end(), [&](const UnplacedNotice& one) {
         return counts(parts, one, record, outcome.verification_id) && permits(*one.verdict) < permits(outcome.verdict);
     });
-    if (out.disbelieved) out.outcome.reset();
-    return out;
+    if (taken_back) return {std::nullopt, RungSays::disbelieved};
+    return {std::move(met.record)};
 }
 
-RungSays why_absent(const Parts& parts, const SubjectKey& key, bool disbelieved, Now now) {
-    if (disbelieved) return RungSays::disbelieved;
-    return parts.storage.outcomes().hides(key, now) ? RungSays::revoked : RungSays::absent;
+CachedFacts facts_of(const OutcomeRecord& known) {
+    return {true, known.outcome.verdict, known.age, known.has_device, known.outcome.max_age, false};
 }
 
 void drop_unplaced(Parts& parts, const Notification& n) {

@@ -26,12 +26,11 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
 // notification that names no order lets through less than the verification that it remembers.
 struct Believed {
     std::optional<OutcomeRecord> outcome;
-    bool disbelieved = false;
+    RungSays absent = RungSays::absent;  // without one: why, for who is told of the rung `cache`; one to decide()
+    bool disbelieved() const { return absent == RungSays::disbelieved; }
 };
 Believed believed_of(Parts& parts, const SubjectKey& key, Now now);
-// Why it has nothing of the key, for who is told of the rung `cache`: more exact than RungSays::absent, and the same to
-// decide().
-RungSays why_absent(const Parts& parts, const SubjectKey& key, bool disbelieved, Now now);
+CachedFacts facts_of(const OutcomeRecord& known);  // for decide()
 // It is the word about an order now.
 void drop_unplaced(Parts& parts, const Notification& n);
 

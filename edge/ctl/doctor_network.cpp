@@ -81,7 +81,7 @@ void check_etcd(Checks& out, const CoordinationConfig& config, const std::string
     EtcdRoad road{loop, network};
     if (auto made = road.make(alone, WallClock::read()); !made)
         return bad(made.error().detail, "ca_file, certificate and key of [coordination]");
-    const auto store = road.coordinator([](bool, const std::string&) {});  // the answer says it all
+    const auto store = road.coordinator([](bool, const std::string&) {}, 0);  // the answer says it all, of whichever
     std::optional<Result<RangeAnswer>> answer;
     const MonoTime begin = MonoClock::read();
     const StoreHandle asked =

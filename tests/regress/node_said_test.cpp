@@ -123,7 +123,19 @@ TEST_CASE("node: explain shows why each rung did not answer, and that an answer 
     bool revoked = false;
     Operators(one.node(), "test").revoke("known", [&revoked](Result<void> done) { revoked = done.has_value(); });
     REQUIRE(one.until([&revoked] { return revoked; }));
+    const auto met = [&one] { return one.parts().storage.outcomes().stats().hidden; };
+    const std::uint64_t before = met();
     CHECK(rung_of(one, one.ask("o-3", "LOGIN", "known"), "cache") == "revoked");
+    CHECK(met() == before + 1);  // one look at the memory serves both, the ladder and who explains it
+    VerifyRequest again;
+    again.order_no = "o-5";
+    again.scene = "LOGIN";
+    again.subject = "known";
+    const Credential* app = one.parts().snapshot->credentials.find("app-a");
+    REQUIRE(app != nullptr);
+    const std::string tested = policy_test_json(one.node(), *app, {}, again);
+    CHECK(tested.find(R"("why":"revoked")") != std::string::npos);
+    CHECK(met() == before + 2);
     const auto forbids = one.ask("o-4", "LOGIN", "nobody", R"(,"terms":{"degraded":false})");
     CHECK(to_json(trace_of(one, forbids)).find("\"ladder\":\"caller_forbids\"") != std::string::npos);
     CHECK(rung_of(one, forbids, "cache").empty());

@@ -72,8 +72,12 @@ TEST_CASE("outcomes: a revocation hides what was decided before it and what was 
     b.put({"app", "bob", "LOGIN", ""}, b.record());
     const OutcomeRecord under_way = b.record();
     b.loop.advance(50ms);
+    CHECK_FALSE(b.storage->outcomes().look(kAlice, b.loop.now()).hidden);
     REQUIRE(b.revoke("alice"));
-    CHECK_FALSE(b.find(kAlice));
+    const OutcomeLook met = b.storage->outcomes().look(kAlice, b.loop.now());
+    CHECK_FALSE(met.record);
+    CHECK(met.hidden);
+    CHECK_FALSE(b.storage->outcomes().look({"app", "nobody", "LOGIN", ""}, b.loop.now()).hidden);
     CHECK_FALSE(b.find({"web", "alice", "PAYMENT", "d"}));
     CHECK(b.find({"app", "bob", "LOGIN", ""}));
     CHECK(b.put(kAlice, under_way) == PutOutcome::hidden);
