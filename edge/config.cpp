@@ -147,6 +147,7 @@ ConfigOutcome parse_config(const ConfigTexts& texts, const ConfigEnvironment& en
         problems.absorb(std::move(remote_problems));
         lay_over(text, std::move(remote), problems);
     }
+    if (env.check_files) expand_credentials(text, env, problems);
     if (running != nullptr) keep_running(text, *running);
     Draft draft;
     Filler(draft, text, problems).fill();

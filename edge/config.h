@@ -86,7 +86,7 @@ inline constexpr std::size_t kProblemsMax = 100; // shown in one run; the last t
 
 // Where files named by the configuration are looked up and what the machine allows; taken from the process by default.
 struct ConfigEnvironment {
-    std::string credentials_dir;       // $CREDENTIALS_DIRECTORY: for relative names of secret files
+    std::string credentials_dir;       // $CREDENTIALS_DIRECTORY; empty: not set
     std::string host_name;             // default of node.name
     std::uint64_t descriptors_max = 0; // RLIMIT_NOFILE; 0: not known
     WallTime now{};                    // for the dates of certificates

@@ -109,6 +109,31 @@ void lay_over(ConfigText& text, ConfigText&& remote, ConfigProblems& problems) {
     text.whole = text.whole && remote.whole;
 }
 
+void expand_credentials(ConfigText& text, const ConfigEnvironment& env, ConfigProblems& problems) {
+    std::vector<std::string> unset;
+    for (auto& [key, given] : text.given) {
+        if (given.option->kind != OptionKind::input_file && given.option->kind != OptionKind::secret_file) continue;
+        std::string& name = given.value.text;
+        for (const std::string_view variable : {"${CREDENTIALS_DIRECTORY}/", "$CREDENTIALS_DIRECTORY/"}) {
+            if (!name.starts_with(variable)) continue;
+            if (env.credentials_dir.empty())
+                unset.push_back(key);
+            else
+                name.replace(0, variable.size() - 1, env.credentials_dir);
+            break;
+        }
+    }
+    for (const std::string& key : unset) {
+        const TextPlace place = text.given.at(key).place;
+        problems.error(place, fmt::format("{}: CREDENTIALS_DIRECTORY is not set", key),
+                       "a service with LoadCredential=, for which systemd sets it; or an absolute path",
+                       "to check the file by hand: CREDENTIALS_DIRECTORY=/run/credentials/UNIT before the command, "
+                       "as root");
+        text.given.erase(key);  // not there for whoever asks next: this error is enough
+        text.tables.emplace(key, place);
+    }
+}
+
 void keep_running(ConfigText& text, const Config& running) {
     std::unordered_map<std::string_view, const Config::Setting*> settings;
     for (const auto& setting : running.settings)

@@ -221,7 +221,10 @@ std::string dump_reference() {
     std::string out =
         "# Configuration reference\n\n"
         "Made from the option table by `holdfast --dump-reference`; a test compares the two. A key marked *restart*\n"
-        "is read at start only: a reload that changes it says so, and the rest of the file takes effect.\n";
+        "is read at start only: a reload that changes it says so, and the rest of the file takes effect.\n\n"
+        "A *file* with a relative name is looked up beside the configuration file, a *secret file* first in\n"
+        "`$CREDENTIALS_DIRECTORY`. Both may begin with `${CREDENTIALS_DIRECTORY}/`, which systemd sets for a service\n"
+        "with `LoadCredential=`; no other variable is looked at.\n";
     std::string_view section;
     for (const auto& option : options()) {
         if (option.section() != section) {

@@ -61,6 +61,20 @@ TEST_CASE("config errors: secrets and keys that cannot serve") {
           "holdfast.toml:7:15: error: credential[0].secret_file: app.secret: No such file or directory");
 }
 
+TEST_CASE("config errors: a file in the folder of the service's credentials, and there is none") {
+    const ConfigFolder folder;
+    const std::string toml = ConfigFolder::shortest_with("app.secret", "${CREDENTIALS_DIRECTORY}/app");
+    CHECK(said_about(folder.load(toml), folder) ==
+          "holdfast.toml:7:15: error: credential[0].secret_file: CREDENTIALS_DIRECTORY is not set\n"
+          "  7 | secret_file = \"${CREDENTIALS_DIRECTORY}/app\"\n"
+          "    |               ^\n"
+          "  expected a service with LoadCredential=, for which systemd sets it; or an absolute path\n"
+          "  to check the file by hand: CREDENTIALS_DIRECTORY=/run/credentials/UNIT before the command, as root\n");
+    ConfigEnvironment unchecked;
+    unchecked.check_files = false;
+    CHECK(parse_config(toml, "f", unchecked).config);
+}
+
 TEST_CASE("config errors: what is suggested for a key of another size overwrites no file, run as it stands") {
     const ConfigFolder folder;
     // Too long, too short, empty, another secret, and one byte too many that is no newline.

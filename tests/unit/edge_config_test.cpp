@@ -264,6 +264,41 @@ TEST_CASE("config: a relative secret is looked up among the credentials of the s
     CHECK(c.cache.key_file == folder.file("cache.key"));
 }
 
+TEST_CASE("config: a file that is read may be named in the folder of the service's credentials") {
+    const ConfigFolder folder;
+    const ConfigFolder service;
+    service.write("app.secret", "the secret of the service manager");
+    auto env = folder.environment();
+    env.credentials_dir = std::filesystem::path(service.file("x")).parent_path().string();
+    for (const std::string variable : {"${CREDENTIALS_DIRECTORY}", "$CREDENTIALS_DIRECTORY"}) {
+        INFO(variable);
+        std::string toml = ConfigFolder::shortest_with("app.secret", variable + "/app.secret");
+        toml.replace(toml.find("\"cache.key\""), 11, "\"" + variable + "/cache.key\"");
+        const auto path = folder.write("holdfast.toml", toml);
+        const Config c = loaded(load_config(path, env));
+        CHECK(c.credentials[0].secret == "the secret of the service manager");
+        CHECK(c.cache.key_file == service.file("cache.key"));
+        CHECK(dump_config(c).find("key_file = \"" + service.file("cache.key") + "\"") != std::string::npos);
+    }
+}
+
+TEST_CASE("config: the folder of the service's credentials is named at the begin of a file that is read only") {
+    const ConfigFolder folder;
+    auto env = folder.environment();
+    env.credentials_dir = std::filesystem::path(folder.file("x")).parent_path().string();
+    for (const std::string name : {"$CREDENTIALS_DIRECTORYx/cache.key", "${CREDENTIALS_DIRECTORY}cache.key",
+                                   "./${CREDENTIALS_DIRECTORY}/cache.key", "${HOME}/cache.key", "$HOME/cache.key"}) {
+        INFO(name);
+        const auto path = folder.write("holdfast.toml", ConfigFolder::shortest_with("cache.key", name));
+        const auto outcome = load_config(path, env);
+        REQUIRE(outcome.errors.size() == 1);
+        CHECK(outcome.errors[0].message.find(name + ": No such file") != std::string::npos);
+    }
+    const auto path = folder.write(
+        "holdfast.toml", ConfigFolder::shortest_with("/tmp/holdfast-data", "/tmp/${CREDENTIALS_DIRECTORY}/data"));
+    CHECK(loaded(load_config(path, env)).node.data_dir == "/tmp/${CREDENTIALS_DIRECTORY}/data");
+}
+
 TEST_CASE("config: a rate without burst lets one second's worth come at once") {
     const ConfigFolder folder;
     std::string toml = ConfigFolder::shortest();
