@@ -4,12 +4,14 @@
 
 #include "cache/journal_reader.h"
 #include "edge/admin_service.h"
+#include "edge/base/printable.h"
 #include "policy/verify_request.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::size_t kUnknownFieldsShown = 64;
+constexpr std::size_t kIdsShown = 16;   // of credentials, in a message
 constexpr std::size_t kNameShown = 64;  // a longer one is no credential's and no scene's
 
 // What each POST may hold. A field that nobody knows may be one that was to narrow an order down, slightly misspelt.
@@ -34,6 +36,14 @@ constexpr std::array<PathFields, 15> kBodies{{
     {admin::kUndrain},
     {admin::kUpgrade},
 }};
+
+// A message is one line: of many callers the first ones.
+std::string ids_text(std::vector<std::string> ids) {
+    const std::size_t all = ids.size(), shown = std::min(all, kIdsShown);
+    ids.resize(shown);
+    const std::string out = fmt::format("{}", fmt::join(ids, ", "));
+    return all > shown ? fmt::format("{} and {} more", out, all - shown) : out;
+}
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
     std::uint64_t n = 0;
@@ -187,8 +197,11 @@ void AdminRequest::policy_test(Body body) {
     if (credential == nullptr && !body["credential"])
         return answer_error(400, "InvalidRequest",
                             fmt::format("who asks? --credential, or \"credential\" beside \"request\", is one of: {}",
-                                        fmt::join(known, ", ")));
-    if (credential == nullptr) return answer_error(400, "InvalidRequest", "credential is not configured");
+                                        ids_text(known)));
+    if (credential == nullptr)
+        return answer_error(400, "InvalidRequest",
+                            fmt::format("credential{} is not configured; there are: {}",
+                                        id.size() <= kNameShown ? " " + printable(id) : "", ids_text(known)));
     const json::Value request = body["request"];
     if (!request.is(json::Kind::object)) return answer_error(400, "InvalidRequest", "request must be a JSON object");
     std::string text;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "edge/base/log.h"
 #include "edge/config_reload_work.h"
@@ -205,9 +206,12 @@ BootConfig ConfigReloader::to_boot_again() const {
 
 void ConfigReloader::write_status(json::Writer& w) const {
     const Config& config = node_.config();
+    std::error_code gone;  // the folder that the process began in
+    const std::filesystem::path file = std::filesystem::absolute(setup_.path, gone);
     w.member("hash", config.hash)
         .member("generation", config.generation)
         .member("source", config.source)
+        .member("file", gone ? setup_.path : file.string())
         .member("kind", config.kind)
         .member("loadedAt", rfc3339(status_.loaded))
         .member("lastReloadSuccessful", status_.last_ok);

@@ -31,7 +31,7 @@
 //    "listener":{"certificateEnds"?},"credentials":{"count":N,"rotating":N (with two active secrets),
 //      "twoSecrets":["id"] (32 of them)},
 //    "reconcile":{as GET /v1/reconcile},
-//    "config":{"hash","generation":N,"source","kind","loadedAt","lastReloadSuccessful":bool,
+//    "config":{"hash","generation":N,"source","file"?:"of the node","kind","loadedAt","lastReloadSuccessful":bool,
 //     "failedAt"?,"failedBy"?,"failure"?,"held"?:{"generation":N,"since","by","reason","newerWaits":bool},
 //     "notKept"?,"remoteProblem"?,"remoteRevision"?:N,"restartNeeded":["key"],
 //     "remote"?:{"kind","endpoint","path","reachable":bool,"problem"?}},

@@ -223,7 +223,9 @@ class Parser {
         auto* doctor = leaf(&app_, "doctor", Verb::doctor, "whether machine, configuration and network are fit");
         auto* bundle = leaf(&app_, "support-bundle", Verb::support_bundle, "what a supporter asks for, redacted");
         for (CLI::App* app : {doctor, bundle})
-            app->add_option("--config", c_.config, "the node's configuration file")->capture_default_str();
+            app->add_option(
+                "--config", c_.node_config,
+                "the node's configuration file; default that of the node behind --socket, else " + c_.config);
         bundle->add_option("--out,-o", c_.out, "the archive; default holdfast-support-TIME.tar.gz");
     }
 

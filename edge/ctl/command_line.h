@@ -66,7 +66,8 @@ struct CommandLine {
     std::uint64_t to = 0;            // config rollback: a generation; 0: the previous one
     std::uint64_t after = 0;         // journal export
     Nanos wait_limit = 60s;          // drain --wait
-    std::string config = "/etc/holdfast/holdfast.toml";  // doctor, support-bundle
+    std::string config = "/etc/holdfast/holdfast.toml";  // keys
+    std::string node_config;  // doctor, support-bundle; empty: that of the node behind `socket`, else the one above
     std::string out;                 // support-bundle: its file
     Nanos every = 1s;                // top: between two refreshes
     std::uint64_t rounds = 0;        // top: refreshes; 0: until it is ended

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "edge/ctl/admin_client.h"
@@ -48,8 +49,14 @@ void add_problems(Checks& out, const std::vector<ConfigProblem>& problems, Findi
                        finding, p.message, p.suggestion.empty() ? p.expected : p.suggestion});
 }
 
-// The running node, when there is one; its process id.
-long check_node(Checks& out, const std::string& socket, Nanos limit) {
+// What a running node says of itself.
+struct NodeSays {
+    bool answers = false;
+    long pid = 0;
+    std::string file;  // of its configuration; empty: it does not say
+};
+
+NodeSays check_node(Checks& out, const std::string& socket, Nanos limit) {
     const auto answer = AdminClient(socket, limit).get(admin::kStatus);
     if (!answer || answer->status != 200) {
         const bool denied = !answer && answer.error().code == Code::denied;
@@ -57,11 +64,11 @@ long check_node(Checks& out, const std::string& socket, Nanos limit) {
             {"node", "running", denied ? Finding::skipped : Finding::doubtful,
              denied ? socket + ": no permission" : "no node answers on " + socket,
              denied ? "run as root or as a member of the socket's group" : "start it: systemctl start holdfast"});
-        return 0;
+        return {};
     }
     json::Document document;
     const auto status = document.parse(answer->body);
-    if (!status) return 0;
+    if (!status) return {};
     const std::string verdict = text_of((*status)["verdict"]), summary = text_of((*status)["summary"]);
     out.push_back({"node", "running", verdict == "ok" ? Finding::good : Finding::doubtful, verdict + ": " + summary,
                    verdict == "ok" ? "" : "look: holdfastctl status, holdfastctl circuit show"});
@@ -69,7 +76,30 @@ long check_node(Checks& out, const std::string& socket, Nanos limit) {
     const bool alone = lease["state"].text() == "autonomous";
     out.push_back({"node", "coordination", alone ? Finding::doubtful : Finding::good, text_of(lease["state"]),
                    alone ? "the coordinator does not answer this node: see network above" : ""});
-    return static_cast<long>((*status)["node"]["pid"].integer().value_or(0));
+    return {true, static_cast<long>((*status)["node"]["pid"].integer().value_or(0)),
+            std::string((*status)["config"]["file"].text().value_or(""))};
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+    std::error_code error;
+    return a == b || std::filesystem::equivalent(a, b, error);
+}
+
+// What was looked at may not be what the node has that one asks about.
+void check_file_of_node(Checks& out, const DoctorTerms& terms, const NodeSays& says) {
+    const auto doubt = [&out](std::string detail, std::string fix) {
+        out.push_back({"configuration", "of the node", Finding::doubtful, std::move(detail), std::move(fix)});
+    };
+    if (!says.file.empty() && !same_file(says.file, terms.config_file))
+        return doubt(fmt::format("the node behind {} has {}, not {}",
+                                 terms.socket.empty() ? "its socket" : terms.socket, says.file, terms.config_file),
+                     "holdfastctl doctor --config " + says.file);
+    if (terms.named || terms.socket.empty()) return;
+    doubt(says.answers ? fmt::format("the node behind {} does not say which file it has; looked at: {}", terms.socket,
+                                     terms.config_file)
+                       : fmt::format("no node answers on {}, so which file it has is not known; looked at: {}",
+                                     terms.socket, terms.config_file),
+          "--config FILE says which");
 }
 
 // Why a node that does not answer has ended, in its own words.
@@ -110,9 +140,11 @@ Checks examine(const DoctorTerms& terms) {
     const Config config = seen_of(outcome);
     if (outcome.config) out.push_back({"configuration", "valid", Finding::good, terms.config_file, ""});
     Checks node;
-    const long pid = check_node(node, terms.socket.empty() ? config.admin.socket : terms.socket, terms.socket_limit);
-    if (pid == 0) check_last_word(node, config);
-    check_machine(out, config, pid);
+    const NodeSays says =
+        check_node(node, terms.socket.empty() ? config.admin.socket : terms.socket, terms.socket_limit);
+    check_file_of_node(out, terms, says);
+    if (says.pid == 0) check_last_word(node, config);
+    check_machine(out, config, says.pid);
     check_clock(out, config);
     check_storage(out, config);
     check_secrets(out, config);
@@ -129,6 +161,11 @@ Checks examine(const DoctorTerms& terms) {
     check_network(out, config, terms.network_limit);
     out.insert(out.end(), node.begin(), node.end());
     return out;
+}
+
+std::string file_of_node(const std::string& socket, Nanos limit) {
+    Checks unused;
+    return check_node(unused, socket, limit).file;
 }
 
 bool all_well(const Checks& checks) {

@@ -24,6 +24,7 @@ inline constexpr std::string_view kLastWords = "last words";  // of a node that 
 
 struct DoctorTerms {
     std::string config_file;
+    bool named = true;         // the file: by who asks, or by the node behind `socket`
     std::string socket;        // empty: that of the configuration
     Nanos network_limit = 2s;  // for each endpoint
     Nanos socket_limit = 2s;
@@ -32,6 +33,8 @@ struct DoctorTerms {
 // The configuration, or as much as could be read of it.
 Config seen_of(const ConfigOutcome& outcome);
 Checks examine(const DoctorTerms& terms);
+// The configuration file of the node behind a socket, as it says itself; empty: nobody says it.
+std::string file_of_node(const std::string& socket, Nanos limit);
 bool all_well(const Checks& checks);  // doubts count as well
 
 // The sections, each for itself.

@@ -20,9 +20,13 @@ constexpr std::size_t kFilesShown = 1000;   // below data_dir
 
 DoctorTerms terms_of(const CommandLine& command) {
     DoctorTerms terms;
-    terms.config_file = command.config;
+    terms.config_file = command.node_config;
     if (command.socket != CommandLine().socket) terms.socket = command.socket;
     terms.socket_limit = command.timeout;
+    if (terms.config_file.empty() && !terms.socket.empty())
+        terms.config_file = file_of_node(terms.socket, terms.socket_limit);
+    terms.named = !terms.config_file.empty();
+    if (!terms.named) terms.config_file = command.config;
     return terms;
 }
 
@@ -123,12 +127,13 @@ int run_support_bundle(Session& s) {
     Bundle bundle{s, **archive, now};
     const auto same = [](const std::string& body) { return body; };
     bundle.add("machine.txt", machine());
-    Checks checks = examine(terms_of(s.command));
+    const DoctorTerms terms = terms_of(s.command);
+    Checks checks = examine(terms);
     for (Check& check : checks)  // says where, but what is wrong can quote the file
         if ((check.section == "configuration" && check.finding != Finding::good) || check.name == kLastWords)
             check.detail = length_of(check.detail);
     bundle.add("doctor.txt", doctor_text(checks));
-    const std::string folder = seen_of(load_config(s.command.config)).node.data_dir;
+    const std::string folder = seen_of(load_config(terms.config_file)).node.data_dir;
     bundle.add("files.txt", files_of(folder));
     if (!bundle.ask("status.json", admin::kStatus, redacted)) add_journal_files(bundle, folder + "/journal");
     bundle.ask("circuit.json", admin::kCircuit, redacted);

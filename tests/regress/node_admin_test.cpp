@@ -116,6 +116,21 @@ TEST_CASE("admin: a rollback with a field that nobody knows is refused") {
     CHECK(got.text("message") == "unknown field \"generaton\"");
 }
 
+TEST_CASE("admin: a policy test for a credential that is not configured is told which are") {
+    OneNode one;
+    REQUIRE(one.start());
+    AdminSocket socket(one);
+    const std::string request = R"("request":{"orderNo":"o","scene":"LOGIN","subject":"s"}})";
+    const auto got = socket.post(admin::kPolicyTest, R"({"credential":"app-x",)" + request);
+    CHECK(got.status == 400);
+    CHECK(got.text("message") == "credential app-x is not configured; there are: app-a, app-b");
+    const auto nobody = socket.post(admin::kPolicyTest, "{" + request);
+    CHECK(nobody.text("message") ==
+          "who asks? --credential, or \"credential\" beside \"request\", is one of: app-a, app-b");
+    const auto longer = socket.post(admin::kPolicyTest, R"({"credential":")" + std::string(300, 'x') + "\"," + request);
+    CHECK(longer.text("message") == "credential is not configured; there are: app-a, app-b");
+}
+
 TEST_CASE("admin: a subject that is longer than any can be is not revoked") {
     OneNode one;
     REQUIRE(one.start());

@@ -288,6 +288,39 @@ TEST_CASE("doctor: the running node's own word is part of it, and JSON says the 
     CHECK(ran.code == kRefused);
 }
 
+TEST_CASE("doctor: it looks at the configuration of the node that it asks, or says that it may be another one") {
+    const ConfigFolder folder;
+    const std::string file = folder.write("of-the-node.toml", ConfigFolder::shortest());
+    const std::string other = folder.write("other.toml", ConfigFolder::shortest());
+    const auto with = [](const std::string& config) {
+        return ScriptedAdmin::answer(200,
+                                     R"({"verdict":"ok","summary":"live","node":{"pid":0},"config":{)" + config + "}}");
+    };
+    ScriptedAdmin node({with(R"("file":")" + file + "\"")});
+    const auto its_own = run_ctl({"doctor", "--socket", node.path()});
+    INFO(its_own.out);
+    CHECK(its_own.out.find("[ok]   valid: " + file + "\n") != std::string::npos);
+    CHECK(its_own.out.find("of the node") == std::string::npos);
+    CHECK(run_ctl({"doctor", "--socket", node.path(), "--config", file}).out.find("of the node") == std::string::npos);
+    const auto another = run_ctl({"doctor", "--socket", node.path(), "--config", other});
+    INFO(another.out);
+    CHECK(another.out.find("[ok]   valid: " + other + "\n") != std::string::npos);
+    CHECK(another.out.find("[warn] of the node: the node behind " + node.path() + " has " + file + ", not " + other +
+                           "\n       -> holdfastctl doctor --config " + file) != std::string::npos);
+    ScriptedAdmin older({with("")});
+    const auto unknown = run_ctl({"doctor", "--socket", older.path()});
+    INFO(unknown.out);
+    CHECK(unknown.out.find("[warn] of the node: the node behind " + older.path() +
+                           " does not say which file it has; looked at: /etc/holdfast/holdfast.toml\n"
+                           "       -> --config FILE says which\n") != std::string::npos);
+    const auto nobody = run_ctl({"doctor", "--socket", folder.file("none.sock")});
+    CHECK(nobody.out.find("[warn] of the node: no node answers on " + folder.file("none.sock") +
+                          ", so which file it has is not known; looked at: /etc/holdfast/holdfast.toml\n") !=
+          std::string::npos);
+    CHECK(run_ctl({"doctor", "--socket", folder.file("none.sock"), "--config", file}).out.find("of the node") ==
+          std::string::npos);
+}
+
 TEST_CASE("archive: tar and gzip read it back, whole, with names and bytes of every length") {
     const ConfigFolder folder;
     const std::string path = folder.file("a.tar.gz");
