@@ -179,6 +179,19 @@ TEST_CASE("e2e: what a node answers is what the description says, and the sample
               .status == 1);
 }
 
+TEST_CASE("e2e: the samples that are not run sign nothing without a secret either") {
+    for (const auto& [file, line] : {std::pair{"Sign.kt", "    require(secret.isNotEmpty()) { \"no secret\" }\n"},
+                                     {"Sign.swift", "    precondition(!secret.isEmpty, \"no secret\")\n"}}) {
+        INFO(file);
+        const std::string text = read_file(kDocs + "signing/" + file);
+        const std::size_t at = text.find(line);
+        REQUIRE(at != std::string::npos);
+        CHECK(text.rfind(" sign(secret: ", at) != std::string::npos);  // the one door: every signature is made there
+        CHECK(at < text.find("authenticationCode"));
+        CHECK(at < text.find("Mac.getInstance"));
+    }
+}
+
 TEST_CASE("e2e: the samples that are not run show the same golden vectors") {
     const Json vectors(read_file(std::string(HOLDFAST_SOURCE_DIR) + "/tests/vectors/hmac.json"));
     int seen = 0;

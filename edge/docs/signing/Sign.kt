@@ -32,6 +32,7 @@ fun canonicalQuery(raw: String): String = raw.split("&").filter { it.isNotEmpty(
 
 fun sign(secret: ByteArray, method: String, host: String, path: String, query: String, timestamp: String,
          nonce: String, contentSha256: String): String {
+    require(secret.isNotEmpty()) { "no secret" }
     val stringToSign = listOf(method + host.lowercase() + path, canonicalQuery(query), timestamp, nonce, contentSha256)
         .joinToString("\n")
     val mac = Mac.getInstance("HmacSHA256").apply { init(SecretKeySpec(secret, "HmacSHA256")) }

@@ -38,6 +38,7 @@ func canonicalQuery(_ raw: String) -> String {
 
 func sign(secret: Data, method: String, host: String, path: String, query: String, timestamp: String, nonce: String,
           contentSha256: String) -> String {
+    precondition(!secret.isEmpty, "no secret")
     let lines = [method + host.lowercased() + path, canonicalQuery(query), timestamp, nonce, contentSha256]
     let mac = HMAC<SHA256>.authenticationCode(for: Data(lines.joined(separator: "\n").utf8), using: SymmetricKey(data: secret))
     return hex(mac)
