@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "edge/base/bytes.h"
 #include "edge/base/log.h"
 
 namespace holdfast {
@@ -36,6 +37,15 @@ auto verifier(const SecretKey& key, bool cache) {
     };
 }
 
+// How large it may be, and what to do when that is in use.
+std::string when_full(const StoreEnvOptions& o) {
+    if (o.part == "cache") return fmt::format("cache.size is {}: a larger one holds more", format_size(o.bytes));
+    return fmt::format(
+        "it has {}, which no option changes; nonces fill it for auth.window, notifications for orders.retain: a lower "
+        "auth.nonces takes less",
+        format_size(o.bytes));
+}
+
 } // namespace
 
 StoreEnv::StoreEnv(StoreEnvOptions o, Loop& loop, Offload& offload, const StorageObserver& observer,
@@ -64,6 +74,7 @@ StoreEnv::StoreEnv(StoreEnvOptions o, Loop& loop, Offload& offload, const Storag
     BatchOptions batch;
     batch.bytes_max = o.bytes;
     batch.part = o.part;
+    batch.when_full = when_full(o);
     batch.dir = o.dir;
     batch.linger = o.linger;
     batch.watch = guarded_;

@@ -194,9 +194,9 @@ void WriteBatch::succeeded() {
 void WriteBatch::failed(const Error& error) {
     if (options_.watch && error.code == Code::too_large) options_.watch->hangs();
     ++health_.failures;
-    const bool map_full = error.code == Code::too_large;
-    const std::string_view larger = map_full && options_.part == "cache" ? " (a larger cache.size holds more)" : "";
-    set_health(false, fmt::format("{}: {}{}", options_.dir, files::told(error), larger));
+    const bool says = error.code == Code::too_large && !options_.when_full.empty();
+    const std::string remedy = says ? fmt::format(" ({})", options_.when_full) : "";
+    set_health(false, fmt::format("{}: {}{}", options_.dir, files::told(error), remedy));
     wait_ = wait_ == Nanos(0) ? Nanos(kRetryFirst) : std::min<Nanos>(wait_ * 2, kRetryMax);
     Ops told;
     for (auto& op : stalled_) {

@@ -40,6 +40,7 @@ struct BatchOptions {
     std::uint64_t bytes_max = 0; // pages in use beyond this count as a full map, so that eviction itself has room
     std::string part;            // "cache" or "state", for health
     std::string dir;             // likewise
+    std::string when_full;       // likewise: how large it is, and what to do
     Nanos linger = kBatchLinger;
     std::shared_ptr<CommitWatch> watch; // is told of each commit; may be nothing
 };

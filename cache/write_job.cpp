@@ -48,7 +48,7 @@ void WriteJob::run() {
             if (const int rc = apply(*txn, *op); rc != 0) return tl::unexpected(lmdb::error_of(rc, "write"));
         pages = txn->pages();
         if (!room && bytes_max != 0 && pages * env->page_bytes() > bytes_max)
-            return fail(Code::too_large, Origin::store, "write: more than the configured size is in use");
+            return fail(Code::too_large, Origin::store, "write: all the room that it may take is in use");
         return txn->commit();
     }();
     // One that was too large has not ended: room may be made for it, and if not, the batch says so.

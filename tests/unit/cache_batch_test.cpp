@@ -33,6 +33,7 @@ struct Bench {
         BatchOptions o;
         o.bytes_max = bytes_max;
         o.part = "test";
+        o.when_full = "a remedy";
         batch = std::make_unique<WriteBatch>(env, loop, offload, o, observer);
     }
     bool put(std::string key, std::string value, Durable done = {}) {
@@ -133,6 +134,7 @@ TEST_CASE("batch: a full map asks for room and tries again, bounded") {
     CHECK(asked.size() == kRoomTriesMax);
     REQUIRE_FALSE(told);
     CHECK(told.error().code == Code::too_large);
+    CHECK(b.batch->health().reason == ": write: all the room that it may take is in use (a remedy)");
     CHECK_FALSE(b.batch->health().ok);
 }
 

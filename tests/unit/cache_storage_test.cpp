@@ -173,6 +173,27 @@ TEST_CASE("storage: a cache/ that cannot be opened leaves a node without memory,
     b.loop.advance(5s, 50ms);
 }
 
+TEST_CASE("storage: a full part says how large it may be, and what makes it enough") {
+    StorageBench b;
+    b.storage.reset();
+    b.options.state_bytes = 2u << 20;
+    b.options.data_dir = b.folder / "small";
+    b.open();
+    Result<void> last;
+    for (int i = 0; i < 200 && last; ++i) {
+        b.storage->state().put_durable("big" + std::to_string(i), std::string(kStateValueMax, 'v'),
+                                       [&last](const Result<void>& done) { last = done; });
+        b.loop.advance(50ms);
+    }
+    REQUIRE_FALSE(last);
+    const PartHealth health = b.storage->health().state;
+    REQUIRE_FALSE(health.ok);
+    CHECK(health.reason ==
+          b.options.data_dir +
+              "/state: write: all the room that it may take is in use (it has 2MiB, which no option changes; nonces "
+              "fill it for auth.window, notifications for orders.retain: a lower auth.nonces takes less)");
+}
+
 TEST_CASE("storage: its folders are its own") {
     StorageBench b;
     for (const char* part : {"", "/cache", "/state", "/journal", "/journal/evidence"}) {
