@@ -33,7 +33,8 @@ AlipayWire::Made with_head(const Endpoint& endpoint, const AlipayWire::Try& what
     // The gateway's URL is called as it is; only a path of v3 stands behind it.
     const std::string& path = request.target.starts_with('/') ? endpoint.path : endpoint.path_as_is;
     head.append("POST ").append(path).append(request.target).append(" HTTP/1.1\r\nHost: ");
-    head.append(endpoint.host_header).append("\r\nAccept: application/json\r\nConnection: keep-alive\r\n");
+    head.append(endpoint.host_header).append("\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n");
+    head += "Connection: keep-alive\r\n";
     append_field(head, "Content-Type", request.content_type);
     append_field(head, "alipay-request-id", what.request_id);
     if (what.mirror) append_field(head, "X-Edge-Mirror", std::uint64_t{1});

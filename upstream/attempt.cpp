@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "edge/base/bytes.h"
 #include "edge/base/check.h"
+#include "edge/base/printable.h"
 
 namespace holdfast {
 namespace {
@@ -14,6 +16,31 @@ AttemptResult without_answer(CallKind kind, FailureKind failure, Error error) {
     r.was_sent = error.was_sent;
     r.error = std::move(error);
     return r;
+}
+
+constexpr std::size_t kFieldShown = 64;  // of what an answer says of its body
+
+std::string shown(std::string_view field) {
+    return printable(field.substr(0, kFieldShown));
+}
+
+// The first coding of an answer's body; empty: none. None is asked for (Accept-Encoding: identity), none is undone.
+std::string_view coding_of(const HeaderList& answer) {
+    for (std::size_t i = 0; i < answer.size(); ++i) {
+        const HeaderList::Field field = answer[i];
+        if (equal_ignoring_case(field.name, "content-encoding") && !equal_ignoring_case(field.value, "identity"))
+            if (!field.value.empty()) return field.value;
+    }
+    return {};
+}
+
+// A body that is no outcome may be no answer of the centre at all, but the page of something before it. An outcome is
+// taken under any type: its form is exact, and centres are careless of the name.
+std::string type_told(const HeaderList& answer) {
+    const std::string_view type = answer.get("content-type");
+    const std::string_view name = trim_ows(type.substr(0, type.find(';')));
+    if (name.empty() || equal_ignoring_case(name, "application/json")) return {};
+    return " (Content-Type: " + shown(type) + ")";
 }
 
 } // namespace
@@ -118,6 +145,15 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
         }
         return finish(std::move(r));
     }
+    const std::string_view coding = head.status / 100 == 2 ? coding_of(head.headers) : std::string_view();
+    if (!coding.empty()) {
+        Error error{Code::invalid, Origin::upstream, true,
+                    "bad answer: it is coded (Content-Encoding: " + shown(coding) + ")"};
+        AttemptResult r = without_answer(CallKind::failure, FailureKind::invalid_response, std::move(error));
+        r.no_retry = spec_.wire != nullptr;  // as whatever else of Alipay's cannot be read
+        r.status = head.status;
+        return finish(std::move(r));
+    }
     of_another_ = whose == Echoed::other_id;
     if (spec_.wire != nullptr) {
         const int status = head.status;
@@ -126,8 +162,10 @@ void Attempt::answered(const Result<HttpResponse>& answer) {
                                     [this, status](GatewayReply reply) { read(std::move(reply.central), status); });
         return;
     }
-    read(read_central(head.status, head.headers.get("retry-after"), answer->body, doc_, loop_.now().wall),
-         head.status);
+    CentralReply reply =
+        read_central(head.status, head.headers.get("retry-after"), answer->body, doc_, loop_.now().wall);
+    if (head.status == 200 && !reply.outcome) reply.error.detail += type_told(head.headers);
+    read(std::move(reply), head.status);
 }
 
 // Whose answer it is; one under ids of the centre's own is ours.

@@ -11,7 +11,8 @@ namespace holdfast {
 
 CentralHead::CentralHead(const Endpoint& endpoint, std::string_view node, std::string_view region) {
     fixed_.append("POST ").append(endpoint.path).append("/v1/verifications HTTP/1.1\r\nHost: ");
-    fixed_.append(endpoint.host_header).append("\r\nContent-Type: application/json\r\nConnection: keep-alive\r\n");
+    fixed_.append(endpoint.host_header).append("\r\nContent-Type: application/json\r\nAccept-Encoding: identity\r\n");
+    fixed_ += "Connection: keep-alive\r\n";
     append_field(fixed_, "X-Edge-Node", node);
     append_field(fixed_, "X-Edge-Region", region);
 }

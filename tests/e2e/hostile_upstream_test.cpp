@@ -91,6 +91,7 @@ std::vector<Row> head_rows() {
          says(answer_with("200 OK", length(n) + "X: " + std::string(40'000, 'x') + "\r\n"), false)},
         {"201 fields", 502, says(answer_with("200 OK", length(n) + many), false)},
         {"nine interim answers", 502, says(flood + good_answer(), false)},
+        {"a coding of the body", 502, says(answer_with("200 OK", length(n) + "Content-Encoding: gzip\r\n"), false)},
         {"a redirect", 502, says(answer_with("302 Found", length(0) + "Location: http://127.0.0.1:1/\r\n", ""), false)},
         {"500", 502, says(answer_with("500 Oops", length(n)), true)},
         {"JSON that is none", 502, says(answer_with("200 OK", length(5), "{\"out"), false)},
