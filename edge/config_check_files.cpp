@@ -165,6 +165,9 @@ void check_set_files(ConfigCheck& c) {
             } else if (const auto set = ValueSet::from_lines(bytes); !set) {
                 c.problems.error(c.at(key), fmt::format("{}: {}: {}", key, match->file, set.error().detail),
                                  "one value a line");
+            } else if (!set->doubt().empty()) {
+                c.problems.warn(c.at(key), fmt::format("{}: {}: {}", key, match->file, set->doubt()),
+                                "one value a line, as UTF-8");
             }
         }
     }

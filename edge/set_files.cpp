@@ -80,6 +80,8 @@ void SetFiles::check() {
                 }
                 unreadable_.erase(read.path);
                 log::info("precheck set {}: {} values", read.path, (*read.set)->size());
+                if (const std::string& doubt = (*read.set)->doubt(); !doubt.empty())
+                    log::warn("precheck set {}: {}", read.path, doubt);
                 snapshot_->prechecks.replace_set(read.path, std::move(*read.set));
             }
             timer_->restart(kCheckEvery);

@@ -6,6 +6,7 @@
 
 #include "edge/base/bytes.h"
 #include "edge/base/crypto.h"
+#include "edge/base/word_scan.h"
 
 namespace holdfast {
 namespace {
@@ -18,6 +19,13 @@ std::string_view fault_of(std::string_view value) {
     if (value.size() > kValueBytesMax) return "longer than 256 bytes";
     if (!is_utf8(value)) return "not UTF-8";
     return {};
+}
+
+std::string_view without_blanks(std::string_view line) {
+    constexpr std::string_view kBlanks = " \t";
+    const std::size_t begin = std::min(line.find_first_not_of(kBlanks), line.size());
+    line.remove_prefix(begin);
+    return line.substr(0, line.find_last_not_of(kBlanks) + 1);
 }
 
 } // namespace
@@ -39,17 +47,25 @@ void ValueSet::finish() {
 
 Result<ValueSet> ValueSet::from_lines(std::string_view text) {
     ValueSet out;
+    std::size_t doubtful = 0, first_doubtful = 0;
+    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // what some editors write before UTF-8
     for (std::size_t line = 1; !text.empty(); ++line) {
         const std::size_t end = std::min(text.find('\n'), text.size());
         std::string_view value = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
         if (value.ends_with('\r')) value.remove_suffix(1);
-        if (value.empty() || value.front() == '#') continue;
+        const std::string_view inner = without_blanks(value);
+        if (inner.empty() || value.front() == '#') continue;
         if (const auto fault = fault_of(value); !fault.empty()) return bad(fmt::format("line {}: {}", line, fault));
-        if (out.hashes_.size() == kValueSetMax)
+        if (out.hashes_.size() >= kValueSetMax)
             return bad(fmt::format("line {}: more than {} values", line, kValueSetMax));
-        out.add(value);
+        out.add(inner);
+        if (inner.size() != value.size()) out.add(value);
+        if (word_scan::has_control(inner) && doubtful++ == 0) first_doubtful = line;
     }
+    if (doubtful > 0)
+        out.doubt_ = fmt::format("line {}: holds a control character, so it matches nothing", first_doubtful);
+    if (doubtful > 1) out.doubt_ += fmt::format("; {} such lines", doubtful);
     out.finish();
     return out;
 }

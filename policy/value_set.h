@@ -19,19 +19,23 @@ inline constexpr std::size_t kValueBytesMax = 256;
 class ValueSet {
   public:
     ValueSet(); // empty
-    // One value a line; the end of line may be LF or CRLF; empty lines and lines that begin with '#' are skipped,
-    // nothing else is trimmed. Refuses (with the line's number) invalid UTF-8, longer values, and more than
-    // kValueSetMax.
+    // One value a line; the end of line may be LF or CRLF, and a byte order mark may stand before the first; empty
+    // lines and lines that begin with '#' are skipped. Blanks and tabs around a value are not seen in an editor, so a
+    // line with such holds two values: without them, and as it is, since a value may have blanks there. Refuses (with
+    // the line's number) invalid UTF-8, longer values, and more than kValueSetMax.
     static Result<ValueSet> from_lines(std::string_view text);
     static Result<ValueSet> from_list(const std::vector<std::string>& values);
     bool contains(std::string_view value) const;
     std::size_t size() const { return hashes_.size(); }
+    // What is wrong with lines that no request can match, the first one with its number; empty: nothing.
+    const std::string& doubt() const { return doubt_; }
 
   private:
     void add(std::string_view value);
     void finish(); // sorts; afterwards contains() works
     SipKey key_;
     std::vector<Hash128> hashes_;
+    std::string doubt_;
 };
 
 } // namespace holdfast

@@ -36,26 +36,12 @@ bool is_name(std::string_view text, std::uint8_t also) {
     return all;
 }
 
-// Control characters are those below space, delete, and U+0080 to U+009F. The JSON reader has seen to it that it is
-// UTF-8.
-bool has_control(std::string_view text) {
-    // Eight bytes at a time: nothing to look at more closely.
-    if (word_scan::any(text, [](std::uint64_t w) { return word_scan::control(w) | word_scan::equal_to(w, 0xc2); }) == 0)
-        return false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto b = static_cast<unsigned char>(text[i]);
-        if (b < 0x20 || b == 0x7f) return true;
-        if (b == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) return true;
-    }
-    return false;
-}
-
 // A member that must be text of `min` to `max` bytes without control characters.
 Done read_text(json::Value value, std::string_view field, std::size_t min, std::size_t max, std::string& out) {
     const auto text = value.text();
     if (!text) return bad(field, "must be a string");
     if (text->size() < min || text->size() > max) return bad(field, fmt::format("must have {} to {} bytes", min, max));
-    if (has_control(*text)) return bad(field, "must not hold control characters");
+    if (word_scan::has_control(*text)) return bad(field, "must not hold control characters");
     out.assign(*text);
     return true;
 }
@@ -114,7 +100,7 @@ Done read_attributes(json::Value attributes, VerifyRequest& out) {
     out.attributes.reserve(attributes.size());
     for (json::Value member = attributes.first(); member; member = member.next()) {
         const std::string_view key = member.key();
-        if (key.empty() || key.size() > kAttributeKeyBytesMax || has_control(key))
+        if (key.empty() || key.size() > kAttributeKeyBytesMax || word_scan::has_control(key))
             return bad("attributes",
                        fmt::format("names must have 1 to {} bytes without control characters", kAttributeKeyBytesMax));
         std::string value;

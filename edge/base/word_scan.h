@@ -64,4 +64,16 @@ inline std::size_t find_control(std::string_view text, std::size_t from) {
     return from;
 }
 
+// Whether there is a control character: below space, delete, or U+0080 to U+009F. Requires: `text` is UTF-8.
+inline bool has_control(std::string_view text) {
+    // Nothing to look at more closely.
+    if (any(text, [](std::uint64_t w) { return control(w) | equal_to(w, 0xc2); }) == 0) return false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto b = static_cast<unsigned char>(text[i]);
+        if (b < 0x20 || b == 0x7f) return true;
+        if (b == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) return true;
+    }
+    return false;
+}
+
 }  // namespace holdfast::word_scan

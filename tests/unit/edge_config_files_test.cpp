@@ -188,6 +188,12 @@ TEST_CASE("config errors: sets are read before a rule relies on them") {
     const auto outcome = folder.load(ConfigFolder::shortest() + rule);
     REQUIRE(outcome.config);
     CHECK(outcome.config->prechecks[0].deny.file == folder.file("denied.txt"));
+    CHECK(outcome.warnings.empty());
+    folder.write("denied.txt", std::string("m\0a\0\n", 5));
+    const auto odd = folder.load(ConfigFolder::shortest() + rule);
+    CHECK(odd.config);
+    REQUIRE(odd.warnings.size() == 1);
+    CHECK(odd.warnings[0].message.find("denied.txt: line 1: holds a control character") != std::string::npos);
     folder.write("denied.txt", "mallory\n\xff\n");
     CHECK(folder.load(ConfigFolder::shortest() + rule).errors.size() == 1);
 }

@@ -5,12 +5,37 @@
 using namespace holdfast;
 
 TEST_CASE("value_set: lines, with either end, comments and empty lines left out") {
-    const auto set = ValueSet::from_lines("# denied\nalice\r\n\nbob\n  carol\nalice\nlast");
+    const auto set = ValueSet::from_lines("# denied\nalice\r\n\nbob\nan na\nalice\n \t\nlast");
     REQUIRE(set);
     CHECK(set->size() == 4);
-    for (std::string_view in : {"alice", "bob", "  carol", "last"}) CHECK(set->contains(in));
-    for (std::string_view out : {"", "carol", "# denied", "alice\r", "Alice", "lastly"})
-        CHECK_FALSE(set->contains(out));
+    CHECK(set->doubt().empty());
+    for (std::string_view in : {"alice", "bob", "an na", "last"}) CHECK(set->contains(in));
+    for (std::string_view out : {"", " ", "# denied", "alice\r", "Alice", "lastly"}) CHECK_FALSE(set->contains(out));
+}
+
+TEST_CASE("value_set: what editors leave around a value hides it from nobody") {
+    const auto set = ValueSet::from_lines("\xef\xbb\xbfmallory\neve \r\n\ttrudy\t \n  carol");
+    REQUIRE(set);
+    CHECK(set->doubt().empty());
+    for (std::string_view in : {"mallory", "eve", "trudy", "carol"}) CHECK(set->contains(in));
+    // A value may begin and end with blanks: such a one is meant as well.
+    for (std::string_view in : {"eve ", "  carol"}) CHECK(set->contains(in));
+    for (std::string_view out : {"\xef\xbb\xbfmallory", "eve  ", " carol"}) CHECK_FALSE(set->contains(out));
+    const auto commented = ValueSet::from_lines("\xef\xbb\xbf# none\n");
+    REQUIRE(commented);
+    CHECK(commented->size() == 0);
+}
+
+TEST_CASE("value_set: lines that no request can match are told, the first one with its number") {
+    const auto set = ValueSet::from_lines(
+        "alice\nbo\x01"
+        "b\n\x7f\ncarol\xc2\x85\nan\ta\n\xef\xbb\xbf"
+        "dave\n");
+    REQUIRE(set);
+    CHECK(set->doubt() == "line 2: holds a control character, so it matches nothing; 4 such lines");
+    CHECK(set->contains("alice"));
+    CHECK(ValueSet::from_lines(std::string("a\0l\0", 4))->doubt() ==
+          "line 1: holds a control character, so it matches nothing");
 }
 
 TEST_CASE("value_set: an empty text is an empty set") {
