@@ -244,6 +244,7 @@ std::string Exchange::order_name() const {
 
 Exchange::Next Exchange::join() {
     std::string key = order_name();
+    joined_epoch_ = parts_.storage.outcomes().epoch();
     if (Exchange* leader = &owner_.lead(key, *this); leader != this) {
         if (leader->digest_ != digest_)
             return refuse(ApiCode::order_conflict, "this order is in flight with another body");

@@ -124,6 +124,7 @@ class Exchange final : public RequestHandler {
     // join
     Next join_recorded();
     void leader_done(const Exchange& leader);
+    bool may_take(const Exchange& leader) const;
     void take_from(const Exchange& leader);
 
     // decide
@@ -205,6 +206,7 @@ class Exchange final : public RequestHandler {
     const SceneRuntime* scene_ = nullptr;     // in snapshot_
     std::string order_key_;                   // of the in-flight table while this leads; empty otherwise
     mutable std::optional<OrderKey> ledger_key_;  // once somebody asks for it
+    std::uint64_t joined_epoch_ = 0;              // of the outcomes when this joined its order
     Exchange* leader_ = nullptr;
     std::vector<Exchange*> followers_;
     std::optional<RecordedAnswer> prior_;  // a degraded answer that this order has had

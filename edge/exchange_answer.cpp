@@ -188,9 +188,25 @@ void Exchange::finish_followers() {
 
 void Exchange::leader_done(const Exchange& leader) {
     leader_ = nullptr;
+    if (!may_take(leader)) {
+        step_ = Step::join;
+        return run();
+    }
     repeated_ = true;
     step_ = Step::answer;
     guarded([this, &leader] { take_from(leader); });
+}
+
+// Whether the answer of the order's first request is this one's as well: not where this one began after a revocation
+// that the first one was under way at, nor where a degraded answer was decided by another policy than this one's. Then
+// the order is asked again, as it is whenever that is so of a recorded answer.
+bool Exchange::may_take(const Exchange& leader) const {
+    if (!leader.answer_) return true;
+    if (leader.answer_->degraded() && leader.snapshot_ != snapshot_) return false;
+    const auto revoked_since = [this](std::uint64_t epoch) {
+        return parts_.storage.outcomes().hidden(request_.subject, request_.scene, epoch);
+    };
+    return !revoked_since(leader.joined_epoch_) || revoked_since(joined_epoch_);
 }
 
 void Exchange::take_from(const Exchange& leader) {

@@ -280,3 +280,35 @@ TEST_CASE("order: a provisional answer that was given is there after a kill, and
         CHECK(count(one.journal(), R"("kind":"provisional")") == 1);
     }
 }
+
+TEST_CASE("order: one that begins after a revocation or purge does not get the pass of a first call from before it") {
+    for (const bool purged : {false, true}) {
+        for (const bool forgets : {true, false}) {
+            INFO(purged << forgets);
+            OneNode one;
+            begin(one);
+            answer_after(one, 500ms, "user-1", Verdict::pass);
+            plan(one, [forgets](CentrePlan& p) { p.forgets = forgets; });
+            OneNode::Got before, waits, after;
+            one.begin(before, "o-1", "LOGIN", "user-1");
+            one.begin(waits, "o-1", "LOGIN", "user-1");
+            REQUIRE(one.until([&one] { return one.central.calls().size() == 1; }));
+            bool stands = false;
+            const auto done = [&stands](Result<void> r) { stands = r.has_value(); };
+            Operators operators(one.node(), "test");
+            purged ? operators.purge("LOGIN", done) : operators.revoke("user-1", done);
+            REQUIRE(one.until([&stands] { return stands; }));
+            answer_after(one, 2ms, "user-1", Verdict::fail);
+            one.begin(after, "o-1", "LOGIN", "user-1");
+            REQUIRE(one.until([&] { return before.status != 0 && waits.status != 0 && after.status != 0; }));
+            CHECK(before.text("outcome") == "pass");
+            CHECK(waits.text("outcome") == "pass");  // it was under way as well
+            CHECK(after.text("source") == "live");
+            CHECK(after.text("outcome") == (forgets ? "fail" : "pass"));  // the centre may say again what it has said
+            CHECK(one.central.calls().size() == 2);
+            CHECK(one.look("o-1").text("outcome") == after.text("outcome"));
+            degrade(one);
+            CHECK(one.ask("o-2", "LOGIN", "user-1").text("outcome") == (forgets ? "fail" : ""));
+        }
+    }
+}

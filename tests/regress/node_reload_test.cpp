@@ -334,3 +334,31 @@ TEST_CASE("reload: an order of a scene that a reload took away can be ended, and
     REQUIRE_FALSE(none);
     CHECK(none.error().detail == "scene \"GONE\" is not configured");
 }
+
+TEST_CASE("reload: an order that begins under the new policy gets nothing that only the first one's policy allowed") {
+    Reloading r;
+    CentrePlan plan = r.one.central.plan();
+    plan.fail_percent = plan.review_percent = 0;
+    r.one.central.apply(plan);
+    REQUIRE(r.one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+    plan.mode = CentreMode::hang;
+    r.one.central.apply(plan);
+    OneNode::Got before, waits, after;
+    r.one.begin(before, "o-2", "LOGIN", "user-1");
+    r.one.begin(waits, "o-2", "LOGIN", "user-1");
+    r.one.run_for(200ms);
+    std::string text = r.one.config;
+    const std::string ladder = "[\"cache\", \"provisional\"]";
+    r.write(text.replace(text.find(ladder), ladder.size(), "[\"provisional\"]"));
+    REQUIRE(r.reload().ok);
+    bool stands = false;
+    Operators(r.one.node(), "test").degrade(Mode::degraded, "", 1h, "test", [&stands](Result<void> done) {
+        stands = done.has_value();
+    });
+    REQUIRE(r.one.until([&stands] { return stands; }));
+    r.one.begin(after, "o-2", "LOGIN", "user-1");
+    REQUIRE(r.one.until([&] { return before.status != 0 && waits.status != 0 && after.status != 0; }));
+    CHECK(before.text("source") == "cache");
+    CHECK(waits.text("source") == "cache");
+    CHECK(after.status == 503);
+}
