@@ -121,7 +121,8 @@ LmdbOutcomeStore::Found LmdbOutcomeStore::read(const OutcomeKey& key, std::uint3
     const auto decode = [&](std::string_view value) {
         if (!env_.codec().open_outcome(key, value, out)) return Found::damaged;
         if (revocations_.hidden(view_of(key).substr(0, 16), scene_tag, out.asked_epoch)) return Found::hidden;
-        const auto age = record_age(out.decided, out.boot, now, wall_high_);
+        auto age = record_age(out.decided, out.boot, now, wall_high_);
+        if (!age && out.outcome.verdict != Verdict::pass) age = age_within_boot(out.decided, out.boot, now);
         if (!age) return Found::hidden;
         out.age = *age;
         return Found::record;
@@ -222,10 +223,7 @@ void LmdbOutcomeStore::note(const OutcomeKey& key, const OutcomeRecord& record, 
 }
 
 void LmdbOutcomeStore::purge(std::string_view scene, Now now, Durable done) {
-    if (scene.empty())
-        revocations_.purge(std::nullopt, now, std::move(done));
-    else
-        revocations_.purge(tag_of(scene), now, std::move(done));
+    revocations_.purge(scene.empty() ? std::nullopt : std::optional(tag_of(scene)), now, std::move(done));
 }
 
 void LmdbOutcomeStore::revoke(std::string_view subject, Now now, Durable done) {

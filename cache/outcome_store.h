@@ -32,7 +32,8 @@ struct OutcomeRecord {
     // The centre may say of it by its verification_id alone that it is otherwise: one under another number is another
     // answer. Not stored.
     bool by_number = false;
-    // Filled in by look(): the largest age that either clock, or the newest wall time the store has seen, gives.
+    // Filled in by look(): the largest age that either clock, or the newest wall time the store has seen, gives; of
+    // what is no pass the monotonic clock's where the wall clock was set back to before it.
     Nanos age{0};
 };
 

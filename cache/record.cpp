@@ -88,6 +88,11 @@ std::optional<Nanos> record_age(Now decided, std::uint64_t boot, Now now, WallTi
     return std::max(by_wall, by_mono);
 }
 
+std::optional<Nanos> age_within_boot(Now decided, std::uint64_t boot, Now now) {
+    if (boot == 0 || boot != boot_id() || now.mono < decided.mono) return std::nullopt;
+    return now.mono - decided.mono;
+}
+
 std::array<char, 16> Codec::key_check(std::span<const std::uint8_t, 32> master) {
     return half(mac_for(master, "check").of("holdfast"));
 }

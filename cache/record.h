@@ -65,6 +65,9 @@ bool decode_order(std::string_view plain, OrderRecord& out);
 // (the newest wall time that was ever recorded), and at least the time since this boot, so that a clock set back makes
 // nothing younger.
 std::optional<Nanos> record_age(Now decided, std::uint64_t boot, Now now, WallTime wall_high);
+// By the monotonic clock alone, nothing across boots: for what lets nobody in, which no wall clock that was set back
+// must make unknown.
+std::optional<Nanos> age_within_boot(Now decided, std::uint64_t boot, Now now);
 
 class Codec {
   public:

@@ -77,6 +77,21 @@ TEST_CASE("node: a refusal that could not be written down hides the older pass")
     CHECK(one.ask("o-before", "LOGIN", "user-1").text("outcome") != "pass");
 }
 
+TEST_CASE("node: a clock that is set back makes no refusal of this boot unknown, and no pass known") {
+    OneNode one;
+    REQUIRE(one.start());
+    plan(one, [](CentrePlan& p) { p.outcomes["user-1"] = Verdict::fail; });
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "fail");
+    REQUIRE(one.ask("o-2", "LOGIN", "user-2").text("outcome") == "pass");
+    degrade(one);
+    one.run_for(NodeNumbers::kAfter + 200ms);
+    one.view.jump_wall(-60s);
+    CHECK(one.ask("o-3", "LOGIN", "user-1").text("outcome") == "fail");
+    CHECK(one.ask("o-4", "LOGIN", "user-2").text("outcome") == "provisional");
+    one.run_for(1s);  // it is too old to be answered
+    CHECK(one.ask("o-5", "LOGIN", "user-1").text("outcome") == "provisional");
+}
+
 TEST_CASE("node: a refusal that could not be written down hides the older pass over a kill, too") {
     for (const bool in_time : {true, false}) {
         OneNode one;

@@ -122,4 +122,11 @@ TEST_CASE("record: no clock makes a record younger") {
     CHECK(age(elsewhere, -900s, 10s, decided.wall + 1h) == 1h);
     CHECK_FALSE(age(elsewhere, 5s, -10s));
     CHECK(age(0, 5s, 7s) == 7s);
+    const auto within = [&](std::uint64_t boot, Nanos mono) {
+        return age_within_boot(decided, boot, {decided.mono + mono, decided.wall - 1h});
+    };
+    CHECK(within(here, 10s) == 10s);
+    CHECK_FALSE(within(here, -1s));
+    CHECK_FALSE(within(elsewhere, 10s));
+    CHECK_FALSE(within(0, 10s));
 }
