@@ -166,7 +166,9 @@ LiveRecord Exchange::live_record() const {
 }
 
 Answer Exchange::record(CentreOutcome&& outcome, Now now) {
-    Recorded recorded = record_live(parts_, *snapshot_, live_record(), std::move(outcome), now);
+    LiveRecord said = live_record();
+    said.asked = asked_;
+    Recorded recorded = record_live(parts_, *snapshot_, said, std::move(outcome), now);
     stored_ = recorded.stored;
     return std::move(recorded.answer);
 }

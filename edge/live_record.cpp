@@ -51,6 +51,23 @@ bool is_outdated(const Parts& parts, const LiveRecord& record, const OrderRecord
     return order.epoch > record.asked_epoch && hidden(parts, record, record.asked_epoch);
 }
 
+// Whether a pass has no place in the memory: what is there was decided later, or speaks against the subject and came
+// since the pass was asked.
+bool has_newer(Parts& parts, const LiveRecord& record, const SubjectKey& key, Now decided, Now now) {
+    const bool of_before = decided.mono < now.mono;
+    const bool refused_since = record.asked && parts.refused_at >= *record.asked;
+    if (!of_before && !refused_since) return false;  // nothing to look for
+    const auto newer = parts.storage.outcomes().find(key, now);
+    if (newer && of_before && newer->decided.wall >= decided.wall) return true;
+    if (!refused_since) return false;
+    const auto refusal = parts.distrust.refusal(key);
+    if (refusal && refusal->decided.mono >= *record.asked && !hidden(parts, record, refusal->epoch)) return true;
+    if (!newer || newer->outcome.verdict == Verdict::pass) return false;
+    // A notification may say its time by the second: it is of any moment in that one.
+    const bool by_second = newer->decided.wall == from_unix_seconds(unix_seconds(newer->decided.wall));
+    return newer->age - (by_second ? Nanos(1s) : Nanos(0)) <= now.mono - *record.asked;
+}
+
 bool over(const Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const NotifyEntry& word, Now now) {
     if (now.wall - word.received >= snapshot.config.orders.retain) return true;
     return word.epoch < record.asked_epoch && hidden(parts, record, word.epoch);
@@ -173,17 +190,16 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     memory.asked_epoch = record.asked_epoch;
     memory.evidence = record.body;
     memory.by_number = snapshot.config.upstream.kind == "alipay";
-    if (pass && (record.asked || decided.mono < now.mono)) {
-        const auto newer = parts.storage.outcomes().find(key, now);
-        if (newer && decided.mono < now.mono && newer->decided.wall >= decided.wall) return out;
-        const bool since = newer && record.asked && newer->age <= now.mono - *record.asked;
-        if (since && newer->outcome.verdict != Verdict::pass) return out;
-    }
+    if (pass && has_newer(parts, record, key, decided, now)) return out;
+    std::optional<Distrust::Refusal> refusal;
+    if (!pass) refusal = {decided, memory.outcome.verdict, memory.outcome.max_age, record.asked_epoch};
+    if (!pass) parts.refused_at = now.mono;
     const Nanos fresh = kept ? shortest_age(memory.outcome, policy) : max_age;
     const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), fresh, max_age, now);
     // Not at the price of everybody's memory, which a full one is, where this scene answers nothing from it now.
     if (put == PutOutcome::refused && !may_fall_back && (kept || !parts.distrust.full()))
-        parts.distrust.add(key, now.mono + max_age, now.mono);
+        parts.distrust.add(key, now.mono + max_age, now.mono, refusal);
+    if (put == PutOutcome::queued || put == PutOutcome::unchanged) parts.distrust.forget_refusal(key);
     out.stored = !forbidden && (put == PutOutcome::queued || put == PutOutcome::unchanged);
     return out;
 }

@@ -19,7 +19,7 @@ struct LiveRecord {
     bool remember_pass = true;           // false: a pass answers its order, and no other request from memory
     bool remember = true;                // false: the memory of outcomes is left as it is
     std::optional<OrderKey> key{};       // the order's, where it is known already
-    std::optional<MonoTime> asked{};     // when the call began, of an answer that comes late
+    std::optional<MonoTime> asked{};     // when the call began, of what it was answered
     bool other_app = false;              // as of RecordedOrder
     // Its order answers no more, and its number may be another's: what is said of it concerns the memory alone.
     bool past = false;
@@ -71,11 +71,11 @@ struct Recorded {
 };
 
 // A notification that has come meanwhile and is less permissive than the answer stands instead of it; not one that has
-// had its time (orders.retain), or that a revocation before this call hides.
+// had its time (orders.retain), or that a revocation before this call hides. A pass does not take the place in memory
+// of what the centre has said against the subject since it was asked.
 Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now);
 // The same for an answer that the order's own exchange does not wait for: a late one, or reconciliation's. The order
-// may have its answer by now, which stands unless this one lets through less; and a late pass does not take the place
-// of what the centre has said against the subject since it was asked.
+// may have its answer by now, which stands unless this one lets through less.
 void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now);
 // The number of the verification whose outcome comes later, of an order that stands; empty: none.
 std::string pending_number(const Parts& parts, const LiveRecord& record, const OrderRecord& order);

@@ -58,6 +58,7 @@ struct Parts {
     std::uint64_t degraded_answers = 0;  // given since start
     std::uint64_t refused = 0;           // verifications answered by an error, since start
     std::uint64_t words_aside = 0;       // of the centre, written down beside the order's own exchange, since start
+    MonoTime refused_at{};  // when the centre's word against somebody was last put into the memory of outcomes
     std::size_t in_flight_max = 20'000;
     SpanExport* spans = nullptr;  // the node's; nullptr: no tracing
     RejectLog* rejects = nullptr;  // the node's, never nullptr in it

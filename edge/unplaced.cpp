@@ -59,6 +59,53 @@ void tell(Parts& parts, const Notification& n, Noticed what, std::size_t orders)
             log::escape(n.id), orders, held_back);
 }
 
+// When the centre has decided it; from the future: when it came.
+WallTime time_of(const UnplacedNotice& kept) {
+    return kept.sent != WallTime{} && kept.sent <= kept.received ? kept.sent : kept.received;
+}
+
+// The newest word that lets through less than the verification that is remembered, which it names by its number;
+// between two of the same time the less permissive one.
+std::optional<UnplacedNotice> word_against(Parts& parts, const SubjectKey& key, const CentreOutcome& remembered) {
+    if (remembered.verification_id.empty()) return std::nullopt;
+    const LiveRecord record{key.credential, key.subject, key.scene, key.device, {}};
+    auto kept = parts.unplaced.of({}, remembered.verification_id);
+    std::erase_if(kept, [&](const UnplacedNotice& one) {
+        return !counts(parts, one, record, remembered.verification_id) ||
+               permits(*one.verdict) >= permits(remembered.verdict);
+    });
+    const auto order = [](const UnplacedNotice& one) { return std::pair(time_of(one), -permits(*one.verdict)); };
+    const auto newest =
+        std::max_element(kept.begin(), kept.end(), [&](const auto& a, const auto& b) { return order(a) < order(b); });
+    return newest == kept.end() ? std::nullopt : std::optional(*newest);
+}
+
+// Makes the word what is remembered.
+void overrule(OutcomeRecord& memory, const UnplacedNotice& word, Now now) {
+    memory.outcome.verdict = *word.verdict;
+    memory.outcome.score = word.score;
+    memory.outcome.max_age = word.max_age;
+    memory.outcome.feature.clear();
+    memory.outcome.feature_model.clear();
+    memory.age = std::max(Nanos(0), Nanos(now.wall - time_of(word)));
+    memory.decided = {now.mono - memory.age, time_of(word)};
+}
+
+// The refusal that could not be written down.
+std::optional<OutcomeRecord> unwritten(Parts& parts, const SubjectKey& key, Now now) {
+    const auto refusal = parts.distrust.refusal(key);
+    if (!refusal || parts.storage.outcomes().hidden(key.subject, key.scene, refusal->epoch)) return std::nullopt;
+    OutcomeRecord out;
+    out.outcome.verdict = refusal->verdict;
+    out.outcome.max_age = refusal->max_age;
+    out.decided = refusal->decided;
+    out.asked_epoch = refusal->epoch;
+    out.scene = key.scene;
+    out.has_device = !key.device.empty();
+    out.age = now.mono - refusal->decided.mono;
+    return out;
+}
+
 }  // namespace
 
 void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_t orders,
@@ -125,18 +172,21 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
 }
 
 Believed believed_of(Parts& parts, const SubjectKey& key, Now now) {
-    if (parts.distrust.holds(key, now.mono)) return {std::nullopt, RungSays::disbelieved};
     OutcomeLook met = parts.storage.outcomes().look(key, now);
-    if (!met.record) return {std::nullopt, met.hidden ? RungSays::revoked : RungSays::absent};
-    const CentreOutcome& outcome = met.record->outcome;
-    if (parts.unplaced.size() == 0 || outcome.verification_id.empty()) return {std::move(met.record)};
-    const LiveRecord record{key.credential, key.subject, key.scene, key.device, {}};
-    const auto kept = parts.unplaced.of({}, outcome.verification_id);
-    const bool taken_back = std::any_of(kept.begin(), kept.end(), [&](const UnplacedNotice& one) {
-        return counts(parts, one, record, outcome.verification_id) && permits(*one.verdict) < permits(outcome.verdict);
-    });
-    if (taken_back) return {std::nullopt, RungSays::disbelieved};
-    return {std::move(met.record)};
+    Believed out{std::move(met.record), met.hidden ? RungSays::revoked : RungSays::absent};
+    if (parts.distrust.holds(key, now.mono)) {
+        out.absent = RungSays::disbelieved;
+        if (auto refused = unwritten(parts, key, now)) out.outcome = std::move(refused);
+        // Only a pass is not believed.
+        if (out.outcome && out.outcome->outcome.verdict == Verdict::pass) out.outcome.reset();
+        return out;
+    }
+    if (!out.outcome || parts.unplaced.size() == 0) return out;
+    if (const auto word = word_against(parts, key, out.outcome->outcome)) {
+        out.absent = RungSays::disbelieved;
+        overrule(*out.outcome, *word, now);
+    }
+    return out;
 }
 
 CachedFacts facts_of(const OutcomeRecord& known) {

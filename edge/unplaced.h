@@ -23,7 +23,8 @@ void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_
 std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
                                  std::string_view number, Now now, const Answer* answered = nullptr);
 // What the memory has of a subject, if it is believed: not where a later refusal could not be written down, nor where a
-// notification that names no order lets through less than the verification that it remembers.
+// notification that no order here could be given lets through less than the verification that it remembers. Then that
+// word is the outcome, so that it is known to who asks for less; nothing where it is lost.
 struct Believed {
     std::optional<OutcomeRecord> outcome;
     RungSays absent = RungSays::absent;  // without one: why, for who is told of the rung `cache`; one to decide()

@@ -72,9 +72,34 @@ TEST_CASE("node: a refusal that could not be written down hides the older pass")
     REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "fail");
     degrade(one);
     const auto got = one.ask("o-3", "LOGIN", "user-1");
-    CHECK(got.status == 503);
-    CHECK(got.text("outcome") != "pass");
+    CHECK(got.text("outcome") == "fail");
+    CHECK(got.text("source") == "cache");
     CHECK(one.ask("o-before", "LOGIN", "user-1").text("outcome") != "pass");
+}
+
+TEST_CASE(
+    "node: a refusal that could not be written down is known all the same, and buys nobody a provisional answer") {
+    for (const bool revoked : {false, true}) {
+        OneNode one;
+        REQUIRE(one.start());
+        plan(one, [](CentrePlan& p) { p.outcomes["user-1"] = Verdict::fail; });
+        one.run_for(1s);
+        fill_queue(one, 24h);
+        one.offload.set_plan({});
+        REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "fail");
+        degrade(one);
+        one.run_for(NodeNumbers::kAfter + 200ms);
+        if (revoked) {
+            bool stands = false;
+            Operators(one.node(), "test").revoke("user-1", [&stands](Result<void> r) { stands = r.has_value(); });
+            REQUIRE(one.until([&stands] { return stands; }));
+        }
+        const auto got = one.ask("o-2", "LOGIN", "user-1");
+        CHECK(got.text("outcome") == (revoked ? "provisional" : "fail"));
+        CHECK(got.text("source") == (revoked ? "policy" : "cache"));
+        one.run_for(1s);  // it is too old to be answered
+        CHECK(one.ask("o-3", "LOGIN", "user-1").text("outcome") != "fail");
+    }
 }
 
 TEST_CASE("node: a clock that is set back makes no refusal of this boot unknown, and no pass known") {

@@ -312,3 +312,29 @@ TEST_CASE("order: one that begins after a revocation or purge does not get the p
         }
     }
 }
+
+TEST_CASE("memory: a pass that comes in time does not take the place of a fail that came since it was asked") {
+    OneNode one({}, true);
+    begin(one);
+    plan(one, [](CentrePlan& p) { p.feature = true; });
+    answer_after(one, 500ms, "user-1", Verdict::pass);
+    OneNode::Got slow;
+    one.begin(slow, "o-1", "LOGIN", "user-1");
+    REQUIRE(one.until([&one] { return one.central.calls().size() == 1; }));
+    one.run_for(100ms);
+    answer_after(one, 2ms, "user-1", Verdict::fail);
+    OneNode::Got quick;
+    one.begin(quick, "o-2", "LOGIN", "user-1");
+    REQUIRE(one.until([&slow] { return slow.status != 0; }));
+    REQUIRE(quick.text("outcome") == "fail");
+    CHECK(slow.text("outcome") == "pass");
+    CHECK(slow.text("source") == "live");
+    CHECK(one.look("o-1").text("outcome") == "pass");
+    degrade(one);
+    CHECK(one.ask("o-3", "LOGIN", "user-1").text("outcome") == "fail");
+    degrade(one, Mode::automatic);
+    answer_after(one, 2ms, "user-1", Verdict::pass);
+    REQUIRE(one.ask("o-4", "LOGIN", "user-1").text("outcome") == "pass");  // asked after it
+    degrade(one);
+    CHECK(one.ask("o-5", "LOGIN", "user-1").text("outcome") == "pass");
+}

@@ -275,3 +275,40 @@ TEST_CASE("word: it reaches an order of before a run that could not write, also 
         CHECK(b.one.ask("o-1", "OPEN", "user-2").status == 409);
     }
 }
+
+TEST_CASE("word: one against somebody stands in the memory against a pass that was asked before it came") {
+    for (const bool by_second : {false, true}) {
+        Bench b;
+        REQUIRE(b.outcome_of("o-1") == "pass");
+        const auto into_second = [&b] { return b.one.view.now().wall.time_since_epoch() % 1s; };
+        b.one.run_for(1100ms - into_second());
+        b.centre(CentreMode::healthy, 500ms);
+        OneNode::Got slow;
+        b.one.begin(slow, "o-2", "LOGIN", "user-1");
+        REQUIRE(b.asked(2));
+        b.one.run_for(100ms);
+        REQUIRE(into_second() < 900ms);
+        CHECK(b.notify("n-1", "o-1", "fail", by_second ? Nanos(into_second()) : Nanos(0)) == "success");
+        REQUIRE(b.one.until([&slow] { return slow.status != 0; }));
+        CHECK(slow.text("outcome") == "pass");
+        b.degrade();
+        CHECK(b.outcome_of("o-3") == "fail");
+    }
+}
+
+TEST_CASE("word: against the verification that is remembered, of an order unknown here, it is the answer from memory") {
+    for (const char* outcome : {"fail", "review"}) {
+        Bench b;
+        const auto first = b.one.ask("o-1", "LOGIN", "user-1");
+        REQUIRE(first.text("outcome") == "pass");
+        b.degrade();
+        b.one.run_for(5s);  // the outage is old enough for provisional answers
+        const std::string number = fmt::format(R"(,"verificationId":"{}")", first.text("verificationId"));
+        CHECK(b.notify("n-1", "o-9", outcome, 1s, number) == "success");
+        const auto got = b.one.ask("o-2", "LOGIN", "user-1");
+        CHECK(got.text("outcome") == outcome);
+        CHECK(got.text("source") == "cache");
+        b.one.run_for(6s);  // it is too old to be answered, the pass would not be
+        CHECK(b.outcome_of("o-3") == "provisional");
+    }
+}
