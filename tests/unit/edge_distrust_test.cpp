@@ -26,6 +26,22 @@ TEST_CASE("distrust: a key is distrusted for its time, others are not") {
     CHECK(d.size() == 0);
 }
 
+TEST_CASE("distrust: what could not be written down is known until something newer is") {
+    Distrust d(SipKey{});
+    const MonoTime t0{1h};
+    d.add(Key(1), t0 + 10s, t0, Distrust::Refusal{{t0, WallTime{}}, Verdict::review, Seconds(5), 7});
+    d.add(Key(2), t0 + 10s, t0);
+    REQUIRE(d.refusal(Key(1)));
+    CHECK(d.refusal(Key(1))->verdict == Verdict::review);
+    CHECK(d.refusal(Key(1))->max_age == Seconds(5));
+    CHECK(d.refusal(Key(1))->epoch == 7);
+    CHECK_FALSE(d.refusal(Key(2)));
+    CHECK_FALSE(d.refusal(Key(3)));
+    d.forget_refusal(Key(1));
+    CHECK_FALSE(d.refusal(Key(1)));
+    CHECK(d.holds(Key(1), t0));  // an older pass may still be what the disk has
+}
+
 TEST_CASE("distrust: ticks forget all that is over and nothing else, each a part of it") {
     Distrust d(SipKey{});
     const MonoTime t0{1h};
