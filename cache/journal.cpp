@@ -1,5 +1,6 @@
 #include "cache/journal.h"
 
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::size_t kGroupMax = 512; // entries written together
 constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;
+constexpr std::string_view kRecovered = "journal-recovered", kLost = "journal-lost";
 
 struct Group {
     std::shared_ptr<SegmentWriter> writer;
@@ -37,6 +39,7 @@ struct Journal::State {
     Offload& offload;
     JournalOptions options;
     std::function<void(const JournalHead&)> on_head;
+    std::function<void()> on_failure;
     std::shared_ptr<SegmentWriter> writer; // owners: this and the job under way
     JournalHead head;
     JournalOpened opened;
@@ -70,11 +73,8 @@ void Journal::State::lose(std::string_view kind) {
 void Journal::State::note_lost() {
     if (lost == 0 || noting != 0) return;
     noting = lost;
-    queue.push_back({"journal-lost", "{\"entries\":" + std::to_string(lost) + "}", loop.now().wall,
-                     [this](const Result<void>& result) {
-                         if (result) lost -= noting;
-                         noting = 0;
-                     }});
+    queue.push_back({std::string(kLost), "{\"entries\":" + std::to_string(lost) + "}", loop.now().wall,
+                     [this](const Result<void>&) { noting = 0; }});
 }
 
 void Journal::State::next() {
@@ -83,7 +83,7 @@ void Journal::State::next() {
     note_lost();
     // Nobody may dare to append to a broken journal: this entry finds out whether it is well again.
     if (queue.empty() && !health.ok && drains.empty())
-        queue.push_back({"journal-recovered", "{}", loop.now().wall, {}});
+        queue.push_back({std::string(kRecovered), "{}", loop.now().wall, {}, true});
     if (queue.empty()) return tell_drained({});
     group = std::make_shared<Group>();
     group->writer = writer;
@@ -104,6 +104,8 @@ void Journal::State::finished() {
     health.reason.clear();
     wait = Nanos(0);
     timer->restart(Nanos(0));
+    for (const JournalEntry& entry : g->entries)
+        if (entry.kind == kLost) lost -= noting;
     if (on_head) on_head(head);
     for (const JournalEntry& entry : g->entries)
         if (entry.done) entry.done({});
@@ -114,14 +116,20 @@ void Journal::State::failed(std::vector<JournalEntry> entries, const Error& erro
     if (health.ok) log::error("journal/ cannot be written: {}", files::told(error));
     health.ok = false;
     health.reason = files::told(error);
-    std::vector<JournalEntry> told, kept;
-    for (JournalEntry& entry : entries) (entry.done ? told : kept).push_back(std::move(entry));
+    std::vector<Durable> told;
+    std::vector<JournalEntry> kept;
+    const auto part = [&told, &kept](JournalEntry& entry) {
+        if (entry.done) told.push_back(std::exchange(entry.done, nullptr));
+        if (entry.kept) kept.push_back(std::move(entry));
+    };
+    for (JournalEntry& entry : entries) part(entry);
     // Who waits behind a broken disk is told now, not after a retry.
-    for (JournalEntry& entry : std::exchange(queue, {})) (entry.done ? told : kept).push_back(std::move(entry));
+    for (JournalEntry& entry : std::exchange(queue, {})) part(entry);
     queue = std::move(kept);
     wait = wait == Nanos(0) ? kRetryFirst : std::min<Nanos>(wait * 2, kRetryMax);
     timer->restart(wait);
-    for (const JournalEntry& entry : told) entry.done(tl::unexpected(error));
+    if (on_failure) on_failure();
+    for (const Durable& done : told) done(tl::unexpected(error));
     tell_drained(tl::unexpected(error));
 }
 
@@ -129,7 +137,8 @@ Journal::Journal(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Journal::~Journal() = default;
 
 Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, Loop& loop, Offload& offload,
-                                               std::function<void(const JournalHead&)> on_head) {
+                                               std::function<void(const JournalHead&)> on_head,
+                                               std::function<void()> on_failure) {
     if (auto made = files::make_dir(options.dir); !made) return tl::unexpected(made.error());
     auto s = std::make_unique<State>(loop, offload);
     s->writer = std::make_shared<SegmentWriter>(options.dir, options.segment_bytes, options.fault);
@@ -138,17 +147,21 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, Loop& loo
     s->opened = *opened;
     s->options = std::move(options);
     s->on_head = std::move(on_head);
+    s->on_failure = std::move(on_failure);
     s->timer = loop.after(1ms, [p = s.get()] { p->next(); });
     s->timer->stop();
     return std::unique_ptr<Journal>(new Journal(std::move(s)));
 }
 
-void Journal::append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done) {
+void Journal::append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done,
+                     Unwritten unwritten) {
     State& s = *state_;
-    const std::size_t room = done ? kJournalQueueMax : kJournalQueueMax + kJournalReserve;
+    const bool kept = !done || unwritten == Unwritten::retried;
+    const std::size_t room = kept ? kJournalQueueMax + kJournalReserve : kJournalQueueMax;
     if (s.stopped || s.queue.size() >= room || fields_json.size() > kJournalFieldsMax) {
         ++s.health.refused;
-        if (!done) return s.lose(kind);
+        if (kept) s.lose(kind);
+        if (!done) return;
         const Code code = fields_json.size() > kJournalFieldsMax ? Code::too_large : Code::full;
         s.loop.defer([done = std::move(done), code] {
             done(fail(code, Origin::store, "the journal does not take this entry"));
@@ -156,7 +169,7 @@ void Journal::append(std::string_view kind, std::string_view fields_json, WallTi
         return;
     }
     const bool urgent = done != nullptr;
-    s.queue.push_back({std::string(kind), std::string(fields_json), time, std::move(done)});
+    s.queue.push_back({std::string(kind), std::string(fields_json), time, std::move(done), kept});
     // After a failure the timer runs already; an entry that somebody waits for is the next try.
     if (!s.group && (s.queue.size() == 1 || urgent)) s.timer->restart(Nanos(0));
 }
@@ -179,6 +192,23 @@ const JournalOpened& Journal::opened() const {
 }
 const std::string& Journal::dir() const {
     return state_->options.dir;
+}
+
+JournalUnwritten Journal::unwritten() const {
+    JournalUnwritten out;
+    std::map<std::string_view, std::uint64_t> kinds;
+    const auto count = [&](const std::vector<JournalEntry>& entries) {
+        for (const JournalEntry& entry : entries)
+            if (entry.kept && entry.kind != kRecovered) ++kinds[entry.kind];
+    };
+    if (state_->group) count(state_->group->entries);
+    count(state_->queue);
+    for (const auto& [kind, n] : kinds) {
+        out.entries += n;
+        out.kinds += (out.kinds.empty() ? "" : ", ") + std::to_string(n) + " " + std::string(kind);
+    }
+    out.entries += state_->lost;
+    return out;
 }
 
 PartHealth Journal::health() const {

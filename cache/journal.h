@@ -46,16 +46,30 @@ struct JournalOpened {
     std::string cut_file;        // where they are kept; empty: nothing was cut
 };
 
+// Entries that have happened and are not on disk.
+struct JournalUnwritten {
+    std::uint64_t entries = 0;  // that wait for another try, or are lost
+    std::string kinds;          // of those that wait: "2 config, 1 drain"
+};
+
 class Journal {
   public:
+    // What becomes of an entry that cannot be written: it is not in the journal and never will be, or it is retried
+    // like one that nobody waits for, since what it tells of stands.
+    enum class Unwritten : std::uint8_t { given_up, retried };
+
+    // `on_head` after each group that was written, `on_failure` after each that was not. Neither may destroy this.
     static Result<std::unique_ptr<Journal>> open(JournalOptions options, Loop& loop, Offload& offload,
-                                                 std::function<void(const JournalHead&)> on_head = {});
+                                                 std::function<void(const JournalHead&)> on_head = {},
+                                                 std::function<void()> on_failure = {});
     ~Journal();
     // Queues an entry; `fields_json` is one JSON object. `done` (may be empty) is told when it is on disk, or that it
     // is not: then it is not in the journal and the caller must not act as if it were. Entries without `done` are
     // retried until they are written; one that even the reserve has no room for, or that is too large, is lost: the
     // journal is then not healthy until an entry "journal-lost" with their count is on disk.
-    void append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done = {});
+    // With Unwritten::retried `done` is told at the first try, and the entry goes on as one without.
+    void append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done = {},
+                Unwritten unwritten = Unwritten::given_up);
     // `done` when all that is queued now is on disk, or cannot be.
     void drain(Durable done);
     // Nothing is written any more: what comes is refused as by a full queue. Requires: nothing waits or is under way.
@@ -63,6 +77,7 @@ class Journal {
     const JournalHead& head() const;
     const JournalOpened& opened() const;
     PartHealth health() const;
+    JournalUnwritten unwritten() const;
     const std::string& dir() const;
 
   private:

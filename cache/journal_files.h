@@ -30,6 +30,7 @@ struct JournalEntry {
     std::string kind, fields;
     WallTime time;
     Durable done;
+    bool kept = false;  // when it cannot be written it waits for another try, whoever has been told
 };
 
 // Appends the line of one entry after `head`, newline included, and moves `head` on to it.

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kHeadName = "journal.head";    // seq, space, hash
 constexpr std::string_view kExactName =
     "journal.exact";  // the same seq; a version that does not know it leaves it behind
+constexpr std::string_view kUnwrittenName = "journal.unwritten";  // seq, count, of before, kinds
 
 }  // namespace
 
@@ -36,6 +37,34 @@ void remember_exact(StateStore& values, bool exact) {
     const JournalMemory now = recall_journal(values);
     if (exact && !now.exact) values.put_soon(kExactName, std::to_string(now.head.seq));
     if (!exact && values.get(kExactName)) values.erase_soon(kExactName);
+}
+
+void remember_unwritten(StateStore& values, const JournalHead& head, const JournalUnwritten& now,
+                        std::uint64_t before) {
+    if (now.entries + before > 0)
+        values.put_soon(kUnwrittenName, fmt::format("{} {} {} {}", head.seq, now.entries, before, now.kinds));
+    else if (values.get(kUnwrittenName))
+        values.erase_soon(kUnwrittenName);
+}
+
+// They wait before all others: what the journal has taken since is first of all these.
+JournalLost recall_unwritten(const StateStore& values, const JournalHead& head) {
+    const auto text = values.get(kUnwrittenName);
+    if (!text) return {};
+    const char* at = text->c_str();
+    std::uint64_t numbers[3];  // as they stand
+    for (std::uint64_t& number : numbers) {
+        char* end = nullptr;
+        number = std::strtoull(at, &end, 10);
+        at = *end == ' ' ? end + 1 : end;
+    }
+    const auto [seq, count, before] = numbers;
+    const std::uint64_t since = head.seq > seq ? head.seq - seq : 0;
+    JournalLost out{before + (count > since ? count - since : 0), {}};
+    if (out.entries > 0)
+        out.told = fmt::format("journal/: {} entries could not be written before the end and are lost{}{}", out.entries,
+                               *at == '\0' ? "" : ", of ", at);
+    return out;
 }
 
 std::string told_cut(const JournalOpened& opened) {

@@ -17,6 +17,15 @@ struct JournalMemory {
 JournalMemory recall_journal(const StateStore& values);
 void remember_head(StateStore& values, const JournalHead& head);
 void remember_exact(StateStore& values, bool exact);
+// Entries that have happened and that a journal which is ill has not taken; none of them: no word. `before`: of former
+// ends, which no entry tells of yet.
+void remember_unwritten(StateStore& values, const JournalHead& head, const JournalUnwritten& now, std::uint64_t before);
+// Those that the journal, which ends with `head`, was not given afterwards either: they are lost. `told`: one sentence.
+struct JournalLost {
+    std::uint64_t entries = 0;
+    std::string told;
+};
+JournalLost recall_unwritten(const StateStore& values, const JournalHead& head);
 // What opening it has cut off it, for the log and as an entry; empty: nothing.
 std::string told_cut(const JournalOpened& opened);
 // What is missing of it, for whoever looks at the node: `missing`, an entry that state/ remembers, 0: none; files of

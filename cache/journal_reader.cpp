@@ -154,9 +154,10 @@ Result<JournalVerdict> journal_verify(const std::string& dir, const std::optiona
             v.head.seq = line->seq;
             v.head.hash = line->hash;
             ++v.entries;
-            if (line->kind == "damage") {
+            const bool lost = line->kind == "journal-lost";
+            if (lost || line->kind == "damage") {
                 ++v.damage;
-                if (v.since == 0 && tells_of_journal(*line)) v.since = line->seq;
+                if (v.since == 0 && (lost || tells_of_journal(*line))) v.since = line->seq;
             }
             return true;
         });

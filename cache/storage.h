@@ -34,7 +34,7 @@ struct StorageOptions {
     Nanos reconcile_retain = 24h;
     Nanos scan_limit = 60s; // for the scan of a damaged-looking environment
     // Tests: called before each read of state/, before each commit of cache/; not 0 is the errno to fail with.
-    std::function<int()> state_read_fault, cache_fault;
+    std::function<int()> state_read_fault, cache_fault, journal_fault;  // the last: as JournalOptions::fault
 };
 
 struct StorageHealth {
@@ -73,6 +73,8 @@ class Storage {
     bool can_answer_provisional() const;
     // Commits and syncs all that is queued, marks a clean end; `done` on the loop. For the end of a drain.
     void drain(std::function<void(Result<void>)> done);
+    // After a drain(): entries of the journal are lost, and state/ could not take how many, for the next start.
+    bool untold_loss() const;
     // The process ends over a drain() that goes on: the next start is to know that what is left was not written.
     void abandon();
 

@@ -142,12 +142,16 @@ void AdminRequest::cache_get(Body body) {
         return answer_error(400, "InvalidRequest", "credential, subject and scene are needed");
     if (credential.size() > kNameShown || scene.size() > kNameShown)
         return answer_error(404, "NotFound", "no record of it, or none that may be shown");
-    operators_.looked("cache get", {{"credential", credential},
-                                    {"subject", node_.parts().storage.subject_tag(subject)},
-                                    {"scene", scene}});
-    const auto found = node_.parts().storage.outcomes().find({credential, subject, scene, device}, node_.loop().now());
-    if (!found) return answer_error(404, "NotFound", "no record of it, or none that may be shown");
-    answer(cached_json(node_, *found, scene));
+    const auto show = [this, credential, subject, scene, device] {
+        const SubjectKey key{credential, subject, scene, device};
+        const auto found = node_.parts().storage.outcomes().find(key, node_.loop().now());
+        if (!found) return answer_error(404, "NotFound", "no record of it, or none that may be shown");
+        answer(cached_json(node_, *found, scene));
+    };
+    operators_.looked(
+        "cache get",
+        {{"credential", credential}, {"subject", node_.parts().storage.subject_tag(subject)}, {"scene", scene}},
+        once_entered(show));
 }
 
 // Of all records the number is known; which of them are of one scene is not, until they have been walked and erased.
@@ -210,10 +214,12 @@ void AdminRequest::policy_test(Body body) {
     json::Document inner;
     auto parsed = parse_verify_request(inner, text);
     if (!parsed) return answer_error(400, "InvalidRequest", "request." + parsed.error().detail);
-    operators_.looked("policy test", {{"credential", id},
-                                      {"subject", node_.parts().storage.subject_tag(parsed->subject)},
-                                      {"scene", parsed->scene}});
-    answer(policy_test_json(node_, *credential, body["client"].text().value_or("127.0.0.1"), *parsed));
+    const auto show = [this, told = policy_test_json(node_, *credential, body["client"].text().value_or("127.0.0.1"),
+                                                     *parsed)] { answer(told); };
+    operators_.looked(
+        "policy test",
+        {{"credential", id}, {"subject", node_.parts().storage.subject_tag(parsed->subject)}, {"scene", parsed->scene}},
+        once_entered(show));
 }
 
 // Begun is all that it can say: how it ends is told by whoever serves the socket afterwards.
@@ -221,8 +227,7 @@ void AdminRequest::upgrade() {
     if (!node_.upgrade) return answer_error(400, "unsupported", "this node cannot start itself anew");
     if (node_.draining()) return answer_error(409, "exists", "the node is draining; undrain it first");
     if (auto begun = node_.upgrade(); !begun) return answer_error(begun.error());
-    operators_.upgraded();
-    answer(node_.upgrade_view());
+    operators_.upgraded(then(node_.upgrade_view));
 }
 
 // Reading files is work for the thread pool; the answer comes when it is done.

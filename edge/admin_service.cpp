@@ -165,7 +165,7 @@ bool AdminRequest::dispatch_post(Body body) {
     if (path_ == admin::kConfigRollback) return config_rollback(body), true;
     if (path_ == admin::kReconcile)
         return operators_.reconcile(then([this] { return reconcile_json(node_); })), true;
-    if (path_ == admin::kUndrain) return then([this] { return drain_json(node_); })(operators_.undrain()), true;
+    if (path_ == admin::kUndrain) return operators_.undrain(then([this] { return drain_json(node_); })), true;
     return false;
 }
 
@@ -177,19 +177,23 @@ Operators::Done AdminRequest::then(std::function<std::string()> view) {
     };
 }
 
+std::function<void()> AdminRequest::once_entered(std::function<void()> show) {
+    return [alive = alive_, show = std::move(show)] {
+        if (*alive) show();
+    };
+}
+
 void AdminRequest::drain() {
     if (node_.ending() && !node_.draining())
         return answer_error(409, "exists", "the node hands over to a new process: drain that one");
-    operators_.drain();
-    answer(drain_json(node_));
+    operators_.drain(then([this] { return drain_json(node_); }));
 }
 
 void AdminRequest::explain() {
     const std::string_view id = std::string_view(path_).substr(admin::kExplain.size());
     const RequestTrace* trace = node_.parts().recent.find(id);
     if (trace == nullptr) return answer_error(404, "NotFound", "not among the recent requests");
-    operators_.looked("explain", {{"requestId", id}});
-    answer(to_json(*trace));
+    operators_.looked("explain", {{"requestId", id}}, once_entered([this, told = to_json(*trace)] { answer(told); }));
 }
 
 void AdminRequest::answer(std::string json, std::string_view type) {

@@ -74,6 +74,8 @@ class AdminRequest final : public RequestHandler {
     void answer_error(const Error& error);
     // Answers with what `view` gives once the act is done, or with its error.
     Operators::Done then(std::function<std::string()> view);
+    // The same for a look, which is shown whatever became of its entry.
+    std::function<void()> once_entered(std::function<void()> show);
     void finish(Reply reply);
     std::string query_value(std::string_view key) const;
 

@@ -25,6 +25,9 @@ struct ConfigReloader::Work {
     std::optional<ConfigHold> new_hold, held_before;  // on disk
     Result<void> held;
     std::string kind;
+    std::uint64_t generation = 0;  // that it will be, with this hash
+    std::string hash_after;
+    bool entered = false;       // in the journal
     bool certificates = false;  // other ones are in force
     std::string message;        // why it failed, when it is no error of the texts
 };

@@ -135,17 +135,23 @@ void ConfigReloader::prepared(Work& done) {
     const auto work = std::make_shared<Work>(std::move(done));  // owners: the completions below, one after the other
     status_.newer_waits = status_.newer_waits || work->newer_waits;
     if (!work->out.ok()) return failed(*work);
+    const Config& wanted = *work->out.outcome.config;
+    const bool same = wanted.hash == node_.config().hash && !work->job.rollback;
+    work->hash_after = wanted.hash;
+    work->generation = same ? node_.config().generation : last_generation_ + 1;
+    const bool changes = !same || work->out.tls_fingerprint != tls_fingerprint_;
+    // An order of an operator: in the journal, then on disk, then in force. What changed by itself is in force first.
+    if (!work->job.rollback && (work->job.trigger != Trigger::verb || !changes)) return stand(work);
     Journal* journal = node_.parts().storage.journal();
-    if (!work->job.rollback) return stand(work);
-    // A rollback is an order of an operator: in the journal, then on disk, then in force.
     if (journal == nullptr) {
-        work->message = "the journal is not open";
+        work->message = kNoJournal;
         return failed(*work);
     }
     node_.metrics().journalled("config");
-    journal->append("config", journal_fields(*work, "rollback"), node_.loop().now().wall,
-                    [this, alive = alive_, work](Result<void> written) {
+    journal->append("config", journal_fields(*work, work->job.rollback ? "rollback" : "reload"),
+                    node_.loop().now().wall, [this, alive = alive_, work](Result<void> written) {
                         if (!*alive) return;
+                        work->entered = written.has_value();
                         if (written) return stand(work);
                         work->message = "not in the journal: " + written.error().detail;
                         failed(*work);
@@ -185,13 +191,13 @@ void ConfigReloader::adopt(const std::shared_ptr<Work>& shared) {
     Work& work = *shared;
     Config config = std::move(*work.out.outcome.config);
     Report report;
-    report.unchanged = config.hash == node_.config().hash && !work.job.rollback;
+    report.unchanged = work.generation == node_.config().generation;
     const bool other_tls = work.out.tls_fingerprint != tls_fingerprint_;
     const bool first_tls = work.out.client_tls != nullptr && !needs_client_tls(node_.config());
     const bool held = work.new_hold.has_value() ||
                       (status_.hold && !(work.job.trigger == Trigger::verb && !work.job.rollback));
     config.kind = held ? "rollback" : work.out.texts.remote ? config.config_source.kind : "file";
-    config.generation = report.unchanged ? node_.config().generation : last_generation_ + 1;
+    config.generation = work.generation;
     work.kind = config.kind;
     const std::uint64_t generation = config.generation;
     if (auto done = node_.adopt(std::move(config), std::move(work.out.sets), other_tls); !done) {
@@ -212,7 +218,7 @@ void ConfigReloader::adopt(const std::shared_ptr<Work>& shared) {
     report.generation = generation;
     report.hash = node_.config().hash;
     report.changed = std::move(work.out.changed);
-    report.restart_needed = std::move(work.out.restart_needed);
+    report.restart_needed = work.out.restart_needed;
     for (const ConfigProblem& warning : work.out.outcome.warnings)
         report.warnings.push_back(fmt::format("{}:{}: {}", warning.file, warning.line, warning.message));
     if (status_.other_key) report.warnings.emplace_back(kOtherKey);

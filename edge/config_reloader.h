@@ -102,6 +102,7 @@ class ConfigReloader {
     void take_back(const std::shared_ptr<Work>& work);
     void keep(Work& work);
     void failed(Work& work);
+    void enter_late(const Work& work);
     void finish(Work& work, Report report);
     std::string journal_fields(const Work& work, std::string_view action);
     std::vector<std::string> files() const;  // the one it is about, and those that it names

@@ -77,7 +77,7 @@ std::string ConfigReloader::journal_fields(const Work& work, std::string_view ac
     w.begin_object().member("action", action).member("by", work.job.by);
     if (!work.job.why.empty()) w.member("reason", work.job.why);
     if (work.of != 0) w.member("of", work.of);
-    if (action == "reload") w.member("generation", node_.config().generation).member("hash", node_.config().hash);
+    if (action == "reload") w.member("generation", work.generation).member("hash", work.hash_after);
     w.member("source", work.out.texts.local_name);
     if (!work.out.restart_needed.empty()) w.member("restartNeeded", std::uint64_t(work.out.restart_needed.size()));
     if (action == "refused") {
@@ -131,6 +131,19 @@ void ConfigReloader::failed(Work& work) {
     finish(work, std::move(report));
 }
 
+// What changed by itself is in force whatever the journal says.
+void ConfigReloader::enter_late(const Work& work) {
+    node_.journal("config", journal_fields(work, "reload"),
+                  [&node = node_, generation = work.generation, by = work.job.by](const Result<void>& written) {
+                      if (written) return;
+                      const std::string text =
+                          fmt::format("generation {} by {} is in force, but not in the journal: {}", generation, by,
+                                      written.error().detail);
+                      log::error("config: {}", text);
+                      node.events().add(node.loop().now().wall, "config", text);
+                  });
+}
+
 void ConfigReloader::finish(Work& work, Report report) {
     const Done done = std::move(work.job.done);
     if (report.ok) {
@@ -152,7 +165,7 @@ void ConfigReloader::finish(Work& work, Report report) {
             for (const std::string& warning : report.warnings) log::warn("config: {}", warning);
             if (!report.warnings.empty()) text += "; warning: " + shortened(report.warnings);
             node_.events().add(node_.loop().now().wall, "config", text);
-            if (!work.job.rollback) node_.journal("config", journal_fields(work, "reload"));
+            if (!work.entered) enter_late(work);
         }
     }
     if (setup_.reloading) setup_.reloading(false);

@@ -225,10 +225,14 @@ void Node::upstream_alarm(const std::string& url, std::string_view what, const s
     events_.add(now.wall, "upstream", text);
 }
 
-void Node::journal(std::string_view kind, std::string_view fields_json) {
-    if (storage_ == nullptr || storage_->journal() == nullptr) return;
+void Node::journal(std::string_view kind, std::string_view fields_json, Durable done) {
+    Journal* journal = storage_ == nullptr ? nullptr : storage_->journal();
+    if (journal == nullptr) {
+        if (done) seams_.loop.defer([done = std::move(done)] { done(fail(Code::io, Origin::store, kNoJournal)); });
+        return;
+    }
     metrics_->journalled(kind);
-    storage_->journal()->append(kind, fields_json, seams_.loop.now().wall);
+    journal->append(kind, fields_json, seams_.loop.now().wall, std::move(done), Journal::Unwritten::retried);
 }
 
 Result<void> Node::listen() {

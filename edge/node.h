@@ -25,6 +25,8 @@ namespace holdfast {
 
 class ConfigReloader;  // config_reloader.h
 
+inline constexpr const char* kNoJournal = "the journal is not open";
+
 struct NodeSeams {
     Loop& loop;
     Network& network;  // listens and resolves
@@ -66,8 +68,10 @@ class Node {
     static constexpr Nanos kFarewellMax = 1s, kFirstAskMax = 1s, kHandOverLook = 5ms;
     void hand_over(std::function<void(Result<void>)> done);
     // The operator's drain: as above without an end, and reversible. `by`: who, for the journal.
-    void drain(const std::string& by);
-    Result<void> undrain(const std::string& by);  // Code::exists: the node is ending
+    // `done`, which may be empty: whether the entry is in the journal; the drain stands either way. Nothing to do is
+    // well done.
+    void drain(const std::string& by, Durable done = {});
+    Result<void> undrain(const std::string& by, Durable done = {});  // Code::exists, without `done`: the node is ending
     bool draining() const { return draining_ || (finishing_ && !handing_over_); }
     bool ending() const { return finishing_; }
     bool drained() const { return parts_->refusing && exchanges_->size() == 0; }
@@ -109,8 +113,8 @@ class Node {
     void refresh_metrics();
     // After an order of an operator changed: outage, metrics, circuit.
     void orders_changed();
-    // An entry of the journal that nobody waits for.
-    void journal(std::string_view kind, std::string_view fields_json);
+    // An entry of what stands already. `done`, which may be empty: whether it is on disk now; else it is retried.
+    void journal(std::string_view kind, std::string_view fields_json, Durable done = {});
 
     // What a listener, the operators' too, has refused by its form: counted, in the log, and known to explain by the
     // request id of its answer.
@@ -142,7 +146,7 @@ class Node {
     void show_modes(Now now);
     void sweep_evidence();
     void measure_rates();
-    void journal_drain(std::string_view action, const std::string& by);
+    void journal_drain(std::string_view action, const std::string& by, Durable done);
     void tell_cap(std::size_t connections) const;  // where it is below limits.connections
     void stop_listening();
     void say_farewell();

@@ -5,26 +5,29 @@
 
 namespace holdfast {
 
-void Node::drain(const std::string& by) {
-    if (draining_) return;
+void Node::drain(const std::string& by, Durable done) {
+    if (draining_) return done ? done({}) : void();
     draining_ = true;
     parts_->draining = true;
     server_->set_lame_duck(true);
     log::info("drain: begun");
     events_.add(seams_.loop.now().wall, "drain", "begun");
-    journal_drain("drain", by);
+    journal_drain("drain", by, std::move(done));
     drain_timer_ = seams_.loop.after(config().drain.lame_duck, [this] { parts_->refusing = true; });
 }
 
-void Node::journal_drain(std::string_view action, const std::string& by) {
+void Node::journal_drain(std::string_view action, const std::string& by, Durable done) {
     std::string fields;
     json::Writer(fields).begin_object().member("action", action).member("by", by).end_object();
-    journal("drain", fields);
+    journal("drain", fields, std::move(done));
 }
 
-Result<void> Node::undrain(const std::string& by) {
+Result<void> Node::undrain(const std::string& by, Durable done) {
     if (finishing_) return fail(Code::exists, Origin::local, "the node is ending");
-    if (!draining_) return {};
+    if (!draining_) {
+        if (done) done({});
+        return {};
+    }
     draining_ = false;
     parts_->draining = false;
     parts_->refusing = false;
@@ -32,7 +35,7 @@ Result<void> Node::undrain(const std::string& by) {
     drain_timer_.reset();
     log::info("drain: ended");
     events_.add(seams_.loop.now().wall, "drain", "ended");
-    journal_drain("undrain", by);
+    journal_drain("undrain", by, std::move(done));
     return {};
 }
 

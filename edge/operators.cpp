@@ -1,5 +1,7 @@
 #include "edge/operators.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "edge/base/log.h"
@@ -25,10 +27,11 @@ std::string Operators::fields(std::initializer_list<std::pair<std::string_view, 
     return out;
 }
 
-// An act of an operator is in the journal before it is confirmed; without a journal it is refused.
+// An act of an operator is in the journal before it is confirmed; without a journal it is refused, or where it must
+// stand all the same, not confirmed.
 void Operators::journal_then(std::string_view kind, const std::string& fields, Done done) {
     Journal* journal = node_.parts().storage.journal();
-    if (journal == nullptr) return done(fail(Code::io, Origin::store, "the journal is not open"));
+    if (journal == nullptr) return done(fail(Code::io, Origin::store, kNoJournal));
     node_.metrics().journalled(kind);
     journal->append(kind, fields, node_.loop().now().wall, std::move(done));
 }
@@ -166,20 +169,23 @@ void Operators::reset_state(const std::string& reason, Done done) {
     });
 }
 
-void Operators::looked(std::string_view what,
-                       std::initializer_list<std::pair<std::string_view, std::string_view>> at) const {
+void Operators::looked(std::string_view what, std::initializer_list<std::pair<std::string_view, std::string_view>> at,
+                       std::function<void()> then) const {
     std::string out;
     json::Writer w(out);
     w.begin_object().member("by", who_).member("what", what);
     for (const auto& [key, value] : at) w.member(key, value);
     w.end_object();
-    if (node_.parts().storage.journal() == nullptr) log::warn("operator: {} by {}, without a journal", what, who_);
-    node_.journal("looked", out);
+    node_.journal("looked", out,
+                  [told = fmt::format("{} by {}", what, who_), then = std::move(then)](const Result<void>& written) {
+                      if (!written) log::warn("operator: {}, not in the journal: {}", told, written.error().detail);
+                      then();
+                  });
 }
 
-void Operators::drain() {
+void Operators::drain(Done done) {
     log::warn("operator: drain by {}", who_);
-    node_.drain(who_);
+    node_.drain(who_, stands("the drain", std::move(done)));
 }
 
 void Operators::reconcile(Done done) {
@@ -197,17 +203,17 @@ void Operators::reconcile(Done done) {
     journal_then("override", fields({{"order", "reconcile run"}}), std::move(run));
 }
 
-Result<void> Operators::undrain() {
-    auto done = node_.undrain(who_);
-    if (done) log::warn("operator: undrain by {}", who_);
-    return done;
+void Operators::undrain(Done done) {
+    const auto undrained = node_.undrain(who_, stands("the undrain", done));
+    if (!undrained) return done(undrained);
+    log::warn("operator: undrain by {}", who_);
 }
 
-void Operators::upgraded() {
+void Operators::upgraded(Done done) {
     log::warn("operator: upgrade by {}", who_);
     std::string out;
     json::Writer(out).begin_object().member("by", who_).end_object();
-    node_.journal("upgrade", out);
+    node_.journal("upgrade", out, stands("the upgrade", std::move(done)));
 }
 
 }  // namespace holdfast

@@ -43,13 +43,16 @@ class Operators {
     void upstream(const UpstreamOrder& order, Done done);
     // What waits for reconciliation is asked now. Refused (Code::exists) while it is held back.
     void reconcile(Done done);
-    void drain();
-    Result<void> undrain();  // refused (Code::exists) when the node is ending
-    void upgraded();  // an upgrade has begun
-    // Somebody looks at what is known of one subject or request. The entry is not waited for, and looking is allowed
-    // without a journal: a node whose disk is ill must be looked at. `what` is "cache get", "policy test" or "explain".
-    void looked(std::string_view what,
-                std::initializer_list<std::pair<std::string_view, std::string_view>> at) const;
+    // These stand at once, also while the journal is ill: such a node must be taken out of service, or be replaced.
+    // Then `done` has an error that says so, and the entry is retried.
+    void drain(Done done);
+    void undrain(Done done);   // refused (Code::exists) when the node is ending
+    void upgraded(Done done);  // an upgrade has begun
+    // Somebody looks at what is known of one subject or request, and is shown it by `then`, once the entry is on disk.
+    // Looking is allowed without a journal: a node whose disk is ill must be looked at. The log has it then, and the
+    // entry is retried. `what` is "cache get", "policy test" or "explain".
+    void looked(std::string_view what, std::initializer_list<std::pair<std::string_view, std::string_view>> at,
+                std::function<void()> then) const;
 
   private:
     bool stands_for(const Scope& scope) const;  // an order of mode

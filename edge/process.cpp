@@ -155,12 +155,12 @@ void Process::reload() {
 }
 
 void Process::stop(bool quick) {
-    if (!stopping_) manager_.stopping("draining");
-    stopping_ = true;
+    if (!std::exchange(stopping_, true)) manager_.stopping("draining");
     successor_.reset();
     if (node_ == nullptr) return ground_.loop.stop();
     node_->shut_down(quick, [this](const Result<void>& synced) {
         abandoned_ = !synced && synced.error().code == Code::timeout;
+        untold_loss_ = node_->parts().storage.untold_loss();
         keeper_->leave_registry([this] { ground_.loop.stop(); });
     });
 }
@@ -259,7 +259,7 @@ int Process::serve() {
     successor_.reset();
     log::info("stopped");
     log::flush();
-    return status;
+    return untold_loss_ ? 1 : status;
 }
 
 int Process::run(const std::string& path, BootConfig boot) {

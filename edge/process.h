@@ -80,6 +80,7 @@ class Process : private StreamEvents {
     bool let_go_ = false;     // the state may be the successor's
     bool stopping_ = false;
     bool abandoned_ = false;  // the disk did not take the rest
+    bool untold_loss_ = false;  // of entries of the journal
 };
 
 }  // namespace holdfast

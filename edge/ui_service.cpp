@@ -141,7 +141,7 @@ std::optional<ui::Explained> UiService::explain(std::string_view query, const Pe
     const auto verdict = looks_.look(*id, peer.address, node_.loop().now().mono);
     if (verdict == LookLimit::Verdict::refuse) return std::nullopt;
     if (verdict == LookLimit::Verdict::enter)
-        Operators(node_, "/ui from " + peer.address).looked("explain", {{"requestId", *id}});
+        Operators(node_, "/ui from " + peer.address).looked("explain", {{"requestId", *id}}, [] {});
     ui::Explained out{*id, {}};
     json::Document document;
     if (const auto root = document.parse(to_json(*trace))) append_lines(out.text, *root, 0);

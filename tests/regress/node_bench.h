@@ -3,7 +3,9 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 
+#include "cache/journal_reader.h"
 #include "edge/admin_service.h"
 #include "edge/operators.h"
 #include "tests/sim/one_node.h"
@@ -35,6 +37,23 @@ inline void exchange(std::string& text, const std::string& from, const std::stri
 inline std::string text(json::Value value) {
     return std::string(value.text().value_or(""));
 }
+
+// While it lives the journal takes no entry: its newest segment is away.
+class IllJournal {
+  public:
+    explicit IllJournal(OneNode& one) {
+        one.node().journal("note", "{}");  // so that there is one
+        one.run_for(100ms);
+        path_ = journal_segments(one.data("journal"))->back();
+        std::filesystem::rename(path_, path_ + ".away");
+    }
+    ~IllJournal() { std::filesystem::rename(path_ + ".away", path_); }
+    IllJournal(const IllJournal&) = delete;
+    IllJournal& operator=(const IllJournal&) = delete;
+
+  private:
+    std::string path_;
+};
 
 // What status says first.
 inline std::string verdict_of(OneNode& one) {

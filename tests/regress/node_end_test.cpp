@@ -68,14 +68,20 @@ TEST_CASE("node: an undrain is refused by a node that is ending, and takes back 
     OneNode one;
     REQUIRE(one.start());
     Operators operators(one.node(), "test");
-    CHECK(operators.undrain());  // of what does not drain: nothing to do
-    operators.drain();
+    const auto undrain = [&] {
+        std::optional<Result<void>> got;
+        operators.undrain([&got](Result<void> done) { got = done; });
+        REQUIRE(one.until([&got] { return got.has_value(); }));
+        return *got;
+    };
+    CHECK(undrain());  // of what does not drain: nothing to do
+    operators.drain([](const Result<void>&) {});
     REQUIRE(one.node().draining());
-    REQUIRE(operators.undrain());
+    REQUIRE(undrain());
     CHECK_FALSE(one.node().draining());
     End end;
     end.ask(one, false);
-    const auto refused = operators.undrain();
+    const auto refused = undrain();
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == Code::exists);
     CHECK(refused.error().detail == "the node is ending");

@@ -9,7 +9,7 @@
 #include "edge/config_reloader.h"
 #include "edge/ground.h"
 #include "edge/operators.h"
-#include "tests/sim/one_node.h"
+#include "tests/regress/node_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
@@ -361,4 +361,45 @@ TEST_CASE("reload: an order that begins under the new policy gets nothing that o
     CHECK(before.text("source") == "cache");
     CHECK(waits.text("source") == "cache");
     CHECK(after.status == 503);
+}
+
+TEST_CASE("reload: an operator's is in the journal before it is confirmed, and without a journal it is refused") {
+    Reloading r;
+    const std::size_t before = r.one.journal().size();
+    r.write(r.at_port(4711));
+    {
+        const IllJournal ill(r.one);
+        const auto refused = r.reload();
+        CHECK_FALSE(refused.ok);
+        CHECK(refused.message.find("not in the journal: ") == 0);
+        CHECK(r.one.node().config().generation == refused.generation);
+    }
+    r.one.run_for(12s);
+    CHECK(r.one.journal().substr(before).find(R"("action":"reload")") == std::string::npos);
+    std::size_t entries_then = 0;
+    const auto got = r.wait([&](auto done) {
+        r.reloader->reload(Reloading::Trigger::verb, "uid 0", [&, done](const ConfigReloader::Report& report) {
+            const std::string all = r.one.journal().substr(before);
+            entries_then =
+                all.find(fmt::format(R"("action":"reload","by":"uid 0","generation":{})", report.generation));
+            done(report);
+        });
+    });
+    CHECK(got.ok);
+    CHECK_FALSE(got.unchanged);
+    CHECK(entries_then != std::string::npos);
+}
+
+TEST_CASE("reload: one that came by itself stands without a journal, says so, and is entered when it can be") {
+    Reloading r;
+    const std::size_t before = r.one.journal().size();
+    r.write(r.at_port(4711));
+    {
+        const IllJournal ill(r.one);
+        CHECK(r.reload(Reloading::Trigger::watch).ok);
+        r.one.run_for(1s);
+        CHECK(status_json(r.one.node()).find("is in force, but not in the journal: ") != std::string::npos);
+    }
+    r.one.run_for(12s);
+    CHECK(r.one.journal().substr(before).find(R"("action":"reload","by":"uid 0")") != std::string::npos);
 }
