@@ -125,7 +125,7 @@ Result<void> EvidenceVault::State::load() {
         r.bytes(kMagic.size());
         r.u32();
         const std::int64_t at = r.i64();
-        const Now now = loop.now();
+        const Now now{loop.now().mono, loop.now().wall - options.ahead};
         // A file that the disk has cut short is no evidence any more; it ages from now.
         const Nanos age = r.ok() ? now.wall - std::clamp(WallTime(Nanos(at)), WallTime(), now.wall) : Nanos(0);
         // From here on no step of the wall clock makes it older or younger.

@@ -25,6 +25,7 @@ struct EvidenceOptions {
     std::string dir; // journal/evidence, made when missing, 0700
     std::uint64_t bytes_max = 1ull << 30;
     Nanos retain = 24h;
+    Nanos ahead{0};  // by how much the wall clock is not believed (house_clock.h)
     std::array<std::uint8_t, 32> key{};
     std::function<int()> fault; // tests: not 0 is the errno to fail a write with
 };

@@ -20,7 +20,8 @@ class StateEnv;
 
 class NonceLog {
   public:
-    explicit NonceLog(StateEnv& env);
+    // `window`: auth.window. What was logged under another one comes back as it ends under this one.
+    NonceLog(StateEnv& env, Seconds window);
     ~NonceLog();
     // Queues it for the next commit (within 100 ms). `expires`: timestamp + window. When the queue is full or the disk
     // refuses, the nonce is kept for a retry or counted as lost; the caller serves on either way.
@@ -30,7 +31,11 @@ class NonceLog {
     // Set when this start cannot trust the log to be whole (damaged or new in place of a damaged one, nonces that could
     // not be made durable, or a crash of the machine): timestamps before it are to be refused (401 RequestExpired). Set
     // as well when that was an earlier start, to that one's time: what it and those after it were asked is in the log.
+    // By the clock as it is now: the time of that start moves on when a clock that was slow then is set right.
     std::optional<WallTime> replay_floor() const;
+    // The newest expiry of what has left the log, also by a clock that was ahead for a while: what ends then or before
+    // cannot be told from a replay.
+    std::optional<WallTime> forgotten() const;
     // What the caller knows and the log cannot: that its history is gone. From then on replay_floor() is set.
     void distrust();
     // False while nonces of the current window are not durable beyond the ordinary delay.

@@ -24,7 +24,8 @@ std::optional<Nanos> kept_for(const OrderRecord& record, Now now) {
 }  // namespace
 
 struct OrderLedger::State {
-    State(CacheEnv& e, Nanos r, Nanos k) : env(e), retain(r), known(std::max(r, k)), log(e), ring(e, log, known) {}
+    State(CacheEnv& e, Nanos r, Nanos k, Nanos ahead)
+        : env(e), retain(r), known(std::max(r, k)), log(e), ring(e, log, known, kOrderLoadMax, ahead) {}
     bool read(const OrderRing::Place& place, lmdb::Db db, const OrderKey& key, OrderRecord& out);
     std::optional<OrderRecord> find(const OrderKey& key, Nanos age_max, Now now);
     void look_behind();
@@ -38,8 +39,8 @@ struct OrderLedger::State {
     std::uint64_t behind = 0;  // orders in blocks below this one may have been replaced by ones that are lost
 };
 
-OrderLedger::OrderLedger(CacheEnv& env, Nanos retain, Nanos known)
-    : state_(std::make_unique<State>(env, retain, known)) {
+OrderLedger::OrderLedger(CacheEnv& env, Nanos retain, Nanos known, Nanos ahead)
+    : state_(std::make_unique<State>(env, retain, known, ahead)) {
     if (env.open()) state_->look_behind();
 }
 OrderLedger::~OrderLedger() = default;

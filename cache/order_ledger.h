@@ -40,8 +40,8 @@ class OrderRing;
 
 class OrderLedger {
   public:
-    // `known`: as know_for().
-    OrderLedger(CacheEnv& env, Nanos retain, Nanos known = Nanos(0));
+    // `known`: as know_for(). `ahead`: by how much the wall clock is not believed (house_clock.h).
+    OrderLedger(CacheEnv& env, Nanos retain, Nanos known = Nanos(0), Nanos ahead = Nanos(0));
     ~OrderLedger();
     // For the calls below: who asks several times for one order computes it once. Good for this store only.
     OrderKey key(std::string_view credential, std::string_view order_no);

@@ -17,7 +17,7 @@ std::string head_key(std::size_t part) {
 
 }  // namespace
 
-OrderRing::OrderRing(CacheEnv& env, OrderLog& log, Nanos retain, Nanos load_max)
+OrderRing::OrderRing(CacheEnv& env, OrderLog& log, Nanos retain, Nanos load_max, Nanos ahead)
     : env_(env), log_(log), load_max_(load_max) {
     keep_for(retain);
     // Eight ninths of the space at most for all databases of the ring, the rest for outcomes.
@@ -25,7 +25,8 @@ OrderRing::OrderRing(CacheEnv& env, OrderLog& log, Nanos retain, Nanos load_max)
     const std::uint64_t orders = std::min<std::uint64_t>(bytes_max_ / kOrderBytes, kOrdersPerPartMax);
     for (std::size_t i = 0; i < kOrderParts; ++i)
         parts_.push_back({0, {}, {}, 0, 0, 0, false, OrderIndex(static_cast<std::size_t>(orders))});
-    if (env_.open()) load(env_.loop().now());
+    const Now now = env_.loop().now();
+    if (env_.open()) load({now.mono, now.wall - ahead});
 }
 
 void OrderRing::keep_for(Nanos retain) {

@@ -20,7 +20,7 @@ inline constexpr Nanos kOrderLoadMax = 30s;  // a start reads the log for so lon
 
 class OrderRing {
   public:
-    OrderRing(CacheEnv& env, OrderLog& log, Nanos retain, Nanos load_max = kOrderLoadMax);
+    OrderRing(CacheEnv& env, OrderLog& log, Nanos retain, Nanos load_max = kOrderLoadMax, Nanos ahead = Nanos(0));
     void keep_for(Nanos retain);
     // The database `back` steps before the one that is written.
     std::size_t newest(std::size_t back) const { return (current_ + kOrderParts - back) % kOrderParts; }

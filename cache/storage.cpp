@@ -86,6 +86,10 @@ std::string Storage::subject_tag(std::string_view subject) {
     return to_hex(as_bytes(view_of(hash)));
 }
 
+WallTime Storage::house_time() const {
+    return state_->clock.at(state_->loop.now()).wall;
+}
+
 StorageHealth Storage::health() const {
     const State& s = *state_;
     StorageHealth out;

@@ -28,6 +28,7 @@ struct StorageOptions {
     std::array<std::uint8_t, 32> key{};     // the bytes of cache.key_file
     std::uint64_t cache_bytes = 1ull << 30; // cache.size
     std::uint64_t state_bytes = 1ull << 29;
+    Seconds nonce_window{300};  // auth.window
     Nanos orders_retain = 6h;
     Nanos orders_known{0};  // for how long it is known whose an order was, where that is longer
     std::uint64_t reconcile_bytes = 1ull << 30;
@@ -65,6 +66,8 @@ class Storage {
     std::string subject_tag(std::string_view subject);
     // Which state/ this is: another one knows nothing of the revocations of before. 0: there is none.
     std::uint64_t generation() const;
+    // By which things are erased: the wall clock, but for a step ahead that has not stood yet (house_clock.h).
+    WallTime house_time() const;
     StorageHealth health() const;
     // How many files of what was cut off the journal lie beside it, says whoever has looked since the start.
     void set_aside(std::size_t files);

@@ -38,6 +38,7 @@ void Storage::State::open_journal() {
     vault.dir = dir + "/evidence";
     vault.bytes_max = options.reconcile_bytes;
     vault.retain = options.reconcile_retain;
+    vault.ahead = clock.ahead(loop.now());
     vault.key = derive_key(options.key, "evidence vault");
     auto kept = EvidenceVault::open(std::move(vault), loop, offload);
     if (kept) {

@@ -29,11 +29,12 @@ struct Storage::State {
                                 state_env.open() ? state_env.guarded().generation() : 0),
                     l, off, observer),
           revocations(state_env),
-          outcomes(cache_env, revocations),
-          orders(cache_env, options.orders_retain, options.orders_known),
           values(state_env),
-          nonces(state_env),
-          sweeper(cache_env, state_env, outcomes, orders, nonces, revocations) {}
+          clock(values.get(kClockLineName).value_or(""), boot_id(), loop.now()),
+          outcomes(cache_env, revocations),
+          orders(cache_env, options.orders_retain, options.orders_known, clock.ahead(loop.now())),
+          nonces(state_env, options.nonce_window),
+          sweeper(cache_env, state_env, outcomes, orders, nonces, revocations, clock, values) {}
 
     StorageOptions options;
     Loop& loop;
@@ -42,9 +43,10 @@ struct Storage::State {
     StateEnv state_env;
     CacheEnv cache_env;  // bound to the identity of state/: without its revocations it must not be believed
     Revocations revocations;
+    StateStore values;
+    HouseClock clock;
     LmdbOutcomeStore outcomes;
     OrderLedger orders;
-    StateStore values;
     NonceLog nonces;
     Sweeper sweeper;
     std::unique_ptr<Journal> journal;

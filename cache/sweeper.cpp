@@ -13,8 +13,16 @@ constexpr int kAnyStep = kExpiredStep + 1;
 } // namespace
 
 Sweeper::Sweeper(CacheEnv& cache, StateEnv& state, LmdbOutcomeStore& outcomes, OrderLedger& orders, NonceLog& nonces,
-                 Revocations& revocations)
-    : cache_(cache), state_(state), outcomes_(outcomes), orders_(orders), nonces_(nonces), revocations_(revocations) {
+                 Revocations& revocations, HouseClock& clock, StateStore& values)
+    : cache_(cache),
+      state_(state),
+      outcomes_(outcomes),
+      orders_(orders),
+      nonces_(nonces),
+      revocations_(revocations),
+      clock_(clock),
+      values_(values) {
+    values_.put_soon(kClockLineName, clock_.keep());
     readers_ = cache_.loop().now().mono;
     if (cache_.open()) cache_.batch().on_full([this](int attempt) { return make_room(attempt); });
     timer_ = cache_.loop().after(kSweepEvery, [this] {
@@ -28,7 +36,7 @@ WriteOp Sweeper::walk(std::size_t visit, std::size_t erase, bool everything) {
     request.from = from_;
     request.visit = visit;
     request.erase = erase;
-    request.now_seconds = unix_seconds(cache_.loop().now().wall);
+    request.now_seconds = unix_seconds(clock_.at(cache_.loop().now()).wall);
     request.purges = revocations_.purges();
     request.everything = everything;
     const auto report = std::make_shared<WalkReport>(); // owners: the work, then its callback
@@ -62,24 +70,20 @@ bool Sweeper::walk_is_due(MonoTime now) const {
 void Sweeper::tick() {
     const Now now = cache_.loop().now();
     outcomes_.note_clock(now.wall);
+    if (clock_.observe(now)) values_.put_soon(kClockLineName, clock_.keep());
+    const Now house = clock_.at(now);
     if (cache_.open() && !walking_ && cache_.batch().health().ok) {
-        orders_.ring().sweep(now);
+        orders_.ring().sweep(house);
         if (walk_is_due(now.mono)) {
             if (from_.empty()) begun_purges_ = revocations_.purged();
             walking_ = cache_.batch().add(walk(kSweepVisitMax, kSweepEraseMax, false));
         }
     }
-    revocations_.sweep(now.wall);
+    revocations_.sweep(house.wall);
     nonces_.state_->release_doubt(now);
-    if (state_.open() && !trimming_ && state_.batch().health().ok) {
-        WriteOp op;
-        op.kind = WriteOp::Kind::task;
-        op.task = [seconds = unix_seconds(now.wall)](lmdb::Txn& txn) {
-            return trim_nonces(txn, seconds, kNonceEraseMax);
-        };
-        op.done = [this](const Result<void>&) { trimming_ = false; };
-        trimming_ = state_.batch().add(std::move(op));
-    }
+    if (state_.open() && !trimming_ && state_.batch().health().ok)
+        trimming_ =
+            nonces_.state_->trim(house.wall, kNonceEraseMax, [this](const Result<void>&) { trimming_ = false; });
     if (now.mono - readers_ < kReadersEvery) return;
     readers_ = now.mono;
     if (cache_.open()) cache_.env().check_readers();

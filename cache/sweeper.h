@@ -7,10 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "cache/house_clock.h"
 #include "cache/lmdb_outcome_store.h"
 #include "cache/nonce_log.h"
 #include "cache/order_ledger.h"
 #include "cache/revocations.h"
+#include "cache/state_store.h"
 #include "cache/store_env.h"
 
 namespace holdfast {
@@ -28,7 +30,7 @@ inline constexpr Nanos kReadersEvery = 1min;        // check of LMDB's table of 
 class Sweeper {
   public:
     Sweeper(CacheEnv& cache, StateEnv& state, LmdbOutcomeStore& outcomes, OrderLedger& orders, NonceLog& nonces,
-            Revocations& revocations);
+            Revocations& revocations, HouseClock& clock, StateStore& values);
     void tick();
 
   private:
@@ -42,6 +44,8 @@ class Sweeper {
     OrderLedger& orders_;
     NonceLog& nonces_;
     Revocations& revocations_;
+    HouseClock& clock_;
+    StateStore& values_;
     std::unique_ptr<Timer> timer_;
     std::string from_; // where the next walk begins
     bool walking_ = false;

@@ -106,7 +106,7 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
     const HeadFields fields = fields_of(head.headers);
     if (fields.content_type.count > 1) return refuse(head, peer, ApiCode::invalid_request, kTypeTwice);
     const SignedHead signs = signed_head(head, fields);
-    auto claimed = claim(signs, parts_.loop.now().wall, parts_.auth);
+    auto claimed = claim(signs, parts_.loop.now().wall, parts_.auth_terms());
     if (!claimed) return refuse_caller(head, peer, signs, claimed.error());
     const bool hash_only = is_forged(head, *claimed);
     Exchange::Begin begin;
@@ -161,7 +161,7 @@ HeadDecision ClientService::notification(Connection& connection, const RequestHe
     std::optional<Claim> claimed;
     if (kind == "central") {
         const SignedHead signs = signed_head(head, fields);
-        auto made = claim(signs, parts_.loop.now().wall, parts_.auth);
+        auto made = claim(signs, parts_.loop.now().wall, parts_.auth_terms());
         if (!made) return refuse_caller(head, peer, signs, made.error());
         claimed = std::move(*made);
     }
@@ -178,7 +178,7 @@ HeadDecision ClientService::refuse_caller(const RequestHead& head, const PeerInf
     Claimed said = claimed(signs, parts_.loop.now().wall);
     said.secret_id = parts_.snapshot->credentials.known(said.secret_id);
     if (why != AuthFailure::timestamp_out_of_window) said.skew.reset();
-    const std::string text = message(why, signs, parts_.loop.now().wall, parts_.auth);
+    const std::string text = message(why, signs, parts_.loop.now().wall, parts_.auth_terms());
     return refuse(head, peer, api_code(why), text, Seconds(0), {}, {name(why), true, {}, said});
 }
 

@@ -90,12 +90,26 @@ Result<void> Node::make_rooms(Config config) {
     notify_ = std::make_unique<NotifyLedger>(storage_->state());
     unplaced_ = std::make_unique<UnplacedLedger>(storage_->state());
     make_upstream(c);
-    AuthTerms auth{std::chrono::duration_cast<Seconds>(c.auth.window), 0};
-    parts_ =
-        std::make_unique<Parts>(Parts{seams_.loop, rng_, *storage_, *upstream_, *metrics_, *access_, recent_, *nonces_,
-                                      *rates_, overrides_, outages_, *budget_, *distrust_, *notify_, *unplaced_,
-                                      document_, derive(mac, "holdfast circuit callers 1"), seams_.boot, snapshot_,
-                                      auth});
+    parts_ = std::make_unique<Parts>(Parts{seams_.loop,
+                                           rng_,
+                                           *storage_,
+                                           *upstream_,
+                                           *metrics_,
+                                           *access_,
+                                           recent_,
+                                           *nonces_,
+                                           *rates_,
+                                           overrides_,
+                                           outages_,
+                                           *budget_,
+                                           *distrust_,
+                                           *notify_,
+                                           *unplaced_,
+                                           document_,
+                                           derive(mac, "holdfast circuit callers 1"),
+                                           seams_.boot,
+                                           snapshot_,
+                                           std::chrono::duration_cast<Seconds>(c.auth.window)});
     if (c.limits.in_flight > 0) parts_->in_flight_max = c.limits.in_flight;
     if (!c.tracing.endpoint.url.empty())
         spans_ = std::make_unique<SpanExport>(seams_.loop, seams_.dialer, seams_.network, c.tracing,
@@ -119,6 +133,7 @@ Result<void> Node::open_storage(const Config& config) {
     options.data_dir = config.node.data_dir;
     options.key = config.cache.key;
     options.cache_bytes = config.cache.size;
+    options.nonce_window = std::chrono::duration_cast<Seconds>(config.auth.window);
     options.orders_retain = config.orders.retain;
     options.orders_known = snapshot_->max_age();
     options.reconcile_bytes = config.reconcile.bytes;

@@ -39,14 +39,25 @@ void Node::restore() {
 }
 
 void Node::restore_nonces(Now now) {
-    std::uint64_t count = 0;
+    std::uint64_t count = 0, without_room = 0;
+    if (const auto forgotten = storage_->nonces().forgotten()) nonces_->forget(*forgotten);
     // Those that are over as well: they say up to when nothing is fresh, should the clock be ahead now and go back.
     storage_->nonces().replay(WallTime(), [&](const NonceFingerprint& nonce, WallTime expires) {
-        if (nonces_->restore(nonce, expires, now) == NonceWindow::Insert::fresh) ++count;
+        const NonceWindow::Insert restored = nonces_->restore(nonce, expires, now);
+        if (restored == NonceWindow::Insert::fresh) ++count;
+        if (restored != NonceWindow::Insert::full) return;
+        ++without_room;
+        nonces_->forget(expires);
     });
+    if (without_room > 0) {
+        const std::string text = fmt::format(
+            "auth.nonces is below what is in use: {} used nonces found no room, and "
+            "requests as old as the newest of them are refused as expired",
+            without_room);
+        log::error("auth: {}", text);
+        events_.add(now.wall, "auth", text);
+    }
     if (const auto floor = storage_->nonces().replay_floor()) {
-        parts_->auth.not_before =
-            unix_seconds(*floor);  // a whole second already, the first after the start that lost them
         log::warn("auth: used nonces of before {} could not all be read back: older timestamps are refused",
                   rfc3339(*floor));
     }
@@ -201,8 +212,8 @@ void Node::tick() {
 }
 
 void Node::keep_house(Now now) {
-    notify_->expire(now.wall);
-    unplaced_->expire(now.wall);
+    notify_->expire(storage_->house_time());
+    unplaced_->expire(storage_->house_time());
     expire_orders(now);
     check_clock();
     outages_.observe(upstream_->circuit().state() == CircuitState::closed, overrides_, now, storage_->state());

@@ -51,7 +51,7 @@ struct Parts {
     SipKey caller_key{};       // of the circuit's hashes of subjects and credentials
     std::uint64_t boot = 0;
     std::shared_ptr<Snapshot> snapshot;  // owners: the node, and exchanges in flight
-    AuthTerms auth;
+    Seconds auth_window;
     bool clock_trusted = true;           // false: no cached pass
     bool draining = false;               // not ready any more; requests are still served
     bool refusing = false;               // and now they are not: 503 Draining
@@ -65,6 +65,11 @@ struct Parts {
     Pulse pulse{};  // of what was answered, for people who look
     log::LogLimit unplaced_lines{};  // of the log, about notifications that no order here could be given
     std::optional<Seconds> last_skew{};  // of the last timestamp that was refused: how far ahead of the clock here
+    // What timestamps may be, by the clock as it is now.
+    AuthTerms auth_terms() const {
+        const auto floor = storage.nonces().replay_floor();
+        return {auth_window, floor ? unix_seconds(*floor) : 0};
+    }
     // A verification that was refused; `skew`: for its timestamp.
     void note_refused(ApiCode code, std::optional<Seconds> skew) {
         pulse.refused(code, loop.now().mono);

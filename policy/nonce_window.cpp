@@ -203,6 +203,10 @@ NonceWindow::Insert NonceWindow::restore(const Hash128& fingerprint, WallTime ex
     return Insert::fresh;
 }
 
+void NonceWindow::forget(WallTime expiry) {
+    low_water_ = std::max(low_water_, unix_seconds(expiry));
+}
+
 void NonceWindow::tick(Now now, std::size_t entries_max) {
     advance(now.mono);
     reclaim(entries_max);

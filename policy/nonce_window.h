@@ -47,6 +47,8 @@ class NonceWindow {
     Insert insert(const Hash128& fingerprint, WallTime expiry, Now now);
     // Takes back a nonce of before a restart; what is over by now only moves the mark below which nothing is fresh.
     Insert restore(const Hash128& fingerprint, WallTime expiry, Now now);
+    // Some that end at `expiry` or before are not held, says whoever feeds them back: none such is fresh any more.
+    void forget(WallTime expiry);
     // Forgets what is over, at most `entries_max` entries; for a timer of a node without traffic.
     void tick(Now now, std::size_t entries_max = 10'000);
 

@@ -113,7 +113,7 @@ void World::end_node() {
 // After an orderly end the node begins without any doubt about its files.
 void World::check_second_start() {
     if (!start_node()) return;
-    if (node_->parts().auth.not_before != 0) bad("storage-well", "the nonces of before are not trusted");
+    if (node_->parts().auth_terms().not_before != 0) bad("storage-well", "the nonces of before are not trusted");
     bool stopped = false;
     node_->shut_down(true, [&stopped](const Result<void>&) { stopped = true; });
     world_.run_until_true([&stopped] { return stopped; }, 10s);

@@ -143,7 +143,7 @@ TEST_CASE("storage: nonces that waited for an ill disk are all written once it i
         explicit Nothing(StateStore&) {}
     };
     StateBench<Nothing> b;
-    NonceLog log(*b.env);
+    NonceLog log(*b.env, 300s);
     std::size_t next = 0;
     const WallTime first = b.loop.now().wall + 300s;
     const auto append = [&] { log.append(NonceFingerprint{}, first + Seconds(next++)); };

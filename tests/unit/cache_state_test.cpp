@@ -42,7 +42,7 @@ struct Bench {
         env = std::make_unique<StateEnv>(o, loop, offload, observer);
         REQUIRE(env->open());
         values = std::make_unique<StateStore>(*env);
-        nonces = std::make_unique<NonceLog>(*env);
+        nonces = std::make_unique<NonceLog>(*env, 300s);
     }
     void crash() {
         nonces.reset();
@@ -266,11 +266,15 @@ TEST_CASE("nonces: what is durable since a start that had lost some is trusted b
         CHECK(b.nonces->replay_floor() == later);
     }
     SECTION("until no timestamp of before can be fresh any more") {
-        b.loop.now_.wall = first + 1h + 1s;
+        const auto move = [&b](WallTime to) {
+            b.loop.now_.mono += to - b.loop.now_.wall;
+            b.loop.now_.wall = to;
+        };
+        move(first + 1h + 1s);
         b.crash();
         b.open();
         CHECK(b.nonces->replay_floor() == first);
-        b.loop.now_.wall = first + 2h;
+        move(first + 2h);
         b.crash();
         b.open();
         CHECK_FALSE(b.nonces->replay_floor());
@@ -342,9 +346,13 @@ TEST_CASE("nonces: old values leave in bounded steps, oldest first") {
     auto txn = b.env->env().write();
     REQUIRE(txn);
     CHECK(txn->entries(kNonces) == 100);
-    CHECK(trim_nonces(*txn, unix_seconds(b.loop.now().wall), kNonceKeepBeyond.count() > 0 ? 64 : 0) == 0);
-    CHECK(txn->entries(kNonces) == 100);
-    CHECK(trim_nonces(*txn, unix_seconds(b.loop.now().wall + 1h), 64) == 0);
+    const WallTime now = b.loop.now().wall;
+    CHECK(nonces_over(*txn, unix_seconds(now), 64).values == 0);
+    const NoncesOver over = nonces_over(*txn, unix_seconds(now + 1h), 64);
+    CHECK(over.values == 64);
+    CHECK(over.newest <= now);
+    CHECK(over.newest >= now - 8s);
+    CHECK(trim_nonces(*txn, over.last) == 0);
     CHECK(txn->entries(kNonces) == 36);
 }
 

@@ -179,10 +179,8 @@ TEST_CASE("outcomes: the sweeper erases what is over, in bounded steps") {
 
 TEST_CASE("outcomes: where nothing is over the sweeper rests, and comes back") {
     StorageBench b;
-    REQUIRE(b.put(kAlice, b.record()) == PutOutcome::queued);
-    b.loop.advance(3s, 50ms);
-    b.loop.now_.wall += 2h;
-    b.loop.advance(2s, 50ms);
+    REQUIRE(b.storage->outcomes().put(kAlice, b.record(), 1s, 3s, b.loop.now()) == PutOutcome::queued);
+    b.loop.advance(8s, 50ms);  // it is over for some seconds
     CHECK(b.storage->outcomes().stats().entries == 1);
     b.loop.advance(kRestBetweenLaps, 50ms);
     CHECK(b.storage->outcomes().stats().entries == 0);
