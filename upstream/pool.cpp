@@ -86,9 +86,14 @@ class Pool::Connecting : public Pending {
             last_ = std::move(result.error());
             return try_next();
         }
-        pool_.good_address_ = next_;
         PooledConnection connection;
         connection.client = std::make_unique<HttpClient>(pool_.loop_, std::move(*result), pool_.limits_);
+        if (connection.client->spoke()) {  // it would be taken for the answer to what nobody has asked yet
+            connection.client.reset();
+            last_ = Error{Code::invalid, Origin::upstream, false, "bad answer: it came before anything was asked"};
+            return give_up();
+        }
+        pool_.good_address_ = next_;
         connection.made = pool_.loop_.now().mono;
         connection.generation = generation_;
         const auto done = std::move(done_);

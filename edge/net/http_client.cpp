@@ -218,8 +218,13 @@ bool HttpClient::usable() const {
     return !impl_->dead && !impl_->in_flight;
 }
 bool HttpClient::quiet() {
-    if (usable() && !impl_->stream->silent()) impl_->dead = true;
+    if (usable() && impl_->stream->heard() != Heard::nothing) impl_->dead = true;
     return usable();
+}
+bool HttpClient::spoke() {
+    const bool words = usable() && impl_->stream->heard() == Heard::words;
+    if (words) impl_->dead = true;
+    return words;
 }
 bool HttpClient::busy() const {
     return impl_->in_flight;

@@ -54,6 +54,9 @@ class HttpClient {
     // usable(), and nothing has come since the last answer that nobody has read yet: it would be taken for the next
     // answer. Looks at the socket. Once false, it never is usable() again.
     bool quiet();
+    // Of a connection that was not asked anything yet: whether its peer has said something all the same. Looks at the
+    // socket; true: it is never usable(). An end alone is told as the failure of the first request.
+    bool spoke();
     // Called once when the connection dies or becomes unusable while idle (not for failures that `done` reports).
     void on_lost(std::function<void()> lost);
     const PeerInfo& peer() const;

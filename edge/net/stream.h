@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,6 +34,14 @@ struct PeerInfo {
     std::optional<std::uint32_t> uid;  // of the peer of a Unix socket (SO_PEERCRED)
 };
 
+// What has come from the peer and was not handed over: nothing, bytes (of TLS: of the application), or only its end or
+// a failure.
+enum class Heard : std::uint8_t { nothing, words, end };
+// Of what a read that does not wait has given.
+inline Heard heard_of(std::ptrdiff_t size) {
+    return size > 0 ? Heard::words : size == 0 ? Heard::nothing : Heard::end;
+}
+
 // One connection. Destroying it closes at once and silently drops what is queued.
 class Stream {
   public:
@@ -49,12 +58,13 @@ class Stream {
     // False until a handshake is over (then on_ready comes); its limit of time is the owner's. Plain streams always
     // are.
     virtual bool ready() const { return true; }
-    // Whether the peer has said nothing that was not handed over: no bytes (of TLS: of the application), no end. Looks
-    // at the socket too, so what the loop has not read yet counts. No event comes inside. After false the stream is of
-    // no more use.
-    virtual bool silent() { return true; }
+    // Looks at the socket too, so what the loop has not read yet counts. No event comes inside. After `words` the
+    // stream is of no more use; an end is told in its own turn.
+    virtual Heard heard() { return Heard::nothing; }
     // For a layer above that looks: bytes that the loop has not read yet, at most `size`; 0: none; negative: an end.
-    virtual std::ptrdiff_t take_unread(char* /*out*/, std::size_t /*size*/) { return silent() ? 0 : -1; }
+    virtual std::ptrdiff_t take_unread(char* /*out*/, std::size_t /*size*/) {
+        return heard() == Heard::nothing ? 0 : -1;
+    }
     // Idle keep-alive connections give back what they can; called when no request is in flight.
     virtual void release_buffers() {}
 };

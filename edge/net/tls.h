@@ -48,7 +48,7 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
     const PeerInfo& peer() const override { return inner_->peer(); }
     bool ready() const override { return ready_; }
     // What is there passes through TLS first: tickets and new keys are no word of the application.
-    bool silent() override;
+    Heard heard() override;
     void release_buffers() override;
 
     SSL* ssl() const { return ssl_.get(); }
@@ -73,7 +73,7 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
     bool shake();
     bool input_at_hand() const;
     bool read_some(int& records);
-    bool digest();
+    Heard digest();
     static void on_message(int written, int version, int type, const void* bytes, std::size_t size, SSL*, void* self);
     bool answers_too_much() const { return own_ > kOwnBytesMax; }
     void encrypt(std::string_view bytes);

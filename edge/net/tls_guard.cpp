@@ -7,7 +7,7 @@
 namespace holdfast {
 namespace {
 
-// Ciphertext that silent() takes at a time, and how often: 32 KiB, two of the largest records. A peer that has nothing
+// Ciphertext that heard() takes at a time, and how often: 32 KiB, two of the largest records. A peer that has nothing
 // to answer sends tickets, of some hundred bytes; one that has sent more is not looked through but given up.
 constexpr std::size_t kLookBytes = 4096;
 constexpr int kLooksMax = 8;
@@ -33,21 +33,24 @@ void TlsStream::on_message(int written, int, int type, const void* bytes, std::s
     if (share.records < 0 || stream.abuse_ != nullptr) share.over = true;
 }
 
-bool TlsStream::silent() {
-    if (!ready_ || failed_ || ended_ || !kept_.empty()) return false;
+Heard TlsStream::heard() {
+    if (!ready_ || failed_ || ended_) return Heard::end;
+    const std::string kept = std::exchange(kept_, {});  // it came in one piece with the last flight of the handshake
+    in_ = kept;
     char raw[kLookBytes];
     for (int i = 0; i < kLooksMax; ++i) {
-        if (input_at_hand() && !digest()) return false;
+        const Heard said = input_at_hand() ? digest() : Heard::nothing;
+        if (said != Heard::nothing) return said;
         const std::ptrdiff_t size = inner_->take_unread(raw, sizeof raw);
-        if (size <= 0) return size == 0;
+        if (size <= 0) return heard_of(size);
         in_ = {raw, static_cast<std::size_t>(size)};
     }
     in_ = {};
-    return false;
+    return Heard::words;
 }
 
-// Works off what is at hand without handing anything over; false when that was not possible.
-bool TlsStream::digest() {
+// Works off what is at hand without handing anything over. A piece of a record counts as words: what it says comes.
+Heard TlsStream::digest() {
     char byte = 0;
     forget_openssl_errors();
     tls_share() = {kRecordsPerTurn, false};
@@ -55,9 +58,14 @@ bool TlsStream::digest() {
     const int error = size > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), size);
     flush();
     in_ = {};
-    forget_openssl_errors();
-    return error == SSL_ERROR_WANT_READ && !std::exchange(tls_share().over, false) &&
-           SSL_has_pending(ssl_.get()) == 0;
+    const bool whole = !std::exchange(tls_share().over, false) && SSL_has_pending(ssl_.get()) == 0;
+    if (error == SSL_ERROR_WANT_READ) return whole ? Heard::nothing : Heard::words;
+    if (error == SSL_ERROR_NONE) return Heard::words;
+    if (error == SSL_ERROR_ZERO_RETURN)
+        fail_later(Error{Code::closed, side(), true, "TLS: ended by the peer"});
+    else
+        fail_later(ssl_error("TLS"));
+    return Heard::end;
 }
 
 }  // namespace holdfast

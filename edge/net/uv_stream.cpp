@@ -41,9 +41,9 @@ class UvStream : public Stream {
     }
     void shutdown() override;
     const PeerInfo& peer() const override { return peer_; }
-    bool silent() override {
+    Heard heard() override {
         char byte = 0;
-        return receive(&byte, 1, MSG_PEEK) == 0;
+        return heard_of(receive(&byte, 1, MSG_PEEK));
     }
     std::ptrdiff_t take_unread(char* out, std::size_t size) override { return receive(out, size, 0); }
 

@@ -1,6 +1,7 @@
 // The I/O half over real sockets: a server on loopback that misbehaves, and what calls to it come to.
 #include <map>
 
+#include "tests/support/raw_peer.h"
 #include "tests/unit/net_pair.h"
 #include "upstream/upstream.h"
 
@@ -62,14 +63,15 @@ struct Bench {
     std::unique_ptr<Upstream> upstream;
     std::size_t body_bytes = 1000;
 
-    void begin(Nanos timeout_max = 3s) {
+    void begin(Nanos timeout_max = 3s) { begin(net.network, server.port(), timeout_max); }
+    void begin(Dialer& dialer, int port, Nanos timeout_max = 3s) {
         UpstreamOptions o;
         o.node = "n";
         o.region = "r";
-        o.endpoints = {*parse_endpoint("http://127.0.0.1:" + std::to_string(server.port()))};
+        o.endpoints = {*parse_endpoint("http://127.0.0.1:" + std::to_string(port))};
         o.timeout = {50ms, timeout_max, 2};
         o.retry_base = 5ms;
-        upstream = std::make_unique<Upstream>(net.loop, net.network, net.network, rng, o);
+        upstream = std::make_unique<Upstream>(net.loop, dialer, net.network, rng, o);
     }
     CallResult run(Nanos deadline = 3s) {
         CallSpec s;
@@ -105,6 +107,35 @@ TEST_CASE("upstream over sockets: calls in turn share one connection, large bodi
     }
     CHECK(b.server.accepted == 1);
     CHECK(b.window().successes == 5);
+}
+
+TEST_CASE("upstream over sockets: an answer that is there before the request is none, and a failure of the centre") {
+    struct Eager : Dialer {
+        explicit Eager(Dialer& d) : dialer(d) {}
+        std::unique_ptr<Pending> dial(const Target& target, Done done) override {
+            return dialer.dial(target, [this, done = std::move(done)](Result<std::unique_ptr<Stream>> made) {
+                peers.emplace_back(listener.take(), nullptr, true);
+                REQUIRE(peers.back().send(answer(kRealPass)));
+                done(std::move(made));
+            });
+        }
+        Dialer& dialer;
+        testing::RawListener listener;
+        std::vector<testing::RawPeer> peers;
+    };
+    Bench b;
+    Eager eager(b.net.network);
+    b.begin(eager, eager.listener.port());
+    const CallResult r = b.run();
+    CHECK(r.failure == FailureKind::invalid_response);
+    CHECK(r.attempts.size() == 3);
+    CHECK_FALSE(r.attempts[0].was_sent);
+    for (testing::RawPeer& peer : eager.peers) {
+        CHECK_FALSE(peer.read());  // ended by the node
+        CHECK(peer.received.empty());
+    }
+    CHECK(b.window().failures == 3);
+    CHECK(b.upstream->circuit().view(b.net.loop.now()).connect_failures == 0);
 }
 
 TEST_CASE("upstream over sockets: nobody listens") {

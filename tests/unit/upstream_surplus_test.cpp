@@ -79,6 +79,46 @@ struct Bench : testing::Net {
     std::unique_ptr<Pool> pool;
 };
 
+// Dials as another does, and lets somebody act between a connection and whoever it is for.
+struct Between : Dialer {
+    Between(Dialer& d, std::function<void()> a) : dialer(d), act(std::move(a)) {}
+    std::unique_ptr<Pending> dial(const Target& target, Done done) override {
+        return dialer.dial(target, [this, done = std::move(done)](Result<std::unique_ptr<Stream>> made) {
+            act();
+            done(std::move(made));
+        });
+    }
+    Dialer& dialer;
+    std::function<void()> act;
+};
+
+// What a pool makes of a fresh connection: "connected", or the error's detail; "" while it is not known.
+std::string fresh(Bench& b, RawPeer& peer, const std::function<void(RawPeer&)>& shake,
+                  const std::function<void(RawPeer&)>& act, PooledConnection& made) {
+    const auto accept = [&b, &peer] {
+        if (!peer) peer = RawPeer(b.listener.take(), b.server, true);
+        return static_cast<bool>(peer);
+    };
+    Between between(*b.dialer, [&] {
+        REQUIRE(b.until(accept));
+        act(peer);
+    });
+    Pool pool(b.loop, between, b.network, b.pool->endpoint(), {});
+    std::string out;
+    const auto pending = pool.connect(b.loop.now().mono + 10s, [&out, &made](Result<PooledConnection> c) {
+        out = c ? "connected" : c.error().detail;
+        if (!c) CHECK((c.error().code == Code::invalid && c.error().origin == Origin::upstream && !c.error().was_sent));
+        if (c) made = std::move(*c);
+    });
+    REQUIRE(b.until([&] {
+        if (accept()) shake(peer);
+        return !out.empty();
+    }));
+    return out;
+}
+
+const std::string kTooEarly = "bad answer: it came before anything was asked";
+
 const std::vector<std::string> kBodies{"small", std::string(80'000, 'b')};
 
 }  // namespace
@@ -97,6 +137,48 @@ TEST_CASE("pool: a connection with an answer that nobody asked for and nobody ha
             CHECK(b.pool->take_idle().client == nullptr);
             CHECK(b.pool->idle() == 0);
         }
+}
+
+TEST_CASE("pool: a fresh connection whose peer spoke before it was asked is none") {
+    const auto shakes = [](RawPeer& peer) { peer.shake(); };
+    for (const int version : {0, TLS1_2_VERSION, TLS1_3_VERSION})
+        for (const bool early : {true, false}) {
+            INFO(version << " " << early);
+            Bench b(version != 0, version);
+            RawPeer peer;
+            PooledConnection made;
+            const auto act = [early](RawPeer& one) {
+                REQUIRE(one.shake());
+                if (early) REQUIRE(one.send(kAnswer));
+            };
+            CHECK(fresh(b, peer, shakes, act, made) == (early ? kTooEarly : "connected"));
+            if (!early) CHECK(b.ask(made, peer, "x") == "first");
+        }
+}
+
+TEST_CASE("pool: an answer in one piece with the end of the handshake is none to the first request") {
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        Bench b(true, version);
+        RawPeer peer;
+        PooledConnection made;
+        bool said = false, hello_read = false;
+        const auto shake = [&](RawPeer& one) {
+            const auto cork = [&one](int on) { ::setsockopt(one.fd(), IPPROTO_TCP, TCP_CORK, &on, sizeof on); };
+            cork(1);
+            std::size_t size = 0;
+            ERR_clear_error();
+            if (version == TLS1_2_VERSION) {
+                if (one.shake() && !said) said = one.send(kAnswer);
+            } else if (!hello_read) {  // what a server may say before the client's last word (RFC 8446 section 2.3)
+                hello_read = SSL_read_early_data(one.ssl, &size, 0, &size) == SSL_READ_EARLY_DATA_FINISH;
+                if (hello_read) said = SSL_write_early_data(one.ssl, kAnswer.data(), kAnswer.size(), &size) == 1;
+            }
+            cork(0);
+        };
+        CHECK(fresh(
+                  b, peer, shake, [](RawPeer&) {}, made) == kTooEarly);
+        CHECK(said);
+    }
 }
 
 TEST_CASE("pool: a connection that its peer has ended meanwhile is not used") {
