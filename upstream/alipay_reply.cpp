@@ -225,6 +225,19 @@ GatewayReply read_v3_error(const AlipaySettings& s, const AlipayAnswer& answer, 
     return reply;
 }
 
+// A signed answer of v3 whose code denies what its status says: a code of v3, or a number as v2 has them.
+GatewayReply by_code(const AlipaySettings& s, json::Value node, std::string_view order_no) {
+    const auto code = node["code"].text();
+    if (!code) return broken("the gateway's answer has a code that is no text");
+    const bool number = std::all_of(code->begin(), code->end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (number) return read_node(s, node, false, true, order_no);
+    GatewayReply reply;
+    settle(reply, meaning_v3(400, *code), fmt::format("the gateway answered {} with a good status", shown(*code)));
+    reply.code = shown(*code);
+    reply.is_signed = true;
+    return reply;
+}
+
 GatewayReply read_v3(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,
                     json::Document& doc) {
     const AlipayMeaning meaning = meaning_v3(answer.status, "");
@@ -240,6 +253,8 @@ GatewayReply read_v3(const AlipaySettings& s, const AlipayAnswer& answer, std::s
     reply.is_signed = true;
     if (answer.status == 204) return without_content(s.response, std::move(reply));
     const auto node = parse_read(answer.body, s.response, doc);
+    const json::Value code = node && node->is(json::Kind::object) ? (*node)["code"] : json::Value();
+    if (code && code.text() != "10000") return by_code(s, *node, order_no);
     if (meaning.what == AlipayClass::pending) {
         if (node) reply.central.pending_id = read_id((*node)[s.response.id]);
         return reply;

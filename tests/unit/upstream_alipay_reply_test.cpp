@@ -421,6 +421,18 @@ TEST_CASE("alipay answer: v3 is verified over its headers and body") {
     CHECK(empty.central.kind == CallKind::success);
     CHECK(empty.central.no_retry);
     CHECK_FALSE(got(body, "1795400430123", "n1", signature, 400).central.outcome);
+    const auto coded = [&](const std::string& code, int status = 200) {
+        const std::string b = R"({"code":)" + code + R"(,"passed":"T","outer_order_no":"O-1"})";
+        return got(b, "1795400430123", "n1", sign("1795400430123\nn1\n" + b + "\n"), status).central;
+    };
+    CHECK(coded(R"("10000")").outcome->verdict == Verdict::pass);
+    CHECK(coded(R"("10003")").failure == FailureKind::pending);
+    CHECK(coded(R"("40004")").outcome->verdict == Verdict::fail);  // as v2: a refusal of the business
+    CHECK(coded(R"("40002")").failure == FailureKind::setup);
+    CHECK(coded(R"("20000")", 202).failure == FailureKind::unavailable);
+    CHECK(coded(R"("invalid-signature")").failure == FailureKind::setup);
+    CHECK(coded(R"("FACE_REFUSED")").failure == FailureKind::rejected);
+    for (const char* odd : {R"("")", "10000", "null"}) CHECK_FALSE(coded(odd).outcome);
     const auto error = [&](int status, const char* code) {
         return got(std::string(R"({"code":")") + code + R"(","message":"m"})", "", "", "", status).central.failure;
     };
