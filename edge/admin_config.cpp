@@ -18,7 +18,8 @@ std::string report_json(const ConfigReloader::Report& report) {
     w.begin_object()
         .member("generation", report.generation)
         .member("hash", report.hash)
-        .member("unchanged", report.unchanged);
+        .member("unchanged", report.unchanged)
+        .member("certificatesReadAnew", report.certificates);
     write_texts(w, "changed", report.changed);
     write_texts(w, "restartNeeded", report.restart_needed);
     write_texts(w, "warnings", report.warnings);

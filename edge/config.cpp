@@ -152,7 +152,7 @@ ConfigOutcome parse_config(const ConfigTexts& texts, const ConfigEnvironment& en
     Draft draft;
     Filler(draft, text, problems).fill();
     draft.config.source = texts.remote ? fmt::format("{} over {}", texts.remote_name, name) : name;
-    ConfigCheck check{draft, text, env, texts.folder, problems};
+    ConfigCheck check{draft, text, env, texts.folder, problems, running};
     // With a line left out, what the rest means together cannot be judged.
     if (text.whole) {
         check_node(check);

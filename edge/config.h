@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +54,8 @@ struct Config {
     std::string source;           // what it was read from, for people
     std::string kind = "file";    // the same as a word: file, etcd, consul, nacos; or rollback
     std::vector<std::string> secret_files;  // where its secrets were read from
+    // SHA-256 of the files that only a start reads, by the key that names them: such a key is changed when its file is.
+    std::map<std::string, std::string> start_files;
     std::string hash;             // 16 hex digits over all settings and the bytes of the secrets (keyed, one way)
     std::uint64_t generation = 0; // counted by whoever adopts it
 
@@ -111,7 +114,8 @@ ConfigOutcome unreadable_config(const std::string& path, std::string why);
 ConfigOutcome load_config(const std::string& path, const ConfigEnvironment& env = ConfigEnvironment::of_process());
 // The same from text; `name` stands for the file in messages.
 ConfigOutcome parse_config(std::string_view toml, const std::string& name, const ConfigEnvironment& env);
-// `running`: keys that need a restart keep the values that they have there, whatever the texts say.
+// `running`: keys that need a restart keep the values that they have there, and what was read from their files,
+// whatever the texts and the files say now.
 ConfigOutcome parse_config(const ConfigTexts& texts, const ConfigEnvironment& env, const Config* running = nullptr);
 
 // "file:line:column: error: message", the line, a caret, what was expected, a suggestion. Ends with a newline.
@@ -122,7 +126,7 @@ std::string render_all(const ConfigOutcome& outcome); // errors, then warnings
 std::string dump_config(const Config& config);
 // The same with the origin of each value: {"key","value","origin","reload"} a line.
 std::string dump_origins(const Config& config);
-// Keys that differ between two configurations and need a restart to take effect.
+// Keys that differ between two configurations, or whose files do, and that need a restart to take effect.
 std::vector<std::string> restart_needed(const Config& running, const Config& wanted);
 
 } // namespace holdfast

@@ -14,6 +14,7 @@ struct ConfigCheck {
     const ConfigEnvironment& env;
     std::string folder;  // of the configuration file: where relative names of files are looked up
     ConfigProblems& problems;
+    const Config* running = nullptr;  // as of parse_config
 
     TextPlace at(const std::string& key) const { return text.place_of(key); }
     bool is_given(const std::string& key) const { return text.given.contains(key); }
@@ -38,6 +39,8 @@ struct TlsFiles {
 };
 void check_client_tls(ConfigCheck& c, const std::string& section, TlsFiles files);
 
+// Not empty, and of letters, digits and `more` alone.
+bool made_of(std::string_view text, std::string_view more);
 // After check_alipay: reads its keys and certificates, completes UpstreamOptions::alipay.
 void read_alipay_files(ConfigCheck& c);
 // After both: its keys, and with them what it answers.

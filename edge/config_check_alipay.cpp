@@ -1,18 +1,14 @@
-// What [upstream.alipay] means: presets and the site's own mapping made one, keys and certificates read.
+// What [upstream.alipay] means: presets and the site's own mapping made one. Its files: config_check_alipay_files.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <set>
 
 #include "edge/config_check.h"
 #include "upstream/alipay_settings.h"
 
 namespace holdfast {
-namespace {
-
-const std::string kTable = "upstream.alipay";
 
 bool made_of(std::string_view text, std::string_view more) {
     return !text.empty() && std::all_of(text.begin(), text.end(), [more](char c) {
@@ -20,6 +16,10 @@ bool made_of(std::string_view text, std::string_view more) {
                more.find(c) != std::string_view::npos;
     });
 }
+
+namespace {
+
+const std::string kTable = "upstream.alipay";
 
 bool is_field(std::string_view name) {
     const auto dot = name.find('.');
@@ -95,6 +95,7 @@ struct AlipayChecker {
         take(map.id, config.id);
         take(map.order_no, config.order_no);
         if (config.score_max > 0) map.score_max = config.score_max;
+        not_yet(map);
         values(map);
         std::set<std::string> seen;
         for (const auto* list : {&map.pass, &map.fail, &map.review, &map.pending})
@@ -107,6 +108,19 @@ struct AlipayChecker {
         if (!map.outcome.empty() && map.pass.empty()) error("response.pass", "is missing", "the values of a pass");
         if (map.outcome.empty() && !seen.contains(""))
             error("response.outcome", "is missing: this method is not a known face API", "the field that decides");
+    }
+
+    // What the API also answers while nothing is decided is no outcome, whoever lists it: the next answer may differ.
+    void not_yet(const AlipayResponseMap& preset) {
+        const std::pair<const char*, const std::vector<std::string>*> lists[] = {
+            {"response.pass", &config.pass}, {"response.fail", &config.fail}, {"response.review", &config.review}};
+        for (const std::string& value : preset.pending)
+            for (const auto& [leaf, list] : lists)
+                if (!value.empty() && std::find(list->begin(), list->end(), value) != list->end())
+                    error(leaf,
+                          fmt::format("lists \"{}\", which {} also answers while nothing is decided", value,
+                                      config.method),
+                          fmt::format("no \"{}\" there: it stays pending", value));
     }
 
     // A site's own outcomes take the place of all of the API's; pending stays, less what the site names otherwise.
@@ -138,6 +152,13 @@ struct AlipayChecker {
                                         config.method, kTable));
     }
 
+    // Contents are encrypted in biz_content, which is not sent beside a file.
+    void files(const AlipayRequestMap& map) {
+        if (!map.file_field.empty() && !config.content_key_file.empty())
+            error("content_key_file", "encrypts nothing of a method that takes a file",
+                  "another method, or no content_key_file");
+    }
+
     // What the v3 protocol does not have here.
     void v3(const AlipayRequestMap& map) {
         if (config.protocol != "v3") return;
@@ -151,104 +172,6 @@ struct AlipayChecker {
                 c.problems.error(c.at(fmt::format("upstream.endpoint[{}].url", i)),
                                  fmt::format("{}: with protocol = \"v3\" the path is the API's", endpoints[i].url),
                                  "a URL without a path");
-    }
-};
-
-// Reads and judges the files; `settings` is completed by it.
-struct Files {
-    ConfigCheck& c;
-    AlipayConfig& config;
-    AlipaySettings& settings;
-
-    template <typename Parse>
-    bool read(const std::string& leaf, std::string& path, bool secret, std::size_t bytes_max, Parse parse) {
-        if (path.empty()) return false;
-        const std::string key = kTable + "." + leaf;
-        std::string text;
-        if (secret) {
-            auto bytes = read_secret_file(c, key, path, bytes_max);
-            if (!bytes) return false;
-            text = std::move(*bytes);
-        } else {
-            path = resolve_file(c, path, false);
-            std::ifstream in(path, std::ios::binary);
-            if (in) text.assign(std::istreambuf_iterator<char>(in), {});
-            if (!in) {
-                c.problems.error(c.at(key), fmt::format("{}: {} cannot be read", key, path),
-                                 "a file that the node can read");
-                return false;
-            }
-        }
-        Result<void> done = parse(text);
-        if (!done) {
-            Error fault = done.error();
-            fault.detail = fmt::format("{}: {} {}", key, path, fault.detail);
-            c.problems.error(c.at(key), fault);
-        }
-        return done.has_value();
-    }
-
-    Result<void> dates(const rsa2::Certificate& certificate) {
-        if (c.env.now >= certificate.not_before && c.env.now < certificate.not_after) return {};
-        return fail(Code::outdated, Origin::local, "is not valid now: the clock says " + rfc3339(c.env.now));
-    }
-
-    void certificates() {
-        read("app_cert_file", config.app_cert_file, false, rsa2::kKeyTextMax,
-             [this](const std::string& t) -> Result<void> {
-                 auto certificate = rsa2::read_certificate(t);
-                 if (!certificate) return tl::unexpected(certificate.error());
-                 if (settings.key && !(certificate->key == settings.key->public_half()))
-                     return fail(Code::invalid, Origin::local, "does not belong to private_key_file");
-                 settings.app_cert_sn = certificate->sn;
-                 return dates(*certificate);
-             });
-        read("alipay_cert_file", config.alipay_cert_file, false, rsa2::kKeyTextMax,
-             [this](const std::string& t) -> Result<void> {
-                 auto certificate = rsa2::read_certificate(t);
-                 if (!certificate) return tl::unexpected(certificate.error());
-                 settings.verifiers.push_back({certificate->sn, certificate->key});
-                 return dates(*certificate);
-             });
-        read("alipay_root_cert_file", config.alipay_root_cert_file, false, rsa2::kKeyTextMax,
-             [this](const std::string& t) -> Result<void> {
-                 auto sn = rsa2::root_sn(t);
-                 if (!sn) return tl::unexpected(sn.error());
-                 settings.root_cert_sn = std::move(*sn);
-                 return {};
-             });
-    }
-
-    void all() {
-        read("private_key_file", config.private_key_file, true, rsa2::kKeyTextMax,
-             [this](const std::string& t) -> Result<void> {
-                 auto key = rsa2::PrivateKey::parse(t);
-                 if (!key) return tl::unexpected(key.error());
-                 settings.key = std::move(*key);
-                 return {};
-             });
-        read("alipay_public_key_file", config.alipay_public_key_file, false, rsa2::kKeyTextMax,
-             [this](const std::string& t) -> Result<void> {
-                 auto key = rsa2::PublicKey::parse(t);
-                 if (!key) return tl::unexpected(key.error());
-                 if (settings.key && *key == settings.key->public_half())
-                     return fail(Code::invalid, Origin::local, "is our own key, not Alipay's");
-                 settings.verifiers.push_back({"", std::move(*key)});
-                 return {};
-             });
-        certificates();
-        read("content_key_file", config.content_key_file, true, 256, [this](const std::string& t) -> Result<void> {
-            auto cipher = rsa2::ContentCipher::make(t);
-            if (!cipher) return tl::unexpected(cipher.error());
-            settings.cipher = std::move(*cipher);
-            return {};
-        });
-        read("app_auth_token_file", config.app_auth_token_file, true, 512, [this](std::string t) -> Result<void> {
-            while (!t.empty() && (t.back() == '\n' || t.back() == '\r')) t.pop_back();
-            if (!made_of(t, "._-~+/=")) return fail(Code::invalid, Origin::local, "is no token");
-            settings.app_auth_token = std::move(t);
-            return {};
-        });
     }
 };
 
@@ -267,20 +190,13 @@ void check_alipay(ConfigCheck& c) {
     check.request(settings->request);
     check.response(settings->response);
     check.told(settings->response);
+    check.files(settings->request);
     check.v3(settings->request);
     settings->app_id = config.app_id;
     settings->method = config.method;
     settings->protocol = config.protocol == "v3" ? AlipayProtocol::v3 : AlipayProtocol::v2;
     settings->notify_url = config.notify_url;
     c.draft.config.upstream.options.alipay = std::move(settings);
-}
-
-void read_alipay_files(ConfigCheck& c) {
-    auto& upstream = c.draft.config.upstream;
-    if (!upstream.options.alipay) return;
-    auto settings = std::make_shared<AlipaySettings>(*upstream.options.alipay);  // owners: as UpstreamOptions says
-    Files{c, upstream.alipay, *settings}.all();
-    upstream.options.alipay = std::move(settings);
 }
 
 }  // namespace holdfast

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "edge/base/bytes.h"
+#include "edge/base/crypto.h"
 #include "edge/config_check.h"
 #include "policy/value_set.h"
 
@@ -173,6 +175,35 @@ void check_set_files(ConfigCheck& c) {
     }
 }
 
+// The digests of what only a start reads; the memory's key is compared by itself, since the stores are sealed under it.
+void note_start_files(ConfigCheck& c) {
+    for (const Option& option : options()) {
+        const bool secret = option.kind == OptionKind::secret_file;
+        const std::string key(option.path);
+        const auto given = c.text.given.find(key);
+        if (option.reload == Reload::hot || (!secret && option.kind != OptionKind::input_file)) continue;
+        if (given == c.text.given.end() || key == "cache.key_file") continue;
+        const auto text = read_config_file(resolve_file(c, given->second.value.text, secret));
+        if (text) c.draft.config.start_files.emplace(key, to_hex(Sha256::of(*text)));
+    }
+}
+
+// The new files have been judged: what was read from the old ones goes on.
+void keep_start_files(ConfigCheck& c) {
+    if (c.running == nullptr) return;
+    Config& config = c.draft.config;
+    const Config& running = *c.running;
+    config.start_files = running.start_files;
+    config.coordination.etcd.password = running.coordination.etcd.password;
+    config.upstream.notify_secret = running.upstream.notify_secret;
+    const auto access = [](RemoteAccess& to, const RemoteAccess& from) {
+        to.password = from.password;
+        to.token = from.token;
+    };
+    access(config.config_source.access, running.config_source.access);
+    access(config.registration.access, running.registration.access);
+}
+
 }  // namespace
 
 std::string resolve_file(const ConfigCheck& c, const std::string& name, bool secret) {
@@ -198,6 +229,8 @@ void check_files(ConfigCheck& c) {
     if (c.draft.config.upstream.kind == "alipay") read_alipay_files(c);
     read_gateway_files(c);
     read_notify_secret(c);
+    note_start_files(c);
+    keep_start_files(c);
     check_opened(c);
 }
 

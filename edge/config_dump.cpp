@@ -51,7 +51,10 @@ std::vector<std::string> restart_needed(const Config& running, const Config& wan
     for (const auto& setting : wanted.settings) {
         if (setting.hot) continue;
         const auto it = before.find(setting.key);
-        if (it == before.end() || it->second != setting.value) out.push_back(setting.key);
+        const bool other_text = it == before.end() || it->second != setting.value;
+        const auto file = running.start_files.find(setting.key), now = wanted.start_files.find(setting.key);
+        const bool both = file != running.start_files.end() && now != wanted.start_files.end();
+        if (other_text || (both && file->second != now->second)) out.push_back(setting.key);
     }
     if (running.cache.key != wanted.cache.key) out.emplace_back("cache.key_file");
     return out;

@@ -29,6 +29,7 @@ struct ConfigReloader::Work {
     std::string hash_after;
     bool entered = false;       // in the journal
     bool certificates = false;  // other ones are in force
+    bool waits = false;         // for a restart, other keys than before
     std::string message;        // why it failed, when it is no error of the texts
 };
 

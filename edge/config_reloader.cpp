@@ -211,10 +211,12 @@ void ConfigReloader::adopt(const std::shared_ptr<Work>& shared) {
     texts_ = work.out.texts;
     status_.hold = held ? (work.new_hold ? work.new_hold : status_.hold) : std::nullopt;
     if (!held) status_.newer_waits = false;
+    work.waits = !work.out.restart_needed.empty() && status_.restart_needed != work.out.restart_needed;
     status_.restart_needed = work.out.restart_needed;
     status_.other_key = work.out.other_key;
     take_remote(work);
     report.ok = true;
+    report.certificates = other_tls;
     report.generation = generation;
     report.hash = node_.config().hash;
     report.changed = std::move(work.out.changed);

@@ -36,6 +36,7 @@ class ConfigReloader {
     struct Report {
         bool ok = false;
         bool unchanged = false;  // nothing to do: the same generation goes on
+        bool certificates = false;  // those of TLS were other ones, and were read anew
         std::uint64_t generation = 0;
         std::string hash;
         std::string message;   // why not

@@ -153,11 +153,12 @@ void ConfigReloader::finish(Work& work, Report report) {
         status_.failed_at.reset();
         status_.failure.clear();
         told_.clear();
-        if (!report.unchanged || work.certificates) {
+        if (!report.unchanged || work.certificates || work.waits) {
             const std::string& by = work.job.by;
-            std::string text = report.unchanged
-                                   ? fmt::format("certificates read anew by {}", by)
-                                   : fmt::format("generation {} ({}) by {}", report.generation, report.hash, by);
+            std::string text =
+                !report.unchanged   ? fmt::format("generation {} ({}) by {}", report.generation, report.hash, by)
+                : work.certificates ? fmt::format("certificates read anew by {}", by)
+                                    : fmt::format("generation {} goes on, read again by {}", report.generation, by);
             if (work.of != 0) text += fmt::format(", rolled back to {}", work.of);
             if (!report.changed.empty()) text += ": " + shortened(report.changed);
             if (!report.restart_needed.empty()) text += "; needs a restart: " + shortened(report.restart_needed);

@@ -72,9 +72,13 @@ int run_config_show(Session& s) {
 namespace {
 
 void show_in_force(Session& s, Value root) {
-    const bool unchanged = root["unchanged"].boolean().value_or(false);
-    s.console.line(fmt::format("generation {} ({}) is in force{}", text_of(root["generation"]), text_of(root["hash"]),
-                               unchanged ? ", nothing has changed" : ""));
+    const auto is = [root](const char* member) { return root[member].boolean().value_or(false); };
+    const bool waits = static_cast<bool>(root["restartNeeded"].first());
+    const std::string_view more = is("certificatesReadAnew")  ? ", its certificates were read anew"
+                                  : is("unchanged") && !waits ? ", nothing has changed"
+                                                              : "";
+    s.console.line(
+        fmt::format("generation {} ({}) is in force{}", text_of(root["generation"]), text_of(root["hash"]), more));
     for (Value k = root["changed"].first(); k; k = k.next())
         s.console.line(fmt::format("changed: {}", printable(text_of(k))));
     for (Value w = root["warnings"].first(); w; w = w.next())

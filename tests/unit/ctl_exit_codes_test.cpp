@@ -371,6 +371,16 @@ TEST_CASE("ctl: a reload that fails shows the errors as they are and is 78") {
     CHECK(done.err == "warning: w\nneeds a restart: node.name\n");
 }
 
+TEST_CASE("ctl: a reload says that nothing has changed only where nothing has") {
+    for (const auto& [more, said] : {std::pair("", ", nothing has changed"),
+                                     {R"(,"certificatesReadAnew":true)", ", its certificates were read anew"},
+                                     {R"(,"restartNeeded":["a.key_file"])", ""}}) {
+        const std::string body = std::string(R"({"generation":4,"hash":"ab","unchanged":true)") + more + "}";
+        ScriptedAdmin node({ScriptedAdmin::answer(200, body)});
+        CHECK(ask(node, {"config", "reload"}).out == std::string("generation 4 (ab) is in force") + said + "\n");
+    }
+}
+
 TEST_CASE("ctl: what a node says cannot steer the terminal") {
     ScriptedAdmin node({ScriptedAdmin::answer(200, R"({"verdict":"ok","summary":"a\u001b[2Jb\u009b\u0007\nc"})")});
     const auto ran = ask(node, {"status"});

@@ -65,9 +65,9 @@ TEST_CASE("config: with a site's own outcomes the preset's pending stays, less w
     CHECK(started.fail.empty());
     CHECK(started.pending == Texts{""});
     CHECK(started.later);
-    const auto query = response("alipay.user.certify.open.query", "pass = [\"T\"]\nfail = [\"F\"]\n");
-    CHECK(query.fail == Texts{"F"});
-    CHECK(query.pending.empty());
+    const auto query = response("alipay.user.certify.open.query", "pass = [\"T\"]\nfail = [\"N\"]\n");
+    CHECK(query.fail == Texts{"N"});
+    CHECK(query.pending == Texts{"F"});
     const auto waits = response("alipay.user.certify.open.query", "pending = [\"F\", \"\"]\n");
     CHECK(waits.pass == Texts{"T"});
     CHECK(waits.pending == Texts{"F", ""});
@@ -131,6 +131,16 @@ TEST_CASE("config: what is wrong with an Alipay upstream is named") {
         {id + key + "alipay_public_key_file = \"own.pem\"\n", "is our own key"},
         {id + key + "alipay_public_key_file = \"nowhere\"\n", "cannot be read"},
         {kPlain + "method = \"no.preset\"\n", "not a known face API"},
+        {id + key +
+             "app_cert_file = \"app.crt\"\nalipay_cert_file = \"app.crt\"\nalipay_root_cert_file = \"root.crt\"\n",
+         "is our own certificate"},
+        {kPlain + "method = \"datadigital.fincloud.generalsaas.face.source.certify\"\ncontent_key_file = \"aes.key\"\n",
+         "content_key_file encrypts nothing of a method that takes a file"},
+        {kPlain + "method = \"x\"\ncontent_key_file = \"aes.key\"\nrequest_file = \"f=evidence.image\"\n",
+         "content_key_file encrypts nothing of a method that takes a file"},
+        {kPlain + "method = \"alipay.user.certify.open.query\"\n"
+                  "[upstream.alipay.response]\npass = [\"T\"]\nfail = [\"F\"]\n",
+         "response.fail lists \"F\", which alipay.user.certify.open.query also answers while nothing is decided"},
         {kPlain + "notify_url = \"ftp://x\"\n", "notify_url is no URL"},
         {kPlain + "notify_url = \"http://x/v1/notifications/central\"\n", "is where the other kind of centre notifies"},
         {kPlain + "protocol = \"v3\"\ncontent_key_file = \"aes.key\"\n", "serves v2 only"},
@@ -147,6 +157,8 @@ TEST_CASE("config: what is wrong with an Alipay upstream is named") {
         INFO(text << render_all(outcome));
         CHECK_FALSE(outcome.config);
         CHECK(render_all(outcome).find(said) != std::string::npos);
+        REQUIRE_FALSE(outcome.errors.empty());
+        CHECK(outcome.errors.front().line > 0);
     }
 }
 

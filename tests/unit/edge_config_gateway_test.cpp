@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "edge/config.h"
+#include "edge/config_prepare.h"
 #include "tests/support/alipay_vectors.h"
 #include "tests/support/config_folder.h"
 #include "upstream/drop_in.h"
@@ -23,11 +24,14 @@ struct GatewaySite : ConfigFolder {
         write("edge.pem", av::key("other_private_pkcs1"));
         write("shop.pem", av::key("app_public"));
     }
+    static std::string text(const std::string& gateway, const std::string& alipay = "") {
+        return shortest() +
+               "[upstream]\nkind = \"alipay\"\n[upstream.alipay]\napp_id = \"1\"\nprivate_key_file = \"app.pem\"\n"
+               "alipay_public_key_file = \"alipay.pem\"\n" +
+               alipay + "[gateway]\n" + gateway;
+    }
     ConfigOutcome with(const std::string& gateway, const std::string& alipay = "") const {
-        return load(shortest() +
-                    "[upstream]\nkind = \"alipay\"\n[upstream.alipay]\napp_id = \"1\"\nprivate_key_file = \"app.pem\"\n"
-                    "alipay_public_key_file = \"alipay.pem\"\n" +
-                    alipay + "[gateway]\n" + gateway);
+        return load(text(gateway, alipay));
     }
 };
 
@@ -94,6 +98,38 @@ TEST_CASE("config: another key of a gateway makes another configuration") {
     CHECK(before.config->hash != after.config->hash);
     const auto& followed = after.config->secret_files;
     CHECK(std::find(followed.begin(), followed.end(), site.file("shop.pem")) != followed.end());
+}
+
+TEST_CASE("config: another key of Alipay, or of ours, waits for a restart, for the gateway as for all else") {
+    const GatewaySite site;
+    const std::string gateway = kKey + kApp + kAppKey;
+    const auto running = site.with(gateway);
+    REQUIRE(running.config);
+    const std::string key = "upstream.alipay.";
+    for (const auto& [leaf, file, other, as_before] :
+         {std::tuple("alipay_public_key_file", "alipay.pem", "other_public", "alipay_public"),
+          {"private_key_file", "app.pem", "app_private_pkcs1", "app_private_pkcs8"}}) {
+        site.write(file, av::key(other));
+        const auto texts = texts_of(site.file("holdfast.toml"), GatewaySite::text(gateway));
+        const PreparedConfig made = prepare_config(texts, site.environment(), *running.config);
+        INFO(render_all(made.outcome));
+        REQUIRE(made.ok());
+        CHECK(made.restart_needed == std::vector{key + leaf});
+        CHECK(made.changed.empty());
+        const Config& next = *made.outcome.config;
+        CHECK(next.hash == running.config->hash);
+        CHECK(next.upstream.options.alipay == running.config->upstream.options.alipay);
+        CHECK(next.gateway.settings->apps.front().settings == running.config->upstream.options.alipay);
+        CHECK(std::count(next.secret_files.begin(), next.secret_files.end(), site.file(file)) == 1);  // followed
+        // The next reload says so again, until the restart or until the file is as it was.
+        CHECK(prepare_config(texts, site.environment(), next).restart_needed == std::vector{key + leaf});
+        site.write(file, av::key(as_before));
+        CHECK(prepare_config(texts, site.environment(), next).restart_needed.empty());
+    }
+    site.write("alipay.pem", "no key");
+    CHECK_FALSE(prepare_config(texts_of(site.file("holdfast.toml"), GatewaySite::text(gateway)), site.environment(),
+                               *running.config)
+                    .ok());
 }
 
 TEST_CASE("config: an app may have a key of Alipay's of its own") {
