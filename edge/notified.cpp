@@ -1,6 +1,8 @@
 #include "edge/notified.h"
 
 #include <algorithm>
+#include <array>
+#include <memory>
 
 #include "edge/base/log.h"
 #include "edge/exchanges.h"
@@ -34,15 +36,16 @@ std::optional<FoundOrder> find_recorded(Parts& parts, const std::string& credent
 
 // Whether this may be the order that the notification is about. The centre's own number tells verifications apart: a
 // pass must have it where several may have an order of that number, or where the order has one.
-bool may_be_of(const FoundOrder& found, const Notification& n, bool several_owners, bool several) {
+bool may_be_of(const FoundOrder& found, const Notification& n, bool several_owners) {
     if (found.verification_id == n.verification_id && !n.verification_id.empty()) return true;
     if (n.outcome->verdict == Verdict::pass && several_owners) return false;
-    if (found.verification_id.empty()) return !several || n.verification_id.empty();
-    if (n.verification_id.empty()) return true;
+    if (found.verification_id.empty() || n.verification_id.empty()) return true;
     return !n.credential.empty() && n.outcome->verdict != Verdict::pass;
 }
 
-// The order by its number: recorded, or under way. `numbered`: how many have it.
+// The orders that it is about, by their number: recorded, or under way. `numbered`: how many have it. Where it does not
+// say whose it is (Alipay's), several callers' are one order there: what lets through less reaches them all, and a pass
+// none of several.
 std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const Notification& n, std::size_t& numbered) {
     const Now now = parts.loop.now();
     std::vector<FoundOrder> out;
@@ -65,9 +68,10 @@ std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const No
     for (const std::string& id : owners) look(id);
     std::erase_if(out, [](const FoundOrder& found) { return found.record.view().other_app; });
     numbered = out.size();
-    std::erase_if(out, [&n, several_owners = owners.size() > 1, several = out.size() > 1](const FoundOrder& found) {
-        return !may_be_of(found, n, several_owners, several);
+    std::erase_if(out, [&n, several_owners = owners.size() > 1](const FoundOrder& found) {
+        return !may_be_of(found, n, several_owners);
     });
+    if (out.size() > 1 && n.outcome->verdict == Verdict::pass) out.clear();
     return out;
 }
 
@@ -167,22 +171,46 @@ bool confirm_again(Parts& parts, const Notification& n, const std::function<void
     return false;
 }
 
+// Makes it the word about one of the orders that it is about.
+void give(Parts& parts, const Notification& n, const FoundOrder& found, std::function<void(Noticed)> done) {
+    const LiveRecord record = found.record.view();
+    const auto before = parts.notify.find(record.credential, record.order_no);
+    const bool again = before && before->knows(n.id);
+    // It was about an order that had the number before: this one is not its affair.
+    if (again && before->body != record.body)
+        return confirm(parts, std::string(record.credential), n.order_no, *before, done);
+    // A copy is written like the first, which may not be on disk yet: what is confirmed is there.
+    const bool revoked = before && hidden(parts, record, before->epoch);
+    NotifyEntry word = again ? *before : standing_after(before, revoked, found, n, parts.loop.now().wall);
+    const Noticed what = again ? Noticed::duplicate : Noticed::taken;
+    if (!again) journal_notice(parts, n, record.credential, what);
+    // What follows the disk gets values only.
+    parts.notify.put(record.credential, record.order_no, word,
+                     [&parts, kept = found.record, word, what, done = std::move(done)](Result<void> written) {
+                         if (!written) {
+                             log::error("notification: not durable: {}", written.error().detail);
+                             return done(Noticed::failed);
+                         }
+                         apply(parts, kept.view(), word, parts.loop.now());
+                         done(what);
+                     });
+}
+
+// What became of a word about several orders: it failed where it failed for one, else it is new where it is for one.
+struct AllOf {
+    std::size_t left;
+    Noticed what;
+    std::function<void(Noticed)> done;
+    void sum(Noticed one) {
+        if (one == Noticed::failed || (one == Noticed::taken && what != Noticed::failed)) what = one;
+    }
+};
+
 }  // namespace
 
 std::string_view name(Noticed noticed) {
-    switch (noticed) {
-        case Noticed::taken:
-            return "taken";
-        case Noticed::duplicate:
-            return "duplicate";
-        case Noticed::undecided:
-            return "undecided";
-        case Noticed::unknown:
-            return "unknown";
-        case Noticed::failed:
-            return "failed";
-    }
-    return "failed";
+    constexpr std::array<std::string_view, 5> kNames{"taken", "duplicate", "undecided", "unknown", "failed"};
+    return kNames[static_cast<std::size_t>(noticed)];
 }
 
 void journal_notice(Parts& parts, const Notification& n, std::string_view credential, Noticed what) {
@@ -199,35 +227,21 @@ void journal_notice(Parts& parts, const Notification& n, std::string_view creden
 
 void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n, std::function<void(Noticed)> done) {
     if (!n.outcome) return keep_unplaced(parts, n, Noticed::undecided, 0, std::move(done));
-    const Now now = parts.loop.now();
     std::size_t numbered = 0;
-    auto found = find_orders(parts, exchanges, n, numbered);
-    if (found.size() != 1) {
+    const auto found = find_orders(parts, exchanges, n, numbered);
+    if (found.empty()) {
         if (confirm_again(parts, n, done)) return;
         return keep_unplaced(parts, n, Noticed::unknown, numbered, std::move(done));
     }
-    const LiveRecord record = found[0].record.view();
-    const auto before = parts.notify.find(record.credential, record.order_no);
-    const bool again = before && before->knows(n.id);
-    // It was about an order that had the number before: this one is not its affair.
-    if (again && before->body != record.body)
-        return confirm(parts, std::string(record.credential), n.order_no, *before, done);
-    // A copy is written like the first, which may not be on disk yet: what is confirmed is there.
-    const bool revoked = before && hidden(parts, record, before->epoch);
-    NotifyEntry word = again ? *before : standing_after(before, revoked, found[0], n, now.wall);
-    const Noticed what = again ? Noticed::duplicate : Noticed::taken;
-    if (!again) journal_notice(parts, n, record.credential, what);
-    // What follows the disk gets values only.
-    parts.notify.put(record.credential, record.order_no, word,
-                     [&parts, n, kept = found[0].record, word, what, done = std::move(done)](Result<void> written) {
-                         if (!written) {
-                             log::error("notification: not durable: {}", written.error().detail);
-                             return done(Noticed::failed);
-                         }
-                         drop_unplaced(parts, n);
-                         apply(parts, kept.view(), word, parts.loop.now());
-                         done(what);
-                     });
+    // Owners: what waits for the disk, one for each order.
+    const auto all = std::make_shared<AllOf>(AllOf{found.size(), Noticed::duplicate, std::move(done)});
+    for (const FoundOrder& order : found)
+        give(parts, n, order, [&parts, n, all](Noticed what) {
+            all->sum(what);
+            if (--all->left > 0) return;
+            if (all->what != Noticed::failed) drop_unplaced(parts, n);
+            all->done(all->what);
+        });
 }
 
 std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,

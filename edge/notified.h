@@ -14,7 +14,7 @@ enum class Noticed : std::uint8_t {
     taken,      // and it is on disk
     duplicate,  // heard before
     undecided,  // it decides nothing: kept
-    unknown,    // no order here has this number, or several have: kept, see `unplaced`
+    unknown,    // no order here has this number, or a pass may be of several: kept, see `unplaced`
     failed,     // it could not be made durable: the centre must send it again
 };
 std::string_view name(Noticed noticed);

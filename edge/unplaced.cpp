@@ -45,6 +45,12 @@ bool counts(const Parts& parts, const UnplacedNotice& kept, const LiveRecord& re
     return !kept.order_no.empty() && *kept.verdict != Verdict::pass;
 }
 
+// Whether other orders than the one that has just heard it may be meant too, so that it stays: a refusal that does not
+// say whose it is reaches all that may be.
+bool may_mean_more(const Parts& parts, const Notification& n) {
+    return n.outcome && n.outcome->verdict != Verdict::pass && possible_owners(parts, n).size() > 1;
+}
+
 void tell(Parts& parts, const Notification& n, Noticed what, std::size_t orders) {
     journal_notice(parts, n, {}, what);
     if (!parts.unplaced_lines.allow(parts.loop.now().mono)) return;
@@ -140,7 +146,8 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
     for (UnplacedNotice& kept : parts.unplaced.of(record.order_no, number)) {
         if (now.wall - kept.received >= snapshot.config.orders.retain) continue;
         if (!counts(parts, kept, record, number)) continue;
-        if (!word || !word->knows(kept.id)) {
+        const bool heard = word && word->knows(kept.id);
+        if (!heard) {
             // Of an order that has been asked it is no newer than its call: a revocation since then hides both.
             LiveRecord of_then = record;
             of_then.asked_epoch = number.empty() ? kept.epoch : std::min(kept.epoch, record.asked_epoch);
@@ -150,7 +157,7 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
             const bool revoked = word && hidden(parts, record, word->epoch);
             word = standing_after(word, revoked, found, notification_of(kept), kept.received);
         }
-        placed.push_back(std::move(kept));
+        if (!heard || !may_mean_more(parts, notification_of(kept))) placed.push_back(std::move(kept));
     }
     if (placed.empty()) return word;
     // Journalled where it is dropped: after a kill in between it is said once more, never not at all.
@@ -160,8 +167,9 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
                          if (written) {
                              for (const UnplacedNotice& one : placed) {
                                  if (!parts.unplaced.find(one)) continue;  // another put of it has said so
-                                 journal_notice(parts, notification_of(one), credential, Noticed::taken);
-                                 parts.unplaced.drop(one);
+                                 const Notification n = notification_of(one);
+                                 journal_notice(parts, n, credential, Noticed::taken);
+                                 if (!may_mean_more(parts, n)) parts.unplaced.drop(one);
                              }
                          } else if (parts.unplaced_lines.allow(parts.loop.now().mono)) {
                              log::error("notification: not durable, kept as it was: {} ({} more such lines held back)",
@@ -194,7 +202,7 @@ CachedFacts facts_of(const OutcomeRecord& known) {
 }
 
 void drop_unplaced(Parts& parts, const Notification& n) {
-    parts.unplaced.drop(notice_of(n));
+    if (!may_mean_more(parts, n)) parts.unplaced.drop(notice_of(n));
 }
 
 }  // namespace holdfast

@@ -5,6 +5,7 @@
 // revocation came after it. Without that a `pass` never counts: the number of an order may be used again, by another
 // credential or for another subject, and the centre says it again when it is asked. A `fail` or `review` counts for the
 // order's number alone, whoever asks it, unless the centre's number says otherwise: a lost one would let somebody in.
+// So one that does not say whose it is stays, for the orders that others ask under that number, until its time is over.
 #pragma once
 
 #include <functional>
@@ -32,7 +33,7 @@ struct Believed {
 };
 Believed believed_of(Parts& parts, const SubjectKey& key, Now now);
 CachedFacts facts_of(const OutcomeRecord& known);  // for decide()
-// It is the word about an order now.
+// It is the word about an order now. A refusal that does not say whose it is stays for the orders of others.
 void drop_unplaced(Parts& parts, const Notification& n);
 
 }  // namespace holdfast

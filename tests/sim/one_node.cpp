@@ -98,10 +98,15 @@ void OneNode::begin(Got& got, const std::string& order, const std::string& scene
     send(got, verification_bytes(order, scene, subject, more));
 }
 
+void OneNode::ask_as(const std::string& credential) {
+    asker_ = credential;
+    secret_ = HmacSha256(Clients::secret_of(credential));
+}
+
 std::string OneNode::verification_bytes(const std::string& order, const std::string& scene, const std::string& subject,
                                         const std::string& more) {
     return signed_bytes(
-        "POST", "/v1/verifications", "app-a", secret_,
+        "POST", "/v1/verifications", asker_, secret_,
         fmt::format(R"({{"orderNo":"{}","scene":"{}","subject":"{}"{}}})", order, scene, subject, more));
 }
 
@@ -150,7 +155,7 @@ OneNode::Got OneNode::ask(const std::string& order, const std::string& scene, co
 
 OneNode::Got OneNode::look(const std::string& order) {
     Got got;
-    send(got, signed_bytes("GET", "/v1/verifications/" + order, "app-a", secret_, ""));
+    send(got, signed_bytes("GET", "/v1/verifications/" + order, asker_, secret_, ""));
     until([&got] { return got.status != 0; });
     asking_.clear();
     return got;

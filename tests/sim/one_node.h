@@ -38,7 +38,9 @@ class OneNode {
     // The same without waiting: the answer is filled in when it comes. Requires: `got` outlives it.
     void begin(Got& got, const std::string& order, const std::string& scene, const std::string& subject,
                const std::string& more = {});
-    // What is known of an order of app-a: GET; runs the world until it is answered.
+    // Who asks from now on, instead of app-a: app-b.
+    void ask_as(const std::string& credential);
+    // What is known of an order of the asker: GET; runs the world until it is answered.
     Got look(const std::string& order);
     // A notification of the centre, of kind "central", well signed; without waiting, as begin().
     void notify(Got& got, const std::string& body);
@@ -78,7 +80,8 @@ class OneNode {
     SimHost client_{net, client_view_, kClientAddress};
     std::vector<std::unique_ptr<Asking>> asking_;
     std::unique_ptr<Node> node_;
-    HmacSha256 secret_, centre_secret_;  // the caller's, the centre's
+    std::string asker_ = "app-a";
+    HmacSha256 secret_, centre_secret_;  // the asker's, the centre's
     std::uint64_t nonces_ = 0, starts_ = 0;
     std::string why_;
 };

@@ -1,0 +1,74 @@
+// Two callers have an order of the same number, and the centre says something of that number without saying whose: a
+// refusal reaches both, a pass neither. Each through one whole node.
+#include <catch2/catch.hpp>
+
+#include "edge/exchanges.h"
+#include "edge/notified.h"
+#include "tests/regress/notified_bench.h"
+
+using namespace holdfast;
+using namespace holdfast::sim;
+
+namespace {
+
+struct Bench : NotifiedBench {
+    // What the node makes of a notification that does not say whose it is, as Alipay's do not.
+    std::string_view say(const std::string& id, const std::string& order, Verdict verdict) {
+        Notification n;
+        n.id = id;
+        n.order_no = order;
+        n.sent = one.view.now().wall;
+        n.outcome.emplace();
+        n.outcome->verdict = verdict;
+        Exchanges none(one.parts());  // nothing is under way
+        std::optional<Noticed> what;
+        take_notification(one.parts(), none, n, [&what](Noticed is) { what = is; });
+        REQUIRE(one.until([&what] { return what.has_value(); }));
+        return name(*what);
+    }
+    std::string outcome_for(const std::string& credential, const std::string& order) {
+        one.ask_as(credential);
+        const auto got = one.ask(order, "LOGIN", credential + "-user");
+        return got.status == 200 ? got.text("outcome") : std::to_string(got.status);
+    }
+};
+
+const char* const kBoth[] = {"app-a", "app-b"};
+
+}  // namespace
+
+TEST_CASE("shared number: a refusal reaches the orders of all, and the memory of their subjects, over a kill") {
+    Bench b;
+    for (const char* who : kBoth) REQUIRE(b.outcome_for(who, "o-1") == "pass");
+    b.one.run_for(1s);
+    CHECK(b.say("n-1", "o-1", Verdict::fail) == "taken");
+    CHECK(b.say("n-1", "o-1", Verdict::fail) == "duplicate");
+    b.crash_and_start();
+    for (const char* who : kBoth) CHECK(b.outcome_for(who, "o-1") == "fail");
+    b.degrade();
+    for (const char* who : kBoth) CHECK(b.outcome_for(who, "o-2") != "pass");
+}
+
+TEST_CASE("shared number: a pass answers the order of nobody") {
+    Bench b;
+    b.centre(CentreMode::hang);
+    for (const char* who : kBoth) REQUIRE(b.outcome_for(who, "o-1") == "504");
+    CHECK(b.say("n-1", "o-1", Verdict::pass) == "unknown");
+    for (const char* who : kBoth) CHECK(b.outcome_for(who, "o-1") == "504");
+}
+
+TEST_CASE("shared number: a refusal from before both orders is heard by both, each once") {
+    Bench b;
+    CHECK(b.say("n-1", "o-1", Verdict::fail) == "unknown");
+    for (int i = 0; i < 2; ++i)
+        for (const char* who : kBoth) CHECK(b.outcome_for(who, "o-1") == "fail");
+    b.one.run_for(1s);
+    const std::string journal = b.one.journal();
+    for (const char* who : kBoth) {
+        const std::string entry =
+            std::string(R"("notification":"n-1","orderNo":"o-1","result":"taken","credential":")") + who;
+        const auto at = journal.find(entry);
+        REQUIRE(at != std::string::npos);
+        CHECK(journal.find(entry, at + 1) == std::string::npos);
+    }
+}
