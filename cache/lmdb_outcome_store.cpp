@@ -142,7 +142,7 @@ OutcomeLook LmdbOutcomeStore::look(const SubjectKey& key, Now now) {
     OutcomeLook out{OutcomeRecord{}};
     const Found found = read(stored, tag_of(key.scene), now, *out.record);
     // Bound by the key already; a difference would be a broken codec, and nothing to answer from.
-    const bool own = out.record->scene == key.scene && out.record->has_device == !key.device.empty();
+    const bool own = out.record->scene == key.scene && out.record->has_device == names_device(key.device);
     if (found == Found::record && own) return out;
     if (found == Found::hidden)
         ++stats_.hidden;
@@ -157,7 +157,7 @@ PutOutcome LmdbOutcomeStore::put(const SubjectKey& key, OutcomeRecord record, Na
         record.outcome.feature_model.size() > kRecordTextMax || record.outcome.feature.size() > kRecordFeatureMax)
         return PutOutcome::refused;
     record.scene = key.scene;
-    record.has_device = !key.device.empty();
+    record.has_device = names_device(key.device);
     if (record.boot == 0) record.boot = boot_id();
     const OutcomeKey stored = env_.codec().outcome_key(key);
     const std::uint32_t scene_tag = tag_of(key.scene);

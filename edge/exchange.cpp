@@ -210,6 +210,7 @@ Exchange::Next Exchange::precheck() {
     if (scene_ == nullptr) return refuse(ApiCode::scene_forbidden, "the scene is not configured");
     trace_.precheck = "passed";
     trace_.scene = request_.scene;
+    if (drop_in_ && !drop_in_->merchant.empty()) request_.device = device_for(drop_in_->merchant, request_.device);
     return go(Step::join);
 }
 

@@ -64,6 +64,7 @@ class Exchange final : public RequestHandler {
         std::shared_ptr<const Forward> forward;  // owners: this, its call, a late try
         std::shared_ptr<const RawAnswer> raw;    // what the centre said; owners: this, and followers
         DropInFault fault = DropInFault::none;   // why it is refused without being signed for
+        std::string merchant;                    // as of DropInCall
         bool named = false;
         bool ready = false;  // `body` is what leaves
         std::string body;

@@ -78,6 +78,7 @@ void Exchange::drop_in_read(DropInCall&& call) {
         return run();
     }
     drop_in_->forward = std::move(call.forward);
+    drop_in_->merchant = std::move(call.merchant);
     trace_.auth = "ok";
     trace_.credential = credential_->id;
     step_ = Step::parse;

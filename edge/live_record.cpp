@@ -159,7 +159,7 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     answer.score = outcome.score;
     answer.decided_at = decided.wall;
     const Nanos age = now.mono - decided.mono;
-    const CachedFacts facts{true, outcome.verdict, age, !record.device.empty(), outcome.max_age, false};
+    const CachedFacts facts{true, outcome.verdict, age, names_device(record.device), outcome.max_age, false};
     answer.expires_at = now.wall + cache_ttl(facts, policy, Terms{});
     answer.verification_id = outcome.verification_id;
     if (!record.past) {

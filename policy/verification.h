@@ -73,8 +73,21 @@ struct SubjectKey {
     std::string_view credential;
     std::string_view subject;
     std::string_view scene;
-    std::string_view device;  // empty: none
+    std::string_view device;  // empty: none; as of device_for
 };
+
+// A caller's app may act for several merchants, whose user ids may be equal: what is remembered of one's users must
+// answer for none of another's. So the device of such a request is kept with a mark of its merchant (kMerchantMarkBytes
+// characters, no two merchants the same) before it, wherever it is kept.
+inline constexpr std::size_t kMerchantMarkBytes = 16;
+inline constexpr char kMerchantSign = '\x1f';
+inline std::string device_for(std::string_view merchant_mark, std::string_view device) {
+    return std::string(1, kMerchantSign).append(merchant_mark).append(device);
+}
+// Whether the caller has named a device.
+inline bool names_device(std::string_view kept) {
+    return kept.size() > (kept.starts_with(kMerchantSign) ? 1 + kMerchantMarkBytes : 0);
+}
 
 // An answer to a caller, before it is written as JSON.
 struct Answer {

@@ -191,6 +191,8 @@ DropInCall read_drop_in(const DropInSettings& s, const DropInWire& wire, WallTim
     out.fault = !form.get("encrypt_type").empty() ? DropInFault::invalid_encrypt_type : translate(s, form, out);
     if (out.fault != DropInFault::none) return out;
     out.credential = app->credential;
+    if (const std::string_view token = form.get("app_auth_token"); !token.empty())
+        out.merchant = to_hex(Sha256::of(token)).substr(0, kMerchantMarkBytes);
     // Owners: as DropInCall says.
     const bool own_app = app->app_id == app->settings->app_id;
     out.forward = std::make_shared<const Forward>(

@@ -98,6 +98,7 @@ struct DropInCall {
     std::string app_id;                      // that it names, believed or not; only in the form of an id
     std::optional<Seconds> skew;             // of a refused timestamp: how far it is ahead of now
     std::string credential;                  // as the rest: only without a fault
+    std::string merchant;                    // for whom its app acts, as of device_for; empty: for itself
     std::string request;                     // the JSON of POST /v1/verifications
     Digest digest{};                         // of `request`: two calls for one thing have the same
     std::shared_ptr<const Forward> forward;  // owners: the exchange, its call, a late try

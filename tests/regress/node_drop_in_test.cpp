@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "edge/base/bytes.h"
+#include "edge/base/crypto.h"
 #include "edge/net/http_writer.h"
 #include "edge/operators.h"
 #include "tests/sim/one_node.h"
@@ -51,7 +53,8 @@ struct Bench {
         one.offload.set_plan(plan);
     }
     // A call of the SDK, without waiting.
-    void begin(OneNode::Got& got, const std::string& order, const std::string& image = {}) {
+    void begin(OneNode::Got& got, const std::string& order, const std::string& image = {},
+               const std::string& merchant = {}) {
         Form form;
         form.add("app_id", std::string(kApp));
         form.add("method", "alipay.user.faceverify.verify");
@@ -59,9 +62,10 @@ struct Bench {
         form.add("version", "1.0");
         form.add("sign_type", "RSA2");
         form.add("timestamp", alipay_timestamp(one.view.now().wall));
+        if (!merchant.empty()) form.add("app_auth_token", merchant);
         form.add("biz_content",
-                 fmt::format(R"({{"outer_order_no":"{}","verify_scene":"OPEN","user_id":"user-1","face":"{}"}})", order,
-                             image));
+                 fmt::format(R"({{"outer_order_no":"{}","verify_scene":"{}","user_id":"user-1","face":"{}"}})", order,
+                             scene, image));
         std::string body;
         for (const FormField& f : form.fields()) append_form_field(body, f.name, f.value);
         append_form_field(
@@ -77,9 +81,9 @@ struct Bench {
             bytes, {"POST", "/gateway.do", "edge.example", "application/x-www-form-urlencoded", body.size(), true});
         one.send(got, bytes + body);
     }
-    OneNode::Got ask(const std::string& order) {
+    OneNode::Got ask(const std::string& order, const std::string& merchant = {}) {
         OneNode::Got got;
-        begin(got, order);
+        begin(got, order, {}, merchant);
         REQUIRE(one.until([&got] { return got.status != 0; }));
         CHECK(got.status == 200);
         return got;
@@ -108,6 +112,7 @@ struct Bench {
     }
 
     OneNode one;
+    std::string scene = "OPEN";
 };
 
 }  // namespace
@@ -123,6 +128,27 @@ TEST_CASE("drop-in: an answer that is not signed by the deadline is refused then
     b.is_refusal(got);
     b.jobs_take(0s);
     CHECK(b.says(b.ask("o-1"), "edge_outcome") == "provisional");
+}
+
+TEST_CASE("drop-in: what is remembered of one merchant's user answers for no other merchant's, a revocation for all") {
+    Bench b;
+    b.scene = "LOGIN";
+    const std::string mark = to_hex(Sha256::of("merchant-1")).substr(0, kMerchantMarkBytes);
+    for (const std::string& device : {std::string(), device_for(mark, "")}) {
+        OutcomeRecord record;
+        record.outcome.verdict = Verdict::pass;
+        record.decided = b.one.view.now();
+        const SubjectKey key{"app-a", "user-1", b.scene, device};
+        REQUIRE(b.one.parts().storage.outcomes().put(key, record, 0s, 1h, b.one.view.now()) == PutOutcome::queued);
+        const bool by_merchant = !device.empty();
+        const std::string n = by_merchant ? "b" : "a";
+        CHECK(b.says(b.ask("o-" + n + "1"), "edge_outcome") == "pass");
+        CHECK((b.says(b.ask("o-" + n + "2", "merchant-1"), "edge_outcome") == "pass") == by_merchant);
+        CHECK(b.says(b.ask("o-" + n + "3", "merchant-2"), "edge_outcome") != "pass");
+    }
+    b.ordered([](Operators& by, auto done) { by.revoke("user-1", done); });
+    CHECK(b.says(b.ask("o-1"), "edge_outcome") != "pass");
+    CHECK(b.says(b.ask("o-2", "merchant-1"), "edge_outcome") != "pass");
 }
 
 TEST_CASE("drop-in: an order that had a provisional answer has it again after the outage was renewed") {
