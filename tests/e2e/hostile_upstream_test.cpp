@@ -2,9 +2,6 @@
 // circuit counts it, and its connection is never used again.
 #include <fmt/format.h>
 
-#include <atomic>
-#include <csignal>
-
 #include <catch2/catch.hpp>
 
 #include "tests/support/e2e_script.h"
@@ -210,35 +207,6 @@ TEST_CASE("e2e: two answers to one request are none") {
     Site site(one_try(centre.port()));
     CHECK(site.ask(verify_ask("order-1", "LOGIN", "user-1")).status == 502);
     CHECK(site.ask(lookup_ask("order-1")).status == 404);
-}
-
-TEST_CASE("e2e: an answer that lies on a fresh connection before the request leaves is none") {
-    std::atomic<Process*> node{nullptr};
-    std::atomic<bool> early{false};
-    ScriptedCentre centre([&](Link& link) {
-        Process& stopped = *node.load();
-        stopped.signal(SIGSTOP);
-        if (!eventually(5s, [&stopped] { return stopped.stopped(); })) return;
-        early = !link.asked();
-        if (early) link.send(good_answer());
-        pause_for(5ms);
-        early = early && !link.asked();
-        stopped.signal(SIGCONT);
-        if (!early && link.read_request()) link.send(answer_with("500 Oops", length(kGoodBody.size())));
-        link.hold();
-    });
-    Site site(one_try(centre.port()));
-    node = &site.node();
-    int seen = 0;
-    for (int i = 0; i < 100 && seen < 3; ++i) {
-        const std::string order = site.order();
-        const HttpAnswer answer = site.ask(verify_ask(order, "LOGIN", "user-1"));
-        INFO(answer.body);
-        CHECK(answer.status == 502);
-        CHECK(site.ask(lookup_ask(order)).status == 404);
-        seen += early ? 1 : 0;
-    }
-    CHECK(seen > 0);  // the node was quicker each time
 }
 
 TEST_CASE("e2e: what the centre gets is built anew, and holds nothing of the caller's fields") {

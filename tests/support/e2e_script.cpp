@@ -58,11 +58,6 @@ bool Link::read_request() {
     }
 }
 
-bool Link::asked() const {
-    pollfd one{fd_, POLLIN, 0};
-    return ::poll(&one, 1, 0) > 0;
-}
-
 void Link::send(std::string_view bytes) {
     while (!bytes.empty() && !owner_.over_) {
         const auto n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);

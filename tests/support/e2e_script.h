@@ -24,7 +24,6 @@ class Link {
     Link(const Link&) = delete;
     Link& operator=(const Link&) = delete;
     bool read_request();  // a whole one; false: the node closed, or the test is over
-    bool asked() const;   // bytes of a request have come that were not read yet
     void send(std::string_view bytes);
     void drip(std::string_view bytes, Nanos between);
     void reset();  // a RST instead of an orderly end
