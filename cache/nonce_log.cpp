@@ -156,9 +156,9 @@ void NonceLog::append(const NonceFingerprint& nonce, WallTime expires) {
 
 void NonceLog::replay(WallTime now, const std::function<void(const NonceFingerprint&, WallTime expires)>& each) const {
     const auto loaded = state_->env.load(kNonces, [&](std::string_view, std::string_view plain) {
-        // Of versions before, which did not write their window, it is longer than need be.
+        // Of versions before, which did not write their window, it is taken for the present one.
         const bool known = plain.size() % kNonceBytes == 8;
-        const Seconds then(known ? wire::Reader(plain.substr(plain.size() - 8)).i64() : 0);
+        const Seconds then = known ? Seconds(wire::Reader(plain.substr(plain.size() - 8)).i64()) : state_->window;
         wire::Reader r(plain.substr(0, plain.size() / kNonceBytes * kNonceBytes));
         while (!r.done() && r.ok()) {
             const std::string_view bytes = r.bytes(std::tuple_size_v<NonceFingerprint>);

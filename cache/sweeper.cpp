@@ -73,7 +73,7 @@ void Sweeper::tick() {
     if (clock_.observe(now)) values_.put_soon(kClockLineName, clock_.keep());
     const Now house = clock_.at(now);
     if (cache_.open() && !walking_ && cache_.batch().health().ok) {
-        orders_.ring().sweep(house);
+        orders_.ring().sweep(now);  // its parts age by the monotonic clock
         if (walk_is_due(now.mono)) {
             if (from_.empty()) begun_purges_ = revocations_.purged();
             walking_ = cache_.batch().add(walk(kSweepVisitMax, kSweepEraseMax, false));
@@ -81,9 +81,9 @@ void Sweeper::tick() {
     }
     revocations_.sweep(house.wall);
     nonces_.state_->release_doubt(now);
+    // By the clock as it is: up to where they have left is kept, and what would be fresh again is refused by that.
     if (state_.open() && !trimming_ && state_.batch().health().ok)
-        trimming_ =
-            nonces_.state_->trim(house.wall, kNonceEraseMax, [this](const Result<void>&) { trimming_ = false; });
+        trimming_ = nonces_.state_->trim(now.wall, kNonceEraseMax, [this](const Result<void>&) { trimming_ = false; });
     if (now.mono - readers_ < kReadersEvery) return;
     readers_ = now.mono;
     if (cache_.open()) cache_.env().check_readers();

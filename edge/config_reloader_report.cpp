@@ -134,8 +134,9 @@ void ConfigReloader::failed(Work& work) {
 // What changed by itself is in force whatever the journal says.
 void ConfigReloader::enter_late(const Work& work) {
     node_.journal("config", journal_fields(work, "reload"),
-                  [&node = node_, generation = work.generation, by = work.job.by](const Result<void>& written) {
-                      if (written) return;
+                  [alive = alive_, &node = node_, generation = work.generation,
+                   by = work.job.by](const Result<void>& written) {
+                      if (written || !*alive) return;
                       const std::string text =
                           fmt::format("generation {} by {} is in force, but not in the journal: {}", generation, by,
                                       written.error().detail);

@@ -203,6 +203,7 @@ Exchange::Next Exchange::precheck() {
     scene_ = snapshot_->scene(request_.scene);
     if (!result.allowed) {
         trace_.precheck = result.rule;
+        trace_.denied = true;
         if (scene_ != nullptr) trace_.scene = request_.scene;
         parts_.metrics.precheck_denied(parts_.metrics.rule(result.rule));
         return refuse(result.code, fmt::format("{}: {}", result.rule, result.why), result.retry_after);

@@ -170,7 +170,7 @@ void Exchange::write_access_line(Nanos took) const {
     line.source = trace_.source;
     line.code = trace_.code;
     line.rung = trace_.rung;
-    line.rule = trace_.precheck;
+    if (trace_.denied) line.rule = trace_.precheck;
     line.reason = trace_.reason;
     line.circuit = name(parts_.upstream.circuit().state());
     line.status = trace_.status;

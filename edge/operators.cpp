@@ -213,7 +213,12 @@ void Operators::upgraded(Done done) {
     log::warn("operator: upgrade by {}", who_);
     std::string out;
     json::Writer(out).begin_object().member("by", who_).end_object();
-    node_.journal("upgrade", out, stands("the upgrade", std::move(done)));
+    // It is under way already, and who asked follows it to its end: an ill journal is told, and changes nothing of
+    // that.
+    node_.journal("upgrade", out, [done = std::move(done)](const Result<void>& written) {
+        if (!written) log::error("operator: the upgrade is not in the journal yet: {}", written.error().detail);
+        done({});
+    });
 }
 
 }  // namespace holdfast

@@ -39,6 +39,7 @@ struct RequestTrace {
     std::optional<Seconds> skew;            // of a refused timestamp: how far ahead of the clock here; negative: behind
     std::string_view auth = "not reached";  // literals: what each step said
     std::string precheck = "not reached";   // the rule's name when one denied
+    bool denied = false;                    // by that rule
     std::string_view circuit = "not asked";
     std::string_view mode = "auto";
     std::string_view rung = "none";

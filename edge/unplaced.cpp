@@ -107,7 +107,7 @@ std::optional<OutcomeRecord> unwritten(Parts& parts, const SubjectKey& key, Now 
     out.decided = refusal->decided;
     out.asked_epoch = refusal->epoch;
     out.scene = key.scene;
-    out.has_device = !key.device.empty();
+    out.has_device = names_device(key.device);
     out.age = now.mono - refusal->decided.mono;
     return out;
 }

@@ -129,14 +129,15 @@ std::string refusals_text(const Parts& parts, Now now) {
 // That good requests get no outcome though nothing is in force that would explain it. Where few ask, no circuit opens
 // for it, and nothing else would say so.
 std::string unanswered_text(const Parts& parts, Now now) {
-    if (parts.upstream.circuit().state() != CircuitState::closed || parts.overrides.mode_order("", now)) return {};
+    if (parts.upstream.circuit().state() != CircuitState::closed || !parts.overrides.all(now).empty()) return {};
     const Pulse::Refusals seen = parts.pulse.refusals(now.mono);
     const auto& [count, most, by_most] = seen.unanswered;
     if (count < kUnansweredMin || count * 10 < seen.asked) return {};
-    return fmt::format(
-        "{} of the {} requests of the last minute got no outcome, {} as {}: `holdfastctl upstream list` "
-        "and `holdfastctl circuit show` say what the centre does",
-        count, seen.asked, by_most, text_of(most).code);
+    const bool own = most == ApiCode::overloaded || most == ApiCode::internal_error;
+    return fmt::format("{} of the {} requests of the last minute got no outcome, {} as {}: {}", count, seen.asked,
+                       by_most, text_of(most).code,
+                       own ? "`holdfastctl explain REQUEST_ID` of one says which limit, or what broke"
+                           : "`holdfastctl upstream list` and `holdfastctl circuit show` say what the centre does");
 }
 
 // What keeps the node from asking anybody; empty: nothing does.

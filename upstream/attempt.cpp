@@ -26,10 +26,18 @@ std::string shown(std::string_view field) {
 
 // The first coding of an answer's body; empty: none. None is asked for (Accept-Encoding: identity), none is undone.
 std::string_view coding_of(const HeaderList& answer) {
+    static constexpr std::array<std::string_view, 7> kCodings{"gzip", "x-gzip",   "deflate",   "br",
+                                                              "zstd", "compress", "x-compress"};
     for (std::size_t i = 0; i < answer.size(); ++i) {
         const HeaderList::Field field = answer[i];
-        if (equal_ignoring_case(field.name, "content-encoding") && !equal_ignoring_case(field.value, "identity"))
-            if (!field.value.empty()) return field.value;
+        if (!equal_ignoring_case(field.name, "content-encoding")) continue;
+        for (std::string_view left = field.value; !left.empty();) {
+            const std::size_t end = std::min(left.find(','), left.size());
+            const std::string_view one = trim_ows(left.substr(0, end));
+            if (std::any_of(kCodings.begin(), kCodings.end(), [one](auto c) { return equal_ignoring_case(one, c); }))
+                return field.value;
+            left.remove_prefix(std::min(end + 1, left.size()));
+        }
     }
     return {};
 }

@@ -104,6 +104,12 @@ void show_drain(Console& console, Value root) {
                              text_of(root["inFlight"]), text_of(root["connections"])));
 }
 
+bool is_draining(Session& s) {
+    const auto answer = s.node.get(admin::kDrain);
+    const auto root = answer ? s.document.parse(answer->body) : tl::unexpected(answer.error());
+    return root && (*root)["draining"].boolean().value_or(false);
+}
+
 // Asks until nothing is in flight. A node that ends meanwhile has drained.
 int wait_for_drain(Session& s) {
     const MonoTime deadline = MonoClock::read() + s.command.wait_limit;
@@ -167,8 +173,11 @@ int run_circuit_set(Session& s) {
 int run_drain(Session& s) {
     if (!s.command.wait) return s.post(admin::kDrain, "{}", [&s](Value root) { show_drain(s.console, root); });
     int code = kDone;
-    if (!s.body_of(s.node.post(admin::kDrain, "{}"), code)) return code;
-    return wait_for_drain(s);
+    if (s.body_of(s.node.post(admin::kDrain, "{}"), code)) return wait_for_drain(s);
+    // It stands, though it is not in the journal yet: who waits for it still does, and is told in the end.
+    if (code != kRefused || !is_draining(s)) return code;
+    const int waited = wait_for_drain(s);
+    return waited == kDone ? code : waited;
 }
 
 int run_undrain(Session& s) {

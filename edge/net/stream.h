@@ -34,9 +34,9 @@ struct PeerInfo {
     std::optional<std::uint32_t> uid;  // of the peer of a Unix socket (SO_PEERCRED)
 };
 
-// What has come from the peer and was not handed over: nothing, bytes (of TLS: of the application), or only its end or
-// a failure.
-enum class Heard : std::uint8_t { nothing, words, end };
+// What has come from the peer and was not handed over: nothing, a piece of a TLS record that does not tell yet what it
+// is, bytes (of TLS: of the application), or only its end or a failure.
+enum class Heard : std::uint8_t { nothing, piece, words, end };
 // Of what a read that does not wait has given.
 inline Heard heard_of(std::ptrdiff_t size) {
     return size > 0 ? Heard::words : size == 0 ? Heard::nothing : Heard::end;

@@ -40,16 +40,17 @@ Heard TlsStream::heard() {
     char raw[kLookBytes];
     for (int i = 0; i < kLooksMax; ++i) {
         const Heard said = input_at_hand() ? digest() : Heard::nothing;
-        if (said != Heard::nothing) return said;
+        if (said == Heard::words || said == Heard::end) return said;
         const std::ptrdiff_t size = inner_->take_unread(raw, sizeof raw);
-        if (size <= 0) return heard_of(size);
+        if (size <= 0) return size == 0 ? said : heard_of(size);
         in_ = {raw, static_cast<std::size_t>(size)};
     }
     in_ = {};
     return Heard::words;
 }
 
-// Works off what is at hand without handing anything over. A piece of a record counts as words: what it says comes.
+// Works off what is at hand without handing anything over. A piece of a record may be of a session ticket: a healthy
+// peer's, cut where a segment ends.
 Heard TlsStream::digest() {
     char byte = 0;
     forget_openssl_errors();
@@ -58,8 +59,8 @@ Heard TlsStream::digest() {
     const int error = size > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), size);
     flush();
     in_ = {};
-    const bool whole = !std::exchange(tls_share().over, false) && SSL_has_pending(ssl_.get()) == 0;
-    if (error == SSL_ERROR_WANT_READ) return whole ? Heard::nothing : Heard::words;
+    if (std::exchange(tls_share().over, false)) return Heard::words;  // a flood
+    if (error == SSL_ERROR_WANT_READ) return SSL_has_pending(ssl_.get()) == 1 ? Heard::piece : Heard::nothing;
     if (error == SSL_ERROR_NONE) return Heard::words;
     if (error == SSL_ERROR_ZERO_RETURN)
         fail_later(Error{Code::closed, side(), true, "TLS: ended by the peer"});

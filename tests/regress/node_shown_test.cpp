@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 
 #include "edge/admin_service.h"
 #include "edge/operators.h"
@@ -89,6 +90,22 @@ TEST_CASE("node: a policy test gives the code of the refusal, and no rung where 
     CHECK(refused("LOGIN", "user-1", "XX") == "PrecheckDenied no-embargo: is on the deny list");
     CHECK(refused("LOGIN", "often", "JP") == "RateLimited once: too many requests");
     CHECK(refused("NOPE", "user-1", "JP") == "SceneForbidden credential-scene: the credential may not use this scene");
+}
+
+TEST_CASE("node: the access log names the rule that denied a request, and none where none did") {
+    OneNode one(kRules);
+    const std::string log = "[log]\n", path = one.folder.path() + "/access.log";
+    one.config.insert(one.config.find(log) + log.size(), fmt::format("access = \"{}\"\n", path));
+    REQUIRE(one.start());
+    CHECK(one.ask("o-1", "LOGIN", "user-1", R"(,"attributes":{"country":"XX"})").text("code") == "PrecheckDenied");
+    CHECK(one.ask("o-2", "LOGIN", "user-1", R"(,"attributes":{"country":"JP"})").status == 200);
+    one.run_for(2s);
+    std::ifstream file(path);
+    std::string denied, passed;
+    REQUIRE(std::getline(file, denied));
+    REQUIRE(std::getline(file, passed));
+    CHECK(denied.find(R"("rule":"no-embargo")") != std::string::npos);
+    CHECK(passed.find("\"rule\"") == std::string::npos);
 }
 
 TEST_CASE("node: the circuit's probes that failed are shown while it is half-open") {

@@ -181,6 +181,30 @@ TEST_CASE("pool: an answer in one piece with the end of the handshake is none to
     }
 }
 
+TEST_CASE("pool: a session ticket of which only a piece has come is no word of its peer") {
+    Bench b(true, TLS1_3_VERSION);
+    RawPeer peer;
+    PooledConnection made;
+    std::string ticket;
+    const auto act = [&ticket](RawPeer& one) {
+        REQUIRE(one.shake());
+        BIO* const written = BIO_new(BIO_s_mem());
+        SSL_set0_wbio(one.ssl, written);
+        REQUIRE(SSL_new_session_ticket(one.ssl) == 1);
+        REQUIRE(SSL_do_handshake(one.ssl) == 1);
+        char* bytes = nullptr;
+        const long size = BIO_get_mem_data(written, &bytes);
+        ticket.assign(bytes, static_cast<std::size_t>(size));
+        REQUIRE(ticket.size() > 20);
+        SSL_set0_wbio(one.ssl, BIO_new_socket(one.fd(), BIO_NOCLOSE));
+        REQUIRE(::send(one.fd(), ticket.data(), 20, MSG_NOSIGNAL) == 20);
+    };
+    const auto shakes = [](RawPeer& one) { one.shake(); };
+    CHECK(fresh(b, peer, shakes, act, made) == "connected");
+    REQUIRE(::send(peer.fd(), ticket.data() + 20, ticket.size() - 20, MSG_NOSIGNAL) > 0);
+    CHECK(b.ask(made, peer, "x") == "first");
+}
+
 TEST_CASE("pool: a connection that its peer has ended meanwhile is not used") {
     for (const bool tls : {false, true}) {
         Bench b(tls);
