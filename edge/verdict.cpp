@@ -128,8 +128,12 @@ std::string refusals_text(const Parts& parts, Now now) {
 
 // That good requests get no outcome though nothing is in force that would explain it. Where few ask, no circuit opens
 // for it, and nothing else would say so.
-std::string unanswered_text(const Parts& parts, Now now) {
-    if (parts.upstream.circuit().state() != CircuitState::closed || !parts.overrides.all(now).empty()) return {};
+std::string unanswered_text(const Node& node, const Parts& parts, Now now) {
+    const CircuitView view = parts.upstream.circuit().view(now);
+    if (view.state != CircuitState::closed || !parts.overrides.all(now).empty()) return {};
+    // What is left in that minute of an outage that is over.
+    const bool closed_again = view.since.mono - node.started().mono > 1s;
+    if (closed_again && now.mono - view.since.mono < 1min) return {};
     const Pulse::Refusals seen = parts.pulse.refusals(now.mono);
     const auto& [count, most, by_most] = seen.unanswered;
     if (count < kUnansweredMin || count * 10 < seen.asked) return {};
@@ -168,7 +172,7 @@ std::vector<std::string> troubles(Node& node, Now now) {
         out.emplace_back("auth.nonces is full: callers get 503");
     if (!parts.clock_trusted) out.emplace_back("the clock is not synchronised: no cached pass");
     if (std::string text = clock_text(node, now); !text.empty()) out.push_back(std::move(text));
-    for (std::string text : {certificate_ended(parts, now), unanswered_text(parts, now), addresses_text(parts)})
+    for (std::string text : {certificate_ended(parts, now), unanswered_text(node, parts, now), addresses_text(parts)})
         if (!text.empty()) out.push_back(std::move(text));
     if (node.reloader != nullptr) {
         const ConfigReloader::Status& reload = node.reloader->status();

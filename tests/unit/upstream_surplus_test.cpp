@@ -103,9 +103,10 @@ std::string fresh(Bench& b, RawPeer& peer, const std::function<void(RawPeer&)>& 
         REQUIRE(b.until(accept));
         act(peer);
     });
-    Pool pool(b.loop, between, b.network, b.pool->endpoint(), {});
+    const Endpoint endpoint = b.pool->endpoint();
+    b.pool = std::make_unique<Pool>(b.loop, between, b.network, endpoint, PoolOptions());  // it outlives `made`
     std::string out;
-    const auto pending = pool.connect(b.loop.now().mono + 10s, [&out, &made](Result<PooledConnection> c) {
+    const auto pending = b.pool->connect(b.loop.now().mono + 10s, [&out, &made](Result<PooledConnection> c) {
         out = c ? "connected" : c.error().detail;
         if (!c) CHECK((c.error().code == Code::invalid && c.error().origin == Origin::upstream && !c.error().was_sent));
         if (c) made = std::move(*c);
