@@ -19,6 +19,7 @@ inline constexpr const char* kClockLineName = "clock.line";  // in state/: keep(
 
 class HouseClock {
   public:
+    // A choice: by then somebody has seen the alarm about the clock, and what is kept that much longer has room.
     static constexpr Nanos kBelievedAfter = 2h;
     static constexpr Nanos kStepMin = 1s;  // a clock that is slewed stays far below it
 

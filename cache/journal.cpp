@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kGroupMax = 512; // entries written together
 constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;
-constexpr std::string_view kRecovered = "journal-recovered", kLost = "journal-lost";
+constexpr std::string_view kRecovered = "journal-recovered";
 
 struct Group {
     std::shared_ptr<SegmentWriter> writer;
@@ -73,7 +73,7 @@ void Journal::State::lose(std::string_view kind) {
 void Journal::State::note_lost() {
     if (lost == 0 || noting != 0) return;
     noting = lost;
-    queue.push_back({std::string(kLost), "{\"entries\":" + std::to_string(lost) + "}", loop.now().wall,
+    queue.push_back({std::string(kJournalLost), "{\"entries\":" + std::to_string(lost) + "}", loop.now().wall,
                      [this](const Result<void>&) { noting = 0; }});
 }
 
@@ -105,7 +105,7 @@ void Journal::State::finished() {
     wait = Nanos(0);
     timer->restart(Nanos(0));
     for (const JournalEntry& entry : g->entries)
-        if (entry.kind == kLost) lost -= noting;
+        if (entry.kind == kJournalLost) lost -= noting;
     if (on_head) on_head(head);
     for (const JournalEntry& entry : g->entries)
         if (entry.done) entry.done({});

@@ -26,6 +26,9 @@ bool is_segment_name(std::string_view name);
 // "<segment>.cut-<milliseconds, 14 digits>": what was cut off it.
 inline constexpr std::string_view kCutMark = ".cut-";
 
+// The kind of the entry that tells how many others are lost.
+inline constexpr std::string_view kJournalLost = "journal-lost";
+
 struct JournalEntry {
     std::string kind, fields;
     WallTime time;

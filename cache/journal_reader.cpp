@@ -154,7 +154,7 @@ Result<JournalVerdict> journal_verify(const std::string& dir, const std::optiona
             v.head.seq = line->seq;
             v.head.hash = line->hash;
             ++v.entries;
-            const bool lost = line->kind == "journal-lost";
+            const bool lost = line->kind == kJournalLost;
             if (lost || line->kind == "damage") {
                 ++v.damage;
                 if (v.since == 0 && (lost || tells_of_journal(*line))) v.since = line->seq;

@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kScenesNamed = 8;  // in the verdict's line; the others are in the list of overrides
 constexpr Nanos kFullSaid = 10s;         // after a caller was refused for want of room for nonces
 constexpr Nanos kCertificateSaid = 7 * 24h;  // before its end
-constexpr std::uint32_t kUnansweredMin = 5;  // of the last minute, and a tenth of those that asked
+// Of the last minute, and a tenth of those that asked. A choice: one request and its retries stay below it.
+constexpr std::uint32_t kUnansweredMin = 5;
 // Of the last minute, and more than half of those that asked. A choice: somebody who tries a wrong key by hand on a
 // quiet node stays below it, and one app that signs wrongly reaches it with one request in three seconds.
 constexpr std::uint32_t kRefusedMin = 20;
@@ -128,10 +129,12 @@ std::string refusals_text(const Parts& parts, Now now) {
 
 // That good requests get no outcome though nothing is in force that would explain it. Where few ask, no circuit opens
 // for it, and nothing else would say so.
-std::string unanswered_text(const Node& node, const Parts& parts, Now now) {
+std::string unanswered_text(Node& node, Now now) {
+    const Parts& parts = node.parts();
     const CircuitView view = parts.upstream.circuit().view(now);
     if (view.state != CircuitState::closed || !parts.overrides.all(now).empty()) return {};
-    // What is left in that minute of an outage that is over.
+    // What is left in that minute of an outage that is over. One that never opened is closed since the start, which
+    // makes it within a second.
     const bool closed_again = view.since.mono - node.started().mono > 1s;
     if (closed_again && now.mono - view.since.mono < 1min) return {};
     const Pulse::Refusals seen = parts.pulse.refusals(now.mono);
@@ -172,7 +175,7 @@ std::vector<std::string> troubles(Node& node, Now now) {
         out.emplace_back("auth.nonces is full: callers get 503");
     if (!parts.clock_trusted) out.emplace_back("the clock is not synchronised: no cached pass");
     if (std::string text = clock_text(node, now); !text.empty()) out.push_back(std::move(text));
-    for (std::string text : {certificate_ended(parts, now), unanswered_text(node, parts, now), addresses_text(parts)})
+    for (std::string text : {certificate_ended(parts, now), unanswered_text(node, now), addresses_text(parts)})
         if (!text.empty()) out.push_back(std::move(text));
     if (node.reloader != nullptr) {
         const ConfigReloader::Status& reload = node.reloader->status();

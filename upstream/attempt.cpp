@@ -31,13 +31,8 @@ std::string_view coding_of(const HeaderList& answer) {
     for (std::size_t i = 0; i < answer.size(); ++i) {
         const HeaderList::Field field = answer[i];
         if (!equal_ignoring_case(field.name, "content-encoding")) continue;
-        for (std::string_view left = field.value; !left.empty();) {
-            const std::size_t end = std::min(left.find(','), left.size());
-            const std::string_view one = trim_ows(left.substr(0, end));
-            if (std::any_of(kCodings.begin(), kCodings.end(), [one](auto c) { return equal_ignoring_case(one, c); }))
-                return field.value;
-            left.remove_prefix(std::min(end + 1, left.size()));
-        }
+        const auto listed = [&field](std::string_view coding) { return list_has_token(field.value, coding); };
+        if (std::any_of(kCodings.begin(), kCodings.end(), listed)) return field.value;
     }
     return {};
 }

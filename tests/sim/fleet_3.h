@@ -26,6 +26,18 @@ struct Fleet3 : FleetWorld {
         const auto open = [this] { return state()->state == CircuitState::open && all_are(CircuitState::open); };
         REQUIRE(run_until(open, 15s));
     }
+    // After an outage the store of before it comes back, and no node believes it. What they know better.
+    StateRecord falls_back() {
+        const MemoryStore older = store.data();
+        open_fleet();
+        centre = true;
+        recovers();
+        const StateRecord known = *state();
+        store.restore(older);
+        run(15s);
+        REQUIRE(all([](FleetNode& n) { return !n.shared(); }));
+        return known;
+    }
     // All shared and closed again, with a recovery ramp behind them.
     void recovers(Nanos limit = 120s) {
         const auto well = [this] {

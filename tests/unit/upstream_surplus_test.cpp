@@ -76,6 +76,7 @@ struct Bench : testing::Net {
     SSL_CTX* server = nullptr;
     std::unique_ptr<TlsClientContext> context;
     std::unique_ptr<TlsDialer> dialer;
+    std::unique_ptr<Dialer> between;  // of fresh(): the pool dials through it
     std::unique_ptr<Pool> pool;
 };
 
@@ -99,12 +100,12 @@ std::string fresh(Bench& b, RawPeer& peer, const std::function<void(RawPeer&)>& 
         if (!peer) peer = RawPeer(b.listener.take(), b.server, true);
         return static_cast<bool>(peer);
     };
-    Between between(*b.dialer, [&] {
+    const Endpoint endpoint = b.pool->endpoint();
+    b.between = std::make_unique<Between>(*b.dialer, [&] {
         REQUIRE(b.until(accept));
         act(peer);
     });
-    const Endpoint endpoint = b.pool->endpoint();
-    b.pool = std::make_unique<Pool>(b.loop, between, b.network, endpoint, PoolOptions());  // it outlives `made`
+    b.pool = std::make_unique<Pool>(b.loop, *b.between, b.network, endpoint, PoolOptions());  // it outlives `made`
     std::string out;
     const auto pending = b.pool->connect(b.loop.now().mono + 10s, [&out, &made](Result<PooledConnection> c) {
         out = c ? "connected" : c.error().detail;
