@@ -44,9 +44,12 @@ bool Circuit::bind(CircuitCause cause, const WindowCounts& counts, Now now) {
     transitions_.push_back(last_);
     bound_ = to;
     bound_since_ = now;
-    // What is in flight is of an older generation from here on: its report will give no place back.
-    if (to == CircuitState::half_open) round_.give_back_all();
-    if (to == CircuitState::open) round_.opened();
+    // What is in flight is of an older generation from here on: its report will give no place back. Open has no places
+    // to give, and what is still out when a round's time is up keeps it from being clean.
+    if (to == CircuitState::open)
+        round_.opened();
+    else
+        round_.give_back_all();
     ++generation_;
     ++revision_;
     if (to == CircuitState::closed)

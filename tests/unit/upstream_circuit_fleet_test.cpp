@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <functional>
+#include <vector>
 
 #include "upstream/circuit.h"
 
@@ -221,6 +222,24 @@ TEST_CASE("circuit: a prober that an operator's word binds sends none of its cal
     auto a = b.ask();
     CHECK(a.admitted());
     CHECK(a.permit.epoch() == 0);
+}
+
+TEST_CASE("circuit: probes in flight when an operator closes hold no place of the fleet's round afterwards") {
+    Bench b;
+    b.adopt(Bind::probe, 3);
+    REQUIRE(b.circuit.state() == kHalf);
+    std::vector<Admission> held;
+    for (int i = 0; i < 3; ++i) held.push_back(b.ask());
+    for (const Admission& one : held) REQUIRE(one.permit.epoch() == 3);
+    b.circuit.force(Forced::closed, b.now.mono + 60s, b.now);
+    b.calls(20, CallKind::success);
+    b.circuit.force(Forced::none, {}, b.now);
+    REQUIRE(b.circuit.state() == kClosed);  // by its proof
+    for (Admission& one : held) one.permit.report({CallKind::success, false, 10ms}, b.now);
+    CHECK(b.circuit.view(b.now).probes_in_flight == 0);
+    b.calls(5, CallKind::success);
+    REQUIRE(b.circuit.own(b.now).verdict);
+    CHECK(b.circuit.own(b.now).verdict->kind == ProbeVerdict::Kind::good);
 }
 
 TEST_CASE("circuit: a prober whose proof fades, or comes, or whose own circuit opens, goes on with its round") {
