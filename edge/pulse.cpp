@@ -76,8 +76,8 @@ Pulse::Refusals Pulse::refusals(MonoTime now) const {
     }
     for (std::size_t code = 0; code < sum.refused.size(); ++code) {
         const std::uint32_t n = sum.refused[code];
+        if (n == 0 || static_cast<ApiCode>(code) == ApiCode::draining) continue;
         out.asked += n;
-        if (n == 0) continue;
         Refusals::Share& share = text_of(static_cast<ApiCode>(code)).status < 500 ? out.refused : out.unanswered;
         share.count += n;
         if (n <= share.by_most) continue;

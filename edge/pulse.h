@@ -37,7 +37,8 @@ class Pulse {
     }
     void answered(std::size_t kind, Nanos took, Seconds cached_age, MonoTime now);
     void refused(ApiCode code, MonoTime now);
-    // Of the verifications that were asked for within the last minute.
+    // Of the verifications that were asked for within the last minute, but for those that came to a draining node: it
+    // says that it drains while it does, and afterwards nothing is the matter with it.
     struct Refusals {
         std::uint32_t asked = 0;
         struct Share {

@@ -155,6 +155,17 @@ TEST_CASE("node: a centre that fails for the few who ask is in the verdict, thou
     CHECK(verdict_of(one).find("no outcome") == std::string::npos);
 }
 
+TEST_CASE("node: what a drain refused is the drain's own affair once it has ended, and no fault of the centre") {
+    OneNode one;
+    REQUIRE(one.start());
+    plan(one, [](CentrePlan&) {});
+    one.node().drain("test");
+    REQUIRE(one.until([&one] { return one.parts().refusing; }, 1min));
+    for (int i = 0; i < 8; ++i) REQUIRE(one.ask(fmt::format("o-{}", i), "LOGIN", "user-1").text("code") == "Draining");
+    REQUIRE(one.node().undrain("test"));
+    CHECK(verdict_of(one) == "ok: live");
+}
+
 TEST_CASE("node: it is told how old the outage is, when provisional answers begin and end, and how many are left") {
     OneNode one;
     REQUIRE(one.start());

@@ -69,3 +69,15 @@ TEST_CASE("pulse: of the last minute it tells how many were refused for what the
     CHECK(pulse.refusals(begin + 65s).refused.count == 7);
     CHECK(pulse.refusals(begin + 2min).asked == 0);
 }
+
+TEST_CASE("pulse: what a draining node refuses is nobody's failure, and waters down nobody else's share") {
+    Pulse pulse;
+    const MonoTime begin{1000s};
+    for (int i = 0; i < 100; ++i) pulse.refused(ApiCode::draining, begin);
+    CHECK(pulse.refusals(begin).asked == 0);
+    CHECK(pulse.refusals(begin).unanswered.count == 0);
+    pulse.refused(ApiCode::upstream_timeout, begin);
+    CHECK(pulse.refusals(begin).asked == 1);
+    CHECK(pulse.refusals(begin).unanswered.by_most == 1);
+    CHECK(pulse.beat(0, begin).refused[static_cast<std::size_t>(ApiCode::draining)] == 100);
+}
