@@ -6,7 +6,7 @@
 
 namespace holdfast::ctl {
 
-std::string not_empty(const std::string& value);      // an empty scene would read as all of them
+std::string not_empty(const std::string& value);      // an empty scene would be all of them, no subject is empty
 std::string whole_number(const std::string& value);   // 0 or more
 std::string is_generation(const std::string& value);  // of a configuration: 1 or more
 

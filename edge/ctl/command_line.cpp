@@ -128,16 +128,15 @@ class Parser {
         auto* cache = group("cache", "remembered outcomes");
         leaf(cache, "stats", Verb::cache_stats, "how many, how large, hits and misses");
         auto* get = leaf(cache, "get", Verb::cache_get, "one record, and whether it would answer");
-        get->add_option("--credential", c_.credential)->required();
-        get->add_option("--subject", c_.subject)->required();
-        get->add_option("--scene", c_.scene)->required();
+        get->add_option("--credential", c_.credential)->required()->check(not_empty);
+        get->add_option("--subject", c_.subject)->required()->check(not_empty);
+        get->add_option("--scene", c_.scene)->required()->check(not_empty);
         get->add_option("--device", c_.device);
         leaf(cache, "purge", Verb::cache_purge, "forget all, or one scene")
             ->add_option("--scene", c_.scene)
             ->check(not_empty);
-        leaf(cache, "revoke", Verb::cache_revoke, "no outcome of before answers for this subject")
-            ->add_option("--subject", c_.subject)
-            ->required();
+        auto* revoke = leaf(cache, "revoke", Verb::cache_revoke, "no outcome of before answers for this subject");
+        revoke->add_option("--subject", c_.subject)->required()->check(not_empty);
     }
 
     void add_offline() {
@@ -196,7 +195,7 @@ class Parser {
         leaf(owed, "status", Verb::reconcile_status, "how many wait, and what became of the others");
         leaf(owed, "run", Verb::reconcile_run, "now, not when the time of each has come");
         auto* explain = leaf(&app_, "explain", Verb::explain, "one recent request");
-        explain->add_option("REQUEST_ID", c_.request_id)->required();
+        explain->add_option("REQUEST_ID", c_.request_id)->required()->check(not_empty);
         auto* drain = leaf(&app_, "drain", Verb::drain, "take no new work");
         drain->add_flag("--wait", c_.wait, "until nothing is in flight");
         drain->add_option("--wait-limit", wait_limit_, "how long to wait; default 60s");
