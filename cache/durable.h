@@ -11,7 +11,8 @@
 
 namespace holdfast {
 
-// Success: the bytes are on disk. An error: they are not, and they will not be written later by themselves.
+// Success: the bytes are on disk. An error: they are not, and they will not be written later by themselves, but where
+// the call that takes it says otherwise (Journal::append).
 using Durable = std::function<void(Result<void>)>;
 
 // How one part (cache, state, journal, evidence) is, for status and metrics.

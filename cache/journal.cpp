@@ -48,6 +48,8 @@ struct Journal::State {
     std::shared_ptr<Group> group; // under way; owners: this and the job
     std::unique_ptr<OffloadHandle> handle, spent;
     std::unique_ptr<Timer> timer;
+    std::unique_ptr<Timer> patience;  // until somebody has waited for long enough, or had
+    bool somebody_waits = false;      // it runs
     std::vector<Durable> drains;
     bool stopped = false;
     Nanos wait{0};
@@ -59,6 +61,9 @@ struct Journal::State {
     void next();
     void finished();
     void failed(std::vector<JournalEntry> entries, const Error& error);
+    void waits_at_most(JournalEntry& entry, Nanos at_most);
+    void tell_who_waits();
+    void tell_no_answer(const std::vector<Durable>& told);
     void tell_drained(const Result<void>& result) {
         for (const Durable& done : std::exchange(drains, {})) done(result);
     }
@@ -133,6 +138,42 @@ void Journal::State::failed(std::vector<JournalEntry> entries, const Error& erro
     tell_drained(tl::unexpected(error));
 }
 
+void Journal::State::waits_at_most(JournalEntry& entry, Nanos at_most) {
+    entry.told_by = loop.now().mono + at_most;
+    if (std::exchange(somebody_waits, true)) return;
+    patience->restart(at_most);
+}
+
+// The entries under way are read off the loop, but for whom they tell.
+void Journal::State::tell_who_waits() {
+    const MonoTime now = loop.now().mono;
+    MonoTime next = MonoTime::max();
+    std::vector<Durable> told;
+    const auto late = [&](JournalEntry& entry) {
+        if (!entry.done) return false;
+        if (entry.told_by > now) return next = std::min(next, entry.told_by), false;
+        told.push_back(std::exchange(entry.done, nullptr));
+        return true;
+    };
+    if (group)
+        for (JournalEntry& entry : group->entries) late(entry);
+    for (JournalEntry& entry : std::exchange(queue, {}))
+        if (!late(entry) || entry.kept) queue.push_back(std::move(entry));
+    somebody_waits = next != MonoTime::max();
+    if (somebody_waits) patience->restart(next - now);
+    if (!told.empty()) tell_no_answer(told);
+}
+
+void Journal::State::tell_no_answer(const std::vector<Durable>& told) {
+    const std::string span = std::to_string(kJournalWaitMax / 1s) + " s";
+    if (health.ok) log::error("journal/ has not taken an entry within {}: the disk does not answer", span);
+    health.ok = false;
+    health.reason = "journal/ has not taken an entry within " + span + ": the disk does not answer";
+    const Error error{Code::unavailable, Origin::store, false, "journal/ has not taken it within " + span};
+    for (const Durable& done : told) done(tl::unexpected(error));
+    if (on_failure) on_failure();  // with what they have added
+}
+
 Journal::Journal(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Journal::~Journal() = default;
 
@@ -150,11 +191,13 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, Loop& loo
     s->on_failure = std::move(on_failure);
     s->timer = loop.after(1ms, [p = s.get()] { p->next(); });
     s->timer->stop();
+    s->patience = loop.after(kJournalWaitMax, [p = s.get()] { p->tell_who_waits(); });
+    s->patience->stop();
     return std::unique_ptr<Journal>(new Journal(std::move(s)));
 }
 
 void Journal::append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done,
-                     Unwritten unwritten) {
+                     Unwritten unwritten, Nanos at_most) {
     State& s = *state_;
     const bool kept = !done || unwritten == Unwritten::retried;
     const std::size_t room = kept ? kJournalQueueMax + kJournalReserve : kJournalQueueMax;
@@ -170,6 +213,7 @@ void Journal::append(std::string_view kind, std::string_view fields_json, WallTi
     }
     const bool urgent = done != nullptr;
     s.queue.push_back({std::string(kind), std::string(fields_json), time, std::move(done), kept});
+    if (urgent && at_most > Nanos(0)) s.waits_at_most(s.queue.back(), at_most);
     // After a failure the timer runs already; an entry that somebody waits for is the next try.
     if (!s.group && (s.queue.size() == 1 || urgent)) s.timer->restart(Nanos(0));
 }

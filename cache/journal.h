@@ -23,6 +23,8 @@ inline constexpr std::uint64_t kJournalSegmentBytes = 64ull << 20;
 inline constexpr std::size_t kJournalQueueMax = 8192;       // entries waiting
 inline constexpr std::size_t kJournalReserve = 1024;        // more of them, for those without `done`
 inline constexpr std::size_t kJournalFieldsMax = 16u << 10; // bytes of one entry's fields
+// A choice, of how long people wait for an entry: a commit takes milliseconds, and holdfastctl waits for 5 s.
+inline constexpr Nanos kJournalWaitMax = 3s;
 inline constexpr std::string_view kJournalZeroHash = "0000000000000000000000000000000000000000000000000000000000000000";
 
 struct JournalHead {
@@ -68,8 +70,11 @@ class Journal {
     // retried until they are written; one that even the reserve has no room for, or that is too large, is lost: the
     // journal is then not healthy until an entry "journal-lost" with their count is on disk.
     // With Unwritten::retried `done` is told at the first try, and the entry goes on as one without.
+    // `at_most`, where it is not 0, is how long `done` waits for a disk that does not answer: then it is told
+    // Code::unavailable, an entry that is given up and has not had its turn is dropped, and what is being written may
+    // be in the journal yet. The journal is not healthy then until it has written something.
     void append(std::string_view kind, std::string_view fields_json, WallTime time, Durable done = {},
-                Unwritten unwritten = Unwritten::given_up);
+                Unwritten unwritten = Unwritten::given_up, Nanos at_most = Nanos(0));
     // `done` when all that is queued now is on disk, or cannot be.
     void drain(Durable done);
     // Nothing is written any more: what comes is refused as by a full queue. Requires: nothing waits or is under way.

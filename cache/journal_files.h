@@ -34,6 +34,7 @@ struct JournalEntry {
     WallTime time;
     Durable done;
     bool kept = false;  // when it cannot be written it waits for another try, whoever has been told
+    MonoTime told_by = MonoTime::max();  // `done` waits no longer
 };
 
 // Appends the line of one entry after `head`, newline included, and moves `head` on to it.

@@ -247,7 +247,8 @@ void Node::journal(std::string_view kind, std::string_view fields_json, Durable 
         return;
     }
     metrics_->journalled(kind);
-    journal->append(kind, fields_json, seams_.loop.now().wall, std::move(done), Journal::Unwritten::retried);
+    journal->append(kind, fields_json, seams_.loop.now().wall, std::move(done), Journal::Unwritten::retried,
+                    kJournalWaitMax);
 }
 
 Result<void> Node::listen() {

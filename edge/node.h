@@ -68,8 +68,8 @@ class Node {
     static constexpr Nanos kFarewellMax = 1s, kFirstAskMax = 1s, kHandOverLook = 5ms;
     void hand_over(std::function<void(Result<void>)> done);
     // The operator's drain: as above without an end, and reversible. `by`: who, for the journal.
-    // `done`, which may be empty: whether the entry is in the journal; the drain stands either way. Nothing to do is
-    // well done.
+    // `done`, which may be empty: whether the entry is in the journal; the drain stands either way. Ordered again it is
+    // entered again, where somebody wants to know: then the journal has the first entry too, or neither.
     void drain(const std::string& by, Durable done = {});
     Result<void> undrain(const std::string& by, Durable done = {});  // Code::exists, without `done`: the node is ending
     bool draining() const { return draining_ || (finishing_ && !handing_over_); }
@@ -113,7 +113,8 @@ class Node {
     void refresh_metrics();
     // After an order of an operator changed: outage, metrics, circuit.
     void orders_changed();
-    // An entry of what stands already. `done`, which may be empty: whether it is on disk now; else it is retried.
+    // An entry of what stands already. `done`, which may be empty: whether it is on disk now, within kJournalWaitMax;
+    // else it is retried.
     void journal(std::string_view kind, std::string_view fields_json, Durable done = {});
 
     // What a listener, the operators' too, has refused by its form: counted, in the log, and known to explain by the

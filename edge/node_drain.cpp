@@ -6,7 +6,7 @@
 namespace holdfast {
 
 void Node::drain(const std::string& by, Durable done) {
-    if (draining_) return done ? done({}) : void();
+    if (draining_) return done ? journal_drain("drain", by, std::move(done)) : void();
     draining_ = true;
     parts_->draining = true;
     server_->set_lame_duck(true);
@@ -25,7 +25,7 @@ void Node::journal_drain(std::string_view action, const std::string& by, Durable
 Result<void> Node::undrain(const std::string& by, Durable done) {
     if (finishing_) return fail(Code::exists, Origin::local, "the node is ending");
     if (!draining_) {
-        if (done) done({});
+        if (done) journal_drain("undrain", by, std::move(done));
         return {};
     }
     draining_ = false;

@@ -12,6 +12,14 @@ namespace {
 // What could not be stored when it was asked for: it hides in this process all the same, and is written later.
 constexpr std::string_view kHidesAlready = "hides, not on disk yet";
 
+// The entry of an order that was refused although its own may be in the journal.
+std::string not_carried_out(std::string fields, std::string_view why) {
+    fields.pop_back();  // the brace
+    fields += R"(,"action":"not carried out","why":)";
+    json::append_quoted(fields, why);
+    return fields + "}";
+}
+
 Result<void> unknown_scene(const std::string& scene) {
     return fail(Code::invalid, Origin::client, "scene \"" + scene + "\" is not configured");
 }
@@ -27,13 +35,19 @@ std::string Operators::fields(std::initializer_list<std::pair<std::string_view, 
     return out;
 }
 
-// An act of an operator is in the journal before it is confirmed; without a journal it is refused, or where it must
-// stand all the same, not confirmed.
+// An order that is entered before it stands; without a journal it is refused. Where the journal does not answer its
+// entry may still be written, and must not read as if the order stood.
 void Operators::journal_then(std::string_view kind, const std::string& fields, Done done) {
     Journal* journal = node_.parts().storage.journal();
     if (journal == nullptr) return done(fail(Code::io, Origin::store, kNoJournal));
     node_.metrics().journalled(kind);
-    journal->append(kind, fields, node_.loop().now().wall, std::move(done));
+    auto told = [&node = node_, kind = std::string(kind), fields, done = std::move(done)](Result<void> written) {
+        if (!written && written.error().code == Code::unavailable)
+            node.journal(kind, not_carried_out(fields, written.error().detail));
+        done(std::move(written));
+    };
+    journal->append(kind, fields, node_.loop().now().wall, std::move(told), Journal::Unwritten::given_up,
+                    kJournalWaitMax);
 }
 
 bool Operators::stands_for(const Scope& scope) const {
@@ -124,11 +138,12 @@ void Operators::clear(const Scope& scope, bool circuit, const std::string& reaso
     });
 }
 
-// What hides records is in force before its entry is written: a failure of the entry must not read as if it were not.
-Operators::Done Operators::stands(std::string what, Done done) {
-    return [what = std::move(what), done = std::move(done)](Result<void> written) {
+// What is in force before its entry is written: a failure of the entry must not read as if it were not.
+Operators::Done Operators::stands(std::string what, Done done) const {
+    return [what = std::move(what), who = who_, done = std::move(done)](Result<void> written) {
         if (written) return done(written);
         Error error = written.error();
+        log::error("operator: {} by {} stands, but is not in the journal yet: {}", what, who, error.detail);
         error.detail = what + " stands, but is not in the journal: " + error.detail;
         done(tl::unexpected(std::move(error)));
     };
@@ -143,7 +158,8 @@ void Operators::revoke(const std::string& subject, Done done) {
             copy.node_.journal("revocation", copy.fields({{"subject", tag}, {"action", kHidesAlready}}));
             return done(hidden);
         }
-        copy.journal_then("revocation", copy.fields({{"subject", tag}}), stands("the revocation", done));
+        log::warn("operator: a revocation by {}", copy.who_);
+        copy.node_.journal("revocation", copy.fields({{"subject", tag}}), copy.stands("the revocation", done));
     });
 }
 
@@ -156,7 +172,8 @@ void Operators::purge(const std::string& scene, Done done) {
             copy.node_.journal("purge", copy.fields({{"scene", which}, {"action", kHidesAlready}}));
             return done(hidden);
         }
-        copy.journal_then("purge", copy.fields({{"scene", which}}), stands("the purge", done));
+        log::warn("operator: a purge of {} by {}", which, copy.who_);
+        copy.node_.journal("purge", copy.fields({{"scene", which}}), copy.stands("the purge", done));
     });
 }
 

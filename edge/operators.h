@@ -1,5 +1,8 @@
-// What operators do to a node: each order is checked, made durable, journalled with who, when and why, and only then
-// stands. The admin socket and nothing else calls this.
+// What operators do to a node: each order is checked, journalled with who, when and why, made durable, and only then
+// stands. What must stand whatever the journal does is in force first: a revocation and a purge, which hide, a drain
+// and its end, an upgrade that has begun. Its entry is retried until the journal takes it, and counted as lost when the
+// node ends without. Nobody waits for the journal for longer than kJournalWaitMax. The admin socket and nothing else
+// calls this.
 #pragma once
 
 #include <functional>
@@ -34,8 +37,9 @@ class Operators {
     void fleet_circuit(CircuitForce force, Nanos how_long, const std::string& reason, Done done);
     // Believes what the store holds although it is older than what this node knows, or another cluster's.
     void accept_store(const std::string& reason, Done done);
+    // It hides and is durable, then it is entered: `done` has an error that says so when the entry is not on disk.
     void revoke(const std::string& subject, Done done);
-    // `scene` empty: all records. Refused (Code::invalid) for a scene that is not configured.
+    // The same for records. `scene` empty: all. Refused (Code::invalid) for a scene that is not configured.
     void purge(const std::string& scene, Done done);
     void reset_state(const std::string& reason, Done done);
     // Refused (Code::denied) when too few endpoints would be left. Stands until a restart, a restore, or a reload that
@@ -60,7 +64,7 @@ class Operators {
     void fleet_order(OrderKind kind, FleetOrder order, Nanos how_long, const std::string& reason, Done done);
     void clear(const Scope& scope, bool circuit, const std::string& reason, Done done);
     std::string fields(std::initializer_list<std::pair<std::string_view, std::string_view>> more) const;
-    static Done stands(std::string what, Done done);
+    Done stands(std::string what, Done done) const;
     void journal_then(std::string_view kind, const std::string& fields, std::function<void(Result<void>)> done);
 
     Node& node_;

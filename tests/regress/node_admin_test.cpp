@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "edge/admin_service.h"
+#include "edge/base/log.h"
 #include "edge/net/http_writer.h"
 #include "tests/regress/node_bench.h"
 
@@ -245,7 +247,7 @@ TEST_CASE("admin: each act of an operator is in the journal before it is confirm
     }
 }
 
-TEST_CASE("admin: while the journal is ill a look is shown, a drain stands unconfirmed, and both are entered later") {
+TEST_CASE("admin: while the journal is ill a look is shown, what must stand does unconfirmed, all is entered later") {
     OneNode one;
     REQUIRE(one.start());
     const std::string id = one.ask("o-1", "LOGIN", "user-1").text("requestId");
@@ -261,14 +263,85 @@ TEST_CASE("admin: while the journal is ill a look is shown, a drain stands uncon
         CHECK(got.status >= 500);
         CHECK(got.text("message").find("the drain stands, but is not in the journal: ") == 0);
         CHECK(one.node().draining());
+        CHECK(socket.post(admin::kDrain, "{}").status >= 500);  // as its entry is not on disk yet
         CHECK(socket.post(admin::kUndrain, "{}").status >= 500);
         CHECK_FALSE(one.node().draining());
+        CHECK(socket.post(admin::kUndrain, "{}").status >= 500);
+        const auto revoked = socket.post(admin::kCacheRevoke, R"({"subject":"user-1"})");
+        CHECK(revoked.status >= 500);
+        CHECK(revoked.text("message").find("the revocation stands, but is not in the journal: ") == 0);
+        const auto purged = socket.post(admin::kCachePurge, "{}");
+        CHECK(purged.status >= 500);
+        CHECK(purged.text("message").find("the purge stands, but is not in the journal: ") == 0);
+        const std::string owed = one.parts().storage.journal()->unwritten().kinds;  // lost if the node ends now
+        CHECK(owed.find("1 purge") != std::string::npos);
+        CHECK(owed.find("1 revocation") != std::string::npos);
     }
     one.run_for(12s);
     const std::string entries = one.journal().substr(before);
-    for (const char* what :
-         {R"("what":"cache get")", R"("what":"explain")", R"("action":"drain")", R"("action":"undrain")"})
+    const std::string tag = one.parts().storage.subject_tag("user-1");
+    for (const std::string& what :
+         {std::string(R"("what":"cache get")"), std::string(R"("what":"explain")"), std::string(R"("action":"drain")"),
+          std::string(R"("action":"undrain")"), R"("kind":"revocation","fields":{"by":"unknown","subject":")" + tag,
+          std::string(R"("kind":"purge","fields":{"by":"unknown","scene":"*")")})
         CHECK(entries.find(what) != std::string::npos);
+}
+
+TEST_CASE("admin: what stands without an entry is in the log, and so is a look") {
+    OneNode one;
+    REQUIRE(one.start());
+    AdminSocket socket(one);
+    const std::string path = one.folder.path() + "/log";
+    REQUIRE(log::to_file(path));
+    {
+        const IllJournal ill(one);
+        socket.post(admin::kCacheRevoke, R"({"subject":"user-1"})");
+        socket.post(admin::kCachePurge, R"({"scene":"LOGIN"})");
+        socket.post(admin::kDrain, "{}");
+    }
+    log::to_stderr();
+    std::ifstream file(path);
+    const std::string all{std::istreambuf_iterator<char>(file), {}};
+    for (const char* what : {"the revocation", "the purge", "the drain"})
+        CHECK(all.find(fmt::format("operator: {} by unknown stands, but is not in the journal yet: ", what)) !=
+              std::string::npos);
+    CHECK(all.find("user-1") == std::string::npos);
+}
+
+TEST_CASE("admin: a journal that does not come back keeps no operator waiting, and has all of it when it does") {
+    OneNode one;
+    REQUIRE(one.start());
+    const std::string id = one.ask("o-1", "LOGIN", "user-1").text("requestId");
+    AdminSocket socket(one);
+    const std::size_t before = one.journal().size();
+    hang_journal(one, 1min);
+    const auto soon = [&](const std::function<OneNode::Got()>& ask) {
+        const MonoTime begun = one.world.now().mono;
+        const OneNode::Got got = ask();
+        CHECK(one.world.now().mono - begun < 4s);
+        return got;
+    };
+    const auto post = [&](std::string_view path, const std::string& body) {
+        return soon([&] { return socket.post(path, body); });
+    };
+    // A node whose disk is ill must be looked at.
+    CHECK(post(admin::kCacheGet, R"({"credential":"app-a","subject":"user-1","scene":"LOGIN"})").status == 200);
+    CHECK(soon([&] { return socket.ask("GET", std::string(admin::kExplain) + id, ""); }).status == 200);
+    const auto refused = post(admin::kDegrade, R"({"mode":"degraded","reason":"why"})");
+    CHECK(refused.status == 503);
+    CHECK(refused.text("message").find("journal/ has not taken it within ") == 0);
+    const auto revoked = post(admin::kCacheRevoke, R"({"subject":"user-1"})");
+    CHECK(revoked.text("message").find("the revocation stands, but is not in the journal: journal/ has not") == 0);
+    CHECK(verdict_of(one).find("impaired: storage: journal/ has not taken ") == 0);
+    CHECK(post(admin::kDrain, "{}").status == 503);
+    CHECK(one.node().draining());
+    one.run_for(70s);
+    const std::string entries = one.journal().substr(before);
+    for (const char* what : {R"("what":"cache get")", R"("what":"explain")", R"("kind":"revocation")",
+                             R"("action":"drain")", R"("reason":"why","for":"15m","action":"not carried out")"})
+        CHECK(entries.find(what) != std::string::npos);
+    CHECK(one.parts().overrides.all(one.world.now()).empty());
+    CHECK(one.parts().storage.health().journal.ok);
 }
 
 TEST_CASE("admin: a field that nobody knows is refused by every path that takes a body, and nothing is done") {

@@ -55,6 +55,16 @@ class IllJournal {
     std::string path_;
 };
 
+// For `span` from now on the journal does not come back from the disk, which then takes all; nothing else waits.
+inline void hang_journal(OneNode& one, Nanos span) {
+    one.run_for(100ms);
+    one.offload.set_plan({span, span});
+    const std::uint64_t jobs = one.offload.jobs();
+    one.node().journal("note", "{}");
+    REQUIRE(one.until([&] { return one.offload.jobs() > jobs; }));
+    one.offload.set_plan({});
+}
+
 // What status says first.
 inline std::string verdict_of(OneNode& one) {
     json::Document doc;

@@ -387,3 +387,55 @@ TEST_CASE("journal: a loss on an ill disk is recorded once, when the disk is wel
     CHECK(b.verify().entries == kJournalQueueMax + kJournalReserve + 1);
     CHECK(journal_tail(b.dir, 1)->front().find(R"({"entries":3})") != std::string::npos);
 }
+
+TEST_CASE("journal: who waits for a disk that does not answer is told in time, and what need not be written is not") {
+    Bench b;
+    b.open();
+    REQUIRE(b.add(1));
+    std::vector<std::string> told;
+    const auto ask = [&](const std::string& kind, Journal::Unwritten unwritten, Nanos at_most) {
+        b.journal->append(
+            kind, "{}", b.loop.now().wall,
+            [&told, kind](const Result<void>& r) {
+                told.push_back(kind + ": " + (r ? "written" : std::string(r.error().detail)));
+                CHECK((r || r.error().code == Code::unavailable));
+            },
+            unwritten, at_most);
+        b.loop.settle();
+    };
+    using U = Journal::Unwritten;
+    const std::string late = ": journal/ has not taken it within 3 s";
+    b.offload.hold = true;
+    ask("under way", U::given_up, kJournalWaitMax);
+    b.loop.advance(1s);
+    ask("given up", U::given_up, kJournalWaitMax);
+    ask("retried", U::retried, kJournalWaitMax);
+    ask("patient", U::given_up, Nanos(0));
+    b.loop.advance(1999ms);
+    CHECK(told.empty());
+    CHECK(b.journal->health().ok);
+    b.loop.advance(1ms);
+    CHECK(told == std::vector<std::string>{"under way" + late});
+    CHECK_FALSE(b.journal->health().ok);
+    CHECK(b.journal->health().reason == "journal/ has not taken an entry within 3 s: the disk does not answer");
+    b.loop.advance(1s);
+    CHECK(told == std::vector<std::string>{"under way" + late, "given up" + late, "retried" + late});
+    CHECK(b.journal->unwritten().kinds == "1 retried");
+    b.loop.advance(1min, 10ms);
+    CHECK(told.size() == 3);
+    b.offload.hold = false;
+    b.offload.release();
+    b.loop.advance(100ms);
+    CHECK(told.size() == 4);
+    CHECK(told.back() == "patient: written");
+    CHECK(b.journal->health().ok);
+    const auto lines = journal_tail(b.dir, 10);
+    REQUIRE(lines);
+    REQUIRE(lines->size() == 4);
+    for (const auto& [at, kind] : {std::pair{1, "under way"}, {2, "retried"}, {3, "patient"}})
+        CHECK((*lines)[std::size_t(at)].find(std::string("\"kind\":\"") + kind) != std::string::npos);
+    ask("again", U::given_up, kJournalWaitMax);
+    CHECK(told.back() == "again: written");
+    b.loop.advance(10s, 10ms);
+    CHECK(b.journal->health().ok);
+}
