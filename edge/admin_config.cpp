@@ -20,6 +20,7 @@ std::string report_json(const ConfigReloader::Report& report) {
         .member("hash", report.hash)
         .member("unchanged", report.unchanged)
         .member("certificatesReadAnew", report.certificates);
+    if (report.hold_ended != 0) w.member("holdEnded", report.hold_ended);
     write_texts(w, "changed", report.changed);
     write_texts(w, "restartNeeded", report.restart_needed);
     write_texts(w, "warnings", report.warnings);

@@ -22,6 +22,9 @@ struct ConfigReloader::Work {
     FileStamps seen;       // of the files that it names
     std::uint64_t of = 0;  // a rollback: whose texts
     bool newer_waits = false;
+    std::optional<ConfigHold> ends;                   // a hold that goes with it, in force or only on disk
+    std::optional<Refused> owed;                      // an operator was refused the same: its entry comes first
+    bool goes_on = false;                             // the generation
     std::optional<ConfigHold> new_hold, held_before;  // on disk
     Result<void> held;
     std::string kind;

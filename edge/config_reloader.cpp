@@ -99,6 +99,7 @@ void ConfigReloader::next() {
 // Off the loop: values of `work` only.
 void ConfigReloader::prepare(Work& work) {
     const bool back_to_file = work.job.trigger == Trigger::verb && !work.job.rollback;
+    if (back_to_file) work.ends = work.hold ? work.hold : work.history.held();
     const auto refuse = [&work](std::string why) {
         work.out.outcome = unreadable_config(work.path, std::move(why));
     };
@@ -138,24 +139,49 @@ void ConfigReloader::prepared(Work& done) {
     const Config& wanted = *work->out.outcome.config;
     const bool same = wanted.hash == node_.config().hash && !work->job.rollback;
     work->hash_after = wanted.hash;
+    work->goes_on = same;
     work->generation = same ? node_.config().generation : last_generation_ + 1;
-    const bool changes = !same || work->out.tls_fingerprint != tls_fingerprint_;
+    const bool verb = work->job.trigger == Trigger::verb || work->job.rollback;
+    const bool changes = !same || work->out.tls_fingerprint != tls_fingerprint_ || work->ends;
+    if (!verb && changes && refused_ && refused_->what == wanted.hash + work->out.tls_fingerprint)
+        work->owed = refused_;
     // An order of an operator: in the journal, then on disk, then in force. What changed by itself is in force first.
-    if (!work->job.rollback && (work->job.trigger != Trigger::verb || !changes)) return stand(work);
+    if (work->job.rollback || (verb && changes) || work->owed) return enter(work);
+    stand(work);
+}
+
+void ConfigReloader::enter(const std::shared_ptr<Work>& work) {
     Journal* journal = node_.parts().storage.journal();
-    if (journal == nullptr) {
-        work->message = kNoJournal;
-        return failed(*work);
-    }
+    if (journal == nullptr) return not_entered(*work, kNoJournal);
     node_.metrics().journalled("config");
-    journal->append("config", journal_fields(*work, work->job.rollback ? "rollback" : "reload"),
-                    node_.loop().now().wall, [this, alive = alive_, work](Result<void> written) {
-                        if (!*alive) return;
-                        work->entered = written.has_value();
-                        if (written) return stand(work);
-                        work->message = "not in the journal: " + written.error().detail;
-                        failed(*work);
-                    });
+    journal->append(
+        "config", journal_fields(*work, work->job.rollback ? "rollback" : "reload"), node_.loop().now().wall,
+        [this, alive = alive_, work](Result<void> written) {
+            if (!*alive) return;
+            work->entered = written.has_value();
+            if (written) return stand(work);
+            not_entered(*work, "not in the journal: " + written.error().detail);
+        },
+        Journal::Unwritten::given_up, kJournalWaitMax);
+}
+
+// An operator who was told no must not find it in force a moment later: what the files and the source bring by
+// themselves waits for the journal, if it is the same. A hold is ended by nobody else.
+void ConfigReloader::not_entered(Work& work, std::string why) {
+    work.message = std::move(why);
+    const bool order = work.job.trigger == Trigger::verb && !work.job.rollback;
+    if (order) refused_ = {work.hash_after + work.out.tls_fingerprint, work.job.by, node_.loop().now().wall};
+    const bool later = work.owed || (order && look_ && !work.ends);
+    if (later && node_.parts().storage.journal() != nullptr) {
+        work.message += "; it is taken by itself once the journal is well";
+        again_ = node_.loop().after(kLookEvery, [this, trigger = order ? Trigger::watch : work.job.trigger,
+                                                 by = order ? std::string(kFileWatch) : work.job.by] {
+            if (!refused_) return;
+            if (node_.parts().storage.journal()->health().ok) return reload(trigger, by);
+            again_->restart(kLookEvery);
+        });
+    }
+    failed(work);
 }
 
 // What is held, and whether anything is, is on disk before it is so. Also a hold that the start could not load goes
@@ -191,7 +217,8 @@ void ConfigReloader::adopt(const std::shared_ptr<Work>& shared) {
     Work& work = *shared;
     Config config = std::move(*work.out.outcome.config);
     Report report;
-    report.unchanged = work.generation == node_.config().generation;
+    report.unchanged = work.goes_on && !work.ends;
+    report.hold_ended = work.ends ? work.ends->generation : 0;
     const bool other_tls = work.out.tls_fingerprint != tls_fingerprint_;
     const bool first_tls = work.out.client_tls != nullptr && !needs_client_tls(node_.config());
     const bool held = work.new_hold.has_value() ||
@@ -224,7 +251,7 @@ void ConfigReloader::adopt(const std::shared_ptr<Work>& shared) {
     for (const ConfigProblem& warning : work.out.outcome.warnings)
         report.warnings.push_back(fmt::format("{}:{}: {}", warning.file, warning.line, warning.message));
     if (status_.other_key) report.warnings.emplace_back(kOtherKey);
-    if (!report.unchanged) {
+    if (!work.goes_on) {
         status_.loaded = node_.loop().now().wall;
         keep(work);
     }

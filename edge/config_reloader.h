@@ -4,6 +4,9 @@
 //
 // A rollback holds its texts: changed files and sources are noted and not taken until an operator reloads, also over a
 // restart. Secrets and certificates that the held texts name are read anew all the same.
+//
+// What comes by itself is in force before its entry, but for what an operator was refused for want of the journal: the
+// same texts are taken by themselves only once an entry that says so is on disk.
 #pragma once
 
 #include <deque>
@@ -23,6 +26,8 @@ namespace holdfast {
 inline constexpr std::string_view kOtherKey =
     "a restart would lose the memory: cache.key_file is not the key of the stores";
 
+inline constexpr std::string_view kFileWatch = "file watch";  // who it was, for the journal
+
 class ConfigReloader {
   public:
     static constexpr std::size_t kJobsMax = 16;  // waiting; more are refused
@@ -35,8 +40,9 @@ class ConfigReloader {
     enum class Trigger : std::uint8_t { verb, signal, watch, source };
     struct Report {
         bool ok = false;
-        bool unchanged = false;  // nothing to do: the same generation goes on
+        bool unchanged = false;     // nothing to do: the same generation goes on, and no hold has ended
         bool certificates = false;  // those of TLS were other ones, and were read anew
+        std::uint64_t hold_ended = 0;  // whose texts were held until now; 0: none were
         std::uint64_t generation = 0;
         std::string hash;
         std::string message;   // why not
@@ -94,10 +100,17 @@ class ConfigReloader {
         Done done;
     };
     struct Work;
+    struct Refused {
+        std::string what;  // hash and certificates
+        std::string by;
+        WallTime at{};
+    };
     void add(Job job);
     void next();
     static void prepare(Work& work);
     void prepared(Work& work);
+    void enter(const std::shared_ptr<Work>& work);
+    void not_entered(Work& work, std::string why);
     void stand(const std::shared_ptr<Work>& work);
     void adopt(const std::shared_ptr<Work>& shared);
     void take_back(const std::shared_ptr<Work>& work);
@@ -131,6 +144,8 @@ class ConfigReloader {
     std::optional<MonoTime> first_change_;                 // that no reload has begun for
     std::unique_ptr<OffloadHandle> looking_;
     std::unique_ptr<Timer> look_;
+    std::optional<Refused> refused_;  // for want of the journal, and nothing has been taken since
+    std::unique_ptr<Timer> again_;    // looks whether the journal is well, for what came by itself and is the same
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and completions under way
 };
 

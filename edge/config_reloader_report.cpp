@@ -78,6 +78,8 @@ std::string ConfigReloader::journal_fields(const Work& work, std::string_view ac
     if (!work.job.why.empty()) w.member("reason", work.job.why);
     if (work.of != 0) w.member("of", work.of);
     if (action == "reload") w.member("generation", work.generation).member("hash", work.hash_after);
+    if (action == "reload" && work.ends) w.member("holdEnded", work.ends->generation);
+    if (work.owed) w.member("refusedTo", work.owed->by).member("refusedAt", rfc3339(work.owed->at));
     w.member("source", work.out.texts.local_name);
     if (!work.out.restart_needed.empty()) w.member("restartNeeded", std::uint64_t(work.out.restart_needed.size()));
     if (action == "refused") {
@@ -154,13 +156,16 @@ void ConfigReloader::finish(Work& work, Report report) {
         status_.failed_at.reset();
         status_.failure.clear();
         told_.clear();
+        refused_.reset();
         if (!report.unchanged || work.certificates || work.waits) {
             const std::string& by = work.job.by;
             std::string text =
-                !report.unchanged   ? fmt::format("generation {} ({}) by {}", report.generation, report.hash, by)
+                !work.goes_on       ? fmt::format("generation {} ({}) by {}", report.generation, report.hash, by)
                 : work.certificates ? fmt::format("certificates read anew by {}", by)
                                     : fmt::format("generation {} goes on, read again by {}", report.generation, by);
             if (work.of != 0) text += fmt::format(", rolled back to {}", work.of);
+            if (work.ends) text += fmt::format("; the hold of generation {} has ended", work.ends->generation);
+            if (work.owed) text += fmt::format("; refused to {} before, for want of the journal", work.owed->by);
             if (!report.changed.empty()) text += ": " + shortened(report.changed);
             if (!report.restart_needed.empty()) text += "; needs a restart: " + shortened(report.restart_needed);
             log::info("config: {}", text);
@@ -205,7 +210,7 @@ void ConfigReloader::looked(FileStamps now) {
     if (moved && !first_change_) first_change_ = at;
     if (first_change_ && (!moved || at - *first_change_ >= kSettleMax)) {
         first_change_.reset();
-        reload(Trigger::watch, "file watch");
+        reload(Trigger::watch, std::string(kFileWatch));
     }
     look_->restart(first_change_ ? kSettle : kLookEvery);
 }

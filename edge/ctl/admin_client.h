@@ -90,9 +90,9 @@
 // redacted"} GET /v1/config?origin=1                application/x-ndjson:
 // {"key","value":"TOML","origin":"file:line|default",
 //                                        "reload":"hot|restart"} a line
-// POST /v1/config/reload {}     {"generation":N,"hash","unchanged":bool,"certificatesReadAnew":bool,"changed":["key"],
-//                               "restartNeeded":["key"],"warnings":["text"]}; 422 adds "rendered":"the errors as a
-//                               terminal shows them"
+// POST /v1/config/reload {}     {"generation":N,"hash","unchanged":bool,"certificatesReadAnew":bool,"holdEnded"?:N,
+//                               "changed":["key"],"restartNeeded":["key"],"warnings":["text"]}; 422 adds
+//                               "rendered":"the errors as a terminal shows them"
 // POST /v1/config/rollback {"generation"?:N,"reason"?}     answers like reload; durable before it stands
 // GET /v1/config/history                 {"generation":N,"held"?:N,"versions":[{"generation":N,"hash","time","kind",
 //                                        "source","by","reason"?,"of"?:N,"inForce":bool}]}, the newest first

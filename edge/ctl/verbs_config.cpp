@@ -77,8 +77,12 @@ void show_in_force(Session& s, Value root) {
     const std::string_view more = is("certificatesReadAnew")  ? ", its certificates were read anew"
                                   : is("unchanged") && !waits ? ", nothing has changed"
                                                               : "";
-    s.console.line(
-        fmt::format("generation {} ({}) is in force{}", text_of(root["generation"]), text_of(root["hash"]), more));
+    std::string held;
+    if (root["holdEnded"])
+        held = fmt::format(", the hold of generation {} has ended: the file and the remote source count",
+                           text_of(root["holdEnded"]));
+    s.console.line(fmt::format("generation {} ({}) is in force{}{}", text_of(root["generation"]), text_of(root["hash"]),
+                               more, held));
     for (Value k = root["changed"].first(); k; k = k.next())
         s.console.line(fmt::format("changed: {}", printable(text_of(k))));
     for (Value w = root["warnings"].first(); w; w = w.next())

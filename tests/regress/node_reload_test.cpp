@@ -7,9 +7,8 @@
 
 #include "edge/admin_service.h"
 #include "edge/config_reloader.h"
-#include "edge/ground.h"
 #include "edge/operators.h"
-#include "tests/regress/node_bench.h"
+#include "tests/regress/reload_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
@@ -18,82 +17,6 @@ namespace {
 
 constexpr const char* kRemote =
     "[config_source]\nkind = \"etcd\"\npath = \"k\"\nendpoints = [\"http://127.0.0.1:1\"]\n";
-
-// A node in simulated time with a reloader over a file of its folder.
-struct Reloading {
-    using Trigger = ConfigReloader::Trigger;
-
-    explicit Reloading(const std::string& more = {}) : one(more) {
-        write(one.config);
-        REQUIRE(one.start());
-        REQUIRE(ground.make(one.node().config()));
-        begin(false);
-    }
-    // Anew, and with files that are followed.
-    void begin(bool follow) {
-        ConfigReloader::Setup setup;
-        setup.path = path;
-        setup.follow_files = follow;
-        setup.booted.texts = texts_of(path, one.config);
-        setup.environment = [this] { return environment(); };
-        setup.take_tls = [this](PreparedConfig& fresh) { ground.take_tls(fresh, one.node().metrics()); };
-        reloader = std::make_unique<ConfigReloader>(one.node(), std::move(setup));
-    }
-    ConfigEnvironment environment() {
-        ConfigEnvironment env;
-        env.host_name = "sim";
-        env.now = one.world.now().wall;
-        return env;
-    }
-    void write(const std::string& text) const { one.folder.write("holdfast.toml", text); }
-    // The configuration with an endpoint of another port.
-    std::string at_port(int port) const {
-        const std::string from = fmt::format("{}:{}", kCentreAddress, kCentrePort);
-        std::string text = one.config;
-        return text.replace(text.find(from), from.size(), fmt::format("{}:{}", kCentreAddress, port));
-    }
-    ConfigReloader::Report reload(Trigger trigger = Trigger::verb) {
-        return wait([&](auto done) { reloader->reload(trigger, "uid 0", done); });
-    }
-    ConfigReloader::Report rollback(std::uint64_t to) {
-        return wait([&](auto done) { reloader->rollback(to, "uid 0", "drill", done); });
-    }
-    template <typename Begin>
-    ConfigReloader::Report wait(Begin begin) {
-        std::optional<ConfigReloader::Report> got;
-        begin([&got](const ConfigReloader::Report& report) { got = report; });
-        REQUIRE(one.until([&got] { return got.has_value(); }));
-        return *got;
-    }
-    // What the source shows, and what came of it.
-    void shows(const std::string& text, std::uint64_t revision) {
-        reloader->remote(text, revision);
-        one.run_for(1s);
-    }
-    std::string verdict() {
-        json::Document doc;
-        const auto root = doc.parse(status_json(one.node()));
-        REQUIRE(root);
-        return fmt::format("{}: {}", *(*root)["verdict"].text(), *(*root)["summary"].text());
-    }
-    const std::string& problem() const { return reloader->status().remote_problem; }
-    double successful() { return one.node().metrics().config_last_reload_successful().Value(); }
-    ConfigHistory history() const { return ConfigHistory(history_folder(one.folder.path() + "/data")); }
-    // New endpoints until there is no place for another one: the next of them is refused. Tells the last generation.
-    std::uint64_t fill_endpoints() {
-        for (int port = 20'000; port < 20'100; ++port) {
-            write(at_port(port));
-            if (!reload().ok) return one.node().config().generation;
-        }
-        FAIL("every endpoint found a place");
-        return 0;
-    }
-
-    OneNode one;
-    Ground ground;
-    std::string path = one.folder.path() + "/holdfast.toml";
-    std::unique_ptr<ConfigReloader> reloader;
-};
 
 }  // namespace
 
@@ -361,45 +284,4 @@ TEST_CASE("reload: an order that begins under the new policy gets nothing that o
     CHECK(before.text("source") == "cache");
     CHECK(waits.text("source") == "cache");
     CHECK(after.status == 503);
-}
-
-TEST_CASE("reload: an operator's is in the journal before it is confirmed, and without a journal it is refused") {
-    Reloading r;
-    const std::size_t before = r.one.journal().size();
-    r.write(r.at_port(4711));
-    {
-        const IllJournal ill(r.one);
-        const auto refused = r.reload();
-        CHECK_FALSE(refused.ok);
-        CHECK(refused.message.find("not in the journal: ") == 0);
-        CHECK(r.one.node().config().generation == refused.generation);
-    }
-    r.one.run_for(12s);
-    CHECK(r.one.journal().substr(before).find(R"("action":"reload")") == std::string::npos);
-    std::size_t entries_then = 0;
-    const auto got = r.wait([&](auto done) {
-        r.reloader->reload(Reloading::Trigger::verb, "uid 0", [&, done](const ConfigReloader::Report& report) {
-            const std::string all = r.one.journal().substr(before);
-            entries_then =
-                all.find(fmt::format(R"("action":"reload","by":"uid 0","generation":{})", report.generation));
-            done(report);
-        });
-    });
-    CHECK(got.ok);
-    CHECK_FALSE(got.unchanged);
-    CHECK(entries_then != std::string::npos);
-}
-
-TEST_CASE("reload: one that came by itself stands without a journal, says so, and is entered when it can be") {
-    Reloading r;
-    const std::size_t before = r.one.journal().size();
-    r.write(r.at_port(4711));
-    {
-        const IllJournal ill(r.one);
-        CHECK(r.reload(Reloading::Trigger::watch).ok);
-        r.one.run_for(1s);
-        CHECK(status_json(r.one.node()).find("is in force, but not in the journal: ") != std::string::npos);
-    }
-    r.one.run_for(12s);
-    CHECK(r.one.journal().substr(before).find(R"("action":"reload","by":"uid 0")") != std::string::npos);
 }

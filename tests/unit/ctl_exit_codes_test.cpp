@@ -374,8 +374,11 @@ TEST_CASE("ctl: a reload that fails shows the errors as they are and is 78") {
 TEST_CASE("ctl: a reload says that nothing has changed only where nothing has") {
     for (const auto& [more, said] : {std::pair("", ", nothing has changed"),
                                      {R"(,"certificatesReadAnew":true)", ", its certificates were read anew"},
-                                     {R"(,"restartNeeded":["a.key_file"])", ""}}) {
-        const std::string body = std::string(R"({"generation":4,"hash":"ab","unchanged":true)") + more + "}";
+                                     {R"(,"restartNeeded":["a.key_file"])", ""},
+                                     {R"(,"unchanged":false,"holdEnded":3)",
+                                      ", the hold of generation 3 has ended: the file and the remote source count"}}) {
+        const std::string same = std::string(more).find("unchanged") == std::string::npos ? R"(,"unchanged":true)" : "";
+        const std::string body = R"({"generation":4,"hash":"ab")" + same + more + "}";
         ScriptedAdmin node({ScriptedAdmin::answer(200, body)});
         CHECK(ask(node, {"config", "reload"}).out == std::string("generation 4 (ab) is in force") + said + "\n");
     }
