@@ -34,7 +34,8 @@ struct AccessLine {
     std::string_view code;     // of SPEC's errors; empty: none
     std::string_view rung;     // which rung answered
     std::string_view rule;     // the precheck's that denied it
-    std::string_view reason;   // why the centre was not asked, or what failed: closed set
+    // Closed sets: why the centre was not asked, or what failed; of a notification kNoticeResults.
+    std::string_view reason;
     std::string_view circuit;  // "closed", "half-open", "open"
     int status = 0;
     std::uint64_t bytes_in = 0;

@@ -57,7 +57,7 @@ void Exchange::drop_in_read(DropInCall&& call) {
     if (call.fault != DropInFault::none) {
         drop_in_->fault = call.fault;
         const DropInFaultText& text = text_of(call.fault);
-        trace_.auth = text_of(text.api).code;
+        trace_.auth = text.reason;
         const DropInSettings* gateway = snapshot_->config.gateway.settings.get();
         if (gateway != nullptr && gateway->app(call.app_id) != nullptr) trace_.claimed = std::move(call.app_id);
         trace_.skew = call.skew;

@@ -56,11 +56,17 @@ CredentialSet centre_of(const std::string& secret) {
 class Notices::Notice final : public RequestHandler {
   public:
     Notice(Notices& owner, Connection& connection, bool json, std::optional<Claim> claim)
-        : owner_(owner), connection_(&connection), json_(json), claim_(std::move(claim)) {}
+        : owner_(owner),
+          connection_(&connection),
+          json_(json),
+          claim_(std::move(claim)),
+          client_(connection.peer().address),
+          began_(owner.parts_.loop.now()) {}
 
     void on_request(std::string body, const Digest& sha256, MemoryCharge charge) override {
         charge_ = std::move(charge);
         complete_ = true;
+        bytes_in_ = connection_->body_bytes();
         if (claim_) return from_central(body, sha256);
         struct Slot {
             std::string body;
@@ -69,7 +75,7 @@ class Notices::Notice final : public RequestHandler {
         auto slot = std::make_shared<Slot>(Slot{std::move(body), std::nullopt});  // owners: the work and its end
         AlipayWire& wire = *owner_.parts_.upstream.wire();
         ticket_ = wire.verify(
-            network_of(connection_->peer().address), slot->body.size(),
+            network_of(client_), slot->body.size(),
             [slot, settings = wire.shared_settings(), as_json = json_] {
                 json::Document doc;
                 const auto form = read_notification_fields(slot->body, as_json, doc);
@@ -106,7 +112,7 @@ class Notices::Notice final : public RequestHandler {
     }
     void refuse(const Error& error) {
         if (owner_.refused_lines_.allow(owner_.parts_.loop.now().mono))
-            log::warn("notification refused: {} (suppressed {})", error.detail,
+            log::warn("notification refused: {}, from {} (suppressed {})", error.detail, log::escape(client_),
                       owner_.refused_lines_.take_suppressed());
         over("refused", false);
     }
@@ -114,9 +120,24 @@ class Notices::Notice final : public RequestHandler {
     void over(std::string_view result, bool heard) { over(result, plain(heard ? "success" : "fail")); }
     void over(std::string_view result, Reply reply) {
         owner_.parts_.metrics.notified(result);
+        write_access_line(result, reply);
         Connection* connection = std::exchange(connection_, nullptr);
         owner_.erase_later(*this);
         if (connection != nullptr) connection->reply(std::move(reply));
+    }
+    void write_access_line(std::string_view result, const Reply& reply) const {
+        if (!owner_.parts_.access.enabled()) return;
+        AccessLine line;
+        line.time = began_.wall;
+        line.client = client_;
+        line.method = "POST";
+        line.route = claim_ ? "/v1/notifications/central" : "/v1/notifications/alipay";
+        line.reason = result;
+        line.status = reply.status;
+        line.bytes_in = bytes_in_;
+        line.bytes_out = reply.body.size();
+        line.latency = owner_.parts_.loop.now().mono - began_.mono;
+        owner_.parts_.access.write(line);
     }
     void shed() {
         const Now now = owner_.parts_.loop.now();
@@ -136,7 +157,10 @@ class Notices::Notice final : public RequestHandler {
     Connection* connection_;  // nullptr once it has left or has its answer
     bool json_;
     bool complete_ = false, verified_ = false;
-    std::optional<Claim> claim_;
+    std::optional<Claim> claim_;  // of a `central` centre
+    std::string client_;          // address
+    Now began_;
+    std::size_t bytes_in_ = 0;  // of the body
     MemoryCharge charge_;
     std::unique_ptr<AlipayWire::Ticket> ticket_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and completions that may come later

@@ -47,7 +47,8 @@ enum class DropInFault : std::uint8_t {
 };
 struct DropInFaultText {
     std::string_view code, sub_code, sub_msg;
-    ApiCode api;  // the same in our own words: for metrics and logs
+    ApiCode api;              // the same in our own words: for metrics
+    std::string_view reason;  // for operators: the fault's name
 };
 const DropInFaultText& text_of(DropInFault fault);
 

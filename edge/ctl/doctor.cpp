@@ -148,6 +148,7 @@ Checks examine(const DoctorTerms& terms) {
     check_clock(out, config);
     check_storage(out, config);
     check_secrets(out, config);
+    check_reader(out, config, node_user(says.pid, config.source));
     if (!outcome.config) {
         for (const std::string_view section : {"certificates", "network"})
             out.push_back({std::string(section), "all", Finding::skipped, "the configuration is not valid", ""});

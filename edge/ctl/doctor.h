@@ -7,6 +7,7 @@
 
 #include "edge/base/time.h"
 #include "edge/config.h"
+#include "edge/ctl/node_user.h"
 
 namespace holdfast::ctl {
 
@@ -42,6 +43,8 @@ void check_machine(Checks& out, const Config& config, long pid);  // pid: of the
 void check_clock(Checks& out, const Config& config);
 void check_storage(Checks& out, const Config& config);
 void check_secrets(Checks& out, const Config& config);
+// Whether the node may read them, too; without a user nothing is said.
+void check_reader(Checks& out, const Config& config, const std::optional<NodeUser>& user);
 void check_stores_key(Checks& out, const Config& config);  // whether a start finds what was remembered
 void check_alipay_keys(Checks& out, const Config& config);
 void check_gateway_keys(Checks& out, const Config& config);  // of POST /gateway.do, app by app

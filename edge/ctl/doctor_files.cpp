@@ -44,6 +44,14 @@ bool names_secret(std::string_view key) {
     return false;
 }
 
+// Every setting that names a file which the node reads.
+bool names_file(std::string_view key) {
+    for (const std::string_view end :
+         {"_file", ".certificate", "listen.key", "source.key", "coordination.key", "registration.key", "upstream.key"})
+        if (key.ends_with(end)) return true;
+    return false;
+}
+
 // Relative names stand for files beside the configuration.
 std::string beside(const Config& config, std::string path) {
     if (path.empty() || path.front() == '/') return path;
@@ -121,6 +129,23 @@ void check_secrets(Checks& out, const Config& config) {
         const std::string path = beside(config, setting(config, one.key));
         if (!path.empty()) check_secret(out, one.key, path);
     }
+}
+
+void check_reader(Checks& out, const Config& config, const std::optional<NodeUser>& user) {
+    if (!user) return;
+    std::vector<std::string> paths{config.source};
+    for (const Config::Setting& one : config.settings)
+        if (names_file(one.key)) paths.push_back(beside(config, setting(config, one.key)));
+    const std::string name = user->name.empty() ? fmt::format("user {}", user->uid) : user->name;
+    std::string kept;
+    for (const std::string& path : paths) {
+        struct stat st {};
+        if (path.empty() || ::stat(path.c_str(), &st) != 0 || can_read(*user, path)) continue;
+        if (kept.find(path) == std::string::npos) kept.append(kept.empty() ? "" : ", ").append(path);
+    }
+    out.push_back({"keys", "readable by " + name, kept.empty() ? Finding::good : Finding::bad,
+                   kept.empty() ? "each file that the configuration names" : "not: " + kept,
+                   kept.empty() ? "" : fmt::format("chgrp {} FILE, and chmod 0640 FILE", user->gid)});
 }
 
 void check_alipay_keys(Checks& out, const Config& config) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "edge/base/bytes.h"
 #include "edge/base/crypto.h"
@@ -230,4 +231,33 @@ TEST_CASE("drop-in: what a call goes on as is counted against limits.memory, and
         b.is_refusal(got);  // the centre of this world is not Alipay
         CHECK((b.one.parts().upstream.status().endpoints.at(0).idle > 0) == is_called);  // its connection is kept
     }
+}
+
+TEST_CASE("drop-in: why a call was refused is told to operators by its own name") {
+    Bench b;
+    b.one.crash();
+    const std::string log = "[log]\n", path = b.one.folder.path() + "/access.log";
+    b.one.config.insert(b.one.config.find(log) + log.size(), fmt::format("access = \"{}\"\n", path));
+    REQUIRE(b.one.start());
+    std::ifstream file(path);
+    const auto refused = [&b, &file](const std::string& form) {
+        std::string bytes;
+        append_request_head(
+            bytes, {"POST", "/gateway.do", "edge.example", "application/x-www-form-urlencoded", form.size(), true});
+        OneNode::Got got;
+        b.one.send(got, bytes + form);
+        REQUIRE(b.one.until([&got] { return got.status != 0; }));
+        b.one.run_for(2s);
+        std::string line;
+        json::Document document;
+        REQUIRE(std::getline(file, line));
+        const auto root = document.parse(line);
+        REQUIRE(root);
+        return std::string((*root)["reason"].text().value_or(""));
+    };
+    const std::string named = fmt::format("app_id={}&method=alipay.user.faceverify.verify", kApp);
+    CHECK(refused("method=alipay.user.faceverify.verify") == "missing_app_id");
+    CHECK(refused(named + "&charset=utf-8&version=1.0&sign_type=RSA2") == "missing_timestamp");
+    CHECK(refused(named + "&charset=gbk&version=1.0&sign_type=RSA2") == "invalid_charset");
+    CHECK(refused(named + "&a=1&a=2") == "invalid_form");
 }

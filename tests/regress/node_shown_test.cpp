@@ -9,6 +9,7 @@
 #include "edge/admin_service.h"
 #include "edge/operators.h"
 #include "tests/regress/node_bench.h"
+#include "tests/regress/notified_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
@@ -106,6 +107,28 @@ TEST_CASE("node: the access log names the rule that denied a request, and none w
     REQUIRE(std::getline(file, passed));
     CHECK(denied.find(R"("rule":"no-embargo")") != std::string::npos);
     CHECK(passed.find("\"rule\"") == std::string::npos);
+}
+
+TEST_CASE("node: a notification has a line of the access log, with the address of who sent it") {
+    NotifiedBench b;
+    b.one.crash();
+    const std::string log = "[log]\n", path = b.one.folder.path() + "/access.log";
+    b.one.config.insert(b.one.config.find(log) + log.size(), fmt::format("access = \"{}\"\n", path));
+    REQUIRE(b.one.start());
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    CHECK(b.notify("n-1", "o-1", "pass") == "success");
+    CHECK(b.notify("n-2", "o-2", "miracle") == "fail");
+    b.one.run_for(2s);
+    std::ifstream file(path);
+    for (const char* reason : {"unknown", "duplicate", "refused"}) {
+        std::string line;
+        REQUIRE(std::getline(file, line));
+        INFO(line);
+        CHECK(line.find(fmt::format("\"reason\":\"{}\"", reason)) != std::string::npos);
+        CHECK(line.find(R"("route":"/v1/notifications/central")") != std::string::npos);
+        CHECK(line.find(R"("client":")") != std::string::npos);
+        CHECK(line.find("o-1") == std::string::npos);
+    }
 }
 
 TEST_CASE("node: the circuit's probes that failed are shown while it is half-open") {

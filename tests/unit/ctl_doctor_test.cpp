@@ -111,6 +111,35 @@ TEST_CASE("doctor: a secret that everybody can read or others can write fails, o
     CHECK(finding(checks, "keys", "credential[0].secret_file") == Finding::bad);
 }
 
+TEST_CASE("doctor: root is told which files the node itself cannot read") {
+    const ConfigFolder folder;
+    const Config config = valid(folder);
+    Checks checks;
+    check_reader(checks, config, std::nullopt);
+    CHECK(checks.empty());
+    CHECK_FALSE(node_user(0, folder.file("holdfast.toml")));
+    if (::geteuid() != 0) {
+        CHECK_FALSE(node_user(1, "/etc/holdfast/holdfast.toml"));
+        return;
+    }
+    const NodeUser user{65534, 65534, {}, "somebody"};
+    const std::filesystem::path all = std::filesystem::path(folder.file("app.secret")).parent_path();
+    for (const auto& entry : std::filesystem::directory_iterator(all))
+        REQUIRE(::chmod(entry.path().c_str(), 0644) == 0);
+    REQUIRE(::chmod(all.c_str(), 0755) == 0);
+    check_reader(checks, config, user);
+    CHECK(finding(checks, "keys", "readable by somebody") == Finding::good);
+    REQUIRE(::chmod(folder.file("app.secret").c_str(), 0600) == 0);
+    checks.clear();
+    check_reader(checks, config, user);
+    CHECK(finding(checks, "keys", "readable by somebody") == Finding::bad);
+    CHECK(checks.front().detail == "not: " + folder.file("app.secret"));
+    REQUIRE(::chown(folder.file("app.secret").c_str(), 0, 65534) == 0);
+    REQUIRE(::chmod(folder.file("app.secret").c_str(), 0640) == 0);
+    CHECK(can_read(user, folder.file("app.secret")));
+    CHECK(::geteuid() == 0);
+}
+
 TEST_CASE("doctor: the disk must hold what cache.size may still take, and data_dir is nobody else's") {
     const ConfigFolder folder;
     Config config = valid(folder);
