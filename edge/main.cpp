@@ -1,6 +1,6 @@
 // holdfast: the node's process. Reads the arguments and the configuration; what follows is Process's. A second SIGTERM
 // or SIGINT hurries the end. Exit status: 0 done, 1 could not start, could not print what was asked for, or the disk
-// hung at the end, 2 wrong usage, 78 configuration invalid.
+// hung at the end, 2 wrong usage, 78 configuration invalid, or sockets were given that are none of its listeners.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>

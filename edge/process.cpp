@@ -14,6 +14,7 @@ namespace holdfast {
 namespace {
 
 constexpr Nanos kStatusEvery = 2s;
+constexpr int kExitSockets = 78;  // as of an invalid configuration: to try again changes nothing
 
 // A write that hangs would be waited for while the parts of the node go away. What was not synced is found out by the
 // next start, which treats this as a crash.
@@ -43,17 +44,17 @@ void Process::ignore_rotations() {
     std::signal(SIGUSR1, SIG_IGN);
 }
 
-int Process::fail_to_start(const std::string& why) {
+int Process::fail_to_start(const std::string& why, int status) {
     if (predecessor_ != nullptr) predecessor_->failed(why);
     log::error("cannot start: {}", why);
     log::flush();
-    if (log_file_.empty()) return 1;
+    if (log_file_.empty()) return status;
     // Whoever started it looks there, not into a file.
     log::to_stderr();
     log::error("cannot start: {}", why);
     log::flush();
     log::to_file(log_file_);
-    return 1;
+    return status;
 }
 
 // A descriptor with one of our names, as a predecessor gives them, is that listener: where it and the configuration
@@ -276,7 +277,7 @@ int Process::run(const std::string& path, BootConfig boot) {
             "/proc/sys/kernel/random/boot_id cannot be read: each start counts as one after a reboot, ages go by the "
             "wall clock alone");
     std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is a write that fails, as on a full disk
-    if (auto taken = take_descriptors(config); !taken) return fail_to_start(taken.error().detail);
+    if (auto taken = take_descriptors(config); !taken) return fail_to_start(taken.error().detail, kExitSockets);
     if (auto made = ground_.make(config); !made) return fail_to_start(made.error().detail);
     if (predecessor_ != nullptr && !predecessor_->wait_for_state()) {
         log::warn("the process that started this one does not hand over");

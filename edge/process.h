@@ -30,7 +30,7 @@ class Process : private StreamEvents {
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
 
-    // 0 done, 1 could not start or the disk hung at the end.
+    // 0 done, 1 could not start or the disk hung at the end, 78 was given sockets that are none of the configuration's.
     int run(const std::string& path, BootConfig boot);
 
     // SIGUSR1, sent to every node when logs are rotated, ends none: not before this process listens to it, nor when it
@@ -42,7 +42,7 @@ class Process : private StreamEvents {
 
     Result<void> stand_up(Config config);
     void lie_down();
-    int fail_to_start(const std::string& why);
+    int fail_to_start(const std::string& why, int status = 1);
     Result<void> take_descriptors(const Config& config);
     void announce();
     void listen_to_signals();

@@ -187,4 +187,5 @@ TEST_CASE("e2e: a socket that is no listener of the configuration keeps the node
     INFO(why);
     CHECK(why.find(fmt::format("b.socket hands in 127.0.0.1:{}", manager.metrics_port)) != std::string::npos);
     CHECK(why.find("admin.listen is 127.0.0.1:") != std::string::npos);
+    CHECK(why.find("(status 78)") != std::string::npos);  // not tried again by the unit
 }

@@ -82,7 +82,10 @@ Site::Site(Folder folder, Terms terms) : terms_(std::move(terms)), dir_(std::mov
 Site::Site(Terms terms, const std::string& plan) : Site(Folder{fresh_folder()}, std::move(terms)) {
     make_files();
     if (terms_.upstream_port == 0) start_centre(plan);
-    if (!start_node()) throw std::runtime_error("the node does not start: " + log());
+    if (!start_node()) {
+        const auto status = node_->wait(0s);
+        throw std::runtime_error(fmt::format("the node does not start (status {}): {}", status.value_or(-1), log()));
+    }
 }
 
 Site::~Site() {
