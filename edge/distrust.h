@@ -3,6 +3,7 @@
 // What that answer was stays known, since a refusal is the answer of an outage as long as it is young.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,10 +34,14 @@ class Distrust {
 
     // `refusal`: empty where there is none to tell of.
     void add(const SubjectKey& subject, MonoTime until, MonoTime now, const std::optional<Refusal>& refusal = {}) {
-        if (full() && now - expired_ >= kExpireEvery) expire(now);
-        if (until > all_until_) all_until_ = full() ? until : all_until_;
-        if (!full()) keys_[hash(subject)] = {until, refusal};
+        if (!has_room(subject) && now - expired_ >= kExpireEvery) expire(now);
+        if (has_room(subject))
+            keys_[hash(subject)] = {until, refusal};
+        else
+            all_until_ = std::max(all_until_, until);
     }
+    // Whether adding it costs nobody else's memory: it is in already, or there is room.
+    bool has_room(const SubjectKey& subject) const { return !full() || keys_.contains(hash(subject)); }
     bool holds(const SubjectKey& subject, MonoTime now) {
         if (now < all_until_) return true;
         const auto at = keys_.find(hash(subject));

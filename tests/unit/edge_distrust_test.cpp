@@ -86,3 +86,18 @@ TEST_CASE("distrust: a full one looks for room at most every 100 ms") {
     d.add(Key(-3), t0 + 60s, looked + Distrust::kExpireEvery);
     CHECK_FALSE(d.full());
 }
+
+TEST_CASE("distrust: a key that is in it takes what is newer also when there is no room for another") {
+    Distrust d(SipKey{});
+    const MonoTime t0{1h};
+    const Distrust::Refusal review{{t0, WallTime{}}, Verdict::review, {}, 7};
+    const Distrust::Refusal fail{{t0 + 1s, WallTime{}}, Verdict::fail, {}, 8};
+    for (std::size_t i = 0; i < Distrust::kKeysMax; ++i) d.add(Key(int(i)), t0 + 60s, t0, review);
+    CHECK_FALSE(d.has_room(Key(-1)));
+    REQUIRE(d.has_room(Key(1)));
+    d.add(Key(1), t0 + 120s, t0 + 1s, fail);
+    REQUIRE(d.refusal(Key(1)));
+    CHECK(d.refusal(Key(1))->verdict == Verdict::fail);
+    CHECK(d.holds(Key(1), t0 + 119s));
+    CHECK_FALSE(d.holds(Key(-1), t0 + 1s));  // it has not cost the others anything
+}
