@@ -241,9 +241,16 @@ const std::string& Journal::dir() const {
 JournalUnwritten Journal::unwritten() const {
     JournalUnwritten out;
     std::map<std::string_view, std::uint64_t> kinds;
+    std::uint64_t others = 0;
     const auto count = [&](const std::vector<JournalEntry>& entries) {
-        for (const JournalEntry& entry : entries)
-            if (entry.kept && entry.kind != kRecovered) ++kinds[entry.kind];
+        for (const JournalEntry& entry : entries) {
+            if (!entry.kept || entry.kind == kRecovered) {
+                ++others;
+                continue;
+            }
+            ++kinds[entry.kind];
+            out.others = others;
+        }
     };
     if (state_->group) count(state_->group->entries);
     count(state_->queue);
@@ -251,7 +258,8 @@ JournalUnwritten Journal::unwritten() const {
         out.entries += n;
         out.kinds += (out.kinds.empty() ? "" : ", ") + std::to_string(n) + " " + std::string(kind);
     }
-    out.entries += state_->lost;
+    out.lost = state_->lost;
+    out.entries += out.lost;
     return out;
 }
 

@@ -50,7 +50,9 @@ struct JournalOpened {
 
 // Entries that have happened and are not on disk.
 struct JournalUnwritten {
-    std::uint64_t entries = 0;  // that wait for another try, or are lost
+    std::uint64_t entries = 0;  // that wait, for the first try or another, or are lost
+    std::uint64_t lost = 0;     // of them
+    std::uint64_t others = 0;  // that are written before the last of those that wait, and given up where they cannot be
     std::string kinds;          // of those that wait: "2 config, 1 drain"
 };
 

@@ -13,7 +13,8 @@ namespace {
 constexpr std::string_view kHeadName = "journal.head";    // seq, space, hash
 constexpr std::string_view kExactName =
     "journal.exact";  // the same seq; a version that does not know it leaves it behind
-constexpr std::string_view kUnwrittenName = "journal.unwritten";  // seq, count, of before, kinds
+// The number of the last entry before those that wait, or of one between them; how many wait; how many are lost; kinds.
+constexpr std::string_view kUnwrittenName = "journal.unwritten";
 
 }  // namespace
 
@@ -42,12 +43,14 @@ void remember_exact(StateStore& values, bool exact) {
 void remember_unwritten(StateStore& values, const JournalHead& head, const JournalUnwritten& now,
                         std::uint64_t before) {
     if (now.entries + before > 0)
-        values.put_soon(kUnwrittenName, fmt::format("{} {} {} {}", head.seq, now.entries, before, now.kinds));
+        values.put_soon(kUnwrittenName, fmt::format("{} {} {} {}", head.seq + now.others, now.entries - now.lost,
+                                                    before + now.lost, now.kinds));
     else if (values.get(kUnwrittenName))
         values.erase_soon(kUnwrittenName);
 }
 
-// They wait before all others: what the journal has taken since is first of all these.
+// What the journal has taken since is first of all what was to be written before them, then these. Where the two were
+// mixed, more may be said to be lost than is, never less.
 JournalLost recall_unwritten(const StateStore& values, const JournalHead& head) {
     const auto text = values.get(kUnwrittenName);
     if (!text) return {};

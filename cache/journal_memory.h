@@ -17,8 +17,8 @@ struct JournalMemory {
 JournalMemory recall_journal(const StateStore& values);
 void remember_head(StateStore& values, const JournalHead& head);
 void remember_exact(StateStore& values, bool exact);
-// Entries that have happened and that a journal which is ill has not taken; none of them: no word. `before`: of former
-// ends, which no entry tells of yet.
+// Entries that have happened and that the journal has not taken; none of them: no word. `before`: of former ends, which
+// no entry tells of yet.
 void remember_unwritten(StateStore& values, const JournalHead& head, const JournalUnwritten& now, std::uint64_t before);
 // Those that the journal, which ends with `head`, was not given afterwards either: they are lost. `told`: one sentence.
 struct JournalLost {

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "cache/journal_memory.h"
 #include "cache/journal_reader.h"
 #include "tests/unit/cache_storage_bench.h"
 
@@ -106,4 +107,27 @@ TEST_CASE("journal: one that tells of lost entries is not the whole") {
     CHECK(verdict->intact);
     CHECK_FALSE(verdict->whole());
     CHECK(verdict->since == 1);
+}
+
+TEST_CASE("journal: what is remembered of those that wait says how many are lost after a kill at any later entry") {
+    StorageBench b;
+    Journal& journal = *b.storage->journal();
+    StateStore& values = b.storage->state();
+    const auto left_at = [&](std::uint64_t taken) {
+        JournalHead head = journal.head();
+        remember_unwritten(values, head, journal.unwritten(), 0);
+        head.seq += taken;
+        return recall_unwritten(values, head).entries;
+    };
+    for (int i = 0; i < 3; ++i) journal.append("order", "{}", b.loop.now().wall, [](const Result<void>&) {});
+    for (int i = 0; i < 2; ++i) journal.append("config", "{}", b.loop.now().wall);
+    journal.append("order", "{}", b.loop.now().wall, [](const Result<void>&) {});
+    CHECK(left_at(0) == 2);
+    CHECK(left_at(3) == 2);  // those were others
+    CHECK(left_at(4) == 1);
+    CHECK(left_at(5) == 0);
+    CHECK(left_at(9) == 0);
+    journal.append("circuit", std::string(kJournalFieldsMax + 1, ' '), b.loop.now().wall);
+    CHECK(left_at(3) == 3);
+    CHECK(left_at(9) == 1);  // nothing that is written is the one that was not taken
 }
