@@ -9,6 +9,7 @@
 namespace holdfast {
 namespace {
 
+constexpr std::uint8_t kVersionHeard = 3;  // of one that somebody has heard
 constexpr std::uint8_t kVersion = 2;
 constexpr std::uint8_t kVersionOne = 1;  // without a score and a grant
 constexpr std::size_t kTextMax = 256;
@@ -52,7 +53,7 @@ std::optional<std::string> by_number(const UnplacedNotice& n) {
 std::string encode(const UnplacedNotice& n) {
     std::string out;
     wire::Writer w(out);
-    w.u8(kVersion);
+    w.u8(n.heard_by.empty() ? kVersion : kVersionHeard);
     w.u64(n.epoch);
     w.u8(n.verdict ? static_cast<std::uint8_t>(*n.verdict) : 0);
     w.i64(n.sent.time_since_epoch().count());
@@ -60,22 +61,30 @@ std::string encode(const UnplacedNotice& n) {
     for (const std::string* text : {&n.id, &n.order_no, &n.verification_id, &n.credential}) w.text(*text);
     w.optional_f64(n.score);
     w.optional_i64(n.max_age ? std::optional(n.max_age->count()) : std::nullopt);
+    if (n.heard_by.empty()) return out;
+    w.u8(static_cast<std::uint8_t>(n.heard_by.size()));
+    for (const std::string& credential : n.heard_by) w.text(credential);
     return out;
 }
 
 std::optional<UnplacedNotice> decode(std::string_view text) {
     wire::Reader r(text);
     const std::uint8_t version = r.u8();
-    if (version != kVersion && version != kVersionOne) return std::nullopt;
+    if (version < kVersionOne || version > kVersionHeard) return std::nullopt;
     UnplacedNotice out;
     out.epoch = r.u64();
     const std::uint8_t verdict = r.u8();
     out.sent = WallTime(Nanos(r.i64()));
     out.received = WallTime(Nanos(r.i64()));
     for (std::string* into : {&out.id, &out.order_no, &out.verification_id, &out.credential}) *into = r.text(kTextMax);
-    if (version == kVersion) {
+    if (version >= kVersion) {
         out.score = r.optional_f64();
         if (const auto grant = r.optional_i64()) out.max_age = Seconds(*grant);
+    }
+    if (version == kVersionHeard) {
+        const std::size_t heard = r.u8();
+        if (heard > UnplacedLedger::kHeardByMax) return std::nullopt;
+        for (std::size_t i = 0; i < heard; ++i) out.heard_by.emplace_back(r.text(kTextMax));
     }
     if (!r.done() || verdict > 3) return std::nullopt;
     if (verdict > 0) out.verdict = static_cast<Verdict>(verdict);
@@ -83,6 +92,10 @@ std::optional<UnplacedNotice> decode(std::string_view text) {
 }
 
 }  // namespace
+
+bool UnplacedNotice::was_heard_by(std::string_view caller) const {
+    return std::find(heard_by.begin(), heard_by.end(), caller) != heard_by.end();
+}
 
 UnplacedLedger::UnplacedLedger(StateStore& state)
     : state_(state), size_(state.count(kPrefix)), walk_(kPrefix) {}
@@ -148,6 +161,15 @@ void UnplacedLedger::drop(const UnplacedNotice& notice) {
     if (size_ == 0 || !notice.verdict) return;
     if (const std::string name = name_of(notice); state_.get(name)) erase(name);
     if (const auto other = by_number(notice); other && state_.get(*other)) erase(*other);
+}
+
+void UnplacedLedger::hear(const UnplacedNotice& notice, const std::string& credential, const Durable& done) {
+    auto known = find(notice);
+    if (!known || known->was_heard_by(credential) || known->heard_by.size() >= kHeardByMax) return;
+    known->heard_by.push_back(credential);
+    const std::string text = encode(*known);
+    if (const std::string name = name_of(*known); state_.get(name)) state_.put_durable(name, text, done);
+    if (const auto other = by_number(*known); other && state_.get(*other)) state_.put_durable(*other, text, done);
 }
 
 std::vector<UnplacedNotice> UnplacedLedger::of(std::string_view order_no, std::string_view verification_id) const {

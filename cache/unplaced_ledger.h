@@ -23,6 +23,11 @@ struct UnplacedNotice {
     WallTime received{};
     std::optional<double> score{};
     std::optional<Seconds> max_age{};  // the centre's grant for reuse
+    // Callers whose order of the centre's number has it as its word: it stays for the orders of others. At most
+    // kHeardByMax.
+    std::vector<std::string> heard_by{};
+
+    bool was_heard_by(std::string_view credential) const;
 };
 
 class UnplacedLedger {
@@ -34,6 +39,7 @@ class UnplacedLedger {
     // of an earlier one. Nobody waits for them: as many as show that somebody sends such.
     static constexpr std::size_t kUndecidedMax = 2048;
     static constexpr Nanos kKeep = NotifyLedger::kKeep;
+    static constexpr std::size_t kHeardByMax = 16;  // of one; of more callers it is not known that they have
 
     // Requires: `state` outlives it.
     explicit UnplacedLedger(StateStore& state);
@@ -42,6 +48,8 @@ class UnplacedLedger {
     // The readers see it at once; `done` when it is on disk. An error at once (also by `done`) when there is no room.
     void put(const UnplacedNotice& notice, Durable done);
     void drop(const UnplacedNotice& notice);
+    // By this caller's order too. `done` for each place where it is kept.
+    void hear(const UnplacedNotice& notice, const std::string& credential, const Durable& done);
     // Those that decide something: of the order's number, and those that have this number of the centre; the oldest
     // first.
     std::vector<UnplacedNotice> of(std::string_view order_no, std::string_view verification_id) const;

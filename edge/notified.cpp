@@ -174,7 +174,10 @@ bool confirm_again(Parts& parts, const Notification& n, const std::function<void
 // Makes it the word about one of the orders that it is about.
 void give(Parts& parts, const Notification& n, const FoundOrder& found, std::function<void(Noticed)> done) {
     const LiveRecord record = found.record.view();
-    const auto before = parts.notify.find(record.credential, record.order_no);
+    // With what was kept of the same verification, whose number it may be the first to tell: it goes by its time too.
+    const std::string& number = found.verification_id.empty() ? n.verification_id : found.verification_id;
+    const auto before = place(parts, *parts.snapshot, record, number, parts.loop.now(),
+                              found.final_answer ? &*found.final_answer : nullptr);
     const bool again = before && before->knows(n.id);
     // It was about an order that had the number before: this one is not its affair.
     if (again && before->body != record.body)

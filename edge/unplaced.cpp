@@ -65,19 +65,46 @@ void tell(Parts& parts, const Notification& n, Noticed what, std::size_t orders)
             log::escape(n.id), orders, held_back);
 }
 
+void tell_not_durable(Parts& parts, const Result<void>& written) {
+    if (written || !parts.unplaced_lines.allow(parts.loop.now().mono)) return;
+    log::error("notification: not durable, kept as it was: {} ({} more such lines held back)", written.error().detail,
+               parts.unplaced_lines.take_suppressed());
+}
+
+// One that an order has been given, or had heard.
+struct Placed {
+    UnplacedNotice notice;
+    bool heard;  // before
+    bool stays;  // for the orders of others
+    bool shown;  // the order's number shows that it is its own, and that is not written down yet
+};
+
+// The order's word is on disk. Journalled where it is dropped: after a kill in between it is said once more, never not
+// at all.
+void settle(Parts& parts, const Placed& one, const std::string& credential) {
+    if (!parts.unplaced.find(one.notice)) return;  // another put of it has said so
+    if (!one.heard || !one.stays) journal_notice(parts, notification_of(one.notice), credential, Noticed::taken);
+    if (!one.stays) return parts.unplaced.drop(one.notice);
+    // Where that cannot be written it goes on to count against the memory too, until it is met again.
+    if (one.shown)
+        parts.unplaced.hear(one.notice, credential,
+                            [&parts](const Result<void>& written) { tell_not_durable(parts, written); });
+}
+
 // When the centre has decided it; from the future: when it came.
 WallTime time_of(const UnplacedNotice& kept) {
     return kept.sent != WallTime{} && kept.sent <= kept.received ? kept.sent : kept.received;
 }
 
 // The newest word that lets through less than the verification that is remembered, which it names by its number;
-// between two of the same time the less permissive one.
+// between two of the same time the less permissive one. None that the order of this verification has heard: what stands
+// after it is in the memory.
 std::optional<UnplacedNotice> word_against(Parts& parts, const SubjectKey& key, const CentreOutcome& remembered) {
     if (remembered.verification_id.empty()) return std::nullopt;
     const LiveRecord record{key.credential, key.subject, key.scene, key.device, {}};
     auto kept = parts.unplaced.of({}, remembered.verification_id);
     std::erase_if(kept, [&](const UnplacedNotice& one) {
-        return !counts(parts, one, record, remembered.verification_id) ||
+        return !counts(parts, one, record, remembered.verification_id) || one.was_heard_by(key.credential) ||
                permits(*one.verdict) >= permits(remembered.verdict);
     });
     const auto order = [](const UnplacedNotice& one) { return std::pair(time_of(one), -permits(*one.verdict)); };
@@ -142,7 +169,7 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
                                  std::string_view number, Now now, const Answer* answered) {
     auto word = parts.notify.find(record.credential, record.order_no);
     if (parts.unplaced.size() == 0) return word;
-    std::vector<UnplacedNotice> placed;
+    std::vector<Placed> placed;
     for (UnplacedNotice& kept : parts.unplaced.of(record.order_no, number)) {
         if (now.wall - kept.received >= snapshot.config.orders.retain) continue;
         if (!counts(parts, kept, record, number)) continue;
@@ -157,25 +184,18 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
             const bool revoked = word && hidden(parts, record, word->epoch);
             word = standing_after(word, revoked, found, notification_of(kept), kept.received);
         }
-        if (!heard || !may_mean_more(parts, notification_of(kept))) placed.push_back(std::move(kept));
+        const bool stays = may_mean_more(parts, notification_of(kept));
+        const bool shown = !number.empty() && kept.verification_id == number && !kept.was_heard_by(record.credential) &&
+                           kept.heard_by.size() < UnplacedLedger::kHeardByMax;
+        if (!heard || !stays || shown) placed.push_back({std::move(kept), heard, stays, shown});
     }
     if (placed.empty()) return word;
-    // Journalled where it is dropped: after a kill in between it is said once more, never not at all.
-    parts.notify.put(record.credential, record.order_no, *word,
-                     [&parts, placed = std::move(placed),
-                      credential = std::string(record.credential)](const Result<void>& written) {
-                         if (written) {
-                             for (const UnplacedNotice& one : placed) {
-                                 if (!parts.unplaced.find(one)) continue;  // another put of it has said so
-                                 const Notification n = notification_of(one);
-                                 journal_notice(parts, n, credential, Noticed::taken);
-                                 if (!may_mean_more(parts, n)) parts.unplaced.drop(one);
-                             }
-                         } else if (parts.unplaced_lines.allow(parts.loop.now().mono)) {
-                             log::error("notification: not durable, kept as it was: {} ({} more such lines held back)",
-                                        written.error().detail, parts.unplaced_lines.take_suppressed());
-                         }
-                     });
+    parts.notify.put(
+        record.credential, record.order_no, *word,
+        [&parts, placed = std::move(placed), credential = std::string(record.credential)](const Result<void>& written) {
+            if (!written) return tell_not_durable(parts, written);
+            for (const Placed& one : placed) settle(parts, one, credential);
+        });
     return word;  // it stands, also where it could not be put
 }
 

@@ -4,6 +4,7 @@
 
 #include "edge/exchanges.h"
 #include "edge/notified.h"
+#include "edge/unplaced.h"
 #include "tests/regress/notified_bench.h"
 
 using namespace holdfast;
@@ -13,10 +14,12 @@ namespace {
 
 struct Bench : NotifiedBench {
     // What the node makes of a notification that does not say whose it is, as Alipay's do not.
-    std::string_view say(const std::string& id, const std::string& order, Verdict verdict) {
+    std::string_view say(const std::string& id, const std::string& order, Verdict verdict,
+                         const std::string& number = {}) {
         Notification n;
         n.id = id;
         n.order_no = order;
+        n.verification_id = number;
         n.sent = one.view.now().wall;
         n.outcome.emplace();
         n.outcome->verdict = verdict;
@@ -70,5 +73,35 @@ TEST_CASE("shared number: a refusal from before both orders is heard by both, ea
         const auto at = journal.find(entry);
         REQUIRE(at != std::string::npos);
         CHECK(journal.find(entry, at + 1) == std::string::npos);
+    }
+}
+
+TEST_CASE("shared number: a refusal that a later word has outdone for one caller stands for the others, over a kill") {
+    for (const bool killed : {false, true}) {
+        Bench b;
+        const auto first = b.one.ask("o-1", "LOGIN", "app-a-user");
+        REQUIRE(first.text("outcome") == "pass");
+        const std::string number = first.text("verificationId");
+        CHECK(b.say("n-1", "", Verdict::fail, number) == "unknown");
+        CHECK(b.outcome_for("app-a", "o-1") == "fail");
+        b.one.run_for(1s);
+        CHECK(b.say("n-2", "o-1", Verdict::pass, number) == "taken");
+        b.one.run_for(1s);
+        if (killed) b.crash_and_start();
+        b.degrade();
+        CHECK(b.outcome_for("app-a", "o-1") == "pass");
+        CHECK(b.outcome_for("app-a", "o-2") == "pass");
+        Parts& parts = b.one.parts();
+        const Now now = parts.loop.now();
+        OutcomeRecord same;
+        same.outcome.verdict = Verdict::pass;
+        same.outcome.verification_id = number;
+        same.decided = now;
+        same.asked_epoch = parts.storage.outcomes().epoch();
+        const SubjectKey other{"app-b", "app-b-user", "LOGIN", ""};
+        REQUIRE(parts.storage.outcomes().put(other, same, Nanos(0), 1min, now) == PutOutcome::queued);
+        const Believed believed = believed_of(parts, other, now);
+        CHECK(believed.disbelieved());
+        CHECK((believed.outcome && believed.outcome->outcome.verdict == Verdict::fail));
     }
 }

@@ -113,6 +113,33 @@ TEST_CASE("unplaced ledger: one whose place among its order's was taken is found
     CHECK(b.ids("", "V/1").empty());
 }
 
+TEST_CASE("unplaced ledger: who has heard one is known under both its names after a restart") {
+    Bench b;
+    REQUIRE(b.put(b.notice("n-1", "o-1", "V/1")));
+    int told = 0;
+    const auto hear = [&b, &told](const std::string& who) {
+        b.ledger->hear(b.notice("n-1", "o-1", "V/1"), who, [&told](const Result<void>& r) { told += r ? 1 : 100; });
+        b.loop.advance(10ms);
+    };
+    hear("app");
+    hear("app");
+    CHECK(told == 2);  // once, in both places
+    b.open();
+    CHECK(b.ledger->size() == 2);
+    for (const auto& kept : {b.ledger->of("o-1", {}), b.ledger->of({}, "V/1")}) {
+        REQUIRE(kept.size() == 1);
+        CHECK(kept[0].was_heard_by("app"));
+        CHECK_FALSE(kept[0].was_heard_by("other"));
+        CHECK(kept[0].verdict == Verdict::fail);
+        CHECK(kept[0].epoch == 7);
+    }
+    for (std::size_t i = 0; i < 2 * UnplacedLedger::kHeardByMax; ++i) hear(fmt::format("app-{}", i));
+    const auto kept = b.ledger->of({}, "V/1");
+    REQUIRE(kept.size() == 1);
+    CHECK(kept[0].heard_by.size() == UnplacedLedger::kHeardByMax);
+    b.ledger->hear(b.notice("n-2", "o-1", "V/1"), "app", [](const Result<void>&) { FAIL("it is not there"); });
+}
+
 TEST_CASE("unplaced ledger: full, it refuses, and has room again in time") {
     Bench b;
     const std::size_t max = b.ledger->notices_max = 2 * StateWalk::kStepMax;
