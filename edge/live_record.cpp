@@ -26,16 +26,15 @@ void outdo(Parts& parts, const LiveRecord& record, NotifyEntry word, const Centr
     });
 }
 
-// The shortest time for which some rung would answer it: of what is younger than a tenth of that, none says otherwise
-// than of what has just come.
+// The shortest time for which some rung would answer a pass: of what is younger than a tenth of that, none says
+// otherwise than of what has just come.
 Nanos shortest_age(const CentreOutcome& outcome, const ScenePolicy& policy) {
-    const bool pass = outcome.verdict == Verdict::pass;
     Nanos out = Nanos::max();
     const auto limit = [&out](Nanos age) {
         if (age > Nanos(0)) out = std::min(out, age);
     };
-    if (policy.ladder.has(Rung::cache)) limit(pass ? policy.cache.max_age : policy.cache.fail_max_age);
-    if (policy.ladder.has(Rung::feature) && pass && !outcome.feature.empty()) limit(policy.feature.max_age);
+    if (policy.ladder.has(Rung::cache)) limit(policy.cache.max_age);
+    if (policy.ladder.has(Rung::feature) && !outcome.feature.empty()) limit(policy.feature.max_age);
     if (outcome.max_age) limit(std::min(*outcome.max_age, std::chrono::duration_cast<Seconds>(kOutcomeKeepMax)));
     return out == Nanos::max() ? Nanos(0) : out;
 }
@@ -51,21 +50,33 @@ bool is_outdated(const Parts& parts, const LiveRecord& record, const OrderRecord
     return order.epoch > record.asked_epoch && hidden(parts, record, record.asked_epoch);
 }
 
-// Whether a pass has no place in the memory: what is there was decided later, or speaks against the subject and came
-// since the pass was asked.
+// Whether a pass has no place in the memory: what speaks against the subject has come here since it was asked, or what
+// is known was decided later.
 bool has_newer(Parts& parts, const LiveRecord& record, const SubjectKey& key, Now decided, Now now) {
+    if (record.asked && parts.refusals.since(key, *record.asked)) return true;
     const bool of_before = decided.mono < now.mono;
-    const bool refused_since = record.asked && parts.refused_at >= *record.asked;
-    if (!of_before && !refused_since) return false;  // nothing to look for
-    const auto newer = parts.storage.outcomes().find(key, now);
-    if (newer && of_before && newer->decided.wall >= decided.wall) return true;
-    if (!refused_since) return false;
-    const auto refusal = parts.distrust.refusal(key);
-    if (refusal && refusal->decided.mono >= *record.asked && !hidden(parts, record, refusal->epoch)) return true;
-    if (!newer || newer->outcome.verdict == Verdict::pass) return false;
-    // A notification may say its time by the second: it is of any moment in that one.
-    const bool by_second = newer->decided.wall == from_unix_seconds(unix_seconds(newer->decided.wall));
-    return newer->age - (by_second ? Nanos(1s) : Nanos(0)) <= now.mono - *record.asked;
+    const bool word_since = record.asked && parts.refusals.any_number_since(*record.asked);
+    if (!of_before && !word_since) return false;  // nothing to look for
+    const Remembered known = remembered_of(parts, key, now);
+    if (of_before) {
+        if (known.outcome && known.outcome->decided.wall >= decided.wall) return true;
+        const auto lost = parts.distrust.refusal(key);
+        if (lost && lost->decided.wall >= decided.wall && !hidden(parts, record, lost->epoch)) return true;
+    }
+    return word_since && known.overruled &&
+           parts.refusals.number_since(known.outcome->outcome.verification_id, *record.asked);
+}
+
+// A refusal of before, where there is a later one: of the two what lets through less, as young as the later one, so
+// that no pass from between them takes their place.
+void join_later(Parts& parts, const SubjectKey& key, OutcomeRecord& refusal, Now now) {
+    if (refusal.decided.mono >= now.mono) return;
+    auto known = parts.storage.outcomes().find(key, now);
+    if (!known || known->outcome.verdict == Verdict::pass || known->decided.wall <= refusal.decided.wall) return;
+    const Now later{now.mono - known->age, known->decided.wall};  // also of another boot
+    if (permits(known->outcome.verdict) < permits(refusal.outcome.verdict)) refusal = std::move(*known);
+    refusal.decided = later;
+    refusal.boot = 0;  // this one
 }
 
 bool over(const Parts& parts, const Snapshot& snapshot, const LiveRecord& record, const NotifyEntry& word, Now now) {
@@ -175,6 +186,7 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     const SubjectKey key = memory_key(record);
     const bool pass = outcome.verdict == Verdict::pass;
     if (!record.remember || (pass && !record.remember_pass)) return out;
+    if (!pass && !hidden(parts, record, record.asked_epoch)) parts.refusals.note(key, now.mono);
     // Where nothing is answered from memory, a pass of before must not be found again when that changes back.
     const bool kept = scene != nullptr && scene->max_age > Nanos(0);
     if (!kept && (pass || !parts.storage.outcomes().find(key, now))) return out;
@@ -192,12 +204,15 @@ Recorded record_decided(Parts& parts, const Snapshot& snapshot, const LiveRecord
     memory.by_number = snapshot.config.upstream.kind == "alipay";
     if (pass && has_newer(parts, record, key, decided, now)) return out;
     std::optional<Distrust::Refusal> refusal;
-    if (!pass) refusal = {decided, memory.outcome.verdict, memory.outcome.max_age, record.asked_epoch};
-    if (!pass) parts.refused_at = now.mono;
-    const Nanos fresh = kept ? shortest_age(memory.outcome, policy) : max_age;
+    if (!pass) {
+        join_later(parts, key, memory, now);
+        refusal = {memory.decided, memory.outcome.verdict, memory.outcome.max_age, memory.asked_epoch};
+    }
+    // A refusal is always written: one that is there already is older, and a pass may be from between the two.
+    const Nanos fresh = !pass ? Nanos(0) : kept ? shortest_age(memory.outcome, policy) : max_age;
     const PutOutcome put = parts.storage.outcomes().put(key, std::move(memory), fresh, max_age, now);
     // Not at the price of everybody's memory, which a full one is, where this scene answers nothing from it now.
-    if (put == PutOutcome::refused && !may_fall_back && (kept || !parts.distrust.full()))
+    if (put == PutOutcome::refused && !may_fall_back && (kept || parts.distrust.has_room(key)))
         parts.distrust.add(key, now.mono + max_age, now.mono, refusal);
     if (put == PutOutcome::queued || put == PutOutcome::unchanged) parts.distrust.forget_refusal(key);
     out.stored = !forbidden && (put == PutOutcome::queued || put == PutOutcome::unchanged);

@@ -72,7 +72,8 @@ struct Recorded {
 
 // A notification that has come meanwhile and is less permissive than the answer stands instead of it; not one that has
 // had its time (orders.retain), or that a revocation before this call hides. A pass does not take the place in memory
-// of what the centre has said against the subject since it was asked.
+// of what has come against the subject since it was asked, be it about one of its orders or about the verification that
+// is remembered.
 Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now);
 // The same for an answer that the order's own exchange does not wait for: a late one, or reconciliation's. The order
 // may have its answer by now, which stands unless this one lets through less.

@@ -87,29 +87,18 @@ Result<void> Node::make_rooms(Config config) {
     rates_ = std::make_unique<RateLimiter>(derive(mac, "holdfast rate keys 1"));
     budget_ = std::make_unique<Budget>(derive(mac, "holdfast budget subjects 1"), seams_.boot);
     distrust_ = std::make_unique<Distrust>(derive(mac, "holdfast distrusted keys 1"));
+    refusals_ = std::make_unique<RefusalTimes>(derive(mac, "holdfast refused keys 1"));
     notify_ = std::make_unique<NotifyLedger>(storage_->state());
     unplaced_ = std::make_unique<UnplacedLedger>(storage_->state());
     make_upstream(c);
-    parts_ = std::make_unique<Parts>(Parts{seams_.loop,
-                                           rng_,
-                                           *storage_,
-                                           *upstream_,
-                                           *metrics_,
-                                           *access_,
-                                           recent_,
-                                           *nonces_,
-                                           *rates_,
-                                           overrides_,
-                                           outages_,
-                                           *budget_,
-                                           *distrust_,
-                                           *notify_,
-                                           *unplaced_,
-                                           document_,
-                                           derive(mac, "holdfast circuit callers 1"),
-                                           seams_.boot,
-                                           snapshot_,
-                                           std::chrono::duration_cast<Seconds>(c.auth.window)});
+    parts_ =
+        std::make_unique<Parts>(Parts{seams_.loop, rng_,       *storage_,
+                                      *upstream_,  *metrics_,  *access_,
+                                      recent_,     *nonces_,   *rates_,
+                                      overrides_,  outages_,   *budget_,
+                                      *distrust_,  *refusals_, *notify_,
+                                      *unplaced_,  document_,  derive(mac, "holdfast circuit callers 1"),
+                                      seams_.boot, snapshot_,  std::chrono::duration_cast<Seconds>(c.auth.window)});
     if (c.limits.in_flight > 0) parts_->in_flight_max = c.limits.in_flight;
     if (!c.tracing.endpoint.url.empty())
         spans_ = std::make_unique<SpanExport>(seams_.loop, seams_.dialer, seams_.network, c.tracing,

@@ -174,6 +174,7 @@ class Node {
     Outages outages_;
     std::unique_ptr<Budget> budget_;
     std::unique_ptr<Distrust> distrust_;
+    std::unique_ptr<RefusalTimes> refusals_;
     std::unique_ptr<NotifyLedger> notify_;
     std::unique_ptr<UnplacedLedger> unplaced_;
     RejectLog reject_log_;

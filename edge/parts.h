@@ -16,6 +16,7 @@
 #include "edge/outages.h"
 #include "edge/pulse.h"
 #include "edge/recent.h"
+#include "edge/refusal_times.h"
 #include "edge/snapshot.h"
 #include "policy/budget.h"
 #include "policy/degrade_mode.h"
@@ -45,6 +46,7 @@ struct Parts {
     Outages& outages;
     Budget& budget;
     Distrust& distrust;
+    RefusalTimes& refusals;
     NotifyLedger& notify;
     UnplacedLedger& unplaced;
     json::Document& document;  // scratch of the loop thread
@@ -58,7 +60,6 @@ struct Parts {
     std::uint64_t degraded_answers = 0;  // given since start
     std::uint64_t refused = 0;           // verifications answered by an error, since start
     std::uint64_t words_aside = 0;       // of the centre, written down beside the order's own exchange, since start
-    MonoTime refused_at{};  // when the centre's word against somebody was last put into the memory of outcomes
     std::size_t in_flight_max = 20'000;
     SpanExport* spans = nullptr;  // the node's; nullptr: no tracing
     RejectLog* rejects = nullptr;  // the node's, never nullptr in it

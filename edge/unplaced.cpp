@@ -151,6 +151,8 @@ void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_
     } else {
         notice.epoch = parts.storage.outcomes().epoch();
         notice.received = parts.loop.now().wall;
+        if (notice.verdict && *notice.verdict != Verdict::pass && !notice.verification_id.empty())
+            parts.refusals.note_number(notice.verification_id, parts.loop.now().mono);
     }
     parts.unplaced.put(notice, [&parts, n, what, orders, again = before.has_value(),
                                 done = std::move(done)](const Result<void>& written) {
@@ -199,20 +201,26 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
     return word;  // it stands, also where it could not be put
 }
 
-Believed believed_of(Parts& parts, const SubjectKey& key, Now now) {
+Remembered remembered_of(Parts& parts, const SubjectKey& key, Now now) {
     OutcomeLook met = parts.storage.outcomes().look(key, now);
-    Believed out{std::move(met.record), met.hidden ? RungSays::revoked : RungSays::absent};
+    Remembered out{std::move(met.record), false, met.hidden};
+    if (!out.outcome || parts.unplaced.size() == 0) return out;
+    if (const auto word = word_against(parts, key, out.outcome->outcome)) {
+        out.overruled = true;
+        overrule(*out.outcome, *word, now);
+    }
+    return out;
+}
+
+Believed believed_of(Parts& parts, const SubjectKey& key, Now now) {
+    Remembered met = remembered_of(parts, key, now);
+    Believed out{std::move(met.outcome), met.hidden ? RungSays::revoked : RungSays::absent};
+    if (met.overruled) out.absent = RungSays::disbelieved;
     if (parts.distrust.holds(key, now.mono)) {
         out.absent = RungSays::disbelieved;
         if (auto refused = unwritten(parts, key, now)) out.outcome = std::move(refused);
         // Only a pass is not believed.
         if (out.outcome && out.outcome->outcome.verdict == Verdict::pass) out.outcome.reset();
-        return out;
-    }
-    if (!out.outcome || parts.unplaced.size() == 0) return out;
-    if (const auto word = word_against(parts, key, out.outcome->outcome)) {
-        out.absent = RungSays::disbelieved;
-        overrule(*out.outcome, *word, now);
     }
     return out;
 }

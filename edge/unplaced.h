@@ -23,6 +23,13 @@ void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_
 // word that stands, kept or heard before; or nothing.
 std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
                                  std::string_view number, Now now, const Answer* answered = nullptr);
+// What the memory has of a subject; `overruled`: with a word in its place that no order here could be given, and that
+// lets through less than the verification remembered. `hidden`: as of OutcomeLook.
+struct Remembered {
+    std::optional<OutcomeRecord> outcome;
+    bool overruled = false, hidden = false;
+};
+Remembered remembered_of(Parts& parts, const SubjectKey& key, Now now);
 // What the memory has of a subject, if it is believed: not where a later refusal could not be written down, nor where a
 // notification that no order here could be given lets through less than the verification that it remembers. Then that
 // word is the outcome, so that it is known to who asks for less; nothing where it is lost.
