@@ -50,7 +50,9 @@ class Exchange final : public RequestHandler {
     // What its answer will be recorded under, once the centre is being asked or was; nothing before.
     std::optional<LiveRecord> asked() const {
         if (!call_ && call_end_ == CallEnd::none) return std::nullopt;
-        return live_record();
+        LiveRecord out = live_record();
+        out.asked = asked_;
+        return out;
     }
 
     std::size_t slot = 0;  // index in the owner's table; the owner's own

@@ -147,7 +147,9 @@ bool Exchange::final_meanwhile(Now now, std::optional<Outcome> said) {
 // Its outcome may have come before the order did: then the centre's number shows that it is this one's.
 std::optional<Answer> Exchange::told_of(const std::string& id, Now now) {
     if (id.empty()) return std::nullopt;
-    auto told = notified_before(parts_, *snapshot_, live_record(), id, now);
+    LiveRecord record = live_record();
+    record.asked = asked_;
+    auto told = notified_before(parts_, *snapshot_, record, id, now);
     return told ? std::optional(std::move(told->answer)) : std::nullopt;
 }
 

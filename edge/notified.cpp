@@ -187,6 +187,9 @@ void give(Parts& parts, const Notification& n, const FoundOrder& found, std::fun
     NotifyEntry word = again ? *before : standing_after(before, revoked, found, n, parts.loop.now().wall);
     const Noticed what = again ? Noticed::duplicate : Noticed::taken;
     if (!again) journal_notice(parts, n, record.credential, what);
+    // From now on, not from when it is on disk.
+    if (word.verdict != Verdict::pass && !hidden(parts, record, word.epoch))
+        parts.refusals.note(memory_key(record), parts.loop.now().mono);
     // What follows the disk gets values only.
     parts.notify.put(record.credential, record.order_no, word,
                      [&parts, kept = found.record, word, what, done = std::move(done)](Result<void> written) {

@@ -155,3 +155,33 @@ TEST_CASE("heard: a word of an order unknown here is outdone by a newer one abou
         CHECK(b.outcome_of("o-1") == (newer ? "pass" : "fail"));
     }
 }
+
+TEST_CASE("heard: a word counts from when it came, not from when it is on disk") {
+    Bench b;
+    b.leave_open("o-1");
+    b.begin_slow("o-2");
+    b.one.run_for(300ms);
+    OffloadPlan slow_disk;
+    slow_disk.work_min = slow_disk.work_max = 1s;
+    b.one.offload.set_plan(slow_disk);
+    OneNode::Got told;
+    b.one.notify(told, b.text("n-1", "o-1", "fail"));
+    b.end_slow();
+    CHECK(told.status == 0);
+    REQUIRE(b.one.until([&told] { return told.status != 0; }));
+    CHECK(told.body == "success");
+    b.one.offload.set_plan({});
+    b.degrade();
+    CHECK(b.outcome_of("o-4") == "fail");
+}
+
+TEST_CASE("heard: a pass that comes by notification while its order is asked was asked before what came since") {
+    Bench b;
+    b.begin_slow("o-2");
+    b.refuse("o-3");
+    b.one.run_for(100ms);
+    CHECK(b.notify("n-2", "o-2", "pass") == "success");
+    b.end_slow();
+    b.degrade();
+    CHECK(b.outcome_of("o-4") == "fail");
+}
