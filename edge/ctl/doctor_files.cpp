@@ -140,8 +140,12 @@ void check_reader(Checks& out, const Config& config, const std::optional<NodeUse
     std::string kept;
     for (const std::string& path : paths) {
         struct stat st {};
-        if (path.empty() || ::stat(path.c_str(), &st) != 0 || can_read(*user, path)) continue;
-        if (kept.find(path) == std::string::npos) kept.append(kept.empty() ? "" : ", ").append(path);
+        if (path.empty() || ::stat(path.c_str(), &st) != 0) continue;
+        const std::optional<bool> readable = can_read(*user, path);
+        if (!readable)
+            return out.push_back({"keys", "readable by " + name, Finding::skipped,
+                                  "this process may not look as another user (no CAP_SETUID, CAP_SETGID)", ""});
+        if (!*readable && kept.find(path) == std::string::npos) kept.append(kept.empty() ? "" : ", ").append(path);
     }
     out.push_back({"keys", "readable by " + name, kept.empty() ? Finding::good : Finding::bad,
                    kept.empty() ? "each file that the configuration names" : "not: " + kept,

@@ -21,8 +21,9 @@ struct NodeUser {
 // where nobody is known, where it is root, and for everybody but root.
 std::optional<NodeUser> node_user(long pid, const std::string& config_file);
 
-// Whether `user` may read the file, its folders included. An absent file is nobody's to read.
+// Whether `user` may read the file, its folders included. An absent file is nobody's to read. Nothing where this
+// process may not look in another's place: root of a container without capabilities.
 // Requires: root, on the only thread of the program.
-bool can_read(const NodeUser& user, const std::string& path);
+std::optional<bool> can_read(const NodeUser& user, const std::string& path);
 
 }  // namespace holdfast::ctl

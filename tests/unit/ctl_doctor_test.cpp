@@ -1,5 +1,9 @@
 // doctor over configurations that are fit and unfit, and the archive that a support bundle is.
+#include <grp.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -136,8 +140,29 @@ TEST_CASE("doctor: root is told which files the node itself cannot read") {
     CHECK(checks.front().detail == "not: " + folder.file("app.secret"));
     REQUIRE(::chown(folder.file("app.secret").c_str(), 0, 65534) == 0);
     REQUIRE(::chmod(folder.file("app.secret").c_str(), 0640) == 0);
-    CHECK(can_read(user, folder.file("app.secret")));
+    CHECK(can_read(user, folder.file("app.secret")) == true);
     CHECK(::geteuid() == 0);
+    int ready[2];
+    REQUIRE(::pipe(ready) == 0);
+    const pid_t other = ::fork();  // a process with groups of its own
+    REQUIRE(other >= 0);
+    if (other == 0) {
+        const gid_t group = 54321;
+        const bool is = ::setgroups(1, &group) == 0 && ::setgid(54320) == 0 && ::setuid(54319) == 0;
+        if (!is || ::write(ready[1], "1", 1) != 1) ::_exit(1);
+        for (;;) ::pause();
+    }
+    ::close(ready[1]);
+    char byte = 0;
+    const bool stands = ::read(ready[0], &byte, 1) == 1;
+    ::close(ready[0]);
+    const std::optional<NodeUser> seen = node_user(other, "");
+    ::kill(other, SIGKILL);
+    REQUIRE(::waitpid(other, nullptr, 0) == other);
+    REQUIRE(stands);
+    REQUIRE(seen);
+    CHECK(seen->gid == 54320);
+    CHECK(seen->groups == std::vector<gid_t>{54321});
 }
 
 TEST_CASE("doctor: the disk must hold what cache.size may still take, and data_dir is nobody else's") {
