@@ -31,6 +31,7 @@ struct ConfigReloader::Work {
     std::uint64_t generation = 0;  // that it will be, with this hash
     std::string hash_after;
     bool entered = false;       // in the journal
+    bool may_be_entered = false;  // the journal did not answer in time: what is refused may be written yet
     bool certificates = false;  // other ones are in force
     bool waits = false;         // for a restart, other keys than before
     std::string message;        // why it failed, when it is no error of the texts

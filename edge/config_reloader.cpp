@@ -160,6 +160,7 @@ void ConfigReloader::enter(const std::shared_ptr<Work>& work) {
             if (!*alive) return;
             work->entered = written.has_value();
             if (written) return stand(work);
+            work->may_be_entered = written.error().code == Code::unavailable;
             not_entered(*work, "not in the journal: " + written.error().detail);
         },
         Journal::Unwritten::given_up, kJournalWaitMax);
@@ -174,10 +175,14 @@ void ConfigReloader::not_entered(Work& work, std::string why) {
     const bool later = work.owed || (order && look_ && !work.ends);
     if (later && node_.parts().storage.journal() != nullptr) {
         work.message += "; it is taken by itself once the journal is well";
-        again_ = node_.loop().after(kLookEvery, [this, trigger = order ? Trigger::watch : work.job.trigger,
-                                                 by = order ? std::string(kFileWatch) : work.job.by] {
+        const bool remote = work.out.texts.remote != texts_.remote;
+        const Trigger trigger = !order ? work.job.trigger : remote ? Trigger::source : Trigger::watch;
+        const std::string by = !order   ? work.job.by
+                               : remote ? node_.config().config_source.kind
+                                        : std::string(kFileWatch);
+        again_ = node_.loop().after(kLookEvery, [this, trigger, by] {
             if (!refused_) return;
-            if (node_.parts().storage.journal()->health().ok) return reload(trigger, by);
+            if (!busy_ && node_.parts().storage.journal()->health().ok) return reload(trigger, by);
             again_->restart(kLookEvery);
         });
     }

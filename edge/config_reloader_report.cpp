@@ -128,8 +128,8 @@ void ConfigReloader::failed(Work& work) {
         node_.events().add(now, "config",
                            fmt::format("{} by {} refused: {}", work.job.rollback ? "rollback" : "reload", work.job.by,
                                        report.message));
-        node_.journal("config", journal_fields(work, "refused"));
     }
+    if (!told || work.may_be_entered) node_.journal("config", journal_fields(work, "refused"));
     finish(work, std::move(report));
 }
 
