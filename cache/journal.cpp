@@ -166,9 +166,8 @@ void Journal::State::tell_who_waits() {
 
 void Journal::State::tell_no_answer(const std::vector<Durable>& told) {
     const std::string span = std::to_string(kJournalWaitMax / 1s) + " s";
-    if (health.ok) log::error("journal/ has not taken an entry within {}: the disk does not answer", span);
-    health.ok = false;
     health.reason = "journal/ has not taken an entry within " + span + ": the disk does not answer";
+    if (std::exchange(health.ok, false)) log::error("{}", health.reason);
     const Error error{Code::unavailable, Origin::store, false, "journal/ has not taken it within " + span};
     for (const Durable& done : told) done(tl::unexpected(error));
     if (on_failure) on_failure();  // with what they have added

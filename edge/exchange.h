@@ -50,9 +50,7 @@ class Exchange final : public RequestHandler {
     // What its answer will be recorded under, once the centre is being asked or was; nothing before.
     std::optional<LiveRecord> asked() const {
         if (!call_ && call_end_ == CallEnd::none) return std::nullopt;
-        LiveRecord out = live_record();
-        out.asked = asked_;
-        return out;
+        return live_record();
     }
 
     std::size_t slot = 0;  // index in the owner's table; the owner's own
@@ -218,7 +216,7 @@ class Exchange final : public RequestHandler {
     bool answers_alone_ = false;           // what the centre says now: LiveRecord::remember_pass is false
     bool order_known_ = false;             // there is a record of this order with this body
     std::uint64_t asked_epoch_ = 0;
-    MonoTime asked_{};                     // when the call began
+    std::optional<MonoTime> asked_;        // when the call began
     std::uint64_t words_aside_ = 0;        // Parts::words_aside then
     std::optional<Caller> caller_;
     Permit permit_;

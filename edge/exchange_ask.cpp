@@ -147,9 +147,7 @@ bool Exchange::final_meanwhile(Now now, std::optional<Outcome> said) {
 // Its outcome may have come before the order did: then the centre's number shows that it is this one's.
 std::optional<Answer> Exchange::told_of(const std::string& id, Now now) {
     if (id.empty()) return std::nullopt;
-    LiveRecord record = live_record();
-    record.asked = asked_;
-    auto told = notified_before(parts_, *snapshot_, record, id, now);
+    auto told = notified_before(parts_, *snapshot_, live_record(), id, now);
     return told ? std::optional(std::move(told->answer)) : std::nullopt;
 }
 
@@ -164,22 +162,19 @@ LiveRecord Exchange::live_record() const {
     out.key = ledger_key();
     out.other_app = is_of_other_app();
     out.remember_pass = !answers_alone_;
+    out.asked = asked_;
     return out;
 }
 
 Answer Exchange::record(CentreOutcome&& outcome, Now now) {
-    LiveRecord said = live_record();
-    said.asked = asked_;
-    Recorded recorded = record_live(parts_, *snapshot_, said, std::move(outcome), now);
+    Recorded recorded = record_live(parts_, *snapshot_, live_record(), std::move(outcome), now);
     stored_ = recorded.stored;
     return std::move(recorded.answer);
 }
 
 // Values only: it may be called when this exchange is long gone.
 LateRecorder Exchange::late_recorder() {
-    LiveRecord record = live_record();
-    record.asked = asked_;
-    return [&parts = parts_, snapshot = snapshot_, kept = KeptLiveRecord(record)](const AttemptResult& late) {
+    return [&parts = parts_, snapshot = snapshot_, kept = KeptLiveRecord(live_record())](const AttemptResult& late) {
         const Now now = parts.loop.now();
         LiveRecord late_record = kept.view();
         if (!late.outcome) return record_pending_aside(parts, *snapshot, late_record, late.pending_id, now);

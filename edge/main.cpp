@@ -20,7 +20,6 @@ namespace {
 // A node that could not start is started again by the service manager, one whose configuration is invalid is not. The
 // dates of a certificate are of the first kind: a machine may boot before its clock is set.
 constexpr int kExitStart = 1;
-constexpr int kExitConfig = 78;  // EX_CONFIG of sysexits.h
 
 struct Arguments {
     std::string config;

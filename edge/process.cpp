@@ -14,7 +14,6 @@ namespace holdfast {
 namespace {
 
 constexpr Nanos kStatusEvery = 2s;
-constexpr int kExitSockets = 78;  // as of an invalid configuration: to try again changes nothing
 
 // A write that hangs would be waited for while the parts of the node go away. What was not synced is found out by the
 // next start, which treats this as a crash.
@@ -277,7 +276,7 @@ int Process::run(const std::string& path, BootConfig boot) {
             "/proc/sys/kernel/random/boot_id cannot be read: each start counts as one after a reboot, ages go by the "
             "wall clock alone");
     std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is a write that fails, as on a full disk
-    if (auto taken = take_descriptors(config); !taken) return fail_to_start(taken.error().detail, kExitSockets);
+    if (auto taken = take_descriptors(config); !taken) return fail_to_start(taken.error().detail, kExitConfig);
     if (auto made = ground_.make(config); !made) return fail_to_start(made.error().detail);
     if (predecessor_ != nullptr && !predecessor_->wait_for_state()) {
         log::warn("the process that started this one does not hand over");

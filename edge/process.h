@@ -22,6 +22,8 @@
 
 namespace holdfast {
 
+inline constexpr int kExitConfig = 78;  // EX_CONFIG of sysexits.h: to try again changes nothing
+
 class Process : private StreamEvents {
   public:
     // `predecessor`: nothing when this process was started in the usual way.

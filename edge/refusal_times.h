@@ -29,10 +29,10 @@ class RefusalTimes {
     void note_number(std::string_view number, MonoTime now) { note(numbers_, hash(number), now); }
     // Whether one has come at `asked` or later; where there is no room to know, yes.
     bool since(const SubjectKey& subject, MonoTime asked) const {
-        return subjects_ >= asked && set_of(hash(subject)).since(hash(subject), asked);
+        return subjects_ >= asked && since(hash(subject), asked);
     }
     bool number_since(std::string_view number, MonoTime asked) const {
-        return numbers_ >= asked && set_of(hash(number)).since(hash(number), asked);
+        return numbers_ >= asked && since(hash(number), asked);
     }
     bool any_number_since(MonoTime asked) const { return numbers_ >= asked; }
 
@@ -64,7 +64,7 @@ class RefusalTimes {
         }
         *slot = {hash, now};
     }
-    const Set& set_of(std::uint64_t hash) const { return sets_[hash % sets_.size()]; }
+    bool since(std::uint64_t hash, MonoTime asked) const { return sets_[hash % sets_.size()].since(hash, asked); }
     std::uint64_t hash(const SubjectKey& k) const {
         return siphash64(key_, {k.credential, k.subject, k.scene, k.device});
     }

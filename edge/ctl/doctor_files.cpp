@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "edge/ctl/doctor.h"
 #include "edge/net/tls_context.h"
@@ -46,8 +47,8 @@ bool names_secret(std::string_view key) {
 
 // Every setting that names a file which the node reads.
 bool names_file(std::string_view key) {
-    for (const std::string_view end :
-         {"_file", ".certificate", "listen.key", "source.key", "coordination.key", "registration.key", "upstream.key"})
+    if (names_secret(key)) return true;
+    for (const std::string_view end : {"_file", ".certificate", "source.key", "coordination.key", "registration.key"})
         if (key.ends_with(end)) return true;
     return false;
 }
@@ -133,11 +134,11 @@ void check_secrets(Checks& out, const Config& config) {
 
 void check_reader(Checks& out, const Config& config, const std::optional<NodeUser>& user) {
     if (!user) return;
-    std::vector<std::string> paths{config.source};
+    std::set<std::string> paths{config.source};
     for (const Config::Setting& one : config.settings)
-        if (names_file(one.key)) paths.push_back(beside(config, setting(config, one.key)));
+        if (names_file(one.key)) paths.insert(beside(config, setting(config, one.key)));
     const std::string name = user->name.empty() ? fmt::format("user {}", user->uid) : user->name;
-    std::string kept;
+    std::string unreadable;
     for (const std::string& path : paths) {
         struct stat st {};
         if (path.empty() || ::stat(path.c_str(), &st) != 0) continue;
@@ -145,11 +146,12 @@ void check_reader(Checks& out, const Config& config, const std::optional<NodeUse
         if (!readable)
             return out.push_back({"keys", "readable by " + name, Finding::skipped,
                                   "this process may not look as another user (no CAP_SETUID, CAP_SETGID)", ""});
-        if (!*readable && kept.find(path) == std::string::npos) kept.append(kept.empty() ? "" : ", ").append(path);
+        if (!*readable) unreadable.append(unreadable.empty() ? "" : ", ").append(path);
     }
-    out.push_back({"keys", "readable by " + name, kept.empty() ? Finding::good : Finding::bad,
-                   kept.empty() ? "each file that the configuration names" : "not: " + kept,
-                   kept.empty() ? "" : fmt::format("chgrp {} FILE, and chmod 0640 FILE", user->gid)});
+    const bool all = unreadable.empty();
+    out.push_back({"keys", "readable by " + name, all ? Finding::good : Finding::bad,
+                   all ? "each file that the configuration names" : "not: " + unreadable,
+                   all ? "" : fmt::format("chgrp {} FILE, and chmod 0640 FILE", user->gid)});
 }
 
 void check_alipay_keys(Checks& out, const Config& config) {

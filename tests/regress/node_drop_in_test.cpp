@@ -236,8 +236,7 @@ TEST_CASE("drop-in: what a call goes on as is counted against limits.memory, and
 TEST_CASE("drop-in: why a call was refused is told to operators by its own name") {
     Bench b;
     b.one.crash();
-    const std::string log = "[log]\n", path = b.one.folder.path() + "/access.log";
-    b.one.config.insert(b.one.config.find(log) + log.size(), fmt::format("access = \"{}\"\n", path));
+    const std::string path = b.one.log_access();
     REQUIRE(b.one.start());
     std::ifstream file(path);
     const auto refused = [&b, &file](const std::string& form) {

@@ -107,16 +107,14 @@ TEST_CASE("node: explain knows what was answered below the level of requests by 
 
 TEST_CASE("node: bytes that are no request have a line of the access log, and take no time of the answers") {
     OneNode one;
-    const std::string log = "[log]\n";
-    const std::string access = fmt::format("access = \"{}/access.log\"\n", one.folder.path());
-    one.config.insert(one.config.find(log) + log.size(), access);
+    const std::string path = one.log_access();
     REQUIRE(one.start());
     const std::string took = "holdfast_request_duration_seconds_count{scene=\"other\",source=\"none\"}";
     const double before = metric(one, took);
     const OneNode::Got got = sent(one, "\x16\x03\x01 no request\r\n\r\n");
     CHECK(got.status == 400);
     CHECK(metric(one, took) == before);
-    const std::string line = text_of_file(one.folder.path() + "/access.log");
+    const std::string line = text_of_file(path);
     CHECK(line.find("\"requestId\":\"" + got.text("requestId") + "\"") != std::string::npos);
     CHECK(line.find("\"status\":400") != std::string::npos);
     CHECK(std::count(line.begin(), line.end(), '\n') == 1);

@@ -95,8 +95,7 @@ TEST_CASE("node: a policy test gives the code of the refusal, and no rung where 
 
 TEST_CASE("node: the access log names the rule that denied a request, and none where none did") {
     OneNode one(kRules);
-    const std::string log = "[log]\n", path = one.folder.path() + "/access.log";
-    one.config.insert(one.config.find(log) + log.size(), fmt::format("access = \"{}\"\n", path));
+    const std::string path = one.log_access();
     REQUIRE(one.start());
     CHECK(one.ask("o-1", "LOGIN", "user-1", R"(,"attributes":{"country":"XX"})").text("code") == "PrecheckDenied");
     CHECK(one.ask("o-2", "LOGIN", "user-1", R"(,"attributes":{"country":"JP"})").status == 200);
@@ -112,8 +111,7 @@ TEST_CASE("node: the access log names the rule that denied a request, and none w
 TEST_CASE("node: a notification has a line of the access log, with the address of who sent it") {
     NotifiedBench b;
     b.one.crash();
-    const std::string log = "[log]\n", path = b.one.folder.path() + "/access.log";
-    b.one.config.insert(b.one.config.find(log) + log.size(), fmt::format("access = \"{}\"\n", path));
+    const std::string path = b.one.log_access();
     REQUIRE(b.one.start());
     CHECK(b.notify("n-1", "o-1", "pass") == "success");
     CHECK(b.notify("n-1", "o-1", "pass") == "success");

@@ -51,6 +51,12 @@ void OneNode::stop() {
     node_.reset();
 }
 
+std::string OneNode::log_access() {
+    const std::string table = "[log]\n", path = folder.path() + "/access.log";
+    config.insert(config.find(table) + table.size(), fmt::format("access = \"{}\"\n", path));
+    return path;
+}
+
 bool OneNode::start() {
     if (!view.alive()) view.revive();
     ConfigEnvironment env;

@@ -25,6 +25,7 @@ class OneNode {
     explicit OneNode(const std::string& more = {}, bool features = false);
     ~OneNode();
 
+    std::string log_access();  // has the next start write an access log; its path
     bool start();   // false: why() says what is wrong
     void crash();   // as kill -9
     void stop();    // everything of the node and its callers goes
