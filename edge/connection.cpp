@@ -119,8 +119,8 @@ void Connection::weigh() {
     const std::size_t unsent = phase_ == Phase::closed ? 0 : stream_->queued();
     const std::size_t holds = input_.size() + (unsent > kUncounted ? unsent : 0);
     if (holds == held_) return;
-    const std::size_t before = std::exchange(held_, holds);
-    server_.weigh(before, holds);
+    const std::size_t held = std::exchange(held_, holds);
+    server_.weigh(held, holds);
 }
 
 void Connection::take_up() {
@@ -163,9 +163,9 @@ bool Connection::step(std::string_view& input) {
         first_ = false;
         message_bytes_ = 0;
     }
-    const std::size_t before = input.size();
+    const std::size_t had = input.size();
     const HttpEvent event = parser_.next(input);
-    message_bytes_ += before - input.size();
+    message_bytes_ += had - input.size();
     switch (event.kind) {
         case HttpEvent::Kind::need_more:
             return false;

@@ -13,9 +13,9 @@ EtcdRefusal cancel_refusal(std::string_view reason) {
     constexpr std::string_view kDescription = " desc = ";
     const auto at = reason.find(kDescription);
     const std::string_view words = at == std::string_view::npos ? reason : reason.substr(at + kDescription.size());
-    constexpr std::int64_t kPermissionDenied = 7, kUnavailable = 14;
+    constexpr std::int64_t kDenied = 7, kUnavailable = 14;
     const bool denied = reason.find("PermissionDenied") != std::string_view::npos;
-    return etcd_refusal(denied ? kPermissionDenied : kUnavailable, words);
+    return etcd_refusal(denied ? kDenied : kUnavailable, words);
 }
 
 Result<std::vector<WatchEvent>> read_events(Value events) {

@@ -10,6 +10,7 @@ set(hf_profile_options)
 set(hf_profile_compile)
 set(hf_profile_link)
 set(hf_profile_launcher)
+set(hf_counts)
 if(NOT HOLDFAST_PROFILE MATCHES "^(off|use|make)$")
   message(FATAL_ERROR "HOLDFAST_PROFILE is off, use or make, not \"${HOLDFAST_PROFILE}\"")
 endif()
@@ -28,6 +29,7 @@ if(NOT HOLDFAST_PROFILE STREQUAL "off" AND compiler MATCHES "^GNU 12\\.")
       file(ARCHIVE_EXTRACT INPUT ${archive} DESTINATION ${counts}.new)
       file(RENAME ${counts}.new ${counts})
     endif()
+    set(hf_counts ${counts})
     # What libraries are asked for is bound at the start anyway (-z now): it is called without a jump in between.
     set(hf_profile_options -fno-plt -fprofile-use=${counts} -fprofile-partial-training
                            -Wno-missing-profile -Wno-coverage-mismatch)
@@ -50,15 +52,31 @@ if(NOT HOLDFAST_PROFILE STREQUAL "off" AND compiler MATCHES "^GNU 12\\.")
   set(hf_profile_launcher ${CMAKE_SOURCE_DIR}/packaging/cmake/relative ${CMAKE_SOURCE_DIR})
 endif()
 
+# hf_counted(result library source...): those of the sources that are compiled by counts, or to be counted. Counts belong
+# to a file, so each of these is compiled for itself.
+function(hf_counted result library)
+  set(counted)
+  foreach(source IN LISTS ARGN)
+    file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${source})
+    string(REPLACE / \# path ${path})
+    set(counts "${hf_counts}/CMakeFiles#${library}.dir#${path}.gcda")
+    if(hf_profile_options AND (HOLDFAST_PROFILE STREQUAL "make" OR EXISTS ${counts}))
+      list(APPEND counted ${source})
+    endif()
+  endforeach()
+  set(${result} ${counted} PARENT_SCOPE)
+endfunction()
+
 # hf_profile(program library...): the program, and what of its own code it is linked from.
 function(hf_profile program)
   set(launcher ${hf_profile_launcher} ${CMAKE_CXX_COMPILER_LAUNCHER})
   foreach(part IN LISTS ARGV)
+    get_target_property(groups ${part} UNITY_BUILD)
+    if(groups)
+      continue()  # nothing in it was counted: it is compiled like everything else
+    endif()
     target_compile_options(${part} PRIVATE ${hf_profile_options} ${hf_profile_compile})
     set_target_properties(${part} PROPERTIES CXX_COMPILER_LAUNCHER "${launcher}")
-    if(hf_profile_options)
-      set_target_properties(${part} PROPERTIES UNITY_BUILD OFF)  # counts belong to a file
-    endif()
   endforeach()
   get_target_property(link ${program} LINK_OPTIONS)  # what every other program has; false when that is nothing
   if(link)
