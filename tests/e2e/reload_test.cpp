@@ -135,7 +135,7 @@ TEST_CASE("e2e: a reload that is refused changes nothing and says where, one tha
     CHECK(site.journal().find(R"("action":"refused")") != std::string::npos);
 }
 
-TEST_CASE("e2e: a changed file and a changed secret are taken up by themselves, a bad one is told once", "[alone]") {
+TEST_CASE("e2e: a changed file and a changed secret are taken up by themselves, a bad one is told once") {
     Site site;
     const std::string old_secret = read_file(site.secret_file("app"));
     write_file(site.secret_file("app"), "another-secret-of-app-0123456789\n");
@@ -160,8 +160,8 @@ TEST_CASE("e2e: a changed file and a changed secret are taken up by themselves, 
     CHECK(log.find("refused, generation 2 stays", first + 1) == std::string::npos);
 }
 
-TEST_CASE("e2e: a configuration behind links is taken up when a link moves, the file changes or its folder is another",
-          "[alone]") {
+TEST_CASE(
+    "e2e: a configuration behind links is taken up when a link moves, the file changes or its folder is another") {
     namespace fs = std::filesystem;
     Site site;
     const fs::path dir = site.dir(), file = site.config_file();

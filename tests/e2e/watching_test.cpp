@@ -10,8 +10,7 @@ namespace {
 const std::string kSupport = std::string(HOLDFAST_SOURCE_DIR) + "/tests/support/";
 }
 
-TEST_CASE("e2e: rules, runbook and dashboard name what a fresh node exports, and the rules pass their tests",
-          "[alone]") {
+TEST_CASE("e2e: rules, runbook and dashboard name what a fresh node exports, and the rules pass their tests") {
     const Site site;
     const HttpAnswer metrics = site.monitor("/metrics");
     REQUIRE(metrics.status == 200);
