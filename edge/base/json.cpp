@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "edge/base/check.h"
+#include "edge/base/json_weight.h"
 
 namespace holdfast::json {
 namespace {
@@ -144,6 +145,14 @@ Result<Value> Document::parse(std::string_view text) {
     if (text.empty()) return bad("not well-formed JSON");  // the parser copies from it, also nothing from nowhere
     if (text.size() > kBytesMax) return bad(fmt::format("longer than {} bytes", kBytesMax));
     if (text.starts_with("\xef\xbb\xbf")) return bad("byte order mark");
+    if (text.size() > kWeighedBytes) {
+        const Weight weight = weigh(text);
+        if (weight.values > state_->nodes_max) return bad(fmt::format("more than {} values", state_->nodes_max));
+        if (weight.bytes > kNumberBytesMax && state_->nodes_max == kNodesMax)
+            return bad(fmt::format("more than {} bytes outside strings", kNumberBytesMax));
+        if (weight.long_powers > kLongPowersMax)
+            return bad(fmt::format("more than {} numbers of more than 20 characters with an exponent", kLongPowersMax));
+    }
     if (state_->parser.capacity() < text.size() || state_->parser.max_depth() != kDepthMax) {
         // As any other lack of memory: neither the text's fault nor its sender's.
         if (state_->parser.allocate(text.size(), kDepthMax) != simdjson::SUCCESS) throw std::bad_alloc();

@@ -1,6 +1,6 @@
 // JSON (RFC 8259) read strictly and written plainly. Reading: valid UTF-8, no duplicate keys, at most kDepthMax deep
-// and kNodesMax values; one flat table of values, no recursion for the caller, no exceptions. Writing: one escaping
-// writer.
+// and kNodesMax values, no more long numbers than parse in milliseconds (json_weight.h); one flat table of values, no
+// recursion for the caller, no exceptions. Writing: one escaping writer.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,8 @@ namespace holdfast::json {
 
 inline constexpr std::size_t kDepthMax = 32;
 inline constexpr std::size_t kNodesMax = 4096;       // values in one document
+inline constexpr std::size_t kOwnNodesMax = 1u
+                                            << 20;   // of what a node says of itself: 256 scenes, each with its orders
 inline constexpr std::size_t kMembersMax = 256;      // members of one object
 inline constexpr std::size_t kBytesMax = 16u << 20;  // of one document
 

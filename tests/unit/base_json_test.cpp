@@ -45,6 +45,33 @@ TEST_CASE("json: what is not strict JSON is refused, and the detail names it") {
     CHECK(detail(many + "]") == "more than 4096 values");
 }
 
+TEST_CASE("json: what would take long to parse is refused before it is parsed") {
+    json::Document doc;
+    const auto detail = [&](const std::string& text) {
+        const auto got = doc.parse(text);
+        return got ? std::string("accepted") : got.error().detail;
+    };
+    const auto list = [](std::size_t count, const std::string& element) {
+        std::string out = "[\"\\\"\\\\\"";  // commas behind a string with escapes count
+        for (std::size_t i = 1; i < count; ++i) out += "," + element;
+        return out + "]";
+    };
+    const std::string slow = "1.1111111111111111111e-300";
+    // Not well-formed at its end, which a parser that went through the numbers would say.
+    const auto unfinished = [](std::string text) { return text.substr(0, text.size() - 1); };
+    CHECK(detail(unfinished(list(100'000, slow))) == "more than 4096 values");
+    CHECK(detail(unfinished(list(1000, slow))) == "more than 64 numbers of more than 20 characters with an exponent");
+    CHECK(detail(unfinished(list(200, std::string(1000, '1')))) == "more than 131072 bytes outside strings");
+    CHECK(detail(list(65, slow) + std::string(8192, ' ')) == "accepted");
+    CHECK(detail(list(66, slow) + std::string(8192, ' ')) != "accepted");
+    CHECK(detail(list(4095, "-0.1234567890123456")) == "accepted");
+    CHECK(detail("[\"" + std::string(100'000, ',') + "\"]") == "accepted");
+    CHECK(detail("[\"" + std::string(5001, '\\') + "\"," + std::string(6000, ',') + "\"]") == "accepted");
+    CHECK(detail("{\"image\":\"" + std::string(4u << 20, 'A') + "\"}") == "accepted");
+    json::Document own(json::kOwnNodesMax);
+    CHECK(own.parse(list(20'000, "12345678")));
+}
+
 TEST_CASE("json: thirty-two levels are accepted") {
     json::Document doc;
     CHECK(doc.parse(std::string(32, '[') + std::string(32, ']')));
