@@ -36,7 +36,7 @@ class UiService {
     void erase_later(Stream& stream);
 
     Node& node_;
-    json::Document status_, circuits_, peers_;  // scratch
+    json::Document status_{json::kOwnNodesMax}, circuits_{json::kOwnNodesMax}, peers_{json::kOwnNodesMax};  // scratch
     std::vector<std::unique_ptr<Stream>> streams_;
     LookLimit looks_;
     std::unique_ptr<Timer> timer_;

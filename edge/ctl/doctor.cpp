@@ -66,7 +66,7 @@ NodeSays check_node(Checks& out, const std::string& socket, Nanos limit) {
              denied ? "run as root or as a member of the socket's group" : "start it: systemctl start holdfast"});
         return {};
     }
-    json::Document document;
+    json::Document document{json::kOwnNodesMax};
     const auto status = document.parse(answer->body);
     if (!status) return {};
     const std::string verdict = text_of((*status)["verdict"]), summary = text_of((*status)["summary"]);

@@ -139,7 +139,7 @@ std::string length_of(std::string_view text) {
 }
 
 std::string redacted(std::string_view body) {
-    json::Document document;
+    json::Document document{json::kOwnNodesMax};
     const auto root = document.parse(body);
     if (!root) return "not JSON\n";
     std::string out;

@@ -19,7 +19,7 @@ struct Session {
     const CommandLine& command;
     Console& console;
     AdminClient node;
-    json::Document document;  // of the last answer
+    json::Document document{json::kOwnNodesMax};  // of the last answer
 
     Session(const CommandLine& c, Console& to) : command(c), console(to), node(c.socket, c.timeout) {}
 

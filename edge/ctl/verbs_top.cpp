@@ -15,7 +15,7 @@ constexpr std::size_t kBatchWidth = 120;
 struct Refresh {
     Session& s;
     TopHistory history;
-    json::Document circuits;
+    json::Document circuits{json::kOwnNodesMax};
 
     // `before_complaint` gives the terminal back: what is said would be drawn over.
     std::optional<std::vector<TopLine>> lines(std::size_t width, int& code,

@@ -109,6 +109,26 @@ TEST_CASE("admin: who asks with a method that is not served is told which are (R
     }
 }
 
+TEST_CASE("admin: a node of as many scenes and orders as there may be shows its page and its status") {
+    std::string scenes;
+    for (int i = 0; i < 240; ++i)
+        scenes += fmt::format(
+            "[scene.S{}]\ndegrade = [\"provisional\"]\n"
+            "provisional = {{after = \"60s\", budget_per_minute = 100, per_subject_per_hour = 1}}\n",
+            i);
+    OneNode one(scenes);
+    const bool started = one.start();
+    INFO(one.why());
+    REQUIRE(started);
+    AdminSocket socket(one);
+    for (int i = 0; i < 240; ++i)
+        REQUIRE(socket.post(admin::kDegrade, fmt::format(R"({{"mode":"degraded","scene":"S{}","reason":"r"}})", i))
+                    .status == 200);
+    json::Document document;
+    REQUIRE_FALSE(document.parse(socket.ask("GET", admin::kStatus, "").body));  // more than a client may say
+    CHECK(socket.ask("GET", "/ui/snapshot.json", "").body.find("S239") != std::string::npos);
+}
+
 TEST_CASE("admin: a rollback with a field that nobody knows is refused") {
     OneNode one;
     REQUIRE(one.start());
