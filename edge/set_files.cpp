@@ -1,7 +1,9 @@
 #include "edge/set_files.h"
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 #include "edge/base/log.h"
 
@@ -11,6 +13,11 @@ SetFiles::SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offl
     : snapshot_(std::move(snapshot)), loop_(loop), offload_(offload) {}
 
 Result<std::shared_ptr<const ValueSet>> SetFiles::read_set(const std::string& path) {
+    std::error_code ec;
+    if (const auto type = std::filesystem::status(path, ec).type();
+        type != std::filesystem::file_type::regular && type != std::filesystem::file_type::not_found)
+        return fail(Code::invalid, Origin::local,
+                    path + ": is not a regular file");  // of a pipe the end may never come
     std::ifstream in(path, std::ios::binary);
     std::ostringstream text;
     if (!in || !(text << in.rdbuf() || in.eof())) {

@@ -1,8 +1,10 @@
 #include "edge/net/tls_files.h"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -30,11 +32,16 @@ auto outdated(const std::string& what, WallTime now) {
 }
 
 Result<std::string> read_pem(const std::string& path) {
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), &std::fclose);
+    // Not blocking: of a pipe nobody may ever write the other end.
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(fd < 0 ? nullptr : ::fdopen(fd, "r"), &std::fclose);
     if (file == nullptr) {
         const Code code = errno == ENOENT ? Code::not_found : errno == EACCES ? Code::denied : Code::io;
         return fail(code, Origin::local, "cannot read " + path + ": " + std::strerror(errno));
     }
+    struct stat info {};
+    if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        return fail(Code::invalid, Origin::local, path + " is not a regular file");
     std::string text(kPemBytesMax + 1, '\0');
     text.resize(std::fread(text.data(), 1, text.size(), file.get()));
     if (std::ferror(file.get()) != 0)

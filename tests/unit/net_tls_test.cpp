@@ -1,5 +1,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -332,7 +333,7 @@ TEST_CASE("tls: a client certificate is asked for when a client CA is set") {
 }
 
 TEST_CASE("tls: load errors name the file and what is wrong") {
-    const auto missing = ca().path("none.pem");
+    const auto missing = ca().path("none.pem"), pipe = ca().path("pipe.pem");
     CHECK(load_error({missing, ca().path("edge.key"), ""}) == "cannot read " + missing + ": No such file or directory");
     CHECK(load_error({ca().path("edge.pem"), ca().path("rsa.key"), ""}).find("does not belong to the certificate") !=
           std::string::npos);
@@ -342,6 +343,8 @@ TEST_CASE("tls: load errors name the file and what is wrong") {
           std::string::npos);
     CHECK(load_error({ca().path("edge.pem"), ca().path("edge.pem"), ""}).find("holds no private key") !=
           std::string::npos);
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    CHECK(load_error({pipe, ca().path("edge.key"), ""}) == pipe + " is not a regular file");
     TlsServerFiles bad_ca = files("edge");
     bad_ca.client_ca = ca().path("edge.key");
     CHECK(load_error(bad_ca).find("edge.key holds no certificate") != std::string::npos);
