@@ -79,7 +79,11 @@ HeadDecision AdminService::on_head(Connection& connection, const RequestHead& he
     if (UiService::serves(head.raw_path)) return ui_.on_head(connection, head, peer);
     if (access_ == Access::read_only)
         return {nullptr, json_error(404, "NotFound", "this listener has /metrics, /livez, /readyz and /ui")};
-    if (over != Cap::none) return {nullptr, json_error(503, "Overloaded", "too many admin connections")};
+    if (over != Cap::none) {
+        Reply full = json_error(503, "Overloaded", "too many admin connections");
+        full.headers += "Retry-After: 1\r\n";
+        return {nullptr, std::move(full)};
+    }
     requests_.push_back(std::make_unique<AdminRequest>(*this, node_, connection, head, peer));
     return {requests_.back().get(), std::nullopt};
 }
