@@ -75,17 +75,13 @@ class Pool::Connecting : public Pending {
         else
             timer_ = pool_.loop_.after(share, [this] {
                 dialing_.reset();
-                last_ =
-                    Error{Code::timeout, Origin::upstream, false, "no connection to " + addresses_[next_] + " in time"};
-                try_next();
+                try_next(
+                    {Code::timeout, Origin::upstream, false, "no connection to " + addresses_[next_] + " in time"});
             });
     }
     void dialed(Result<std::unique_ptr<Stream>> result) {
         if (timer_) timer_->stop();
-        if (!result) {
-            last_ = std::move(result.error());
-            return try_next();
-        }
+        if (!result) return try_next(std::move(result.error()));
         PooledConnection connection;
         connection.client = std::make_unique<HttpClient>(pool_.loop_, std::move(*result), pool_.limits_);
         if (connection.client->spoke()) {  // it would be taken for the answer to what nobody has asked yet
@@ -99,10 +95,14 @@ class Pool::Connecting : public Pending {
         const auto done = std::move(done_);
         done(std::move(connection));
     }
-    void try_next() {
+    // Of what failed for ours and for the centre's reasons, the centre's is told.
+    void try_next(Error failed) {
+        // A shortage of our own meets every address alike. What we cannot reach one address by may not meet the next.
+        const bool ours = failed.origin == Origin::local;
+        const bool shortage = ours && failed.code != Code::refused;
+        if (shortage || !ours || last_.origin == Origin::local) last_ = std::move(failed);
         next_ = (next_ + 1) % addresses_.size();
-        // A shortage of our own meets every address alike.
-        if (++tried_ == addresses_.size() || last_.origin == Origin::local) return give_up();
+        if (++tried_ == addresses_.size() || shortage) return give_up();
         dial();
     }
     void give_up() {

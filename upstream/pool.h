@@ -86,7 +86,8 @@ class Pool {
     // Back for reuse; closed instead when it is not usable, too old, or one too many.
     void give_back(PooledConnection connection);
     // A new connection: the known addresses in turn until `by`, the last good one first. Origin::local when no address
-    // is known; Code::invalid when the peer spoke before it was asked. `done` is never called inside this call.
+    // is known, when we are short of what any of them needs, or when each failed for a reason of ours; Code::invalid
+    // when the peer spoke before it was asked. `done` is never called inside this call.
     using Connected = std::function<void(Result<PooledConnection>)>;
     [[nodiscard]] std::unique_ptr<Pending> connect(MonoTime by, Connected done);
 

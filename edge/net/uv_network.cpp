@@ -21,10 +21,15 @@ bool parse_address(const std::string& ip, int port, sockaddr_storage& out) {
            uv_ip6_addr(ip.c_str(), port, reinterpret_cast<sockaddr_in6*>(&out)) == 0;
 }
 
-// Shortages of our own, which say nothing about the peer.
-bool is_local_trouble(int error) {
-    return error == UV_EMFILE || error == UV_ENFILE || error == UV_ENOMEM || error == UV_ENOBUFS ||
-           error == UV_EADDRNOTAVAIL || error == UV_EACCES || error == UV_EPERM || error == UV_EINVAL;
+// Shortages of our own, which say nothing about the peer and meet every address alike.
+bool is_shortage(int error) {
+    return error == UV_EMFILE || error == UV_ENFILE || error == UV_ENOMEM || error == UV_ENOBUFS;
+}
+
+// What keeps this machine from this address: a family that is off here, its own firewall. (Its ports may have run out,
+// too: connect(2) tells it by the same EADDRNOTAVAIL.)
+bool is_closed_here(int error) {
+    return error == UV_EADDRNOTAVAIL || error == UV_EACCES || error == UV_EPERM || error == UV_EINVAL;
 }
 
 // A dial from its start until its callback. A dial that fails at once still tells so in a later turn.
@@ -71,8 +76,9 @@ class UvDial : public Pending {
             status = UV_ENOMEM;
         }
         if (stream != nullptr) return done(std::move(stream));
-        const Origin origin = is_local_trouble(status) ? Origin::local : Origin::upstream;
-        done(fail(Code::refused, origin, "cannot connect to " + where_ + ": " + uv_error_text(status)));
+        const Origin origin = is_shortage(status) || is_closed_here(status) ? Origin::local : Origin::upstream;
+        done(fail(is_shortage(status) ? Code::full : Code::refused, origin,
+                  "cannot connect to " + where_ + ": " + uv_error_text(status)));
     }
 
     UvLoop& loop_;

@@ -28,7 +28,8 @@ class UvNetwork : public Network {
     [[nodiscard]] Result<std::unique_ptr<Stream>> stream_fd(int fd);
 
     // Requires: !target.tls (TlsDialer does that). Failures are Code::refused, Origin::upstream (unreachable, refused,
-    // reset) or Origin::local (no descriptors, no ports).
+    // reset) or Origin::local (this address is closed to us, or no ports are left), or Code::full, Origin::local
+    // (descriptors, memory).
     [[nodiscard]] std::unique_ptr<Pending> dial(const Target& target, Done done) override;
     [[nodiscard]] std::unique_ptr<Pending> dial_unix(const std::string& path, Done done);
     // In libuv's threads; at most kAddressesMax, IPv4 and IPv6, in the system's order. Origin::local on failure.

@@ -105,10 +105,9 @@ class FakeStream : public Stream {
     void end(Nanos delay = Nanos{0}) {
         timers_.push_back(loop_.after(delay, [this] { events_->on_end(); }));
     }
-    void reset() {
-        timers_.push_back(loop_.after(Nanos{0}, [this] {
-            events_->on_failed(Error{Code::closed, Origin::upstream, true, "reset by peer"});
-        }));
+    void reset() { fail({Code::closed, Origin::upstream, true, "reset by peer"}); }
+    void fail(Error error) {
+        timers_.push_back(loop_.after(Nanos{0}, [this, error = std::move(error)] { events_->on_failed(error); }));
     }
 
     std::string received; // since the last reply
@@ -133,8 +132,9 @@ class FakeNetwork : public Network {
   public:
     explicit FakeNetwork(ManualLoop& loop) : loop_(loop) {}
     // What connecting to an address does; nothing: it connects and `serve` answers.
-    enum class Dial { connect, refuse, no_handshake, hang, no_descriptors };
+    enum class Dial { connect, refuse, no_handshake, hang, no_descriptors, closed_here, certificate_refused };
     std::map<std::string, Dial> dial_rules;
+    std::map<std::string, Nanos> dial_takes;  // nothing: no time
     // Called with each request that reached a peer; the address first.
     std::function<void(const std::string&, FakeStream&)> serve = [](const std::string&, FakeStream& s) {
         s.send(reply(200, kPass));
@@ -153,10 +153,15 @@ class FakeNetwork : public Network {
         const auto rule = dial_rules.find(target.host);
         const Dial how = rule == dial_rules.end() ? Dial::connect : rule->second;
         if (how == Dial::hang) return std::make_unique<Later>(nullptr);
-        return std::make_unique<Later>(loop_.after(Nanos{0}, [this, how, host = target.host, done] {
+        const auto takes = dial_takes.find(target.host);
+        const Nanos delay = takes == dial_takes.end() ? Nanos{0} : takes->second;
+        return std::make_unique<Later>(loop_.after(delay, [this, how, host = target.host, done] {
             if (how == Dial::refuse) return done(fail(Code::refused, Origin::upstream, "refused"));
             if (how == Dial::no_handshake) return done(fail(Code::handshake, Origin::upstream, "bad certificate"));
-            if (how == Dial::no_descriptors) return done(fail(Code::refused, Origin::local, "too many open files"));
+            if (how == Dial::no_descriptors) return done(fail(Code::full, Origin::local, "too many open files"));
+            if (how == Dial::certificate_refused)
+                return done(fail(Code::denied, Origin::local, "our certificate is refused"));
+            if (how == Dial::closed_here) return done(fail(Code::refused, Origin::local, "no such family here"));
             auto stream = std::make_unique<FakeStream>(loop_);
             newest = stream.get();
             stream->gone = closed.emplace_back(std::make_shared<bool>(false));
