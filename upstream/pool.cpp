@@ -42,6 +42,7 @@ class Pool::Connecting : public Pending {
     }
     ~Connecting() override {
         if (hungry_at_) pool_.hungry_.erase(*hungry_at_);
+        if (dialed_at_) cut_off();
     }
     // The resolver has its first answer, or none. The caller has taken us off the list.
     void fed() {
@@ -53,7 +54,11 @@ class Pool::Connecting : public Pending {
     void begin_soon() {
         addresses_ = pool_.resolver_.addresses();
         if (!addresses_.empty()) {
-            next_ = pool_.good_address_ % addresses_.size();
+            const auto first = std::find(addresses_.begin(), addresses_.end(), pool_.first_address_);
+            if (first != addresses_.end())
+                next_ = static_cast<std::size_t>(first - addresses_.begin());
+            else
+                pool_.first_address_ = addresses_.front();
             return dial();
         }
         last_ = Error{Code::not_found, Origin::local, false,
@@ -62,12 +67,23 @@ class Pool::Connecting : public Pending {
     }
     void dial() {
         const Endpoint& e = pool_.endpoint_;
+        const MonoTime now = pool_.loop_.now().mono;
         const std::size_t left = addresses_.size() - tried_;
+        dialed_at_ = now;
         dialing_ = pool_.dialer_.dial({addresses_[next_], e.port, e.tls, e.server_name},
                                       [this](Result<std::unique_ptr<Stream>> r) { dialed(std::move(r)); });
         if (left < 2) return; // the last one has all the time that our owner gives us
-        const Nanos share = std::max((by_ - pool_.loop_.now().mono) / static_cast<Nanos::rep>(left), kAddressShareMin);
-        limit(share);
+        // An even share, or what connecting takes where that leaves as much for another.
+        const Nanos time = by_ - now;
+        const Nanos usual = std::min(pool_.connect_times_.longest().value_or(kAddressShareUnknown), time / 2);
+        limit(std::max({time / static_cast<Nanos::rep>(left), usual, kAddressShareMin}));
+    }
+    // The dial ends unfinished: the next one, of whomever, begins behind its address.
+    void cut_off() {
+        pool_.connect_times_.at_least(pool_.loop_.now().mono - *dialed_at_);
+        dialed_at_.reset();
+        if (pool_.first_address_ == addresses_[next_])
+            pool_.first_address_ = addresses_[(next_ + 1) % addresses_.size()];
     }
     void limit(Nanos share) {
         if (timer_)
@@ -75,11 +91,13 @@ class Pool::Connecting : public Pending {
         else
             timer_ = pool_.loop_.after(share, [this] {
                 dialing_.reset();
+                cut_off();
                 try_next(
                     {Code::timeout, Origin::upstream, false, "no connection to " + addresses_[next_] + " in time"});
             });
     }
     void dialed(Result<std::unique_ptr<Stream>> result) {
+        const Nanos took = pool_.loop_.now().mono - *std::exchange(dialed_at_, std::nullopt);
         if (timer_) timer_->stop();
         if (!result) return try_next(std::move(result.error()));
         PooledConnection connection;
@@ -89,7 +107,8 @@ class Pool::Connecting : public Pending {
             last_ = Error{Code::invalid, Origin::upstream, false, "bad answer: it came before anything was asked"};
             return give_up();
         }
-        pool_.good_address_ = next_;
+        pool_.first_address_ = addresses_[next_];
+        pool_.connect_times_.add(took);
         connection.made = pool_.loop_.now().mono;
         connection.generation = generation_;
         const auto done = std::move(done_);
@@ -119,6 +138,7 @@ class Pool::Connecting : public Pending {
     std::size_t tried_ = 0;
     Error last_;
     std::optional<std::list<Connecting*>::iterator> hungry_at_;
+    std::optional<MonoTime> dialed_at_;  // while a dial is under way
     std::unique_ptr<Pending> dialing_;
     std::unique_ptr<Timer> timer_;
 };

@@ -6,6 +6,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "edge/net/loop.h"
 #include "edge/net/stream.h"
 #include "upstream/endpoint.h"
+#include "upstream/recent_times.h"
 #include "upstream/resolver.h"
 
 namespace holdfast {
@@ -59,10 +61,12 @@ struct PooledConnection {
 
 class Pool {
   public:
-    static constexpr Nanos kAddressShareMin = 250ms; // of the time that one address gets to connect
+    static constexpr Nanos kAddressShareMin = 20ms;       // of the time that one address gets to connect
+    static constexpr Nanos kAddressShareUnknown = 250ms;  // the same while it is not known what connecting takes
     // After an answer: another connection is taken meanwhile, where there is one. What the centre sent in one go with
     // it has come by then, and 1,000 answers a second keep two connections resting.
     static constexpr Nanos kRest = 2ms;
+    static constexpr std::size_t kConnectTimes = 16;  // the latest, by which is judged what connecting takes
 
     // Requires: what is given outlives it, and it outlives its Places.
     Pool(Loop& loop, Dialer& dialer, Network& network, const Endpoint& endpoint, PoolOptions options,
@@ -85,11 +89,17 @@ class Pool {
     PooledConnection take_rested();
     // Back for reuse; closed instead when it is not usable, too old, or one too many.
     void give_back(PooledConnection connection);
-    // A new connection: the known addresses in turn until `by`, the last good one first. Origin::local when no address
-    // is known, when we are short of what any of them needs, or when each failed for a reason of ours; Code::invalid
-    // when the peer spoke before it was asked. `done` is never called inside this call.
+    // A new connection: the known addresses in turn until `by`, the last good one first, or the one behind it where a
+    // dial to that was cut off, also by destroying the Pending. Origin::local when no address is known, when we are
+    // short of what any of them needs, or when each failed for a reason of ours; Code::invalid when the peer spoke
+    // before it was asked. `done` is never called inside this call.
     using Connected = std::function<void(Result<PooledConnection>)>;
     [[nodiscard]] std::unique_ptr<Pending> connect(MonoTime by, Connected done);
+
+    // What connecting to an address takes at most and as a rule, with TLS; nothing before one has connected, or was cut
+    // off.
+    std::optional<Nanos> connect_longest() { return connect_times_.longest(); }
+    std::optional<Nanos> connect_median() const { return connect_times_.median(); }
 
     const Endpoint& endpoint() const { return endpoint_; }
     const Resolver& resolver() const { return resolver_; }
@@ -127,7 +137,8 @@ class Pool {
     std::list<Connecting*> hungry_; // wait for the first answer of the resolver; at most options_.connections
     std::vector<Idle> idle_;        // the newest last; at most options_.idle
     std::uint64_t generation_ = 0;  // renewals
-    std::size_t good_address_ = 0;  // index of the last address that connected
+    std::string first_address_;     // where the next dial begins; empty: not known yet
+    RecentTimes<kConnectTimes> connect_times_;
     std::unique_ptr<Timer> pump_;
 };
 

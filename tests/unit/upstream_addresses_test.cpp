@@ -6,7 +6,7 @@ using Dial = FakeNetwork::Dial;
 
 namespace {
 
-const std::string kA = "192.0.2.1", kB = "192.0.2.2";
+const std::string kA = "192.0.2.1", kB = "192.0.2.2", kC = "192.0.2.3", kD = "192.0.2.4", kE = "192.0.2.5";
 
 // A centre under one name with these addresses, asked over a fresh connection each time, and without retries.
 struct AddressesBench : UpstreamBench {
@@ -15,6 +15,10 @@ struct AddressesBench : UpstreamBench {
         options.pool.idle = 0;
         options.retries = 0;
         net.names = std::move(addresses);
+    }
+    void learn() {
+        for (std::uint64_t i = 0; i < TimeoutEstimator::kSamplesMin; ++i) REQUIRE(run(i, 30ms).ok());
+        net.dials.clear();
     }
 };
 
@@ -51,4 +55,43 @@ TEST_CASE("addresses: a try counts as what the centre did where any of them told
         CHECK(b.window().calls() == row.counted);
         CHECK(b.net.dials.size() == (row.first == Dial::no_descriptors ? 1 : 2));
     }
+}
+
+TEST_CASE("addresses: those that hang hide no other within a short limit") {
+    AddressesBench b({kA, kB, kC});
+    b.begin();
+    b.learn();
+    REQUIRE(b.upstream->status().try_timeout == Nanos(200ms));
+    b.net.dial_rules[kA] = b.net.dial_rules[kB] = Dial::hang;
+    CHECK(b.run(1).ok());
+    CHECK(b.net.dials == std::vector<std::string>{kA, kB, kC});
+}
+
+TEST_CASE("addresses: after a try that was cut off the next begins behind where it was") {
+    AddressesBench b({kA, kB, kC, kD, kE});
+    b.options.timeout.min = 50ms;
+    b.begin();
+    b.learn();
+    for (const auto& hangs : {kA, kB, kC}) b.net.dial_rules[hangs] = Dial::hang;
+    CHECK(b.run(1).failure == FailureKind::timeout);
+    CHECK(b.net.dials == std::vector<std::string>{kA, kB, kC});
+    CHECK(b.run(2).ok());
+    CHECK(b.net.dials.back() == kD);
+    CHECK(b.net.dials.size() == 4);
+}
+
+TEST_CASE("addresses: the last good one is known when their order changes") {
+    AddressesBench b({kA, kB});
+    b.net.dial_rules[kA] = Dial::refuse;
+    b.begin();
+    CHECK(b.run(1).ok());
+    b.net.names = std::vector<std::string>{kB, kA};
+    b.loop.run_for(1min);
+    b.net.dials.clear();
+    CHECK(b.run(2).ok());
+    CHECK(b.net.dials == std::vector<std::string>{kB});
+    b.net.names = std::vector<std::string>{kC};  // it is there no more
+    b.loop.run_for(1min);
+    CHECK(b.run(3).ok());
+    CHECK(b.net.dials.back() == kC);
 }
