@@ -1,5 +1,6 @@
 #include "upstream/attempt.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "edge/base/bytes.h"
@@ -82,7 +83,7 @@ void Attempt::begin(Place place) {
         PooledConnection idle = pool_.take_rested();
         if (idle.client) return go(std::move(idle));
     }
-    pending_ = pool_.connect(loop_.now().mono + spec_.connect_within,
+    pending_ = pool_.connect(std::min(loop_.now().mono + spec_.connect_within, spec_.deadline),
                              [this](Result<PooledConnection> c) { connected(std::move(c)); });
 }
 

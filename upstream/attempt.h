@@ -50,7 +50,8 @@ class Attempt {
     struct Spec {
         std::shared_ptr<const std::string> body; // owners: the exchange, its call, and the tries of it
         bool fresh = false;                      // never over a connection that has served before
-        Nanos connect_within{0};                 // from the time when it has its place
+        Nanos connect_within{0};                 // from the time when it has its place,
+        MonoTime deadline{};                     // and by then
         // Where answers are signed: reads them off the loop, its order's number at hand. Nothing: they are read here.
         AlipayWire* wire = nullptr;
         std::string order_no;

@@ -38,8 +38,13 @@ void Call::start_attempt() {
 void Call::send_attempt(std::shared_ptr<const std::string> body) {
     const Now now = upstream_.loop_.now();
     step_ = Step::queued;
-    Attempt::Spec spec{std::move(body),       fresh_, upstream_.try_timeout(endpoint_, now.mono),
-                       upstream_.wire_.get(), {},     {}};
+    Attempt::Spec spec{std::move(body),
+                       fresh_,
+                       upstream_.fresh_timeout(endpoint_, now.mono),
+                       spec_.deadline,
+                       upstream_.wire_.get(),
+                       {},
+                       {}};
     if (spec.wire != nullptr) {
         spec.order_no = spec_.order_no;
         spec.forward = spec_.forward;
@@ -55,9 +60,22 @@ void Call::send_attempt(std::shared_ptr<const std::string> body) {
 void Call::attempt_started() {
     step_ = Step::trying;
     started_ = upstream_.loop_.now().mono;
-    limit_ = std::min(upstream_.try_timeout(endpoint_, started_), Nanos(spec_.deadline - started_));
     stalled_ = false;
-    arm(limit_);
+    limit(attempt_->sent() ? upstream_.try_timeout(endpoint_, started_) : upstream_.fresh_timeout(endpoint_, started_));
+}
+
+// Of the try, from when it started; always inside the deadline.
+void Call::limit(Nanos limit) {
+    limit_ = std::min(limit, Nanos(spec_.deadline - started_));
+    arm(limit_ - (upstream_.loop_.now().mono - started_));
+}
+
+// It has its connection. One that had to wait for it has from here on what the others have.
+void Call::leaves() {
+    sent_at_ = upstream_.loop_.now().mono;
+    if (step_ != Step::trying) return;  // a kept one, before anything began
+    const Nanos longest = std::max(upstream_.options_.timeout.max, limit_);
+    limit(std::min(sent_at_ - started_ + upstream_.try_timeout(endpoint_, sent_at_), longest));
 }
 
 // From the queue; whether the try may begin: one that cannot finish in what is left of the deadline does not.
@@ -94,6 +112,7 @@ Attempt::Head Call::write_head() {
     head.clear();
     refused_ = refusal(upstream_.loop_.now());
     if (refused_) return {};
+    leaves();
     CentralRequest request;
     request.probe_epoch = spec_.permit.epoch();
     if (request.probe_epoch != 0) {
@@ -184,7 +203,9 @@ void Call::settle(AttemptResult&& result, Now now) {
     last_ = std::move(result);
     if (last_.failure == FailureKind::pending) taken_ = last_.pending_id;
     // The centre's: without what reading its answer took.
-    const Nanos duration = (attempt_ ? attempt_->reading_since() : std::nullopt).value_or(now.mono) - started_;
+    const MonoTime end = (attempt_ ? attempt_->reading_since() : std::nullopt).value_or(now.mono);
+    const Nanos duration = end - started_;
+    const auto answer = attempt_ && attempt_->sent() ? std::optional<Nanos>(end - sent_at_) : std::nullopt;
     AttemptRecord record;
     record.endpoint = endpoint_;
     record.started = started_;
@@ -201,7 +222,7 @@ void Call::settle(AttemptResult&& result, Now now) {
         spec_.permit.report({last_.kind, last_.connect_failure, duration}, now);
         if (last_.kind == CallKind::failure) tried_ |= std::uint64_t(1) << endpoint_;
     }
-    upstream_.tried(endpoint_, last_, spec_.caller, duration, now);
+    upstream_.tried(endpoint_, last_, spec_.caller, {duration, answer}, now);
 }
 
 void Call::next_or_finish() {

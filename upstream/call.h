@@ -121,6 +121,8 @@ class Call {
     void send_attempt(std::shared_ptr<const std::string> body);
     void attempt_started();
     bool place_came();
+    void limit(Nanos limit);
+    void leaves();
     void attempt_done(AttemptResult&& result);
     void arm(Nanos delay);
     void timer_fired();
@@ -151,6 +153,7 @@ class Call {
     bool fresh_ = false;      // the next try takes a fresh connection
     std::optional<CallStop> refused_;  // why the try, which has its connection, is not sent
     MonoTime started_{};      // of the try
+    MonoTime sent_at_{};      // its request
     Nanos limit_{0};          // of the try
     bool stalled_ = false;    // the limit was found late, and the loop has had its turn since
     AttemptResult last_;      // of the last try that has ended

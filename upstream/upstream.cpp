@@ -82,18 +82,30 @@ Nanos Upstream::try_timeout(std::size_t endpoint, MonoTime now) {
     return std::max(estimator_.timeout(now), options_.timeout.max / 2);
 }
 
-void Upstream::tried(std::size_t endpoint, const AttemptResult& result, Caller caller, Nanos duration, Now now) {
-    // A try that was given up tells how long the centre takes at least.
-    if (result.status != 0 || (result.failure == FailureKind::timeout && result.kind == CallKind::failure)) {
-        estimator_.sample(duration, now.mono);
-        endpoints_[endpoint].latency.sample(duration, now.mono);
+Nanos Upstream::fresh_timeout(std::size_t endpoint, MonoTime now) {
+    const Nanos own = try_timeout(endpoint, now);
+    const TimeoutOptions& limits = options_.timeout;
+    const auto connect = endpoints_[endpoint].pool->connect_longest();
+    if (!connect) return std::max(own, limits.max / 2);
+    const double wanted = limits.factor * static_cast<double>(connect->count()) + static_cast<double>(own.count());
+    if (wanted >= static_cast<double>(limits.max.count())) return std::max(own, limits.max);
+    return Nanos(static_cast<Nanos::rep>(wanted));
+}
+
+void Upstream::tried(std::size_t endpoint, const AttemptResult& result, Caller caller, const Took& took, Now now) {
+    // A try that was given up tells how long the centre takes at least. (What connecting takes the pool knows.)
+    const bool tells =
+        result.status != 0 || (result.failure == FailureKind::timeout && result.kind == CallKind::failure);
+    if (tells && took.answer) {
+        estimator_.sample(*took.answer, now.mono);
+        endpoints_[endpoint].latency.sample(*took.answer, now.mono);
     }
     if (result.kind == CallKind::success)
         ejection_.success(endpoint, caller, now.mono);
     else if (result.kind == CallKind::failure && result.failure != FailureKind::caller_signature &&
              ejection_.failure(endpoint, caller, result.connect_failure, now.mono))
         ejection_changed(endpoint, true);
-    if (observers_.on_try) observers_.on_try(endpoint, result.failure, duration);
+    if (observers_.on_try) observers_.on_try(endpoint, result.failure, took.all);
     const bool alarm = result.failure == FailureKind::setup || result.failure == FailureKind::bad_signature;
     if (alarm && observers_.on_alarm) observers_.on_alarm(endpoint, result.failure, result.error.detail);
     circuit_touched();

@@ -164,7 +164,11 @@ class Upstream {
     };
     std::size_t choose_endpoint(std::uint64_t subject, std::uint64_t tried, MonoTime now);
     Result<std::size_t> find(std::string_view url) const;
-    void tried(std::size_t endpoint, const AttemptResult& result, Caller caller, Nanos duration, Now now);
+    struct Took {
+        Nanos all;
+        std::optional<Nanos> answer;  // from when its request left; nothing: it did not
+    };
+    void tried(std::size_t endpoint, const AttemptResult& result, Caller caller, const Took& took, Now now);
     void each_second();
     // What a try takes that goes well: the measured p99, at most timeout.min.
     Nanos time_needed(MonoTime now);
@@ -176,6 +180,9 @@ class Upstream {
     // The limit of one try: by the endpoint's own latency. One that is not known yet has the time to show it, and
     // leaves as much for another.
     Nanos try_timeout(std::size_t endpoint, MonoTime now);
+    // The same until it is connected, of one that has to connect first: what that has taken lately, by timeout.factor,
+    // is on top of it, up to timeout.max. While that is not known, nothing shorter than half of timeout.max ends it.
+    Nanos fresh_timeout(std::size_t endpoint, MonoTime now);
     void probed(std::size_t endpoint, bool healthy);
     void ejection_changed(std::size_t endpoint, bool ejected);
     One make_endpoint(const Endpoint& endpoint);
