@@ -103,6 +103,7 @@ std::string circuit_json(Node& node);
 std::string reconcile_json(Node& node);
 std::string upstream_json(Node& node);
 std::string_view state_of(const EndpointStatus& e);  // healthy, slow-start, ejected, down
+const std::string& problem_of(const EndpointStatus& e);  // of ours, with asking it; empty: none
 std::string cache_stats_json(Node& node);
 std::string config_json(Node& node);
 std::string drain_json(const Node& node);

@@ -26,11 +26,15 @@ void write_endpoint(json::Writer& w, std::string_view upstream, const EndpointSt
     w.member("ejections", e.ejections).member("inFlight", e.busy).member("queued", std::uint64_t(e.queued));
     w.member("idle", std::uint64_t(e.idle)).member("addresses", std::uint64_t(e.addresses));
     w.member("addressesStale", e.addresses_stale);
-    if (!e.dns_problem.empty()) w.member("detail", e.dns_problem);
+    if (const std::string& why = problem_of(e); !why.empty()) w.member("detail", why);
     w.end_object();
 }
 
 }  // namespace
+
+const std::string& problem_of(const EndpointStatus& e) {
+    return e.certificate_problem.empty() ? e.dns_problem : e.certificate_problem;
+}
 
 std::string_view state_of(const EndpointStatus& e) {
     if (e.ejected) return "ejected";

@@ -94,7 +94,7 @@ void write_upstreams(json::Writer& w, Node& node) {
             .member("inFlight", e.busy)
             .member("connections", std::uint64_t(e.busy + e.idle));
         if (status.p99) w.member("p99Seconds", in_seconds(*status.p99));
-        if (!e.dns_problem.empty()) w.member("detail", e.dns_problem);
+        if (const std::string& why = problem_of(e); !why.empty()) w.member("detail", why);
         w.end_object();
     }
     w.end_array();

@@ -209,7 +209,7 @@ void Node::make_upstream(const Config& config) {
         events_.add(seams_.loop.now().wall, "upstream", text);
     };
     observers.on_alarm = [this](std::size_t endpoint, FailureKind what, const std::string& detail) {
-        upstream_alarm(upstream_->endpoint_url(endpoint), name(what), detail);
+        upstream_alarm(endpoint, name(what), detail);
     };
     UpstreamOptions options = config.upstream.options;
     options.offload = &seams_.offload;
@@ -219,12 +219,12 @@ void Node::make_upstream(const Config& config) {
 }
 
 // Somebody must look: once for what is said, and again when it is still said a minute later.
-void Node::upstream_alarm(const std::string& url, std::string_view what, const std::string& detail) {
+void Node::upstream_alarm(std::size_t endpoint, std::string_view what, const std::string& detail) {
     const Now now = seams_.loop.now();
-    const std::string text = fmt::format("{}: {}: {}", url, what, detail);
-    if (text == alarm_ && now.mono < alarm_again_) return;
-    alarm_ = text;
-    alarm_again_ = now.mono + kAlarmEvery;
+    const std::string text = fmt::format("{}: {}: {}", upstream_->endpoint_url(endpoint), what, detail);
+    Alarm& last = alarms_.at(endpoint);
+    if (text == last.text && now.mono < last.again) return;
+    last = {text, now.mono + kAlarmEvery};
     log::error("upstream: {}", text);
     events_.add(now.wall, "upstream", text);
 }

@@ -3,6 +3,7 @@
 // whole nodes.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -133,7 +134,7 @@ class Node {
     void restore_orders(Now now);
     Result<void> listen();
     void on_transition(const CircuitTransition& transition);
-    void upstream_alarm(const std::string& url, std::string_view what, const std::string& detail);
+    void upstream_alarm(std::size_t endpoint, std::string_view what, const std::string& detail);
     void on_reject(const Server::Rejected& rejected);
     void on_storage_health(bool ok, const std::string& part, const std::string& reason);
     void save_circuit();
@@ -194,8 +195,11 @@ class Node {
     std::map<Eviction, std::uint64_t> evictions_;
     Rates rates_seen_;
     std::uint64_t begun_before_ = 0, refused_before_ = 0, degraded_before_ = 0;
-    std::string alarm_;  // the last one of the centre
-    MonoTime alarm_again_{};
+    struct Alarm {
+        std::string text;
+        MonoTime again{};
+    };
+    std::array<Alarm, kEndpointSlots> alarms_;  // the last one of each endpoint of the centre
     ClockWatch clock_watch_;
     bool synchronised_ = true;
     bool draining_ = false;

@@ -20,6 +20,7 @@ std::string_view error_type(FailureKind failure, const Error& error) {
             return "connection_limit_reached";
         case FailureKind::local:
             if (ours && error.code == Code::not_found) return "dns_error";
+            if (ours && error.code == Code::denied) return "tls_alert_received";
             return ours && error.code == Code::timeout ? "dns_timeout" : "proxy_internal_error";
         case FailureKind::setup:
             return "proxy_configuration_error";

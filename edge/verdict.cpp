@@ -147,11 +147,13 @@ std::string unanswered_text(Node& node, Now now) {
                            : "`holdfastctl upstream list` and `holdfastctl circuit show` say what the centre does");
 }
 
-// What keeps the node from asking anybody; empty: nothing does.
-std::string addresses_text(const Parts& parts) {
+// What is ours, and keeps the node from asking somebody; empty: nothing does.
+std::string endpoints_text(const Parts& parts) {
     const UpstreamStatus upstream = parts.upstream.status();
     std::string out;
     for (const EndpointStatus& one : upstream.endpoints) {
+        if (!one.certificate_problem.empty())
+            out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", one.url, one.certificate_problem);
         if (one.dns_problem.empty()) continue;
         out += fmt::format("{}{} does not resolve ({}), {}", out.empty() ? "" : "; ", one.url, one.dns_problem,
                            one.addresses > 0 ? "its last good addresses serve" : "it is not asked");
@@ -175,7 +177,7 @@ std::vector<std::string> troubles(Node& node, Now now) {
         out.emplace_back("auth.nonces is full: callers get 503");
     if (!parts.clock_trusted) out.emplace_back("the clock is not synchronised: no cached pass");
     if (std::string text = clock_text(node, now); !text.empty()) out.push_back(std::move(text));
-    for (std::string text : {certificate_ended(parts, now), unanswered_text(node, now), addresses_text(parts)})
+    for (std::string text : {certificate_ended(parts, now), unanswered_text(node, now), endpoints_text(parts)})
         if (!text.empty()) out.push_back(std::move(text));
     if (node.reloader != nullptr) {
         const ConfigReloader::Status& reload = node.reloader->status();

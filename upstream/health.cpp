@@ -24,7 +24,7 @@ void HealthProbe::woken() {
     timer_->restart(options_.timeout);
     if (connection_.client && connection_.client->quiet()) return ask();
     connecting_ = pool_.connect(limit_, [this](Result<PooledConnection> c) {
-        // Our own trouble (names, descriptors) says nothing about the endpoint.
+        // Our own trouble (names, descriptors, our certificate) says nothing about the endpoint.
         if (!c) return c.error().origin == Origin::local ? rest() : answered(false);
         connection_ = std::move(*c);
         ask();
@@ -33,6 +33,10 @@ void HealthProbe::woken() {
 
 void HealthProbe::ask() {
     connection_.client->send({head_, {}}, [this](const Result<HttpResponse>& answer) {
+        if (!answer && answer.error().origin == Origin::local) {
+            connection_ = {};
+            return rest();
+        }
         answered(answer && answer->head.status / 100 == 2);
     });
 }

@@ -106,7 +106,14 @@ void Upstream::tried(std::size_t endpoint, const AttemptResult& result, Caller c
              ejection_.failure(endpoint, caller, result.connect_failure, now.mono))
         ejection_changed(endpoint, true);
     if (observers_.on_try) observers_.on_try(endpoint, result.failure, took.all);
-    const bool alarm = result.failure == FailureKind::setup || result.failure == FailureKind::bad_signature;
+    // Nobody but who set us up gives us a certificate that is taken.
+    const bool refused = result.failure == FailureKind::local && result.error.code == Code::denied;
+    std::string& problem = endpoints_[endpoint].certificate_problem;
+    if (refused)
+        problem = result.error.detail;
+    else if (!problem.empty() && result.status != 0)
+        problem.clear();
+    const bool alarm = refused || result.failure == FailureKind::setup || result.failure == FailureKind::bad_signature;
     if (alarm && observers_.on_alarm) observers_.on_alarm(endpoint, result.failure, result.error.detail);
     circuit_touched();
 }

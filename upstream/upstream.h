@@ -65,7 +65,7 @@ struct UpstreamObservers {
     std::function<void(const CircuitTransition&)> on_transition;
     std::function<void()> on_circuit_changed; // Circuit::revision() rose: save a snapshot
     std::function<void(std::size_t endpoint, bool ejected)> on_ejection;
-    // The centre refuses our set-up, or signs what we do not believe: somebody must look.
+    // The centre refuses our set-up or our certificate, or signs what we do not believe: somebody must look.
     std::function<void(std::size_t endpoint, FailureKind what, const std::string& detail)> on_alarm;
 };
 
@@ -91,6 +91,7 @@ struct EndpointStatus {
     std::size_t addresses = 0;
     bool addresses_stale = false;
     std::string dns_problem;
+    std::string certificate_problem;  // ours was refused, and nothing was answered since; empty: no such thing
 };
 
 struct MirrorStatus {
@@ -160,6 +161,7 @@ class Upstream {
         double weight = 1;              // the configured one, or the operator's
         std::optional<LiveChange> weight_change{}, ejection{};
         std::uint64_t ejections = 0;
+        std::string certificate_problem{};
         std::optional<MonoTime> left{}; // since when no configuration names it: no new call goes there
     };
     std::size_t choose_endpoint(std::uint64_t subject, std::uint64_t tried, MonoTime now);

@@ -41,6 +41,7 @@ UpstreamStatus Upstream::status() {
         e.addresses = pool.resolver().addresses().size();
         e.addresses_stale = pool.resolver().stale();
         e.dns_problem = pool.resolver().problem();
+        e.certificate_problem = one.certificate_problem;
         s.endpoints.push_back(std::move(e));
     }
     if (mirror_)

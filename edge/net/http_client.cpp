@@ -24,7 +24,7 @@ struct HttpClient::Impl : StreamEvents {
     bool fully_sent() const { return stream->queued() == 0; }
     bool was_sent() const { return stream->queued() < request_bytes; }
     void complete();
-    void fail(Code code, std::string detail, bool sent = true);
+    void fail(Code code, std::string detail, bool sent = true, Origin origin = Origin::upstream);
     void lose();
     void starve();
     template <typename Callback>
@@ -141,7 +141,7 @@ void HttpClient::Impl::on_failed(const Error& error) {
     guarded([this, &error] {
         if (dropped || dead) return;
         if (!in_flight) return lose();
-        fail(error.code == Code::io ? Code::closed : error.code, error.detail, was_sent());
+        fail(error.code == Code::io ? Code::closed : error.code, error.detail, was_sent(), error.origin);
     });
 }
 
@@ -160,13 +160,13 @@ void HttpClient::Impl::complete() {
 }
 
 // Of a stream that is still alive the request counts as sent: what it has accepted may leave when it is destroyed.
-void HttpClient::Impl::fail(Code code, std::string detail, bool sent) {
+void HttpClient::Impl::fail(Code code, std::string detail, bool sent, Origin origin) {
     dead = true;
     in_flight = false;
     on_head = nullptr;
     on_chunk = nullptr;
     const Done tell = std::exchange(done, nullptr);
-    tell(holdfast::fail(code, Origin::upstream, std::move(detail), sent));
+    tell(holdfast::fail(code, origin, std::move(detail), sent));
 }
 
 // No memory for the answer: a fault of our own, and the end of this connection.

@@ -144,7 +144,7 @@ class TlsDial : public Pending {
             const Dialer::Done done = std::move(done_);  // the owner may destroy us inside it
             if (shaken) return done(std::move(stream_));
             Error error = shaken.error();
-            if (error.code != Code::untrusted) error.code = Code::handshake;
+            if (error.code != Code::untrusted && error.code != Code::denied) error.code = Code::handshake;
             error.was_sent = false;
             error.detail =
                 "cannot connect to " + target_.host + " port " + std::to_string(target_.port) + ": " + error.detail;

@@ -74,8 +74,9 @@ class TlsClientContext {
 };
 
 // Dials with `plain`, then shakes hands when target.tls. A failed handshake is Code::handshake or untrusted,
-// Origin::upstream, with the reason (for a certificate: what was wrong with it). Requires: everything given outlives
-// it.
+// Origin::upstream, with the reason (for a certificate: what was wrong with it); or Code::denied, Origin::local, when
+// the peer refuses the certificate of `context`, as a stream that is ready may fail, too. Requires: everything given
+// outlives it.
 class TlsDialer : public Dialer {
   public:
     // `context` may be nullptr where no target asks for TLS (such a dial then fails, Origin::local).

@@ -1,4 +1,6 @@
 // The part of TlsStream that is over once it is ready().
+#include <openssl/err.h>
+
 #include <new>
 #include <utility>
 
@@ -18,6 +20,23 @@ bool is_hello_retry(std::string_view flight) {
         32);
     constexpr std::size_t kAt = 5 + 4 + 2;
     return flight.size() >= kAt + kRandom.size() && flight.substr(kAt, kRandom.size()) == kRandom;
+}
+
+// Whether the peer has sent an alert by which a server refuses a client's certificate (RFC 8446 section 6.2).
+bool refuses_certificate(unsigned long error) {
+    if (ERR_GET_LIB(error) != ERR_LIB_SSL) return false;
+    switch (ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET) {
+        case SSL_AD_BAD_CERTIFICATE:
+        case SSL_AD_UNSUPPORTED_CERTIFICATE:
+        case SSL_AD_CERTIFICATE_REVOKED:
+        case SSL_AD_CERTIFICATE_EXPIRED:
+        case SSL_AD_CERTIFICATE_UNKNOWN:
+        case SSL_AD_UNKNOWN_CA:
+        case SSL_AD_CERTIFICATE_REQUIRED:
+            return true;
+        default:
+            return false;
+    }
 }
 
 }  // namespace
@@ -96,6 +115,11 @@ bool TlsStream::shake() {
 }
 
 Error TlsStream::ssl_error(std::string_view doing) const {
+    // A fault of our own. By TLS 1.3 it is told only when our side of the handshake is over.
+    if (side() == Origin::upstream && SSL_get_certificate(ssl_.get()) != nullptr &&
+        refuses_certificate(ERR_peek_error()))
+        return Error{Code::denied, Origin::local, ready_,
+                     std::string(doing) + ": our certificate is refused: " + take_openssl_error()};
     std::string why = take_openssl_error();
     const long verified = SSL_get_verify_result(ssl_.get());
     if (verified != X509_V_OK) why = std::string("certificate: ") + X509_verify_cert_error_string(verified);

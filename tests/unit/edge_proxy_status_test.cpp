@@ -37,6 +37,8 @@ TEST_CASE("proxy status: a connection that did not come, by what kept it away") 
           "holdfast; error=tls_certificate_error; details=\"refused\"");
     CHECK(status_of(FailureKind::local, our_own(Code::not_found)) == "holdfast; error=dns_error; details=\"local\"");
     CHECK(status_of(FailureKind::local, our_own(Code::timeout)) == "holdfast; error=dns_timeout; details=\"local\"");
+    CHECK(status_of(FailureKind::local, our_own(Code::denied)) ==
+          "holdfast; error=tls_alert_received; details=\"local\"");
     CHECK(status_of(FailureKind::local, our_own(Code::refused)) ==
           "holdfast; error=proxy_internal_error; details=\"local\"");
     CHECK(status_of(FailureKind::overloaded_local, our_own(Code::full)) ==
