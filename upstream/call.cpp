@@ -244,7 +244,8 @@ std::optional<CallStop> Call::plan_retry(Nanos& wait, Now now) {
     if (!last_.stale_connection)
         wait = backoff(options.retry_base, static_cast<std::uint32_t>(records_.size() - 1), upstream_.rng_);
     if (last_.retry_after) wait = std::max(wait, *last_.retry_after);
-    if (now.mono + wait + upstream_.time_needed(now.mono) > spec_.deadline) return CallStop::no_time;
+    if (now.mono + wait + upstream_.time_needed_to_retry(endpoint_, now.mono) > spec_.deadline)
+        return CallStop::no_time;
     if (!last_.stale_connection && !upstream_.budget_.take(now.mono)) return CallStop::budget;
     return std::nullopt;
 }
@@ -252,7 +253,8 @@ std::optional<CallStop> Call::plan_retry(Nanos& wait, Now now) {
 void Call::retry() {
     const Now now = upstream_.loop_.now();
     if (spec_.may_retry && !spec_.may_retry()) return finish(CallStop::forbidden);
-    if (now.mono + upstream_.time_needed(now.mono) > spec_.deadline) return finish(CallStop::no_time);  // we stalled
+    if (now.mono + upstream_.time_needed_to_retry(endpoint_, now.mono) > spec_.deadline)
+        return finish(CallStop::no_time);  // we stalled
     // Also a permit that served no try yet, when it was given under another state of the circuit.
     const bool spent = !spec_.permit.valid() || spec_.permit.generation() != upstream_.circuit_.generation();
     if (spent && spec_.always) {

@@ -72,6 +72,12 @@ Nanos Upstream::time_needed(MonoTime now) {
     return std::min(estimator_.p99(now).value_or(options_.timeout.min), options_.timeout.min);
 }
 
+Nanos Upstream::time_needed_to_retry(std::size_t endpoint, MonoTime now) {
+    const Nanos least = time_needed(now);
+    if (answers_.size() < kAnswersMin) return least;
+    return std::max(least, *answers_.median() + endpoints_[endpoint].pool->connect_median().value_or(Nanos{0}));
+}
+
 Nanos Upstream::time_needed_behind_queue(Nanos allowed, MonoTime now) {
     return std::min(estimator_.p99(now).value_or(options_.timeout.min), std::min(options_.timeout.max, allowed) / 2);
 }
@@ -99,6 +105,7 @@ void Upstream::tried(std::size_t endpoint, const AttemptResult& result, Caller c
     if (tells && took.answer) {
         estimator_.sample(*took.answer, now.mono);
         endpoints_[endpoint].latency.sample(*took.answer, now.mono);
+        if (result.kind == CallKind::success) answers_.add(*took.answer);
     }
     if (result.kind == CallKind::success)
         ejection_.success(endpoint, caller, now.mono);

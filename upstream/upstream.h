@@ -25,6 +25,7 @@
 #include "upstream/late_calls.h"
 #include "upstream/mirror.h"
 #include "upstream/pool.h"
+#include "upstream/recent_times.h"
 #include "upstream/retry_budget.h"
 #include "upstream/timeout_estimator.h"
 
@@ -152,6 +153,7 @@ class Upstream {
 
   private:
     friend class Call;
+    static constexpr std::size_t kAnswers = 64, kAnswersMin = 16;  // fewer tell nothing
     struct One {
         std::unique_ptr<Pool> pool;
         std::unique_ptr<HealthProbe> health;
@@ -172,8 +174,12 @@ class Upstream {
     };
     void tried(std::size_t endpoint, const AttemptResult& result, Caller caller, const Took& took, Now now);
     void each_second();
-    // What a try takes that goes well: the measured p99, at most timeout.min.
+    // What a try must have had for its end to be a failure of the centre: the measured p99, at most timeout.min, or a
+    // centre that became slow would never fail.
     Nanos time_needed(MonoTime now);
+    // The same for one to be begun after another: also what connecting and good answers have taken lately, in the
+    // middle.
+    Nanos time_needed_to_retry(std::size_t endpoint, MonoTime now);
     // The same of one that has waited for its place, where others wait behind it: one that will not fit is not begun,
     // or all that come out of a long queue would be cut off, and counted. At most half of timeout.max, or nothing would
     // be tried of a centre that hangs, and the circuit would never learn it; the same goes for half of what the call
@@ -208,6 +214,7 @@ class Upstream {
     Circuit circuit_;
     std::unique_ptr<AlipayWire> wire_; // outlives late tries and the calls' tickets
     TimeoutEstimator estimator_;       // of all endpoints
+    RecentTimes<kAnswers> answers_;    // the latest definite ones, of all endpoints
     std::set<std::string> urls_;       // of all that were ever configured: traces have views of them
     RetryBudget budget_;
     Ejection ejection_;

@@ -94,3 +94,21 @@ TEST_CASE("try limit: before anything was measured connecting is cut off by noth
     b.begin();
     CHECK(b.run(1).ok());
 }
+
+TEST_CASE("try limit: a retry that cannot finish in what is left is not begun") {
+    UpstreamBench b;
+    b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, kPass), 1s); };
+    b.begin();
+    for (std::uint64_t i = 0; i < TimeoutEstimator::kSamplesMin; ++i) REQUIRE(b.run(i, 1100ms).ok());
+    b.net.serve = [](const std::string&, FakeStream&) {};
+    const CallResult r = b.run(1);
+    CHECK(r.failure == FailureKind::timeout);
+    REQUIRE(r.attempts.size() == 1);
+    CHECK(r.attempts[0].duration < Nanos(2500ms));  // there was time for one of those that the minimum asks for
+    CHECK(r.stop == CallStop::no_time);
+    CHECK(b.window().failures == 1);
+    b.net.serve = [](const std::string&, FakeStream& s) {  // a refusal at once leaves time enough
+        s.send(reply(503, "{}"));
+    };
+    CHECK(b.run(2).attempts.size() == 3);
+}
