@@ -1,5 +1,10 @@
 #include "edge/outages.h"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "edge/base/check.h"
 #include "edge/base/log.h"
 
 namespace holdfast {
@@ -7,6 +12,7 @@ namespace {
 
 constexpr std::string_view kNode = "outage/node";
 constexpr std::string_view kScene = "outage/scene/";
+constexpr std::string_view kApart = "outage/apart/";  // as kScene, and OfScene::apart
 
 }  // namespace
 
@@ -18,25 +24,52 @@ void Outages::save(StateStore& state, const std::string& name, const Outage& out
         state.put_soon(name, text);
 }
 
-void Outages::observe(bool circuit_closed, const Overrides& overrides, Now now, StateStore& state) {
-    bool node_forced = false;
-    std::map<std::string, bool, std::less<>> scene_forced;
+std::string Outages::name_of(const std::string& scene, bool apart) {
+    return std::string(apart ? kApart : kScene) + scene;
+}
+
+// For one more: the first without an order leaves, which has the node's outage from then on.
+void Outages::make_room(StateStore& state) {
+    if (scenes_.size() < kOutageScenesMax) return;
+    const auto free = std::find_if(scenes_.begin(), scenes_.end(), [](const auto& s) { return !s.second.ordered; });
+    HF_CHECK(free != scenes_.end());  // there are no more orders than places, and one of them has none yet
+    state.erase_soon(name_of(free->first, free->second.apart));
+    scenes_.erase(free);
+}
+
+void Outages::note_orders(const Overrides& overrides, Now now, StateStore& state) {
+    for (auto& [scene, own] : scenes_) own.ordered = false;
+    std::vector<std::string> fresh;
     for (const Override& order : overrides.all(now)) {
-        if (order.mode != Mode::degraded) continue;
-        if (order.scope.kind == Scope::Kind::scene)
-            scene_forced[order.scope.scene] = true;
+        if (order.scope.kind != Scope::Kind::scene || order.mode == Mode::automatic) continue;
+        const auto at = scenes_.find(order.scope.scene);
+        if (at == scenes_.end())
+            fresh.push_back(order.scope.scene);
         else
-            node_forced = true;
+            at->second.ordered = true;
     }
+    for (const std::string& scene : fresh) {
+        make_room(state);
+        scenes_.emplace(scene, OfScene{Outage(boot_), true});
+    }
+}
+
+void Outages::observe(bool circuit_closed, const Overrides& overrides, Now now, StateStore& state) {
+    const bool node_forced = overrides.mode_of({}, now) == Mode::degraded;
     if (node_.observe(circuit_closed, node_forced, now)) save(state, std::string(kNode), node_, now);
-    for (const auto& [scene, forced] : scene_forced)
-        if (scenes_.size() < kOutageScenesMax) scenes_.try_emplace(scene, boot_);
+    const bool node_active = node_.facts(now).active;
+    note_orders(overrides, now, state);
     for (auto at = scenes_.begin(); at != scenes_.end();) {
-        const std::string name = std::string(kScene) + at->first;
-        const bool forced = scene_forced.contains(at->first);
+        auto& [scene, own] = *at;
         // It goes on where the circuit, or the node's order, takes over before the scene's own order ends.
-        if (at->second.observe(circuit_closed, forced || node_forced, now)) save(state, name, at->second, now);
-        at = forced || at->second.facts(now).active ? std::next(at) : scenes_.erase(at);
+        const bool forced = overrides.mode_of(scene, now) == Mode::degraded;
+        const bool changed = own.outage.observe(circuit_closed, forced, now);
+        const bool active = own.outage.facts(now).active;
+        const bool apart = node_active && (own.apart || !active);
+        const bool renamed = apart != std::exchange(own.apart, apart);
+        if (changed || renamed) save(state, name_of(scene, apart), own.outage, now);
+        if (renamed) state.erase_soon(name_of(scene, !apart));
+        at = own.ordered || active ? std::next(at) : scenes_.erase(at);
     }
 }
 
@@ -45,8 +78,8 @@ void Outages::keep(Now now, StateStore& state) {
     if (now.mono - kept_ < kKeepEvery) return;
     kept_ = now.mono;
     if (node_.facts(now).active) save(state, std::string(kNode), node_, now);
-    for (const auto& [scene, outage] : scenes_)
-        if (outage.facts(now).active) save(state, std::string(kScene) + scene, outage, now);
+    for (const auto& [scene, own] : scenes_)
+        if (own.outage.facts(now).active) save(state, name_of(scene, own.apart), own.outage, now);
 }
 
 void Outages::renew(const Scope& scope, Now now, StateStore& state) {
@@ -55,16 +88,18 @@ void Outages::renew(const Scope& scope, Now now, StateStore& state) {
         node_.renew(now);
         save(state, std::string(kNode), node_, now);
     }
-    for (auto& [scene, outage] : scenes_) {
+    for (auto& [scene, own] : scenes_) {
         if (!all && scene != scope.scene) continue;
-        outage.renew(now);
-        save(state, std::string(kScene) + scene, outage, now);
+        own.outage.renew(now);
+        save(state, name_of(scene, own.apart), own.outage, now);
     }
 }
 
 OutageFacts Outages::facts(std::string_view scene, Now now) const {
     const auto at = scenes_.find(scene);
-    return at == scenes_.end() ? node_.facts(now) : longer(node_.facts(now), at->second.facts(now));
+    if (at == scenes_.end()) return node_.facts(now);
+    const OutageFacts own = at->second.outage.facts(now);
+    return at->second.apart ? own : longer(node_.facts(now), own);
 }
 
 void Outages::restore(const StateStore& state, Now now) {
@@ -73,10 +108,14 @@ void Outages::restore(const StateStore& state, Now now) {
             log::warn("state: {} does not read back ({}); no outage is assumed", name, done.error().detail);
     };
     if (const auto text = state.get(kNode)) read(node_, std::string(kNode), *text);
-    for (const auto& [name, text] : state.list(kScene)) {
-        if (scenes_.size() >= kOutageScenesMax) break;
-        read(scenes_.try_emplace(name.substr(kScene.size()), boot_).first->second, name, text);
-    }
+    for (const std::string_view prefix : {kApart, kScene})
+        for (const auto& [name, text] : state.list(prefix)) {
+            if (scenes_.size() >= kOutageScenesMax) break;
+            const auto [at, fresh] = scenes_.try_emplace(name.substr(prefix.size()), OfScene{Outage(boot_)});
+            if (!fresh) continue;
+            at->second.apart = prefix == kApart;
+            read(at->second.outage, name, text);
+        }
 }
 
 }  // namespace holdfast

@@ -1,5 +1,6 @@
-// Whether there is an outage for a scene, and since when: the node's (circuit not closed, or the node forced degraded)
-// and those of scenes that were forced degraded on their own, which let nobody through elsewhere.
+// Whether there is an outage for a scene, and since when: the circuit is not closed, or the order that binds the scene
+// says `degraded`. The node's outage is that of every scene without an order of its own. A scene that has or had one
+// keeps a clock of its own, so that what is ordered elsewhere lets nobody through in it, nor ages it.
 #pragma once
 
 #include <map>
@@ -31,11 +32,21 @@ class Outages {
     void restore(const StateStore& state, Now now);
 
   private:
+    struct OfScene {
+        Outage outage;
+        bool ordered = false;  // it has an order of its own now
+        // An outage of the node was none here: that one's age says nothing about this scene, as long as it lasts.
+        bool apart = false;
+    };
+    using Scenes = std::map<std::string, OfScene, std::less<>>;
+    static std::string name_of(const std::string& scene, bool apart);
     static void save(StateStore& state, const std::string& name, const Outage& outage, Now now);
+    void note_orders(const Overrides& overrides, Now now, StateStore& state);
+    void make_room(StateStore& state);
     std::uint64_t boot_;
     MonoTime kept_{};
     Outage node_;
-    std::map<std::string, Outage, std::less<>> scenes_;  // at most kOutageScenesMax
+    Scenes scenes_;  // at most kOutageScenesMax
 };
 
 }  // namespace holdfast

@@ -160,13 +160,10 @@ void World::sample() {
     const bool closed = parts.upstream.circuit().state() == CircuitState::closed;
     std::array<bool, kScenes.size()> no_outage{};
     for (std::size_t i = 0; i < kScenes.size(); ++i) {
-        no_outage[i] = closed;
-        for (const Override& one : parts.overrides.all(node_now)) {
-            const bool binds = one.scope.kind == Scope::Kind::node || one.scope.scene == kScenes[i];
-            if (binds && one.mode == Mode::degraded) no_outage[i] = false;
-        }
         const auto expected = orders_.mode_of(kScenes[i], now());
         const Mode mode = parts.overrides.mode_of(kScenes[i], node_now);
+        // By the order that binds the scene, whatever the others say.
+        no_outage[i] = closed && mode != Mode::degraded;
         // What is left of an order after a restart goes by both clocks.
         if (expected && *expected != mode && history_.wall_jumps.empty())
             bad("order-stands", fmt::format("{} is {} and should be {}", kScenes[i], name(mode), name(*expected)));
