@@ -132,11 +132,12 @@ void Reconciler::ask(Result<std::string> evidence) try {
     now_->replay = std::move(*replay);
     const Replay& r = now_->replay;
     if (const auto why = held(now); !why.empty()) return again(why, Nanos(0));
-    if (!r.repeatable)
-        return conclude(Reconciled::unknown, {}, {}, "its caller's own signed call, which nobody else can make");
     if (exchanges_.find(r.credential + '\n' + r.order_no) != nullptr)
         return again("its caller asks for it now", Nanos(0));
-    if (!settled_since(now)) call(now);
+    if (settled_since(now)) return;
+    if (!r.repeatable)
+        return conclude(Reconciled::unknown, {}, {}, "its caller's own signed call, which nobody else can make");
+    call(now);
 } catch (const std::bad_alloc&) {
     if (now_) again("out of memory", kAfterFailure);
 }

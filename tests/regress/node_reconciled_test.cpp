@@ -70,6 +70,30 @@ TEST_CASE("reconcile: a call that its caller has signed is nobody else's to make
     CHECK(b.entries(R"("requestId":"req-1")") == 1);
 }
 
+TEST_CASE("reconcile: a call that its caller has signed and has made again is settled by what the centre said to it") {
+    for (const auto& [subject, result] :
+         {std::pair{"user-1", Reconciled::confirmed}, {"user-fail", Reconciled::reversed}}) {
+        Bench b;
+        REQUIRE(b.one.ask("o-1", "OPEN", subject).text("source") == "live");
+        Replay replay;
+        replay.credential = "app-a";
+        replay.order_no = replay.asked_order = "o-1";
+        replay.scene = "OPEN";
+        replay.subject = subject;
+        replay.body_sha256 = b.one.parts().storage.orders().find("app-a", "o-1", b.one.view.now())->body;
+        replay.generation = b.one.parts().storage.generation();
+        replay.repeatable = false;
+        replay.whole = true;
+        replay.request = "its own";
+        b.one.parts().storage.evidence()->keep("req-1", encode(replay), b.one.view.now().wall,
+                                               [](const Result<void>&) {});
+        REQUIRE(b.settled());
+        CHECK(b.count(result) == 1);
+        CHECK(b.count(Reconciled::unknown) == 0);
+        CHECK(b.one.central.calls().size() == 1);
+    }
+}
+
 TEST_CASE("reconcile: when state/ was lost in between, with its revocations, nothing is written down") {
     Bench b;
     b.outage();
