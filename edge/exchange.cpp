@@ -152,14 +152,11 @@ Exchange::Next Exchange::recall() {
     const Exchange* leader = owner_.find(order_name());
     hear_numbered(parts_, credential_->id, request_.order_no, now());
     const auto found = find_order(now());
-    auto recorded = found && !found->replaced ? decode_recorded(found->answer) : std::nullopt;
-    const auto pending = [&found] {
-        const auto order = found ? decode_order(found->answer) : std::nullopt;
-        return order && order->pending;
-    };
-    if (recorded && parts_.storage.outcomes().hidden(recorded->subject, recorded->scene, found->epoch))
-        recorded.reset();
-    if ((leader != nullptr && !(recorded && found->final)) || pending()) {
+    auto order = found && !found->replaced ? decode_order(found->answer) : std::nullopt;
+    if (order && parts_.storage.outcomes().hidden(order->subject, order->scene, found->epoch)) order.reset();
+    const bool pending = order && order->pending;
+    auto recorded = order ? recorded_of(std::move(*order)) : std::nullopt;
+    if ((leader != nullptr && !(recorded && found->final)) || pending) {
         step_ = Step::answer;
         error_.reset();
         answer_.reset();

@@ -318,6 +318,33 @@ TEST_CASE("pending: a number that comes late is outdated by a revocation, and on
     CHECK(number() == "C-4");
 }
 
+TEST_CASE("pending: a revocation ends the wait of an order, and GET does not say that it goes on") {
+    for (const bool told : {false, true}) {
+        Bench b;
+        b.centre(CentreMode::hang);
+        REQUIRE(b.one.ask("o-1", "LOGIN", "user-1").status == 504);
+        Parts& parts = b.one.parts();
+        const auto before = parts.storage.orders().find("app-a", "o-1", parts.loop.now());
+        REQUIRE(before);
+        const LiveRecord asked{"app-a", "user-1", "LOGIN", "", "o-1", before->body, before->epoch};
+        record_pending(parts, asked, "C-1", parts.loop.now());
+        REQUIRE(b.one.look("o-1").status == 202);
+        b.revoke("user-2");
+        CHECK(b.one.look("o-1").status == 202);
+        b.revoke("user-1");
+        CHECK(b.one.look("o-1").status == 404);
+        if (told) b.notify("n-1", "o-1", "pass", 0s, R"(,"verificationId":"C-1")");
+        CHECK(b.one.look("o-1").status == 404);
+        // While it is asked again it is under way.
+        OneNode::Got again;
+        b.one.begin(again, "o-1", "LOGIN", "user-1");
+        b.one.run_for(50ms);
+        CHECK(b.one.look("o-1").status == 202);
+        b.one.run_for(2s);
+        CHECK(b.one.look("o-1").status == 404);
+    }
+}
+
 TEST_CASE("pending: a number from before a revocation is not that of the degraded answer after it") {
     for (const bool revoked : {false, true}) {
         Bench b;
