@@ -167,10 +167,10 @@ Exchange::Next Exchange::recall() {
     request_.subject = recorded->subject;
     request_.device = recorded->device;
     const Nanos left = Nanos(recorded->answer.expires_at - found->decided.wall) - found->age;
-    if (!found->final) look_at_memory(now());
     if (!found->final) {
-        if (!holds_again(recorded->answer, found->age, left, now()))
-            return refuse(ApiCode::not_found, "the degraded answer of this order has expired");
+        look_at_memory(now());
+        if (!holds_again(*recorded, found->age, left, now()))
+            return refuse(ApiCode::not_found, "the degraded answer of this order does not hold any more");
         recorded->answer = given_again(std::move(recorded->answer), left, now());
     }
     repeated_ = true;

@@ -131,7 +131,7 @@ class Exchange final : public RequestHandler {
     // decide
     Facts gather(Now now);
     void look_at_memory(Now now);
-    bool refuted(const Answer& answer) const;
+    bool refuted(const Answer& answer, Nanos age, Now now) const;
     void gather_ladder(Facts& facts, Now now);
     void gather_provisional(Facts& facts, Now now);
     Gate admit(Mode mode, Now now);
@@ -140,7 +140,7 @@ class Exchange final : public RequestHandler {
     Next answer_cached(Now now);
     Next compare_feature(Now now);
     bool may_repeat() const;
-    bool holds_again(const Answer& answer, Nanos age, Nanos left, Now now) const;
+    bool holds_again(const RecordedAnswer& given, Nanos age, Nanos left, Now now) const;
     Answer given_again(Answer answer, Nanos left, Now now) const;
     Nanos to_hard_stop(const ScenePolicy& policy, Now now) const;
     // False where nothing was queued, and `done` is not called.

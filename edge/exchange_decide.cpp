@@ -86,10 +86,9 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
     facts.circuit_open = circuit.state() == CircuitState::open && !circuit.forced_open();
     facts.failures_diverse = circuit.failures_diverse(now);
     facts.outage = parts_.outages.facts(request_.scene, now);
-    if (policy.ladder.has(Rung::cache) || policy.ladder.has(Rung::feature)) {
-        look_at_memory(now);
-        (cached_.outcome ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();
-    }
+    const bool remembers = policy.ladder.has(Rung::cache) || policy.ladder.has(Rung::feature);
+    if (remembers || prior_) look_at_memory(now);
+    if (remembers) (cached_.outcome ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();
     if (const auto& known = cached_.outcome) {
         facts.cached = facts_of(*known);
         const CentreOutcome& o = known->outcome;
@@ -104,10 +103,18 @@ void Exchange::look_at_memory(Now now) {
     cached_ = believed_of(parts_, subject_key(), now);
 }
 
-// Whether the centre has said otherwise of the subject, of another order, than this answer from memory does.
-bool Exchange::refuted(const Answer& answer) const {
-    if (answer.outcome != Outcome::pass || answer.source == Source::live) return false;
-    return cached_.disbelieved() || (cached_.outcome && cached_.outcome->outcome.verdict != Verdict::pass);
+// Whether the centre has said otherwise of the subject, of another order, than this answer does, which lets through: a
+// provisional one, given `age` ago, since then.
+bool Exchange::refuted(const Answer& answer, Nanos age, Now now) const {
+    const auto& known = cached_.outcome;
+    const bool refused = known && known->outcome.verdict != Verdict::pass;
+    if (answer.outcome == Outcome::pass) return refused || cached_.disbelieved();
+    if (answer.outcome != Outcome::provisional) return false;
+    if (known && !refused) return false;  // the last word is a pass
+    if (refused && (known->age <= age || known->decided.wall >= answer.decided_at)) return true;
+    // A scene that answers nothing from memory has none to look at, and one that could not be written down is not
+    // there. Without room to know there is no reason to let the order pay twice.
+    return parts_.refusals.known_since(subject_key(), now.mono - age);
 }
 
 void Exchange::gather_provisional(Facts& facts, Now now) {
@@ -135,51 +142,38 @@ Exchange::Next Exchange::decide_now() {
     return carry_out(t);
 }
 
-// Whether what a degraded answer was given under holds now, by today's policy: its rung is on the ladder, and neither
-// its time is over (`left`), which of a provisional one is that of the outage that it was given in, nor what it says is
-// doubted.
-bool Exchange::holds_again(const Answer& answer, Nanos age, Nanos left, Now now) const {
-    const SceneRuntime* scene = snapshot_->scene(request_.scene);
+// Whether what an order's degraded answer was given under, `age` ago and with so much `left` of its time, holds now.
+// Requires: look_at_memory().
+bool Exchange::holds_again(const RecordedAnswer& given, Nanos age, Nanos left, Now now) const {
+    const SceneRuntime* scene = snapshot_->scene(given.scene);
     if (scene == nullptr) return false;
-    const ScenePolicy& policy = scene->config->policy;
-    const bool pass = answer.outcome == Outcome::pass;
-    if (answer.source == Source::policy) {
-        const OutageFacts outage = parts_.outages.facts(request_.scene, now);
-        const bool lasts = outage.active && age <= outage.certain && to_hard_stop(policy, now) > Nanos(0);
-        return (left > Nanos(0) || lasts) && policy.ladder.has(Rung::provisional);
+    Facts facts;
+    facts.outage = parts_.outages.facts(given.scene, now);
+    facts.clock_trusted = parts_.clock_trusted;
+    facts.state_sound = parts_.storage.state().sound();
+    facts.terms = request_.terms;
+    // It compares nothing and spends nothing.
+    if (const auto& known = cached_.outcome) {
+        facts.cached = facts_of(*known);
+        facts.feature = {!known->outcome.feature.empty(), known->outcome.verdict, known->age, true};
     }
-    if (left <= Nanos(0)) return false;
-    // A pass needs them also when the record that it came from is gone.
-    if (pass && !(parts_.clock_trusted && parts_.storage.state().sound())) return false;
-    if (answer.source == Source::feature) return policy.ladder.has(Rung::feature) && !refuted(answer);
-    const Nanos limit = pass ? policy.cache.max_age : policy.cache.fail_max_age;
-    return policy.ladder.has(Rung::cache) && now.wall - answer.decided_at <= limit && !refuted(answer);
+    facts.provisional = {true, true, parts_.storage.can_answer_provisional(), true};
+    const Answer& a = given.answer;
+    const GivenFacts was{
+        a.outcome,           a.source, a.score, names_device(given.device), age, now.wall - a.decided_at, left,
+        refuted(a, age, now)};
+    return holdfast::holds_again(was, facts, scene->config->policy);
 }
 
 // Whether an order that has had a degraded answer gets it again: while the ladder may be climbed, and what it was given
 // under still holds. It spends nothing, so a spent budget does not end it.
 bool Exchange::may_repeat() const {
     if (!prior_ || decision_.bar != LadderBar::none) return false;
-    if (!holds_again(prior_->answer, prior_age_, prior_left_, now())) return false;
-    const auto says = [this](Rung rung) { return decision_.rungs[static_cast<std::size_t>(rung)]; };
-    const auto holds = [](RungSays s) {
-        return s == RungSays::answers || s == RungSays::absent || s == RungSays::not_asked;
-    };
-    switch (prior_->answer.source) {
-        case Source::cache:
-            return holds(says(Rung::cache));
-        case Source::feature:
-            return holds(says(Rung::feature));
-        case Source::policy: {
-            const RungSays s = says(Rung::provisional);
-            // One of an outage that is over may have been refuted since; the next one pays for its own.
-            if (prior_age_ > parts_.outages.facts(request_.scene, now()).longest) return false;
-            return s == RungSays::answers || s == RungSays::budget_spent || s == RungSays::subject_spent;
-        }
-        case Source::live:
-            return false;
-    }
-    return false;
+    if (!holds_again(*prior_, prior_age_, prior_left_, now())) return false;
+    if (prior_->answer.source != Source::policy) return true;
+    // Not where a rung before it has an answer by now, nor where there is no outage.
+    const RungSays says = decision_.rungs[static_cast<std::size_t>(Rung::provisional)];
+    return says != RungSays::not_asked && says != RungSays::no_outage;
 }
 
 // As it was given, but for the end of one that an operator's renewal has put off. Requires: holds_again().

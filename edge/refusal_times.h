@@ -31,6 +31,10 @@ class RefusalTimes {
     bool since(const SubjectKey& subject, MonoTime asked) const {
         return subjects_ >= asked && since(hash(subject), asked);
     }
+    // The same; where there is no room to know, no. For what was asked longer ago than a call takes.
+    bool known_since(const SubjectKey& subject, MonoTime asked) const {
+        return subjects_ >= asked && set_of(hash(subject)).known_since(hash(subject), asked);
+    }
     bool number_since(std::string_view number, MonoTime asked) const {
         return numbers_ >= asked && since(hash(number), asked);
     }
@@ -45,10 +49,18 @@ class RefusalTimes {
     struct Set {
         std::array<Slot, 8> slots;
         MonoTime left = kNever;  // the newest that has had to make room
-        bool since(std::uint64_t hash, MonoTime asked) const {
+        const Slot* find(std::uint64_t hash) const {
             for (const Slot& slot : slots)
-                if (slot.at != kNever && slot.hash == hash) return slot.at >= asked;
-            return left >= asked;
+                if (slot.at != kNever && slot.hash == hash) return &slot;
+            return nullptr;
+        }
+        bool known_since(std::uint64_t hash, MonoTime asked) const {
+            const Slot* slot = find(hash);
+            return slot != nullptr && slot->at >= asked;
+        }
+        bool since(std::uint64_t hash, MonoTime asked) const {
+            const Slot* slot = find(hash);
+            return (slot != nullptr ? slot->at : left) >= asked;
         }
     };
 
@@ -64,7 +76,8 @@ class RefusalTimes {
         }
         *slot = {hash, now};
     }
-    bool since(std::uint64_t hash, MonoTime asked) const { return sets_[hash % sets_.size()].since(hash, asked); }
+    const Set& set_of(std::uint64_t hash) const { return sets_[hash % sets_.size()]; }
+    bool since(std::uint64_t hash, MonoTime asked) const { return set_of(hash).since(hash, asked); }
     std::uint64_t hash(const SubjectKey& k) const {
         return siphash64(key_, {k.credential, k.subject, k.scene, k.device});
     }

@@ -103,6 +103,28 @@ RungSays says_of(Rung rung, const Facts& facts, const ScenePolicy& scene) {
     return RungSays::absent;
 }
 
+bool provisional_holds(const GivenFacts& given, const Facts& facts, const ScenePolicy& scene) {
+    if (!scene.ladder.has(Rung::provisional) || !facts.state_sound) return false;
+    if (!facts.outage.active) return given.left > Nanos{0};
+    // One of an outage that is over may have been reconciled since; the next one pays for its own.
+    if (given.age > facts.outage.longest) return false;
+    if (provisional_rung(facts, scene) != RungSays::answers) return false;
+    return given.left > Nanos{0} || given.age <= facts.outage.certain;
+}
+
+// Of an answer from memory or by comparison. The record that it came from may be gone.
+bool remembered_holds(const GivenFacts& given, const Facts& facts, const ScenePolicy& scene) {
+    const bool cache = given.source == Source::cache, pass = given.outcome == Outcome::pass;
+    if (given.left <= Nanos{0} || !scene.ladder.has(cache ? Rung::cache : Rung::feature)) return false;
+    if (pass && !(facts.clock_trusted && facts.state_sound)) return false;
+    if (cache && scene.cache.require_device && !given.has_device) return false;
+    const Nanos limit = !cache ? scene.feature.max_age : pass ? scene.cache.max_age : scene.cache.fail_max_age;
+    if (given.decided_ago > limit) return false;
+    if (!cache && pass && judge_similarity(given.score, scene) != Verdict::pass) return false;
+    const RungSays says = cache ? cache_rung(facts, scene) : feature_rung(facts, scene);
+    return says == RungSays::answers || says == RungSays::absent;
+}
+
 Decision::Kind answer_of(Rung rung) {
     switch (rung) {
         case Rung::cache:
@@ -189,6 +211,20 @@ Decision decide(const Facts& facts, const ScenePolicy& scene) {
 Verdict judge_similarity(std::optional<double> similarity, const ScenePolicy& scene) {
     const double threshold = scene.feature.threshold;
     return similarity && threshold > 0 && *similarity >= threshold ? Verdict::pass : Verdict::review;
+}
+
+bool holds_again(const GivenFacts& given, const Facts& facts, const ScenePolicy& scene) {
+    if (given.refuted) return false;
+    switch (given.source) {
+        case Source::cache:
+        case Source::feature:
+            return remembered_holds(given, facts, scene);
+        case Source::policy:
+            return provisional_holds(given, facts, scene);
+        case Source::live:
+            break;
+    }
+    return false;
 }
 
 Nanos cache_ttl(const CachedFacts& cached, const ScenePolicy& scene, const Terms& terms) {

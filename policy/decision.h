@@ -131,6 +131,22 @@ RungSays provisional_rung(const Facts& facts, const ScenePolicy& scene);
 // there after all is review too.
 Verdict judge_similarity(std::optional<double> similarity, const ScenePolicy& scene);
 
+// A degraded answer that an order has had, as it is asked for again.
+struct GivenFacts {
+    Outcome outcome = Outcome::review;
+    Source source = Source::policy;
+    std::optional<double> score;  // of a comparison: the similarity
+    bool has_device = false;      // the order named one
+    Nanos age{0};                 // since it was given, by the greater of both clocks
+    Nanos decided_ago{0};         // by the wall clock
+    Nanos left{0};                // of its time; not above 0: that is over
+    bool refuted = false;         // the centre has said otherwise of the subject since
+};
+// Whether it still holds, by today's policy and facts: what its rung asks for, and its time, which of a provisional one
+// is that of the outage that it was given in. Without an outage now that one ends with its time. What giving it first
+// has cost, room and budgets, is not asked again: `facts` are to say that there is enough.
+bool holds_again(const GivenFacts& given, const Facts& facts, const ScenePolicy& scene);
+
 // Until when a cached record could still be served: what Cache-Status and expiresAt say. Never negative.
 Nanos cache_ttl(const CachedFacts& cached, const ScenePolicy& scene, const Terms& terms);
 

@@ -56,4 +56,7 @@ TEST_CASE("refusal times: however many came none that came since a call began is
     CHECK(missed == 0);
     CHECK(taken < many / 100);  // what is known of strangers reaches far back
     CHECK(r.since(Key(many), t0));
+    CHECK_FALSE(r.known_since(Key(many), t0));  // nobody has refused that one
+    CHECK(r.known_since(Key(many - 1), t0 + Nanos(many - 1)));
+    CHECK_FALSE(r.known_since(Key(many - 1), t0 + Nanos(many)));
 }
