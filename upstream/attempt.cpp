@@ -96,7 +96,8 @@ void Attempt::connected(Result<PooledConnection> connection) {
                              : error.code == Code::invalid ? FailureKind::invalid_response
                                                            : FailureKind::refused;
     // By Alipay's rules a peer that cannot be trusted is not asked again, though nothing was sent.
-    const bool no_retry = spec_.wire != nullptr && (error.code == Code::handshake || error.code == Code::untrusted);
+    const bool no_retry = spec_.wire != nullptr && (error.code == Code::handshake || error.code == Code::untrusted ||
+                                                    error.code == Code::denied);
     AttemptResult r = without_answer(ours ? CallKind::ignored : CallKind::failure, kind, std::move(error));
     r.connect_failure = !ours && kind != FailureKind::invalid_response;  // there was one, and it was no good
     r.no_retry = no_retry;

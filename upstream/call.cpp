@@ -220,7 +220,9 @@ void Call::settle(AttemptResult&& result, Now now) {
     // A connection that died between two requests is nobody's failure: the permit serves for the fresh one.
     if (!last_.stale_connection) {
         spec_.permit.report({last_.kind, last_.connect_failure, duration}, now);
-        if (last_.kind == CallKind::failure) tried_ |= std::uint64_t(1) << endpoint_;
+        // Also what is ours and meets one endpoint only, as a certificate that it refuses: the next try goes elsewhere.
+        const bool spent = last_.kind == CallKind::failure || last_.failure == FailureKind::local;
+        if (spent) tried_ |= std::uint64_t(1) << endpoint_;
     }
     upstream_.tried(endpoint_, last_, spec_.caller, {duration, answer}, now);
 }
@@ -244,8 +246,7 @@ std::optional<CallStop> Call::plan_retry(Nanos& wait, Now now) {
     if (!last_.stale_connection)
         wait = backoff(options.retry_base, static_cast<std::uint32_t>(records_.size() - 1), upstream_.rng_);
     if (last_.retry_after) wait = std::max(wait, *last_.retry_after);
-    if (now.mono + wait + upstream_.time_needed_to_retry(endpoint_, now.mono) > spec_.deadline)
-        return CallStop::no_time;
+    if (now.mono + wait + upstream_.time_needed_to_retry(now.mono) > spec_.deadline) return CallStop::no_time;
     if (!last_.stale_connection && !upstream_.budget_.take(now.mono)) return CallStop::budget;
     return std::nullopt;
 }
@@ -253,7 +254,7 @@ std::optional<CallStop> Call::plan_retry(Nanos& wait, Now now) {
 void Call::retry() {
     const Now now = upstream_.loop_.now();
     if (spec_.may_retry && !spec_.may_retry()) return finish(CallStop::forbidden);
-    if (now.mono + upstream_.time_needed_to_retry(endpoint_, now.mono) > spec_.deadline)
+    if (now.mono + upstream_.time_needed_to_retry(now.mono) > spec_.deadline)
         return finish(CallStop::no_time);  // we stalled
     // Also a permit that served no try yet, when it was given under another state of the circuit.
     const bool spent = !spec_.permit.valid() || spec_.permit.generation() != upstream_.circuit_.generation();

@@ -11,6 +11,8 @@ namespace holdfast {
 namespace {
 
 Error of_store(Error error, std::string_view url) {
+    // That our certificate is refused is no refusal of what was asked.
+    if (error.origin == Origin::local && error.code == Code::denied) error.code = Code::handshake;
     error.origin = Origin::store;
     error.detail = "etcd at " + std::string(url) + ": " + error.detail;
     return error;

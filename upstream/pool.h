@@ -96,10 +96,8 @@ class Pool {
     using Connected = std::function<void(Result<PooledConnection>)>;
     [[nodiscard]] std::unique_ptr<Pending> connect(MonoTime by, Connected done);
 
-    // What connecting to an address takes at most and as a rule, with TLS; nothing before one has connected, or was cut
-    // off.
+    // What connecting to an address takes at most, with TLS; nothing before one has connected, or was cut off.
     std::optional<Nanos> connect_longest() { return connect_times_.longest(); }
-    std::optional<Nanos> connect_median() const { return connect_times_.median(); }
 
     const Endpoint& endpoint() const { return endpoint_; }
     const Resolver& resolver() const { return resolver_; }

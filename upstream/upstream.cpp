@@ -72,10 +72,9 @@ Nanos Upstream::time_needed(MonoTime now) {
     return std::min(estimator_.p99(now).value_or(options_.timeout.min), options_.timeout.min);
 }
 
-Nanos Upstream::time_needed_to_retry(std::size_t endpoint, MonoTime now) {
+Nanos Upstream::time_needed_to_retry(MonoTime now) {
     const Nanos least = time_needed(now);
-    if (answers_.size() < kAnswersMin) return least;
-    return std::max(least, *answers_.median() + endpoints_[endpoint].pool->connect_median().value_or(Nanos{0}));
+    return answers_.size() < kAnswersMin ? least : std::max(least, *answers_.median());
 }
 
 Nanos Upstream::time_needed_behind_queue(Nanos allowed, MonoTime now) {
@@ -94,8 +93,15 @@ Nanos Upstream::fresh_timeout(std::size_t endpoint, MonoTime now) {
     const auto connect = endpoints_[endpoint].pool->connect_longest();
     if (!connect) return std::max(own, limits.max / 2);
     const double wanted = limits.factor * static_cast<double>(connect->count()) + static_cast<double>(own.count());
-    if (wanted >= static_cast<double>(limits.max.count())) return std::max(own, limits.max);
-    return Nanos(static_cast<Nanos::rep>(wanted));
+    if (wanted <= static_cast<double>(limits.max.count()) / 2) return Nanos(static_cast<Nanos::rep>(wanted));
+    const Nanos most = serves_beside(endpoint, now) ? limits.max / 2 : limits.max;
+    return std::max(own, wanted < static_cast<double>(most.count()) ? Nanos(static_cast<Nanos::rep>(wanted)) : most);
+}
+
+bool Upstream::serves_beside(std::size_t endpoint, MonoTime now) {
+    for (std::size_t i = 0; i < endpoints_.size(); ++i)
+        if (i != endpoint && !endpoints_[i].left && endpoints_[i].weight > 0 && !ejection_.ejected(i, now)) return true;
+    return false;
 }
 
 void Upstream::tried(std::size_t endpoint, const AttemptResult& result, Caller caller, const Took& took, Now now) {

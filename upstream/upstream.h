@@ -177,9 +177,8 @@ class Upstream {
     // What a try must have had for its end to be a failure of the centre: the measured p99, at most timeout.min, or a
     // centre that became slow would never fail.
     Nanos time_needed(MonoTime now);
-    // The same for one to be begun after another: also what connecting and good answers have taken lately, in the
-    // middle.
-    Nanos time_needed_to_retry(std::size_t endpoint, MonoTime now);
+    // The same for one to be begun after another: also what good answers have taken lately, in the middle.
+    Nanos time_needed_to_retry(MonoTime now);
     // The same of one that has waited for its place, where others wait behind it: one that will not fit is not begun,
     // or all that come out of a long queue would be cut off, and counted. At most half of timeout.max, or nothing would
     // be tried of a centre that hangs, and the circuit would never learn it; the same goes for half of what the call
@@ -189,8 +188,10 @@ class Upstream {
     // leaves as much for another.
     Nanos try_timeout(std::size_t endpoint, MonoTime now);
     // The same until it is connected, of one that has to connect first: what that has taken lately, by timeout.factor,
-    // is on top of it, up to timeout.max. While that is not known, nothing shorter than half of timeout.max ends it.
+    // is on top of it, up to timeout.max, or where another endpoint serves up to half of that, which leaves as much for
+    // that one. While it is not known, nothing shorter than half of timeout.max ends it.
     Nanos fresh_timeout(std::size_t endpoint, MonoTime now);
+    bool serves_beside(std::size_t endpoint, MonoTime now);  // whether another endpoint does
     void probed(std::size_t endpoint, bool healthy);
     void ejection_changed(std::size_t endpoint, bool ejected);
     One make_endpoint(const Endpoint& endpoint);

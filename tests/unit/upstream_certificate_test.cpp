@@ -48,6 +48,22 @@ TEST_CASE("certificate: one that is refused behind the handshake is our own faul
     b.check_own_fault(b.run(1), true);
 }
 
+TEST_CASE("certificate: after an endpoint that refuses it another one is tried") {
+    CertificateBench b;
+    b.options.retries = 1;
+    b.options.endpoints = {*parse_endpoint("https://192.0.2.1"), *parse_endpoint("https://192.0.2.2")};
+    b.net.dial_rules["192.0.2.1"] = Dial::certificate_refused;
+    b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, kPass)); };
+    b.begin();
+    std::size_t moved = 0;
+    for (std::uint64_t i = 0; i < 20; ++i) {
+        const CallResult r = b.run(i);
+        CHECK(r.ok());
+        moved += r.attempts.size() - 1;
+    }
+    CHECK(moved > 0);
+}
+
 TEST_CASE("certificate: that it is refused ejects no endpoint and fails no probe") {
     CertificateBench b;
     b.options.endpoints = {*parse_endpoint("https://192.0.2.1"), *parse_endpoint("https://192.0.2.2")};

@@ -95,6 +95,27 @@ TEST_CASE("try limit: before anything was measured connecting is cut off by noth
     CHECK(b.run(1).ok());
 }
 
+TEST_CASE("try limit: a connection that hangs leaves time for the endpoint that serves, however often") {
+    UpstreamBench b;
+    b.options.endpoints = {*parse_endpoint("https://192.0.2.1"), *parse_endpoint("https://192.0.2.2")};
+    b.options.ejection.failures = 1'000;
+    b.options.retries = 1;
+    b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, kPass), 50ms); };
+    b.net.dial_rules["192.0.2.1"] = Dial::hang;
+    b.begin();
+    std::uint64_t subject = 0;
+    while (!b.run(subject).ok()) ++subject;  // of the endpoint that serves
+    for (std::uint64_t i = 0; i < TimeoutEstimator::kSamplesMin; ++i) REQUIRE(b.run(subject, 60ms).ok());
+    std::size_t moved = 0;
+    for (std::uint64_t i = 0; i < 8; ++i) {
+        const CallResult r = b.run(i);
+        INFO(i << ": " << r.error.detail);
+        CHECK(r.ok());
+        moved += r.attempts.size() - 1;
+    }
+    CHECK(moved > 2);
+}
+
 TEST_CASE("try limit: a retry that cannot finish in what is left is not begun") {
     UpstreamBench b;
     b.net.serve = [](const std::string&, FakeStream& s) { s.send(reply(200, kPass), 1s); };
