@@ -66,14 +66,11 @@ Gate Exchange::admit(Mode mode, Now now) {
 }
 
 Facts Exchange::gather(Now now) {
-    Facts facts;
+    Facts facts = facts_now(parts_, request_.terms);
     facts.mode = parts_.overrides.mode_of(request_.scene, now);
     trace_.mode = name(facts.mode);
     facts.call = call_end_;
     facts.gate = call_end_ == CallEnd::none ? admit(facts.mode, now) : Gate::admitted;
-    facts.terms = request_.terms;
-    facts.state_sound = parts_.storage.state().sound();
-    facts.clock_trusted = parts_.clock_trusted;
     const bool ladder = facts.mode == Mode::degraded || facts.gate != Gate::admitted || call_end_ != CallEnd::none;
     if (ladder) gather_ladder(facts, now);
     return facts;
@@ -90,11 +87,10 @@ void Exchange::gather_ladder(Facts& facts, Now now) {
     if (remembers || prior_) look_at_memory(now);
     if (remembers) (cached_.outcome ? parts_.metrics.cache_hits() : parts_.metrics.cache_misses()).Increment();
     if (const auto& known = cached_.outcome) {
-        facts.cached = facts_of(*known);
         const CentreOutcome& o = known->outcome;
         if (policy.ladder.has(Rung::feature) && !o.feature.empty() && !request_.feature.empty())
             similarity_ = similarity(request_.feature, request_.feature_model, o.feature, o.feature_model);
-        facts.feature = {!o.feature.empty(), o.verdict, known->age, similarity_.has_value()};
+        note_known(facts, *known, similarity_.has_value());
     }
     if (policy.ladder.has(Rung::provisional)) gather_provisional(facts, now);
 }
@@ -147,21 +143,21 @@ Exchange::Next Exchange::decide_now() {
 bool Exchange::holds_again(const RecordedAnswer& given, Nanos age, Nanos left, Now now) const {
     const SceneRuntime* scene = snapshot_->scene(given.scene);
     if (scene == nullptr) return false;
-    Facts facts;
+    Facts facts = facts_now(parts_, request_.terms);
     facts.outage = parts_.outages.facts(given.scene, now);
-    facts.clock_trusted = parts_.clock_trusted;
-    facts.state_sound = parts_.storage.state().sound();
-    facts.terms = request_.terms;
     // It compares nothing and spends nothing.
-    if (const auto& known = cached_.outcome) {
-        facts.cached = facts_of(*known);
-        facts.feature = {!known->outcome.feature.empty(), known->outcome.verdict, known->age, true};
-    }
+    if (const auto& known = cached_.outcome) note_known(facts, *known, true);
     facts.provisional = {true, true, parts_.storage.can_answer_provisional(), true};
     const Answer& a = given.answer;
-    const GivenFacts was{
-        a.outcome,           a.source, a.score, names_device(given.device), age, now.wall - a.decided_at, left,
-        refuted(a, age, now)};
+    GivenFacts was;
+    was.outcome = a.outcome;
+    was.source = a.source;
+    was.score = a.score;
+    was.has_device = names_device(given.device);
+    was.age = age;
+    was.decided_ago = now.wall - a.decided_at;
+    was.left = left;
+    was.refuted = refuted(a, age, now);
     return holdfast::holds_again(was, facts, scene->config->policy);
 }
 

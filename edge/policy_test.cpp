@@ -37,20 +37,16 @@ Facts degraded_facts(Node& node, const Credential& credential, const VerifyReque
                      const Believed& believed) {
     Parts& parts = node.parts();
     const Now now = node.loop().now();
-    Facts facts;
+    Facts facts = facts_now(parts, request.terms);
     facts.gate = Gate::open;
     facts.circuit_open = true;
     facts.failures_diverse = true;
     facts.outage = parts.outages.facts(request.scene, now);
-    facts.clock_trusted = parts.clock_trusted;
-    facts.state_sound = parts.storage.state().sound();
-    facts.terms = request.terms;
     if (const auto& found = believed.outcome) {
-        facts.cached = facts_of(*found);
         const bool comparable =
             similarity(request.feature, request.feature_model, found->outcome.feature, found->outcome.feature_model)
                 .has_value();
-        facts.feature = {!found->outcome.feature.empty(), found->outcome.verdict, found->age, comparable};
+        note_known(facts, *found, comparable);
     }
     const std::uint64_t subject = parts.budget.subject_hash(credential.id, request.scene, request.subject);
     const BudgetLimits limits = provisional_limits(parts, policy);

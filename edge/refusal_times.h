@@ -33,7 +33,7 @@ class RefusalTimes {
     }
     // The same; where there is no room to know, no. For what was asked longer ago than a call takes.
     bool known_since(const SubjectKey& subject, MonoTime asked) const {
-        return subjects_ >= asked && set_of(hash(subject)).known_since(hash(subject), asked);
+        return subjects_ >= asked && known_since(hash(subject), asked);
     }
     bool number_since(std::string_view number, MonoTime asked) const {
         return numbers_ >= asked && since(hash(number), asked);
@@ -76,8 +76,10 @@ class RefusalTimes {
         }
         *slot = {hash, now};
     }
-    const Set& set_of(std::uint64_t hash) const { return sets_[hash % sets_.size()]; }
-    bool since(std::uint64_t hash, MonoTime asked) const { return set_of(hash).since(hash, asked); }
+    bool known_since(std::uint64_t hash, MonoTime asked) const {
+        return sets_[hash % sets_.size()].known_since(hash, asked);
+    }
+    bool since(std::uint64_t hash, MonoTime asked) const { return sets_[hash % sets_.size()].since(hash, asked); }
     std::uint64_t hash(const SubjectKey& k) const {
         return siphash64(key_, {k.credential, k.subject, k.scene, k.device});
     }

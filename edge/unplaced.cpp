@@ -229,6 +229,19 @@ CachedFacts facts_of(const OutcomeRecord& known) {
     return {true, known.outcome.verdict, known.age, known.has_device, known.outcome.max_age, false};
 }
 
+Facts facts_now(const Parts& parts, const Terms& terms) {
+    Facts facts;
+    facts.terms = terms;
+    facts.state_sound = parts.storage.state().sound();
+    facts.clock_trusted = parts.clock_trusted;
+    return facts;
+}
+
+void note_known(Facts& facts, const OutcomeRecord& known, bool comparable) {
+    facts.cached = facts_of(known);
+    facts.feature = {!known.outcome.feature.empty(), known.outcome.verdict, known.age, comparable};
+}
+
 void drop_unplaced(Parts& parts, const Notification& n) {
     if (!may_mean_more(parts, n)) parts.unplaced.drop(notice_of(n));
 }

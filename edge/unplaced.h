@@ -40,6 +40,9 @@ struct Believed {
 };
 Believed believed_of(Parts& parts, const SubjectKey& key, Now now);
 CachedFacts facts_of(const OutcomeRecord& known);  // for decide()
+// For decide(), too: what is so whoever asks, and what the memory has of the subject.
+Facts facts_now(const Parts& parts, const Terms& terms);
+void note_known(Facts& facts, const OutcomeRecord& known, bool comparable);
 // It is the word about an order now. A refusal that does not say whose it is stays for the orders of others.
 void drop_unplaced(Parts& parts, const Notification& n);
 

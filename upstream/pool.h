@@ -61,12 +61,15 @@ struct PooledConnection {
 
 class Pool {
   public:
-    static constexpr Nanos kAddressShareMin = 20ms;       // of the time that one address gets to connect
-    static constexpr Nanos kAddressShareUnknown = 250ms;  // the same while it is not known what connecting takes
+    // Of the time that one address gets to connect: some round trips within a region, however many addresses there are.
+    static constexpr Nanos kAddressShareMin = 20ms;
+    // The same while it is not known what connecting takes (RFC 8305 section 5, Connection Attempt Delay).
+    static constexpr Nanos kAddressShareUnknown = 250ms;
     // After an answer: another connection is taken meanwhile, where there is one. What the centre sent in one go with
     // it has come by then, and 1,000 answers a second keep two connections resting.
     static constexpr Nanos kRest = 2ms;
-    static constexpr std::size_t kConnectTimes = 16;  // the latest, by which is judged what connecting takes
+    // The latest, by which is judged what connecting takes: a slow one is forgotten when a pool has filled anew.
+    static constexpr std::size_t kConnectTimes = 16;
 
     // Requires: what is given outlives it, and it outlives its Places.
     Pool(Loop& loop, Dialer& dialer, Network& network, const Endpoint& endpoint, PoolOptions options,

@@ -90,12 +90,13 @@ Nanos Upstream::try_timeout(std::size_t endpoint, MonoTime now) {
 Nanos Upstream::fresh_timeout(std::size_t endpoint, MonoTime now) {
     const Nanos own = try_timeout(endpoint, now);
     const TimeoutOptions& limits = options_.timeout;
+    const Nanos half = limits.max / 2;
     const auto connect = endpoints_[endpoint].pool->connect_longest();
-    if (!connect) return std::max(own, limits.max / 2);
+    if (!connect) return std::max(own, half);
     const double wanted = limits.factor * static_cast<double>(connect->count()) + static_cast<double>(own.count());
-    if (wanted <= static_cast<double>(limits.max.count()) / 2) return Nanos(static_cast<Nanos::rep>(wanted));
-    const Nanos most = serves_beside(endpoint, now) ? limits.max / 2 : limits.max;
-    return std::max(own, wanted < static_cast<double>(most.count()) ? Nanos(static_cast<Nanos::rep>(wanted)) : most);
+    const bool alone = wanted > static_cast<double>(half.count()) && !serves_beside(endpoint, now);
+    const double most = static_cast<double>((alone ? limits.max : half).count());
+    return std::max(own, Nanos(static_cast<Nanos::rep>(std::min(wanted, most))));
 }
 
 bool Upstream::serves_beside(std::size_t endpoint, MonoTime now) {

@@ -153,7 +153,9 @@ class Upstream {
 
   private:
     friend class Call;
-    static constexpr std::size_t kAnswers = 64, kAnswersMin = 16;  // fewer tell nothing
+    // The middle of the latest good answers: of so many that a few odd ones do not move it, and not of fewer than those
+    // among which it begins to mean something.
+    static constexpr std::size_t kAnswers = 64, kAnswersMin = 16;
     struct One {
         std::unique_ptr<Pool> pool;
         std::unique_ptr<HealthProbe> health;

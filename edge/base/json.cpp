@@ -148,10 +148,11 @@ Result<Value> Document::parse(std::string_view text) {
     if (text.size() > kWeighedBytes) {
         const Weight weight = weigh(text);
         if (weight.values > state_->nodes_max) return bad(fmt::format("more than {} values", state_->nodes_max));
-        if (weight.bytes > kNumberBytesMax && state_->nodes_max == kNodesMax)
-            return bad(fmt::format("more than {} bytes outside strings", kNumberBytesMax));
+        if (weight.bytes > state_->nodes_max * kValueBytesMax)
+            return bad(fmt::format("more than {} bytes outside strings", state_->nodes_max * kValueBytesMax));
         if (weight.long_powers > kLongPowersMax)
-            return bad(fmt::format("more than {} numbers of more than 20 characters with an exponent", kLongPowersMax));
+            return bad(fmt::format("more than {} numbers of more than {} characters with an exponent", kLongPowersMax,
+                                   kLongNumber));
     }
     if (state_->parser.capacity() < text.size() || state_->parser.max_depth() != kDepthMax) {
         // As any other lack of memory: neither the text's fault nor its sender's.

@@ -16,8 +16,8 @@ namespace holdfast::json {
 
 inline constexpr std::size_t kDepthMax = 32;
 inline constexpr std::size_t kNodesMax = 4096;       // values in one document
-inline constexpr std::size_t kOwnNodesMax = 1u
-                                            << 20;   // of what a node says of itself: 256 scenes, each with its orders
+// Of what a node says of itself; its status has some 20 for each of 256 scenes, and this is 200 times as many.
+inline constexpr std::size_t kOwnNodesMax = 1u << 20;
 inline constexpr std::size_t kMembersMax = 256;      // members of one object
 inline constexpr std::size_t kBytesMax = 16u << 20;  // of one document
 

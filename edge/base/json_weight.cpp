@@ -3,8 +3,6 @@
 namespace holdfast::json {
 namespace {
 
-constexpr std::size_t kLongNumber = 20;
-
 // Behind the string that begins at `at`, with its quote; the end of the text where it does not end.
 std::size_t behind_string(std::string_view text, std::size_t at) {
     for (std::size_t from = at + 1;;) {

@@ -55,7 +55,8 @@ function(hf_in_groups target)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
-  target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)  # takes a file of the group for a header
+  # It takes a file of the group for a header.
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
   foreach(source IN LISTS ARGN)
     get_filename_component(name ${source} NAME_WE)
     string(REGEX REPLACE "^[a-z0-9]+_(.+_test)$" "\\1" letter ${name})  # of a test what follows its layer's name

@@ -20,6 +20,14 @@ inline void degrade(OneNode& one, Mode mode = Mode::degraded, const std::string&
     REQUIRE(one.until([&stands] { return stands; }));
 }
 
+inline void circuit(OneNode& one, CircuitForce force) {
+    bool stands = false;
+    Operators(one.node(), "test").circuit(force, 1h, "test", [&stands](Result<void> done) {
+        stands = done.has_value();
+    });
+    REQUIRE(one.until([&stands] { return stands; }));
+}
+
 inline void plan(OneNode& one, const std::function<void(CentrePlan&)>& change) {
     CentrePlan next = one.central.plan();
     next.fail_percent = next.review_percent = 0;
@@ -32,6 +40,13 @@ inline void exchange(std::string& text, const std::string& from, const std::stri
     const auto at = text.find(from);
     REQUIRE(at != std::string::npos);
     text.replace(at, from.size(), to);
+}
+
+// How often `what` stands in it.
+inline std::size_t count_in(const std::string& text, std::string_view what) {
+    std::size_t n = 0;
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+    return n;
 }
 
 inline std::string text(json::Value value) {

@@ -18,10 +18,14 @@ using Bench = NotifiedBench;
 
 namespace {
 
-std::size_t count(const std::string& text, std::string_view what) {
-    std::size_t n = 0;
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
-    return n;
+// Has order o-1 of user-1 asked without an answer; what would be recorded of it.
+LiveRecord asked_in_vain(Bench& b, std::string_view scene) {
+    b.centre(CentreMode::hang);
+    REQUIRE(b.one.ask("o-1", std::string(scene), "user-1").status == 504);
+    const Parts& parts = b.one.parts();
+    const auto order = parts.storage.orders().find("app-a", "o-1", parts.loop.now());
+    REQUIRE(order);
+    return {"app-a", "user-1", scene, "", "o-1", order->body, order->epoch};
 }
 
 }  // namespace
@@ -163,16 +167,16 @@ TEST_CASE("notified: one whose order is not known here is kept, over a kill, and
     for (int copy = 0; copy < 3; ++copy) CHECK(b.notify("n-1", "o-1", "fail") == "success");
     CHECK(b.notify("n-2", "o-9", "pass") == "success");
     b.one.run_for(1s);
-    CHECK(count(b.one.journal(), R"("result":"unknown")") == 2);
+    CHECK(count_in(b.one.journal(), R"("result":"unknown")") == 2);
     CHECK(b.value(R"(holdfast_notifications_total{result="unknown"})") == 2);
     CHECK(b.value(R"(holdfast_notifications_total{result="duplicate"})") == 2);
     b.crash_and_start();
     CHECK(b.notify("n-1", "o-1", "fail") == "success");
-    CHECK(count(b.one.journal(), R"("result":"unknown")") == 2);
+    CHECK(count_in(b.one.journal(), R"("result":"unknown")") == 2);
     CHECK(b.outcome_of("o-1") == "fail");  // the order comes after its word
     CHECK(b.one.central.calls().empty());
     b.one.run_for(1s);
-    CHECK(count(b.one.journal(), R"("notification":"n-1","orderNo":"o-1","result":"taken")") == 1);
+    CHECK(count_in(b.one.journal(), R"("notification":"n-1","orderNo":"o-1","result":"taken")") == 1);
     CHECK(b.one.parts().unplaced.size() == 1);
     CHECK(b.notify("n-1", "o-1", "fail") == "success");
     CHECK(b.value(R"(holdfast_notifications_total{result="duplicate"})") == 2);  // since the start
@@ -268,7 +272,7 @@ TEST_CASE("notified: a reversal whose order answers no more reaches the memory, 
         CHECK(b.one.ask("o-1", "LOGIN", "user-9").text("outcome") == "pass");
         b.degrade();
         CHECK(b.one.ask("o-2", "LOGIN", "user-1").text("outcome") != "pass");
-        CHECK(count(b.one.journal(), R"("kind":"notification")") == 2);
+        CHECK(count_in(b.one.journal(), R"("kind":"notification")") == 2);
     }
 }
 
@@ -297,13 +301,10 @@ TEST_CASE("notified: of a number that is used again the order under way hears, n
 
 TEST_CASE("pending: a number that comes late is outdated by a revocation, and one that is known is not lost") {
     Bench b;
-    b.centre(CentreMode::hang);
-    REQUIRE(b.one.ask("o-1", "LOGIN", "user-1").status == 504);
+    const LiveRecord first = asked_in_vain(b, "LOGIN");
     Parts& parts = b.one.parts();
     const auto order = [&parts] { return parts.storage.orders().find("app-a", "o-1", parts.loop.now()); };
     const auto number = [&order] { return decode_order(order()->answer)->verification_id; };
-    REQUIRE(order());
-    LiveRecord first{"app-a", "user-1", "LOGIN", "", "o-1", order()->body, order()->epoch};
     for (const char* id : {"C-1", ""}) {
         record_pending(parts, first, id, parts.loop.now());
         CHECK(number() == "C-1");
@@ -321,13 +322,8 @@ TEST_CASE("pending: a number that comes late is outdated by a revocation, and on
 TEST_CASE("pending: a revocation ends the wait of an order, and GET does not say that it goes on") {
     for (const bool told : {false, true}) {
         Bench b;
-        b.centre(CentreMode::hang);
-        REQUIRE(b.one.ask("o-1", "LOGIN", "user-1").status == 504);
-        Parts& parts = b.one.parts();
-        const auto before = parts.storage.orders().find("app-a", "o-1", parts.loop.now());
-        REQUIRE(before);
-        const LiveRecord asked{"app-a", "user-1", "LOGIN", "", "o-1", before->body, before->epoch};
-        record_pending(parts, asked, "C-1", parts.loop.now());
+        const LiveRecord asked = asked_in_vain(b, "LOGIN");
+        record_pending(b.one.parts(), asked, "C-1", b.one.parts().loop.now());
         REQUIRE(b.one.look("o-1").status == 202);
         b.revoke("user-2");
         CHECK(b.one.look("o-1").status == 202);
@@ -348,12 +344,8 @@ TEST_CASE("pending: a revocation ends the wait of an order, and GET does not say
 TEST_CASE("pending: a number from before a revocation is not that of the degraded answer after it") {
     for (const bool revoked : {false, true}) {
         Bench b;
-        b.centre(CentreMode::hang);
-        REQUIRE(b.one.ask("o-1", "OPEN", "user-1").status == 504);
+        const LiveRecord first = asked_in_vain(b, "OPEN");
         Parts& parts = b.one.parts();
-        const auto before = parts.storage.orders().find("app-a", "o-1", parts.loop.now());
-        REQUIRE(before);
-        const LiveRecord first{"app-a", "user-1", "OPEN", "", "o-1", before->body, before->epoch};
         record_pending(parts, first, "C-1", parts.loop.now());
         if (revoked) b.revoke("user-1");
         b.degrade();

@@ -29,20 +29,6 @@ void ask_too_soon(OneNode& one, Verdict verdict) {
     REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 504);
 }
 
-void circuit(OneNode& one, CircuitForce force) {
-    bool stands = false;
-    Operators(one.node(), "test").circuit(force, 1h, "test", [&stands](Result<void> done) {
-        stands = done.has_value();
-    });
-    REQUIRE(one.until([&stands] { return stands; }));
-}
-
-std::size_t count(const std::string& text, const std::string& what) {
-    std::size_t n = 0;
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
-    return n;
-}
-
 }  // namespace
 
 TEST_CASE("order: the late pass of a first call does not take the place of the fail that the second one brought") {
@@ -155,7 +141,7 @@ TEST_CASE("order: one answered provisionally has the same answer after the outag
     CHECK(*parse_rfc3339(again.text("expiresAt")) > one.view.now().wall);
     CHECK(one.look("o-1").text("outcome") == "provisional");
     CHECK(*parse_rfc3339(one.look("o-1").text("expiresAt")) > one.view.now().wall);
-    CHECK(count(one.journal(), R"("kind":"provisional")") == 1);
+    CHECK(count_in(one.journal(), R"("kind":"provisional")") == 1);
 }
 
 TEST_CASE("order: a provisional answer of an outage that is over is none in the next one, which pays for its own") {
@@ -177,7 +163,7 @@ TEST_CASE("order: a provisional answer of an outage that is over is none in the 
         const auto again = one.ask("o-1", "OPEN", "user-1");
         CHECK(again.text("outcome") == (room ? "provisional" : ""));
         CHECK(again.status == (room ? 200 : 503));
-        CHECK(count(one.journal(), R"("kind":"provisional")") == (room ? 2 : 1));
+        CHECK(count_in(one.journal(), R"("kind":"provisional")") == (room ? 2 : 1));
         if (room) CHECK(*parse_rfc3339(one.look("o-1").text("expiresAt")) > one.view.now().wall);
     }
 }
@@ -277,7 +263,7 @@ TEST_CASE("order: a provisional answer that was given is there after a kill, and
         const auto again = one.ask("o-1", "OPEN", "user-1");
         CHECK(again.text("outcome") == "provisional");
         CHECK(again.text("decidedAt") == first.text("decidedAt"));
-        CHECK(count(one.journal(), R"("kind":"provisional")") == 1);
+        CHECK(count_in(one.journal(), R"("kind":"provisional")") == 1);
     }
 }
 

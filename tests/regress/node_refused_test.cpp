@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "tests/sim/one_node.h"
+#include "tests/regress/node_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
@@ -13,12 +13,6 @@ using namespace holdfast::sim;
 namespace {
 
 // Of a series as it is exposed; -1: not there.
-double metric(OneNode& one, const std::string& series) {
-    const std::string all = "\n" + one.node().metrics().expose();
-    const auto at = all.find("\n" + series + " ");
-    return at == std::string::npos ? -1 : std::stod(all.substr(at + series.size() + 2));
-}
-
 OneNode::Got sent(OneNode& one, const std::string& bytes) {
     OneNode::Got got;
     one.send(got, bytes);

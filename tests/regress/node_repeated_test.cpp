@@ -58,20 +58,9 @@ void refuse(OneNode& one, const std::string& order, const std::string& scene, co
     degrade(one, Mode::automatic, scene);
 }
 
-void open_circuit(OneNode& one) {
-    bool stands = false;
-    Operators(one.node(), "test").circuit(CircuitForce::open, 1h, "test", [&stands](Result<void> done) {
-        stands = done.has_value();
-    });
-    REQUIRE(one.until([&stands] { return stands; }));
-}
-
 std::size_t provisional_entries(OneNode& one) {
     one.run_for(500ms);
-    const std::string all = one.journal(), what = R"("kind":"provisional")";
-    std::size_t n = 0;
-    for (auto at = all.find(what); at != std::string::npos; at = all.find(what, at + 1)) ++n;
-    return n;
+    return count_in(one.journal(), R"("kind":"provisional")");
 }
 
 }  // namespace
@@ -124,7 +113,7 @@ TEST_CASE("order: a provisional answer is not given again once the centre has re
                 OneNode one;
                 REQUIRE(one.start());
                 plan(one, [](CentrePlan&) {});
-                open_circuit(one);
+                circuit(one, CircuitForce::open);
                 one.run_for(NodeNumbers::kAfter + 1s);
                 for (const char* subject : {"user-1", "user-2"})
                     REQUIRE(one.ask(fmt::format("o-{}", subject), scene, subject).text("outcome") == "provisional");
@@ -148,7 +137,7 @@ TEST_CASE("order: a provisional answer to somebody whom the centre had refused b
     OneNode one;
     REQUIRE(one.start());
     plan(one, [](CentrePlan&) {});
-    open_circuit(one);
+    circuit(one, CircuitForce::open);
     refuse(one, "o-1", "LOGIN", "user-1");
     one.run_for(NodeNumbers::kFailMaxAge + 1s);
     REQUIRE(one.ask("o-2", "LOGIN", "user-1").text("outcome") == "provisional");

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "edge/operators.h"
-#include "tests/sim/one_node.h"
+#include "tests/regress/node_bench.h"
 
 namespace holdfast::sim {
 
@@ -44,13 +44,7 @@ struct NotifiedBench {
         return got.body;
     }
     std::string outcome_of(const std::string& order) { return one.ask(order, "LOGIN", "user-1").text("outcome"); }
-    void degrade() {
-        bool stands = false;
-        Operators(one.node(), "test").degrade(Mode::degraded, "", 1h, "test", [&stands](Result<void> done) {
-            stands = done.has_value();
-        });
-        REQUIRE(one.until([&stands] { return stands; }));
-    }
+    void degrade() { sim::degrade(one); }
     void revoke(const std::string& subject) {
         bool revoked = false;
         Operators(one.node(), "test").revoke(subject, [&revoked](Result<void> done) { revoked = done.has_value(); });
@@ -74,11 +68,7 @@ struct NotifiedBench {
         REQUIRE(one.start());
     }
 
-    double value(const std::string& series) {
-        const std::string all = one.parts().metrics.expose();
-        const auto at = all.find("\n" + series + " ");
-        return at == std::string::npos ? -1 : std::stod(all.substr(at + series.size() + 2));
-    }
+    double value(const std::string& series) { return metric(one, series); }
 
     OneNode one;
 };

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "edge/operators.h"
-#include "tests/sim/one_node.h"
+#include "tests/regress/node_bench.h"
 
 namespace holdfast::sim {
 
@@ -25,13 +25,7 @@ struct ReconcileBench {
         one.central.apply(plan);
         REQUIRE(one.start());
     }
-    void order(Mode mode) {
-        bool stands = false;
-        Operators(one.node(), "test").degrade(mode, "", 1h, "test", [&stands](Result<void> done) {
-            stands = done.has_value();
-        });
-        REQUIRE(one.until([&stands] { return stands; }));
-    }
+    void order(Mode mode) { degrade(one, mode); }
     void outage() {
         order(Mode::degraded);
         one.run_for(5s);
@@ -54,10 +48,7 @@ struct ReconcileBench {
     }
     std::size_t entries(const std::string& text) {
         one.run_for(500ms);
-        const std::string all = one.journal();
-        std::size_t n = 0;
-        for (auto at = all.find(text); at != std::string::npos; at = all.find(text, at + 1)) ++n;
-        return n;
+        return count_in(one.journal(), text);
     }
     std::string why_refused() {
         const auto done = one.node().reconciler().run();
