@@ -8,6 +8,7 @@ using namespace holdfast;
 namespace {
 
 struct UvFixture {
+    static constexpr std::size_t kUnreadMax = 96u << 20;  // twice what tcp_rmem and tcp_wmem of large servers allow
     UvLoop uv;
     UvNetwork uv_network{uv};
     std::unique_ptr<Timer> tick;  // so that a turn of the real loop never waits for ever

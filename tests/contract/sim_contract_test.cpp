@@ -8,6 +8,7 @@ namespace {
 
 // A node on a machine of its own, talking to itself: what the contract asks of the real loop, in simulated time.
 struct SimFixture {
+    static constexpr std::size_t kUnreadMax = 256 * 1024;
     SimLoop world;
     SimNet net{world, 11};
     NodeView view{world};

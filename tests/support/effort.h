@@ -1,17 +1,18 @@
 // How much a test that computes for long repeats itself. The release build does all of it; the sanitizers, under which
-// a run costs four times as much, look for what a few runs show as well, and do a part.
+// a run costs four to eight times as much, look for what a few runs show as well, and do a part.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace holdfast {
 
-// Of `runs` those that this build makes: all, or under the address sanitizer a quarter, at least one.
-constexpr std::uint64_t effort(std::uint64_t runs) {
+// Of `runs` those that this build makes: all, or under the address sanitizer a tenth, at least `least`.
+constexpr std::uint64_t effort(std::uint64_t runs, std::uint64_t least = 1) {
 #if defined(__SANITIZE_ADDRESS__)
-    return runs < 4 ? 1 : runs / 4;
+    return std::max(runs / 10, least);
 #else
-    return runs;
+    return std::max(runs, least);
 #endif
 }
 
