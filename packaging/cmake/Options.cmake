@@ -21,7 +21,7 @@ if(HOLDFAST_SANITIZE)
 endif()
 # The checks that look at each access by itself take a third of the time to compile and half of a program's size, and the
 # address sanitizer sees most of the same: beside it they are left out. The preset ubsan and the fuzzers have them all.
-if(HOLDFAST_SANITIZE STREQUAL "address,undefined" AND NOT HOLDFAST_FUZZ)
+if(HOLDFAST_SANITIZE MATCHES "address" AND NOT HOLDFAST_FUZZ)
   add_compile_options(-fno-sanitize=null,alignment,object-size,pointer-overflow,vptr)
 endif()
 # Each check has data with addresses, up to a million in a program, to be set anew at each start if it lies elsewhere.

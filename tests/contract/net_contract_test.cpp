@@ -8,7 +8,7 @@ using namespace holdfast;
 namespace {
 
 struct UvFixture {
-    static constexpr std::size_t kUnreadMax = 96u << 20;  // twice what tcp_rmem and tcp_wmem of large servers allow
+    static constexpr std::size_t kUnreadMax = 96u << 20;  // Linux: tcp_rmem and tcp_wmem, 32 and 4 MiB if not raised
     UvLoop uv;
     UvNetwork uv_network{uv};
     std::unique_ptr<Timer> tick;  // so that a turn of the real loop never waits for ever

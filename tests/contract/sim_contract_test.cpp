@@ -8,7 +8,7 @@ namespace {
 
 // A node on a machine of its own, talking to itself: what the contract asks of the real loop, in simulated time.
 struct SimFixture {
-    static constexpr std::size_t kUnreadMax = 256 * 1024;
+    static constexpr std::size_t kUnreadMax = 256 * 1024;  // SimNet: its window, 64 KiB
     SimLoop world;
     SimNet net{world, 11};
     NodeView view{world};

@@ -39,7 +39,7 @@ TEST_CASE("sim: fleets of whole nodes stay safe and heal, seeds 376 to 500") {
 }
 
 TEST_CASE("sim: a seed of a fleet replays exactly, and the fleets together reach what they are to") {
-    constexpr std::uint64_t kFleets = effort(12, 4);
+    constexpr std::uint64_t kAll = 12, kFleets = effort(kAll, 4);
     PopReport sum;
     for (std::uint64_t seed = 1; seed <= kFleets; ++seed) {
         const PopReport one = run_pops(seed);
@@ -54,9 +54,10 @@ TEST_CASE("sim: a seed of a fleet replays exactly, and the fleets together reach
         sum.probes += one.probes;
         sum.openings += one.openings;
     }
-    CHECK(sum.live > 83 * kFleets);
-    CHECK(sum.degraded > 8 * kFleets);
-    CHECK(sum.crashes > kFleets / 3);
-    CHECK(sum.probes > kFleets);
-    CHECK(sum.openings > kFleets / 3);
+    // Bounds of all of them; of a part, the part.
+    CHECK(sum.live * kAll > 1000 * kFleets);
+    CHECK(sum.degraded * kAll > 100 * kFleets);
+    CHECK(sum.crashes * kAll > 5 * kFleets);
+    CHECK(sum.probes * kAll > 20 * kFleets);
+    CHECK(sum.openings * kAll > 4 * kFleets);
 }

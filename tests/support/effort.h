@@ -7,7 +7,8 @@
 
 namespace holdfast {
 
-// Of `runs` those that this build makes: all, or under the address sanitizer a tenth, at least `least`.
+// Of `runs` those that this build makes: all, or under the address sanitizer a tenth, so that the tests that compute
+// for long take it no longer than the release build; at least `least`, of what shows only over several.
 constexpr std::uint64_t effort(std::uint64_t runs, std::uint64_t least = 1) {
 #if defined(__SANITIZE_ADDRESS__)
     return std::max(runs / 10, least);
