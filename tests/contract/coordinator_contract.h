@@ -11,6 +11,7 @@
 
 #include "edge/net/uv_loop.h"
 #include "edge/net/uv_network.h"
+#include "tests/support/turns.h"
 #include "upstream/coordinator.h"
 
 namespace holdfast::contract {
@@ -77,17 +78,9 @@ class Bench {
     Nanos timeout = 2s;
 
     bool until(const std::function<bool()>& holds, Nanos limit = 10s) {
-        const MonoTime end = MonoClock::read() + limit;
-        while (!holds()) {
-            if (MonoClock::read() >= end) return false;
-            const auto tick = loop.after(5ms, [] {});
-            loop.run_once(true);
-        }
-        return true;
+        return testing::turn_until(loop, limit, holds);
     }
-    void turn_for(Nanos d) {
-        until([] { return false; }, d);
-    }
+    void turn_for(Nanos d) { testing::turn_for(loop, d); }
 
     template <typename T, typename Begin>
     Result<T> wait(Begin begin) {

@@ -2,6 +2,7 @@
 
 #include "edge/net/uv_loop.h"
 #include "edge/net/uv_network.h"
+#include "tests/support/turns.h"
 
 using namespace holdfast;
 
@@ -11,13 +12,10 @@ struct UvFixture {
     static constexpr std::size_t kUnreadMax = 96u << 20;  // Linux: tcp_rmem and tcp_wmem, 32 and 4 MiB if not raised
     UvLoop uv;
     UvNetwork uv_network{uv};
-    std::unique_ptr<Timer> tick;  // so that a turn of the real loop never waits for ever
+    testing::Ticking ticking{uv};
     Loop& loop() { return uv; }
     Network& network() { return uv_network; }
-    bool turn() {
-        tick = uv.after(2ms, [] {});
-        return uv.run_once(true);
-    }
+    bool turn() { return uv.run_once(true); }
 };
 
 }  // namespace

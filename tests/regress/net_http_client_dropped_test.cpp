@@ -6,6 +6,7 @@
 
 #include "edge/net/http_client.h"
 #include "edge/net/uv_loop.h"
+#include "tests/support/turns.h"
 
 using namespace holdfast;
 
@@ -46,8 +47,6 @@ TEST_CASE("http client: dropped in its callback, it goes once, however much stil
     events->on_end();
     CHECK(answers == 1);
     CHECK(gone == 0);
-    bool over = false;
-    const auto timer = loop.after(5ms, [&over] { over = true; });
-    while (!over) loop.run_once(true);
+    testing::turn_for(loop, 5ms);
     CHECK(gone == 1);
 }

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "edge/net/uv_loop.h"
+#include "tests/support/turns.h"
 
 using namespace holdfast;
 
@@ -31,15 +32,7 @@ struct House {
     Network::Accept counting() {
         return [this](std::unique_ptr<Stream>) { ++accepted; };
     }
-    bool until(const std::function<bool()>& met) {
-        const MonoTime end = MonoClock::read() + 5s;
-        const auto tick = loop.after(5ms, [] {});
-        while (!met() && MonoClock::read() < end) {
-            tick->restart(5ms);
-            loop.run_once(true);
-        }
-        return met();
-    }
+    bool until(const std::function<bool()>& met) { return testing::turn_until(loop, 5s, met); }
     // A connection to `address`, kept by the caller; its outcome is in `reached`.
     std::unique_ptr<Pending> knock(int port, std::unique_ptr<Stream>& reached) {
         return network.dial({"127.0.0.1", port, false, ""}, [&reached](Result<std::unique_ptr<Stream>> stream) {

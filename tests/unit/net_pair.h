@@ -9,6 +9,7 @@
 
 #include "edge/net/uv_loop.h"
 #include "edge/net/uv_network.h"
+#include "tests/support/turns.h"
 
 namespace holdfast::testing {
 
@@ -32,20 +33,8 @@ struct Net {
     UvLoop loop;
     UvNetwork network{loop};
     // Runs the loop until it holds, at most 10 s.
-    bool until(const std::function<bool()>& holds) {
-        const MonoTime end = MonoClock::read() + 10s;
-        while (!holds()) {
-            if (MonoClock::read() >= end) return false;
-            const auto tick = loop.after(5ms, [] {});
-            loop.run_once(true);
-        }
-        return true;
-    }
-    void idle(Nanos d) {
-        bool over = false;
-        const auto timer = loop.after(d, [&over] { over = true; });
-        until([&over] { return over; });
-    }
+    bool until(const std::function<bool()>& holds) { return turn_until(loop, 10s, holds); }
+    void idle(Nanos d) { turn_for(loop, d); }
 };
 
 }  // namespace holdfast::testing

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include "tests/support/turns.h"
+
 using namespace holdfast;
 
 namespace {
@@ -35,13 +37,7 @@ struct House {
         successor = std::move(*started);
     }
     bool hears(const std::string& text) {
-        const MonoTime end = MonoClock::read() + 5s;
-        const auto tick = loop.after(5ms, [] {});
-        while (said.find(text) == std::string::npos && MonoClock::read() < end) {
-            tick->restart(5ms);
-            loop.run_once(true);
-        }
-        return said.find(text) != std::string::npos;
+        return testing::turn_until(loop, 5s, [&] { return said.find(text) != std::string::npos; });
     }
 };
 

@@ -8,6 +8,7 @@
 #include "edge/net/uv_network.h"
 #include "edge/registration.h"
 #include "tests/support/mini_server.h"
+#include "tests/support/turns.h"
 
 using namespace holdfast;
 
@@ -49,13 +50,7 @@ struct Double {
     }
     template <typename Met>
     bool until(Met met) {
-        const MonoTime end = MonoClock::read() + 8s;
-        const auto tick = loop.after(5ms, [] {});
-        while (!met() && MonoClock::read() < end) {
-            tick->restart(5ms);
-            loop.run_once(true);
-        }
-        return met();
+        return testing::turn_until(loop, 8s, met);
     }
 };
 
