@@ -10,13 +10,12 @@
 #include "edge/base/bytes.h"
 #include "edge/base/crypto.h"
 #include "edge/config_check.h"
-#include "policy/value_set.h"
+#include "edge/set_files.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::size_t kKeyBytes = 32;
-constexpr std::size_t kSetFileBytesMax = 512u << 20;
 
 std::optional<std::string> read_file(const std::string& path, std::size_t bytes_max, std::string& out) {
     struct stat info {};
@@ -160,13 +159,9 @@ void check_set_files(ConfigCheck& c) {
             if (match->file.empty()) continue;
             const std::string key = fmt::format("precheck[{}].{}_file", i, match == &rule.allow ? "allow" : "deny");
             match->file = resolve_file(c, match->file, false);
-            std::string bytes;
-            if (const auto why = read_file(match->file, kSetFileBytesMax, bytes)) {
-                c.problems.error(c.at(key), fmt::format("{}: {}: {}", key, match->file, *why),
-                                 "a file that the node can read");
-            } else if (const auto set = ValueSet::from_lines(bytes); !set) {
-                c.problems.error(c.at(key), fmt::format("{}: {}: {}", key, match->file, set.error().detail),
-                                 "one value a line");
+            if (const auto set = read_value_set(match->file); !set) {
+                c.problems.error(c.at(key), fmt::format("{}: {}", key, set.error().detail),
+                                 "a file that the node can read, with one value a line");
             } else if (!set->doubt().empty()) {
                 c.problems.warn(c.at(key), fmt::format("{}: {}: {}", key, match->file, set->doubt()),
                                 "one value a line, as UTF-8");

@@ -1,34 +1,48 @@
 #include "edge/set_files.h"
 
-#include <filesystem>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
 #include <fstream>
-#include <sstream>
-#include <system_error>
 
 #include "edge/base/log.h"
 
 namespace holdfast {
 
+Result<ValueSet> read_value_set(const std::string& path) {
+    const auto refused = [&path](Code code, std::string_view why) {
+        return fail(code, Origin::local, fmt::format("{}: {}", path, why));
+    };
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return refused(Code::io, std::strerror(errno));
+    if (!S_ISREG(info.st_mode)) return refused(Code::invalid, "is not a regular file");
+    if (static_cast<std::uint64_t>(info.st_size) > kSetFileBytesMax)
+        return refused(Code::too_large, fmt::format("has more than {} bytes", kSetFileBytesMax));
+    std::ifstream in(path, std::ios::binary);
+    if (!in) return refused(Code::io, std::strerror(errno));
+    std::string text(static_cast<std::size_t>(info.st_size), '\0');
+    in.read(text.data(), info.st_size);
+    if (in.bad()) return refused(Code::io, "cannot be read");
+    text.resize(static_cast<std::size_t>(in.gcount()));  // shorter by now: its stamp says so at the next check
+    auto set = ValueSet::from_lines(text);
+    if (!set) return refused(Code::invalid, set.error().detail);
+    return set;
+}
+
+namespace {
+
+Result<std::shared_ptr<const ValueSet>> read_shared(const std::string& path) {
+    auto set = read_value_set(path);
+    if (!set) return tl::unexpected(set.error());
+    return std::make_shared<ValueSet>(std::move(*set));
+}
+
+}  // namespace
+
 SetFiles::SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload)
     : snapshot_(std::move(snapshot)), loop_(loop), offload_(offload) {}
-
-Result<std::shared_ptr<const ValueSet>> SetFiles::read_set(const std::string& path) {
-    std::error_code ec;
-    if (const auto type = std::filesystem::status(path, ec).type();
-        type != std::filesystem::file_type::regular && type != std::filesystem::file_type::not_found)
-        return fail(Code::invalid, Origin::local,
-                    path + ": is not a regular file");  // of a pipe the end may never come
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream text;
-    if (!in || !(text << in.rdbuf() || in.eof())) {
-        // An empty file sets the failbit of `text`, and is an empty set.
-        if (!in || stamp_of(path).size != 0) return fail(Code::io, Origin::local, path + ": cannot be read");
-    }
-    if (text.str().size() > kFileBytesMax) return fail(Code::too_large, Origin::local, path + ": larger than 256 MiB");
-    auto set = ValueSet::from_lines(text.str());
-    if (!set) return fail(Code::invalid, Origin::local, path + ": " + set.error().detail);
-    return std::shared_ptr<const ValueSet>(std::make_shared<ValueSet>(std::move(*set)));
-}
 
 Result<SetFiles::Sets> SetFiles::load(const std::vector<PrecheckRule>& rules) {
     Sets out;
@@ -36,7 +50,7 @@ Result<SetFiles::Sets> SetFiles::load(const std::vector<PrecheckRule>& rules) {
         for (const std::string& path : {rule.allow.file, rule.deny.file}) {
             if (path.empty() || out.contains(path)) continue;
             const FileStamp stamp = stamp_of(path);
-            auto set = read_set(path);
+            auto set = read_shared(path);
             if (!set) return tl::unexpected(set.error());
             out.emplace(path, Loaded{stamp, std::move(*set)});
         }
@@ -70,7 +84,7 @@ void SetFiles::check() {
                     (*moving)[path] = stamp;
                     continue;
                 }
-                auto set = read_set(path);
+                auto set = read_shared(path);
                 if (stamp_of(path) == stamp) changed->push_back({path, stamp, std::move(set)});
             }
         },

@@ -15,10 +15,17 @@
 
 namespace holdfast {
 
+// Fifty bytes for each of kValueSetMax values.
+inline constexpr std::size_t kSetFileBytesMax = 256u << 20;
+
+// The set in a file, which may take as long as its disk does. Code::io when it cannot be read, too_large beyond
+// kSetFileBytesMax (nothing of it is read then), invalid when it is no regular file (of a pipe the end may never come)
+// or does not parse; all of them begin with the path.
+Result<ValueSet> read_value_set(const std::string& path);
+
 class SetFiles {
   public:
     static constexpr Nanos kCheckEvery = 2s;
-    static constexpr std::size_t kFileBytesMax = 256u << 20;
 
     struct Loaded {
         FileStamp stamp;
@@ -39,7 +46,6 @@ class SetFiles {
         Result<std::shared_ptr<const ValueSet>> set;
     };
     SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload);
-    static Result<std::shared_ptr<const ValueSet>> read_set(const std::string& path);
     void check();
 
     std::shared_ptr<Snapshot> snapshot_;  // owners: the node, exchanges in flight, and this

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "edge/config.h"
+#include "edge/set_files.h"
 #include "tests/support/config_folder.h"
 #include "tests/unit/net_certs.h"
 
@@ -196,6 +197,29 @@ TEST_CASE("config errors: sets are read before a rule relies on them") {
     CHECK(odd.warnings[0].message.find("denied.txt: line 1: holds a control character") != std::string::npos);
     folder.write("denied.txt", "mallory\n\xff\n");
     CHECK(folder.load(ConfigFolder::shortest() + rule).errors.size() == 1);
+}
+
+TEST_CASE("config errors: a set that the node would not read is refused by the check, too, and in the same words") {
+    const ConfigFolder folder;
+    const std::string path = folder.file("denied.txt");
+    const auto both_say = [&](const std::string& why) {
+        const std::string rule = "[[precheck]]\nname = \"denied\"\nkind = \"subject\"\ndeny_file = \"denied.txt\"\n";
+        CHECK(first_line(said_about(folder.load(ConfigFolder::shortest() + rule), folder)) ==
+              "holdfast.toml:17:13: error: precheck[0].deny_file: denied.txt: " + why);
+        PrecheckRule read;
+        read.deny.file = path;
+        const auto sets = SetFiles::load({read});
+        REQUIRE_FALSE(sets);
+        CHECK(sets.error().detail == path + ": " + why);
+    };
+    both_say("No such file or directory");
+    folder.write("denied.txt", "mallory\n\xff\n");
+    both_say("line 2: not UTF-8");
+    REQUIRE(::truncate(path.c_str(), kSetFileBytesMax + 1) == 0);
+    both_say("has more than 268435456 bytes");
+    REQUIRE(::unlink(path.c_str()) == 0);
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    both_say("is not a regular file");
 }
 
 TEST_CASE("config errors: limits of the file itself") {
