@@ -1,8 +1,7 @@
 // The keys, certificates and other files of [upstream.alipay], read and judged.
 #include <fmt/format.h>
 
-#include <fstream>
-
+#include "edge/base/file.h"
 #include "edge/config_check.h"
 #include "upstream/alipay_settings.h"
 
@@ -27,13 +26,13 @@ struct AlipayFiles {
         } else {
             path = resolve_file(c, path, false);
             c.draft.config.secret_files.push_back(path);  // followed like one: a reload tells that it waits for a start
-            std::ifstream in(path, std::ios::binary);
-            if (in) text.assign(std::istreambuf_iterator<char>(in), {});
-            if (!in) {
-                c.problems.error(c.at(key), fmt::format("{}: {} cannot be read", key, path),
+            auto bytes = read_regular_file(path, bytes_max);
+            if (!bytes) {
+                c.problems.error(c.at(key), fmt::format("{}: {} cannot be read: {}", key, path, bytes.error().detail),
                                  "a file that the node can read");
                 return false;
             }
+            text = std::move(*bytes);
         }
         Result<void> done = parse(text);
         if (!done) {
@@ -68,8 +67,8 @@ struct AlipayFiles {
                  settings.verifiers.push_back({certificate->sn, certificate->key});
                  return dates(*certificate);
              });
-        read("alipay_root_cert_file", config.alipay_root_cert_file, false, rsa2::kKeyTextMax,
-             [this](const std::string& t) -> Result<void> {
+        read("alipay_root_cert_file", config.alipay_root_cert_file, false,
+             rsa2::kKeyTextMax * rsa2::kBundleCertificatesMax, [this](const std::string& t) -> Result<void> {
                  auto sn = rsa2::root_sn(t);
                  if (!sn) return tl::unexpected(sn.error());
                  settings.root_cert_sn = std::move(*sn);

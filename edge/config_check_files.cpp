@@ -2,13 +2,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 
 #include "edge/base/bytes.h"
 #include "edge/base/crypto.h"
+#include "edge/base/file.h"
 #include "edge/config_check.h"
 #include "edge/set_files.h"
 
@@ -17,26 +15,17 @@ namespace {
 
 constexpr std::size_t kKeyBytes = 32;
 
-std::optional<std::string> read_file(const std::string& path, std::size_t bytes_max, std::string& out) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) return std::string(std::strerror(errno));
-    if (!S_ISREG(info.st_mode)) return "is not a regular file";
-    if (static_cast<std::uint64_t>(info.st_size) > bytes_max) return fmt::format("has more than {} bytes", bytes_max);
-    std::ifstream in(path, std::ios::binary);
-    if (!in) return std::string(std::strerror(errno));
-    out.assign(std::istreambuf_iterator<char>(in), {});
-    if (in.bad()) return std::string("cannot be read");
-    return std::nullopt;
-}
-
 // Reads the bytes of a secret; warns when everybody on the machine can do the same.
 bool read_secret(ConfigCheck& c, const std::string& key, std::string& path, std::size_t bytes_max, std::string& out) {
     path = resolve_file(c, path, true);
     c.draft.config.secret_files.push_back(path);
-    if (const auto why = read_file(path, bytes_max, out)) {
-        c.problems.error(c.at(key), fmt::format("{}: {}: {}", key, path, *why), "a file that the node can read");
+    auto bytes = read_regular_file(path, bytes_max);
+    if (!bytes) {
+        c.problems.error(c.at(key), fmt::format("{}: {}: {}", key, path, bytes.error().detail),
+                         "a file that the node can read");
         return false;
     }
+    out = std::move(*bytes);
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0)
         c.problems.warn(c.at(key), fmt::format("{}: everybody can read {}", key, path),
@@ -162,8 +151,8 @@ void check_set_files(ConfigCheck& c) {
             if (const auto set = read_value_set(match->file); !set) {
                 c.problems.error(c.at(key), fmt::format("{}: {}", key, set.error().detail),
                                  "a file that the node can read, with one value a line");
-            } else if (!set->doubt().empty()) {
-                c.problems.warn(c.at(key), fmt::format("{}: {}: {}", key, match->file, set->doubt()),
+            } else if (const std::string& doubt = (*set)->doubt(); !doubt.empty()) {
+                c.problems.warn(c.at(key), fmt::format("{}: {}: {}", key, match->file, doubt),
                                 "one value a line, as UTF-8");
             }
         }

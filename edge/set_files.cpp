@@ -1,45 +1,22 @@
 #include "edge/set_files.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-
+#include "edge/base/file.h"
 #include "edge/base/log.h"
 
 namespace holdfast {
 
-Result<ValueSet> read_value_set(const std::string& path) {
-    const auto refused = [&path](Code code, std::string_view why) {
-        return fail(code, Origin::local, fmt::format("{}: {}", path, why));
+Result<std::shared_ptr<const ValueSet>> read_value_set(const std::string& path) {
+    const auto refused = [&path](const Error& why) {
+        return fail(why.code, why.origin, fmt::format("{}: {}", path, why.detail));
     };
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) return refused(Code::io, std::strerror(errno));
-    if (!S_ISREG(info.st_mode)) return refused(Code::invalid, "is not a regular file");
-    if (static_cast<std::uint64_t>(info.st_size) > kSetFileBytesMax)
-        return refused(Code::too_large, fmt::format("has more than {} bytes", kSetFileBytesMax));
-    std::ifstream in(path, std::ios::binary);
-    if (!in) return refused(Code::io, std::strerror(errno));
-    std::string text(static_cast<std::size_t>(info.st_size), '\0');
-    in.read(text.data(), info.st_size);
-    if (in.bad()) return refused(Code::io, "cannot be read");
-    text.resize(static_cast<std::size_t>(in.gcount()));  // shorter by now: its stamp says so at the next check
-    auto set = ValueSet::from_lines(text);
-    if (!set) return refused(Code::invalid, set.error().detail);
-    return set;
-}
-
-namespace {
-
-Result<std::shared_ptr<const ValueSet>> read_shared(const std::string& path) {
-    auto set = read_value_set(path);
-    if (!set) return tl::unexpected(set.error());
+    const auto text = read_regular_file(path, kSetFileBytesMax);
+    if (!text) return refused(text.error());
+    auto set = ValueSet::from_lines(*text);
+    if (!set) return refused(set.error());
     return std::make_shared<ValueSet>(std::move(*set));
 }
-
-}  // namespace
 
 SetFiles::SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload)
     : snapshot_(std::move(snapshot)), loop_(loop), offload_(offload) {}
@@ -50,7 +27,7 @@ Result<SetFiles::Sets> SetFiles::load(const std::vector<PrecheckRule>& rules) {
         for (const std::string& path : {rule.allow.file, rule.deny.file}) {
             if (path.empty() || out.contains(path)) continue;
             const FileStamp stamp = stamp_of(path);
-            auto set = read_shared(path);
+            auto set = read_value_set(path);
             if (!set) return tl::unexpected(set.error());
             out.emplace(path, Loaded{stamp, std::move(*set)});
         }
@@ -84,7 +61,7 @@ void SetFiles::check() {
                     (*moving)[path] = stamp;
                     continue;
                 }
-                auto set = read_shared(path);
+                auto set = read_value_set(path);
                 if (stamp_of(path) == stamp) changed->push_back({path, stamp, std::move(set)});
             }
         },
@@ -92,7 +69,8 @@ void SetFiles::check() {
             changed_ = std::move(*moving);
             for (Read& read : *changed) {
                 // One that could not be read is read again: there may be nothing wrong with it.
-                const bool again = !read.set && read.set.error().code == Code::io;
+                const bool again =
+                    !read.set && read.set.error().code != Code::invalid && read.set.error().code != Code::too_large;
                 if (!again) seen_[read.path] = read.stamp;
                 if (!read.set) {
                     if (!again || unreadable_.insert(read.path).second)

@@ -18,10 +18,9 @@ namespace holdfast {
 // Fifty bytes for each of kValueSetMax values.
 inline constexpr std::size_t kSetFileBytesMax = 256u << 20;
 
-// The set in a file, which may take as long as its disk does. Code::io when it cannot be read, too_large beyond
-// kSetFileBytesMax (nothing of it is read then), invalid when it is no regular file (of a pipe the end may never come)
-// or does not parse; all of them begin with the path.
-Result<ValueSet> read_value_set(const std::string& path);
+// The set in a file of at most kSetFileBytesMax. Errors are those of read_regular_file, and invalid when it does not
+// parse; their details begin with the path.
+Result<std::shared_ptr<const ValueSet>> read_value_set(const std::string& path);
 
 class SetFiles {
   public:

@@ -1,17 +1,13 @@
 #include "edge/net/tls_files.h"
 
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <sys/stat.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <ctime>
 #include <optional>
 
+#include "edge/base/file.h"
 #include "edge/net/tls_bio.h"
 
 namespace holdfast {
@@ -32,21 +28,13 @@ auto outdated(const std::string& what, WallTime now) {
 }
 
 Result<std::string> read_pem(const std::string& path) {
-    // Not blocking: of a pipe nobody may ever write the other end.
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(fd < 0 ? nullptr : ::fdopen(fd, "r"), &std::fclose);
-    if (file == nullptr) {
-        const Code code = errno == ENOENT ? Code::not_found : errno == EACCES ? Code::denied : Code::io;
-        return fail(code, Origin::local, "cannot read " + path + ": " + std::strerror(errno));
-    }
-    struct stat info {};
-    if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-        return fail(Code::invalid, Origin::local, path + " is not a regular file");
-    std::string text(kPemBytesMax + 1, '\0');
-    text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-    if (std::ferror(file.get()) != 0)
-        return fail(Code::io, Origin::local, "cannot read " + path + ": " + std::strerror(errno));
-    if (text.size() > kPemBytesMax) return fail(Code::too_large, Origin::local, path + " is larger than 1 MiB");
+    auto text = read_regular_file(path, kPemBytesMax);
+    if (text) return text;
+    Error& error = text.error();
+    if (error.code == Code::invalid || error.code == Code::too_large)
+        error.detail = path + " " + error.detail;
+    else
+        error.detail = "cannot read " + path + ": " + error.detail;
     return text;
 }
 

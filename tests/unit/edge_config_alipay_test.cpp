@@ -103,6 +103,10 @@ TEST_CASE("config: certificates take the place of the public key") {
     CHECK(s.root_cert_sn == av::key("alipay_root_cert_sn"));
     REQUIRE(s.verifiers.size() == 1);
     CHECK(s.verifiers[0].sn == av::key("alipay_cert_sn"));
+    // Of roots a file may hold many, and is longer than that of a key.
+    site.write("root.crt", std::string(rsa2::kKeyTextMax, '#') + "\n" + av::key("root_bundle"));
+    const auto bundled = site.with(kIds + kCertificates);
+    CHECK(settings_of(bundled).root_cert_sn == av::key("alipay_root_cert_sn"));
 }
 
 TEST_CASE("config: an Alipay upstream may have a shadow") {
@@ -130,6 +134,7 @@ TEST_CASE("config: what is wrong with an Alipay upstream is named") {
         {id + "private_key_file = \"other.pem\"\n" + kCertificates, "does not belong to private_key_file"},
         {id + key + "alipay_public_key_file = \"own.pem\"\n", "is our own key"},
         {id + key + "alipay_public_key_file = \"nowhere\"\n", "cannot be read"},
+        {id + key + "alipay_public_key_file = \"/dev/zero\"\n", "/dev/zero cannot be read: is not a regular file"},
         {kPlain + "method = \"no.preset\"\n", "not a known face API"},
         {id + key +
              "app_cert_file = \"app.crt\"\nalipay_cert_file = \"app.crt\"\nalipay_root_cert_file = \"root.crt\"\n",

@@ -222,6 +222,14 @@ TEST_CASE("config errors: a set that the node would not read is refused by the c
     both_say("is not a regular file");
 }
 
+TEST_CASE("sets: a file that states no size is read to its end, it is no empty set") {
+    PrecheckRule read;
+    read.deny.file = "/proc/sys/kernel/ostype";
+    const auto sets = SetFiles::load({read});
+    REQUIRE(sets);
+    CHECK(sets->at(read.deny.file).set->contains("Linux"));
+}
+
 TEST_CASE("config errors: limits of the file itself") {
     const ConfigFolder folder;
     CHECK(render_all(load_config(folder.file("nothing.toml"))) ==
