@@ -11,7 +11,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kUnknownFieldsShown = 64;
-constexpr std::size_t kIdsShown = 16;   // of credentials, in a message
+constexpr std::size_t kIdsShown = 16;   // of credentials, in a message: up to 64 bytes each, together a KiB
 constexpr std::size_t kNameShown = 64;  // a longer one is no credential's and no scene's
 
 // What each POST may hold. A field that nobody knows may be one that was to narrow an order down, slightly misspelt.

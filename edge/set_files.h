@@ -15,7 +15,7 @@
 
 namespace holdfast {
 
-// Fifty bytes for each of kValueSetMax values.
+// Fifty bytes for each of kValueSetMax values, of which most are names and numbers; all of it is in memory while read.
 inline constexpr std::size_t kSetFileBytesMax = 256u << 20;
 
 // The set in a file of at most kSetFileBytesMax. Errors are those of read_regular_file, and invalid when it does not

@@ -13,8 +13,9 @@
 
 namespace holdfast {
 
+// Sixteen bytes of memory each: 80 MB a set, and as much again while another one takes its place.
 inline constexpr std::size_t kValueSetMax = 5'000'000;
-inline constexpr std::size_t kValueBytesMax = 256;
+inline constexpr std::size_t kValueBytesMax = 256;  // no request holds a longer one: kAttributeValueBytesMax
 
 class ValueSet {
   public:

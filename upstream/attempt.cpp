@@ -19,7 +19,8 @@ AttemptResult without_answer(CallKind kind, FailureKind failure, Error error) {
     return r;
 }
 
-constexpr std::size_t kFieldShown = 64;  // of what an answer says of its body
+constexpr std::size_t kFieldShown =
+    64;  // of what an answer says of its body: media types and codings in use are shorter
 
 std::string shown(std::string_view field) {
     return printable(field.substr(0, kFieldShown));
