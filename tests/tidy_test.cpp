@@ -103,6 +103,16 @@ std::string names_taken_apart(const std::string& text) {
     return out;
 }
 
+// Lines of a test outside the files that tests/CMakeLists.txt runs one by one under the sanitizers.
+std::string tests_outside(const std::string& path, const std::string& text) {
+    std::string out;
+    if (!ends_with(path, "_test.cpp"))
+        for (const auto& line : lines_of(text))
+            if (starts_with(line, "TEST_CASE") || starts_with(line, "TEMPLATE_"))
+                out += path + ": " + std::string(line) + "\n";
+    return out;
+}
+
 } // namespace
 
 TEST_CASE("tidy: CMake finds every test by its name") {
@@ -113,6 +123,17 @@ TEST_CASE("tidy: CMake finds every test by its name") {
     CHECK(all.empty());
     CHECK_FALSE(names_taken_apart("TEST_CASE(\"a: b; c\") {\n").empty());
     CHECK(names_taken_apart("TEST_CASE(\"a: b\") { f(\";\"); }\n").empty());
+}
+
+TEST_CASE("tidy: every test stands in a file of tests") {
+    std::string all;
+    for (const auto& [path, text] : tree())
+        if (is_cpp(path)) all += tests_outside(path, text);
+    std::fputs(all.c_str(), stderr);
+    CHECK(all.empty());
+    CHECK_FALSE(tests_outside("tests/unit/shared.h", "TEST_CASE(\"a: b\") {\n").empty());
+    CHECK_FALSE(tests_outside("tests/unit/shared.h", "TEMPLATE_TEST_CASE(\"a: b\", \"\", int) {\n").empty());
+    CHECK(tests_outside("tests/unit/base_file_test.cpp", "TEST_CASE(\"a: b\") {\n").empty());
 }
 
 TEST_CASE("tidy: every file of the tree keeps the rules of the house") {
