@@ -92,49 +92,7 @@ std::string function_of(int lines) {
     return out + "}\n";
 }
 
-// Lines on which the name of a test holds what CMake takes for the end of an item of a list.
-std::string names_taken_apart(const std::string& text) {
-    const std::string mark = "TEST_CASE(\"";
-    std::string out;
-    for (const auto& line : lines_of(text))
-        if (starts_with(line, mark) && line.substr(mark.size(), line.find('"', mark.size()) - mark.size()).find(';') !=
-                                           std::string::npos)
-            out += std::string(line) + "\n";
-    return out;
-}
-
-// Lines of a test outside the files that tests/CMakeLists.txt runs one by one under the sanitizers.
-std::string tests_outside(const std::string& path, const std::string& text) {
-    std::string out;
-    if (!ends_with(path, "_test.cpp"))
-        for (const auto& line : lines_of(text))
-            if (starts_with(line, "TEST_CASE") || starts_with(line, "TEMPLATE_"))
-                out += path + ": " + std::string(line) + "\n";
-    return out;
-}
-
 } // namespace
-
-TEST_CASE("tidy: CMake finds every test by its name") {
-    std::string all;
-    for (const auto& [path, text] : tree())
-        if (is_cpp(path)) all += names_taken_apart(text);
-    std::fputs(all.c_str(), stderr);
-    CHECK(all.empty());
-    CHECK_FALSE(names_taken_apart("TEST_CASE(\"a: b; c\") {\n").empty());
-    CHECK(names_taken_apart("TEST_CASE(\"a: b\") { f(\";\"); }\n").empty());
-}
-
-TEST_CASE("tidy: every test stands in a file of tests") {
-    std::string all;
-    for (const auto& [path, text] : tree())
-        if (is_cpp(path)) all += tests_outside(path, text);
-    std::fputs(all.c_str(), stderr);
-    CHECK(all.empty());
-    CHECK_FALSE(tests_outside("tests/unit/shared.h", "TEST_CASE(\"a: b\") {\n").empty());
-    CHECK_FALSE(tests_outside("tests/unit/shared.h", "TEMPLATE_TEST_CASE(\"a: b\", \"\", int) {\n").empty());
-    CHECK(tests_outside("tests/unit/base_file_test.cpp", "TEST_CASE(\"a: b\") {\n").empty());
-}
 
 TEST_CASE("tidy: every file of the tree keeps the rules of the house") {
     REQUIRE(tree().size() > 20);
@@ -378,6 +336,19 @@ TEST_CASE("tidy: headers say what they are for, and are included once") {
     CHECK(said("policy/a.h", "// One line only.\n#pragma once\n") ==
           "1: a header opens with at least two lines on what it is for\n");
     CHECK(said("policy/a.h", "// One.\n// Two.\n") == "1: no #pragma once\n");
+}
+
+TEST_CASE("tidy: CMake finds every test, by its name and in its file") {
+    const std::string apart = "a test's name with a semicolon, which CMake takes apart\n";
+    CHECK(said("tests/unit/a_test.cpp", "TEST_CASE(\"a: b; c\") {\n") == "1: " + apart);
+    CHECK(said("tests/unit/a_test.cpp", "TEST_CASE(\"a: b\") { f(\";\"); }\n").empty());
+    const std::string outside = "4: a test outside the files of tests, *_test.cpp\n";
+    CHECK(said("tests/unit/shared.h", header("TEST_CASE(\"a: b\") {\n")) == outside);
+    CHECK(said("tests/unit/shared.h", header("TEMPLATE_TEST_CASE(\"a: b\", \"\", int) {\n")) == outside);
+    CHECK(said("tests/unit/base_file_test.cpp", "TEST_CASE(\"a: b\") {\n").empty());
+    CHECK(said("tests/unit/a_bench_test.cpp", "TEST_CASE(\"a: b\") {\n") ==
+          "1: a test of a bench that is not hidden\n");
+    CHECK(said("tests/unit/a_bench_test.cpp", "TEST_CASE(\"a: b\", \"[.bench]\") {\n").empty());
 }
 
 TEST_CASE("tidy: unfinished work and traces of one machine are caught in any text") {

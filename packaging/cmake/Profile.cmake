@@ -78,12 +78,6 @@ function(hf_profile program)
     target_compile_options(${part} PRIVATE ${hf_profile_options} ${hf_profile_compile})
     set_target_properties(${part} PROPERTIES CXX_COMPILER_LAUNCHER "${launcher}")
   endforeach()
-  # Of a function in a header the copy of the file that is linked first is taken, and gcc inlines none that is optimized
-  # less than its caller: a main file at -O1 would cost 6,300 instructions a request, in calls of std::string.
-  if(HOLDFAST_PROFILE STREQUAL "use")
-    get_target_property(main ${program} SOURCES)
-    set_source_files_properties(${main} PROPERTIES COMPILE_OPTIONS "")
-  endif()
   get_target_property(link ${program} LINK_OPTIONS)  # what every other program has; false when that is nothing
   if(link)
     list(REMOVE_ITEM link -fno-lto)

@@ -284,6 +284,23 @@ inline void check_text(const std::string& path, std::string_view text, Violation
     }
 }
 
+// A test's name becomes an item of CMake's lists. The sanitizers run tests by the file that they stand in, those of a
+// bench not at all (tests/CMakeLists.txt).
+inline void check_tests(const std::string& path, std::string_view text, Violations& out) {
+    int number = 0;
+    for (const auto line : lines_of(text)) {
+        ++number;
+        if (!starts_with(line, "TEST_CASE") && !starts_with(line, "TEMPLATE_")) continue;
+        const auto say = [&](const char* what) { out.push_back({path, number, what}); };
+        if (!ends_with(path, "_test.cpp")) say("a test outside the files of tests, *_test.cpp");
+        if (ends_with(path, "_bench_test.cpp") && line.find("\"[.") == std::string_view::npos)
+            say("a test of a bench that is not hidden");
+        const auto from = std::min(line.find('"'), line.size() - 1) + 1;
+        if (line.substr(from, line.find('"', from) - from).find(';') != std::string_view::npos)
+            say("a test's name with a semicolon, which CMake takes apart");
+    }
+}
+
 inline Violations check_file(const House& house, const std::string& path, std::string_view text) {
     Violations out;
     check_text(path, text, out);
@@ -294,6 +311,7 @@ inline Violations check_file(const House& house, const std::string& path, std::s
     check_header(path, text, out);
     check_calls(house, path, code, out);
     check_phrases(house, path, code, out);
+    check_tests(path, text, out);
     return out;
 }
 
