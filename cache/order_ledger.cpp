@@ -1,6 +1,7 @@
 #include "cache/order_ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cache/order_log.h"
 #include "cache/order_ring.h"
@@ -24,8 +25,14 @@ std::optional<Nanos> kept_for(const OrderRecord& record, Now now) {
 }  // namespace
 
 struct OrderLedger::State {
-    State(CacheEnv& e, Nanos r, Nanos k, Nanos ahead)
-        : env(e), retain(r), known(std::max(r, k)), log(e), ring(e, log, known, kOrderLoadMax, ahead) {}
+    State(CacheEnv& e, Nanos r, Nanos k, Nanos ahead, std::function<WallTime()> high)
+        : env(e),
+          retain(r),
+          known(std::max(r, k)),
+          wall_high(std::move(high)),
+          log(e),
+          ring(e, log, known, kOrderLoadMax, ahead) {}
+    Nanos age_of(const OrderRecord& record, Nanos kept, Now now) const;
     bool read(const OrderRing::Place& place, lmdb::Db db, const OrderKey& key, OrderRecord& out);
     std::optional<OrderRecord> find(const OrderKey& key, Nanos age_max, Now now);
     void look_behind();
@@ -33,14 +40,15 @@ struct OrderLedger::State {
     CacheEnv& env;
     const Nanos retain;
     Nanos known;
+    const std::function<WallTime()> wall_high;
     OrderLog log;
     OrderRing ring;
     std::uint64_t damaged = 0;
     std::uint64_t behind = 0;  // orders in blocks below this one may have been replaced by ones that are lost
 };
 
-OrderLedger::OrderLedger(CacheEnv& env, Nanos retain, Nanos known, Nanos ahead)
-    : state_(std::make_unique<State>(env, retain, known, ahead)) {
+OrderLedger::OrderLedger(CacheEnv& env, Nanos retain, Nanos known, Nanos ahead, std::function<WallTime()> wall_high)
+    : state_(std::make_unique<State>(env, retain, known, ahead, std::move(wall_high))) {
     if (env.open()) state_->look_behind();
 }
 OrderLedger::~OrderLedger() = default;
@@ -91,6 +99,12 @@ void OrderLedger::prefetch(const OrderKey& key) const {
     state_->ring.prefetch(key);
 }
 
+// By both clocks: what was answered may hold for less than an order is kept, so it must be no younger than an outcome.
+Nanos OrderLedger::State::age_of(const OrderRecord& record, Nanos kept, Now now) const {
+    const WallTime wall = record.boot == boot_id() ? now.wall : std::max(now.wall, wall_high());
+    return std::max(kept, Nanos(wall - record.decided.wall));
+}
+
 std::optional<OrderRecord> OrderLedger::State::find(const OrderKey& key, Nanos age_max, Now now) {
     if (!env.open()) return std::nullopt;
     ring.prefetch(key);
@@ -103,7 +117,7 @@ std::optional<OrderRecord> OrderLedger::State::find(const OrderKey& key, Nanos a
         const auto kept = kept_for(*record, now);
         if (!kept || *kept > age_max) return std::nullopt;  // older ones lie in older parts
         record->past = *kept > retain;
-        record->age = std::max(*kept, Nanos(now.wall - record->decided.wall));
+        record->age = age_of(*record, *kept, now);
         if (place->sequence < behind) {
             record->final = false;
             record->replaced = true;

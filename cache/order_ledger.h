@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,7 +25,8 @@ struct OrderRecord {
     Now decided{};            // by both clocks; put fills `boot` in when it is zero
     std::uint64_t boot = 0;
     std::string answer;  // the caller's own serialization, at most kOrderAnswerMax
-    Nanos age{0};        // filled in by find(): the larger one of both clocks
+    // Filled in by find(): the larger one of both clocks; of another boot, by the newest wall time that is known.
+    Nanos age{0};
     // Filled in by find(): a write that is lost may have replaced it. Whose order it is, and its body, still hold; what
     // was answered may not, and it is not final.
     bool replaced = false;
@@ -40,8 +42,11 @@ class OrderRing;
 
 class OrderLedger {
   public:
-    // `known`: as know_for(). `ahead`: by how much the wall clock is not believed (house_clock.h).
-    OrderLedger(CacheEnv& env, Nanos retain, Nanos known = Nanos(0), Nanos ahead = Nanos(0));
+    // `known`: as know_for(). `ahead`: by how much the wall clock is not believed (house_clock.h). `wall_high`: the
+    // newest wall time that the store has recorded (LmdbOutcomeStore::wall_high()); none: what the clock says is all.
+    OrderLedger(
+        CacheEnv& env, Nanos retain, Nanos known = Nanos(0), Nanos ahead = Nanos(0),
+        std::function<WallTime()> wall_high = [] { return WallTime(); });
     ~OrderLedger();
     // For the calls below: who asks several times for one order computes it once. Good for this store only.
     OrderKey key(std::string_view credential, std::string_view order_no);

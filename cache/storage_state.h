@@ -32,7 +32,8 @@ struct Storage::State {
           values(state_env),
           clock(values.get(kClockLineName).value_or(""), boot_id(), loop.now()),
           outcomes(cache_env, revocations),
-          orders(cache_env, options.orders_retain, options.orders_known, clock.ahead(loop.now())),
+          orders(cache_env, options.orders_retain, options.orders_known, clock.ahead(loop.now()),
+                 [this] { return outcomes.wall_high(); }),
           nonces(state_env, options.nonce_window),
           sweeper(cache_env, state_env, outcomes, orders, nonces, revocations, clock, values) {}
 

@@ -19,6 +19,7 @@ struct Bench {
     int fault = 0;  // errno that every commit fails with
     std::unique_ptr<CacheEnv> env;
     std::unique_ptr<OrderLedger> orders;
+    WallTime wall_high{};
 
     explicit Bench(std::uint64_t bytes = 8u << 20) {
         options.dir = folder / "cache";
@@ -33,7 +34,7 @@ struct Bench {
     void open() {
         env = std::make_unique<CacheEnv>(options, loop, offload, observer);
         REQUIRE(env->open());
-        orders = std::make_unique<OrderLedger>(*env, retain);
+        orders = std::make_unique<OrderLedger>(*env, retain, Nanos(0), Nanos(0), [this] { return wall_high; });
     }
     void close(bool clean = true) {
         if (clean && fault == 0 && env) {
@@ -328,4 +329,20 @@ TEST_CASE("orders: one of another boot is as old as the wall clock or this boot 
         const Now late{MonoTime(7h), b.loop.now().wall};
         CHECK_FALSE(b.orders->find("app", "o1", late));
     }
+}
+
+TEST_CASE("orders: no wall clock that stands too early after a reboot makes one younger than the store has known it") {
+    Bench b;
+    b.loop.now_.mono = MonoTime(10min);
+    OrderRecord r;
+    r.decided = b.loop.now();
+    r.boot = boot_id() + 1;
+    r.answer = "a";
+    REQUIRE(b.orders->put("app", "o1", r, b.loop.now()));
+    REQUIRE(b.put("o2", "b"));
+    b.wall_high = b.loop.now().wall + 1h;
+    b.loop.now_.wall += 1min;
+    b.loop.now_.mono += 1min;
+    CHECK(b.orders->find("app", "o1", b.loop.now())->age == Nanos(1h));
+    CHECK(b.orders->find("app", "o2", b.loop.now())->age == Nanos(1min));  // of this boot: both clocks are known
 }
