@@ -52,6 +52,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, NodeSeams seams) {
     if (auto made = node->make_rooms(std::move(config)); !made) return tl::unexpected(made.error());
     node->restore();
     if (auto joined = node->join_fleet(); !joined) return tl::unexpected(joined.error());
+    node->whole_ = true;
+    node->observe_outages(node->seams_.loop.now());
     if (auto listening = node->listen(); !listening) return tl::unexpected(listening.error());
     std::string fields;
     json::Writer(fields)

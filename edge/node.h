@@ -133,6 +133,7 @@ class Node {
     void restore_nonces(Now now);
     void restore_orders(Now now);
     Result<void> listen();
+    void observe_outages(Now now);
     void on_transition(const CircuitTransition& transition);
     void upstream_alarm(std::size_t endpoint, std::string_view what, const std::string& detail);
     void on_reject(const Server::Rejected& rejected);
@@ -201,6 +202,7 @@ class Node {
     };
     std::array<Alarm, kEndpointSlots> alarms_;  // the last one of each endpoint of the centre
     ClockWatch clock_watch_;
+    bool whole_ = false;  // restored, and in its fleet
     bool synchronised_ = true;
     bool draining_ = false;
     bool finishing_ = false;

@@ -92,7 +92,7 @@ void Node::orders_changed() {
                                                            : Forced::none;
     circuit.force(forced, force == nullptr ? now.mono : force->ends, now);
     upstream_->circuit_touched();
-    outages_.observe(circuit.state() == CircuitState::closed, overrides_, now, storage_->state());
+    observe_outages(now);
     show_modes(now);
     // The outage that an order makes ends with it, not at some later tick.
     const std::optional<MonoTime> end = overrides_.next_end();
@@ -131,7 +131,12 @@ void Node::on_transition(const CircuitTransition& t) {
         .member("subjects", std::uint64_t(t.failing_subjects))
         .end_object();
     journal("circuit", fields);
-    const Now now = seams_.loop.now();
+    observe_outages(seams_.loop.now());
+}
+
+// An outage of before a restart ends only once all that may have made it is known to be over, the fleet's order too.
+void Node::observe_outages(Now now) {
+    if (!whole_) return;
     outages_.observe(upstream_->circuit().state() == CircuitState::closed, overrides_, now, storage_->state());
 }
 
@@ -216,7 +221,7 @@ void Node::keep_house(Now now) {
     unplaced_->expire(storage_->house_time());
     expire_orders(now);
     check_clock();
-    outages_.observe(upstream_->circuit().state() == CircuitState::closed, overrides_, now, storage_->state());
+    observe_outages(now);
     outages_.keep(now, storage_->state());
     for (const Spend& spend : budget_->expire(now)) storage_->state().erase_soon(spend.key());
     nonces_->tick(now);

@@ -76,18 +76,22 @@ void Fleet::Link::leave(bool for_good, std::function<void()> done) {
     if (nothing) loop_.defer(std::exchange(left_, nullptr));
 }
 
-// Tells its owner what has happened. Nothing of its own is touched after the last call.
-void Fleet::Link::tell() {
+// Between the circuit's change and the word of it, so that nobody sees what one order has left without what the next
+// one brings.
+void Fleet::Link::tell_order() {
     const Now now = this->now();
     const FleetOrder order = machine_.order_in_force(now.mono);
     const MonoTime until = machine_.order_until();
     const bool changed = order != told_order_ || (order != FleetOrder::none && until != told_order_until_);
     told_order_ = order;
     told_order_until_ = until;
-    const auto events = machine_.take_events();
-    if (hooks_.on_event)
-        for (const FleetEvent& event : events) hooks_.on_event(event);
     if (changed && hooks_.on_order) hooks_.on_order();
+}
+
+// Tells its owner what has happened.
+void Fleet::Link::tell() {
+    if (!hooks_.on_event) return void(machine_.take_events());
+    for (const FleetEvent& event : machine_.take_events()) hooks_.on_event(event);
 }
 
 FleetPeer Fleet::Link::peer(const std::string& name, Now now) const {

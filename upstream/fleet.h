@@ -84,8 +84,9 @@ class Fleet {
     static constexpr Nanos kBackoffBase = 250ms;  // of failed requests; doubles, with full jitter
     static constexpr Nanos kBackoffTop = 8s;
 
-    // Requires: all references outlive it. Begins by itself, and after a random part of `spread`, so that nodes that
-    // start together do not ask together.
+    // Requires: all references outlive it. An order to the fleet that `memory` knows binds the circuit from here on; no
+    // hook is called inside. Begins by itself, and after a random part of `spread`, so that nodes that start together
+    // do not ask together.
     Fleet(Coordinator& store, Loop& loop, Rng& rng, Circuit& circuit, FleetOptions options, FleetMemory memory,
           FleetHooks hooks, Nanos spread = 250ms);
     ~Fleet();  // lets go at once; the leases run out by themselves

@@ -31,6 +31,7 @@ Fleet::Link::Link(Coordinator& store, Loop& loop, Rng& rng, Circuit& circuit, Fl
       hooks_(std::move(hooks)),
       machine_(std::move(options), std::move(memory), rng, Now{hooks_.clock(), loop.now().wall}) {
     HF_CHECK(hooks_.save && hooks_.clock);
+    circuit_.adopt(machine_.take_leased(now()), now());  // an order of before a restart
     begins_ = hooks_.clock() + part(spread, rng_.unit());
     beat_ = loop_.after(Nanos{0}, [this] {
         beat_->restart(kBeat);
@@ -220,6 +221,7 @@ void Fleet::Link::adopt() {
     const Now now = this->now();
     circuit_.adopt(machine_.take_leased(now), now);
     machine_.own(circuit_.own(now), now);
+    tell_order();
     if (hooks_.on_circuit_touched) hooks_.on_circuit_touched();
 }
 

@@ -71,6 +71,7 @@ class Fleet::Link {
     std::optional<FleetWrite> next_order(Now now);
     Result<bool> order_done() const;
     void end_order(Result<void> result);
+    void tell_order();
     void tell();
     FleetPeer peer(const std::string& name, Now now) const;
 

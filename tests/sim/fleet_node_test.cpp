@@ -31,6 +31,12 @@ struct Member {
         one.crash();
         return one.start();
     }
+    bool stops_and_starts() {
+        std::optional<Result<void>> ended;
+        one.node().shut_down(true, [&ended](Result<void> r) { ended = std::move(r); });
+        return one.until([&ended] { return ended.has_value(); }) && again();
+    }
+    OutageFacts outage() { return one.parts().outages.node().facts(one.view.now()); }
     FleetStatus status() { return one.node().membership()->status(); }
     Circuit& circuit() { return one.parts().upstream.circuit(); }
     Mode mode() { return one.parts().overrides.mode_of("LOGIN", one.view.now()); }
@@ -155,6 +161,64 @@ TEST_CASE("fleet node: an order to the fleet is its own order, over restarts and
     CHECK(m.mode() == Mode::automatic);
     CHECK(m.ask() == "live");
     CHECK(m.one.journal().find("degrade/fleet") != std::string::npos);
+}
+
+TEST_CASE("fleet node: an outage that an order to the fleet makes goes on over a restart, however the node ended") {
+    for (const FleetOrder order : {FleetOrder::degraded, FleetOrder::open})
+        for (const bool crash : {true, false}) {
+            CAPTURE(order == FleetOrder::open, crash);
+            Member m;
+            REQUIRE(m.joins());
+            REQUIRE(m.order(order, 10min));
+            m.one.run_for(2min);
+            const OutageFacts before = m.outage();
+            REQUIRE(before.certain >= 2min);
+            m.store.set_frozen(true);
+            REQUIRE((crash ? m.again() : m.stops_and_starts()));
+            CHECK(m.outage().certain >= before.certain);
+            CHECK(m.outage().since_renewal >= before.since_renewal);
+            m.one.run_for(1min);
+            CHECK(m.outage().certain >= before.certain + 1min);
+            CHECK(m.outage().since_renewal >= before.since_renewal + 1min);
+            m.one.run_for(8min);
+            for (int i = 0; i < 30 && m.outage().active; ++i) {  // what is half-open, now and then, wants probes
+                m.ask();
+                m.one.run_for(200ms);
+            }
+            CHECK_FALSE(m.outage().active);
+        }
+}
+
+TEST_CASE("fleet node: an outage that an order to the fleet made has ended if its time was over before the restart") {
+    Member m;
+    REQUIRE(m.joins());
+    REQUIRE(m.order(FleetOrder::degraded, 1min));
+    m.one.run_for(30s);
+    REQUIRE(m.outage().active);
+    m.store.set_frozen(true);
+    m.one.crash();
+    m.one.run_for(1min);
+    REQUIRE(m.one.start());
+    CHECK_FALSE(m.outage().active);
+    CHECK(m.ask() == "live");
+}
+
+TEST_CASE("fleet node: an outage goes on where one order to the fleet takes the place of another") {
+    for (const FleetOrder first : {FleetOrder::degraded, FleetOrder::open}) {
+        const FleetOrder second = first == FleetOrder::open ? FleetOrder::degraded : FleetOrder::open;
+        CAPTURE(first == FleetOrder::open);
+        Member m;
+        REQUIRE(m.joins());
+        REQUIRE(m.order(first, 10min));
+        m.one.run_for(2min);
+        const OutageFacts before = m.outage();
+        REQUIRE(m.order(second, 10min));
+        m.one.run_for(1s);
+        CHECK(m.outage().certain >= before.certain);
+        CHECK(m.outage().longest >= before.longest);
+        CHECK((m.mode() == Mode::degraded) == (second == FleetOrder::degraded));
+        CHECK((m.circuit().state() == CircuitState::open) == (second == FleetOrder::open));
+    }
 }
 
 TEST_CASE("fleet node: open and closed for the fleet bind through the circuit, below an order of the node") {
