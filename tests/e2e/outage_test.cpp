@@ -157,7 +157,7 @@ TEST_CASE("e2e: who was let through in an outage is put to the centre after it, 
     CHECK(refused.status == 1);
     CHECK(refused.err.find("an order of an operator") != std::string::npos);
     CHECK(site.ctl({"reconcile", "status"}).out.find("2\n") != std::string::npos);
-    const std::uint64_t before = site.centre_requests();
+    const std::int64_t before = site.centre_requests();
     REQUIRE(site.ctl({"degrade", "auto", "--reason", "done"}).status == 0);
     CHECK(eventually(20s, [&] { return site.metric("holdfast_reconcile_pending") == 0; }));
     CHECK(site.centre_requests() == before + 2);

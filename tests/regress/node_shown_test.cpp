@@ -200,8 +200,8 @@ TEST_CASE("node: the verdict names each scene that an operator steers") {
 TEST_CASE("node: the verdict names an order on the circuit with what remains of it, and what comes of it") {
     OneNode one;
     REQUIRE(one.start());
-    const auto force = [&one](CircuitForce force) {
-        REQUIRE(done_by(one, [&](Operators& o, auto done) { o.circuit(force, 4h, "drill", std::move(done)); }));
+    const auto force = [&one](CircuitForce state) {
+        REQUIRE(done_by(one, [&](Operators& o, auto done) { o.circuit(state, 4h, "drill", std::move(done)); }));
     };
     force(CircuitForce::closed);
     CHECK(verdict_of(one) == "degraded: an operator's order holds the circuit closed for 4h00m more");
@@ -261,8 +261,8 @@ TEST_CASE("node: the mode of the node as a whole is shown beside those of its sc
     const auto mode = [&one](const std::string& scene) {
         return metric(one, "holdfast_mode{scene=\"" + scene + "\"}");
     };
-    const auto order = [&one](Mode mode, const char* scene) {
-        REQUIRE(done_by(one, [&](Operators& o, auto done) { o.degrade(mode, scene, 1h, "test", std::move(done)); }));
+    const auto order = [&one](Mode wanted, const char* scene) {
+        REQUIRE(done_by(one, [&](Operators& o, auto done) { o.degrade(wanted, scene, 1h, "test", std::move(done)); }));
     };
     CHECK(mode("*") == 0);
     order(Mode::degraded, "");

@@ -25,10 +25,10 @@ std::string feature_text(const std::string& subject, bool own, Rng& rng) {
 }  // namespace
 
 void Clients::make_fresh(Asked& asked, std::string& body) {
-    static constexpr const char* kScenes[] = {"LOGIN", "LOGIN", "PAYMENT", "PAYMENT", "OPEN", "CLOSED"};
+    static constexpr const char* kMixed[] = {"LOGIN", "LOGIN", "PAYMENT", "PAYMENT", "OPEN", "CLOSED"};
     asked.credential = rng_.chance(0.5) ? "app-a" : "app-b";
     asked.order = fmt::format("o-{}", ++next_order_);
-    asked.scene = kScenes[rng_.below(6)];
+    asked.scene = kMixed[rng_.below(6)];
     const std::uint64_t subject = rng_.below(plan_.subjects);
     asked.subject = fmt::format("user-{}", subject);
     if (rng_.chance(0.7)) asked.device = fmt::format("device-{}", rng_.chance(0.95) ? subject : rng_.below(50));

@@ -34,7 +34,7 @@ class TurnLoop : public Loop {
 constexpr Nanos kStep = HandshakeLine::kShare / 2;
 
 // One that shakes hands in a single step, which costs half of a share.
-struct Hand : HandshakeLine::Waiter {
+struct Hand final : HandshakeLine::Waiter {
     Hand(const std::shared_ptr<HandshakeLine>& line, std::string n, std::string& d) : name(std::move(n)), done(d) {
         place.emplace(line, *this);
     }
@@ -219,7 +219,7 @@ struct Crowd : testing::Net {
 };
 
 // Uses up every share, so that whoever comes has to wait; each turn lets one step through.
-struct Greedy : HandshakeLine::Waiter {
+struct Greedy final : HandshakeLine::Waiter {
     explicit Greedy(HandshakeLine& line, std::size_t kept = 0) : place(line.shared_from_this(), *this), bytes(kept) {
         REQUIRE(place.wait(bytes));
     }

@@ -250,7 +250,7 @@ TEST_CASE("tls: a handshake that has begun goes on though the line of newcomers 
     Server server;
     RawClient client(server, [](SSL*) {});
     client.begin();
-    struct Newcomer : HandshakeLine::Waiter {
+    struct Newcomer final : HandshakeLine::Waiter {
         explicit Newcomer(HandshakeLine& line) : place(line.shared_from_this(), *this) {}
         void on_turn() override { REQUIRE(place.wait(1)); }
         void on_too_late() override {}
@@ -272,7 +272,7 @@ TEST_CASE("tls: what came before the end of a client counts, though its handshak
     RawClient client(server, [](SSL*) {});
     client.begin();
     // Each uses up a share in its turn, so that the client waits for some turns and its end comes meanwhile.
-    struct Greedy : HandshakeLine::Waiter {
+    struct Greedy final : HandshakeLine::Waiter {
         explicit Greedy(HandshakeLine& line) : place(line.shared_from_this(), *this) {
             place.begun();
             REQUIRE(place.wait(0));
