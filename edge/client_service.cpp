@@ -108,7 +108,8 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
     const SignedHead signs = signed_head(head, fields);
     auto claimed = claim(signs, parts_.loop.now().wall, parts_.auth_terms());
     if (!claimed) return refuse_caller(head, peer, signs, claimed.error());
-    const bool hash_only = is_forged(head, *claimed);
+    const auto forged = forgery(head, *claimed);
+    if (forged && head.expect_continue) return refuse_caller(head, peer, signs, *forged);
     Exchange::Begin begin;
     begin.kind = kind;
     begin.claim = std::move(*claimed);
@@ -119,7 +120,7 @@ HeadDecision ClientService::begin(Connection& connection, const RequestHead& hea
         begin.unread = kCoded;
     else if (kind != Exchange::Kind::lookup && !is_json(fields.content_type))
         begin.unread = "Content-Type must be application/json";
-    return {&exchanges_.begin(connection, std::move(begin)), std::nullopt, hash_only};
+    return {&exchanges_.begin(connection, std::move(begin)), std::nullopt, forged.has_value()};
 }
 
 // What says of a body that it is not read as it stands, where it has to be read to know who calls.
@@ -130,12 +131,16 @@ std::optional<HeadDecision> ClientService::refuse_content(const RequestHead& hea
     return std::nullopt;
 }
 
-// Whether the request cannot be authenticated whatever its body is. The head says so: what is signed is the body's
-// claimed hash. An unknown caller and a wrong signature are told apart neither by the answer, which comes when the body
-// has, nor by the work. Small bodies are not worth it.
-bool ClientService::is_forged(const RequestHead& head, const Claim& claim) const {
-    if (!head.chunked && head.content_length.value_or(0) <= kUntrustedBodyMax) return false;
-    return !verify(claim, claim.content_sha256(), parts_.snapshot->credentials).has_value();
+// Why the request cannot be authenticated whatever its body is. The head says so: what is signed is the body's claimed
+// hash. An unknown caller and a wrong signature are told apart neither by the answer, nor by when it comes (at once
+// where the client asks before it sends the body, else when the body has come), nor by the work. Small bodies that come
+// unasked are not worth it.
+std::optional<AuthFailure> ClientService::forgery(const RequestHead& head, const Claim& claim) const {
+    const bool asks = head.expect_continue && head.has_body();
+    const bool large = head.chunked || head.content_length.value_or(0) > kUntrustedBodyMax;
+    if (!asks && !large) return std::nullopt;
+    const auto verified = verify(claim, claim.content_sha256(), parts_.snapshot->credentials);
+    return verified ? std::nullopt : std::optional(verified.error());
 }
 
 // It is signed in query and body; the head says nothing of who calls.

@@ -33,7 +33,7 @@ class ClientService final : public Service {
     static constexpr std::size_t kUntrustedBodyMax = 8u << 10;
 
     std::optional<HeadDecision> refuse_content(const RequestHead& head, const PeerInfo& peer, const HeadFields& fields);
-    bool is_forged(const RequestHead& head, const Claim& claim) const;
+    std::optional<AuthFailure> forgery(const RequestHead& head, const Claim& claim) const;
     bool asks_for_verification(const RequestHead& head) const;
     HeadDecision begin(Connection& connection, const RequestHead& head, const PeerInfo& peer, Exchange::Kind kind,
                        std::string_view order_no);

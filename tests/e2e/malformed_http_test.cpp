@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
 
 #include "tests/support/e2e_site.h"
 
@@ -311,4 +312,54 @@ TEST_CASE("e2e: 100-continue comes after the head was checked, and only then the
     REQUIRE(refused);
     CHECK(refused->interim == 0);
     CHECK(refused->code() == "RequestExpired");
+}
+
+TEST_CASE("e2e: who expects 100-continue with a forged head is refused at once, whoever it says that it is") {
+    Site site;
+    const auto refused = [&site](std::size_t length, const std::function<void(Ask&)>& forge) {
+        Ask ask = verify_ask(site.order(), "LOGIN", "user-1");
+        ask.body.resize(length, ' ');
+        ask.fields = "Expect: 100-continue\r\n";
+        forge(ask);
+        Client client = site.connect();
+        client.send(fmt::format("{}Content-Length: {}\r\n\r\n", site.head(ask), length));
+        const auto answer = client.answer();
+        REQUIRE(answer);
+        CHECK(answer->interim == 0);
+        CHECK(answer->status == 401);
+        CHECK(answer->code() == "InvalidSignature");
+        CHECK(answer->header("connection") == "close");
+        client.send(ask.body);
+        CHECK(client.until_closed(6s) == "");
+        std::string text = answer->json().text("message");
+        for (const auto& [name, value] : answer->headers)
+            if (name != "x-request-id" && name != "date") text += name + value;
+        return text;
+    };
+    const auto wrong = [](Ask& a) { a.secret = "wrong"; };
+    const auto unknown = [](Ask& a) { a.secret_id = "nobody", a.secret = "x"; };
+    const std::string first = refused(100, wrong);
+    for (const std::size_t length : {100, 20'000}) {
+        INFO(length);
+        CHECK(refused(length, wrong) == first);
+        CHECK(refused(length, unknown) == first);
+    }
+    CHECK(site.metric("holdfast_auth_failures_total{code=\"InvalidSignature\"}") == 5);
+    CHECK(site.metric("holdfast_requests_total{code=\"InvalidSignature\",outcome=\"none\",scene=\"other\","
+                      "source=\"none\"}") == 5);
+    // A forged head takes nobody's nonce: the right one with the same is let in, and asked for its body.
+    Ask right = verify_ask(site.order(), "LOGIN", "user-1", R"(,"device":")" + std::string(100, 'd') + "\"");
+    right.body.resize(20'000, ' ');
+    right.fields = "Expect: 100-continue\r\n";
+    right.nonce = "nonce-of-both-0123456789";
+    refused(100, [&right](Ask& a) { a.nonce = right.nonce, a.secret = "wrong"; });
+    Client client = site.connect();
+    client.send(fmt::format("{}Content-Length: {}\r\n\r\n", site.head(right), right.body.size()));
+    pause_for(100ms);
+    client.send(right.body);
+    const auto answer = client.answer();
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+    CHECK(answer->interim == 1);
+    CHECK(site.centre_requests() == 1);
 }
