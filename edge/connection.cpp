@@ -116,8 +116,10 @@ void Connection::keep(std::string_view input) {
 // Told to the server where it changes: what waits here for a client that does not take, or does not wait for, its
 // answers. Answers that leave in their turn stay below the bound, and cost a comparison.
 void Connection::weigh() {
-    const std::size_t unsent = phase_ == Phase::closed ? 0 : stream_->queued();
-    const std::size_t holds = input_.size() + (unsent > kUncounted ? unsent : 0);
+    const bool closed = phase_ == Phase::closed;  // what is left goes with the stream, in this turn
+    const std::size_t unsent = closed ? 0 : stream_->queued();
+    const std::size_t ahead = closed ? 0 : input_.size() + stream_->held();
+    const std::size_t holds = ahead + (unsent > kUncounted ? unsent : 0);
     if (holds == held_) return;
     const std::size_t held = std::exchange(held_, holds);
     server_.weigh(held, holds);

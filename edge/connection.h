@@ -64,7 +64,7 @@ class Connection final : public StreamEvents, public IdleLine::Link {
     bool shed() const { return over_ != Cap::none; }
     bool fresh() const { return first_; }  // no request has begun
     MonoTime idle_since() const { return since_; }
-    // Bytes that it has sent ahead or left unread, as they are counted against limits.memory.
+    // Bytes that it has sent ahead (here or in its stream) or left unread, as they are counted against limits.memory.
     std::size_t held() const { return held_; }
     // Since when it has not taken all that there is for it; `now` where it has, or a sweep has not seen it yet.
     MonoTime stalled_since(MonoTime now) const { return stalled_ ? stalled_since_ : now; }
@@ -82,6 +82,7 @@ class Connection final : public StreamEvents, public IdleLine::Link {
     void on_data(std::string_view bytes) override;
     void on_end() override;
     void on_drained() override;
+    void on_held() override { weigh(); }
     void on_ready() override;
     void on_failed(const Error& error) override;
 

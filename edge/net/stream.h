@@ -24,6 +24,7 @@ class StreamEvents {
     virtual void on_data(std::string_view bytes) = 0;  // the view lives for this call only
     virtual void on_end() = 0;                         // the peer will send no more; writing may still work
     virtual void on_drained() {}                       // the write queue is empty again after having been non-empty
+    virtual void on_held() {}                          // held() has changed
     virtual void on_ready() {}                         // the handshake of a stream that was not ready() is over
     virtual void on_failed(const Error& error) = 0;    // the stream is dead; nothing comes after it
 };
@@ -51,6 +52,9 @@ class Stream {
     // possible). Never fails in the call: a dead peer shows as on_failed.
     virtual void write(std::string_view head, std::string_view body = {}) = 0;
     virtual std::size_t queued() const = 0;  // bytes accepted by write() and not yet taken by the kernel
+    // Bytes that have come from the peer and wait in here, outside of the kernel, until they can be handed over. Each
+    // change is told by on_held, but those of heard() and of a stream that fails.
+    virtual std::size_t held() const { return 0; }
     virtual void pause() = 0;                // no on_data until resume(); the kernel's buffer then holds the peer back
     virtual void resume() = 0;
     virtual void shutdown() = 0;  // end of our side after what is queued (TLS: close_notify first)

@@ -51,7 +51,8 @@ void TlsStream::start(StreamEvents& events) {
 }
 
 void TlsStream::take(std::string_view bytes) {
-    const bool copied = !kept_.empty();
+    const std::size_t held = kept_.size();
+    const bool copied = held > 0;
     if (copied) kept_.append(bytes);
     in_ = copied ? std::string_view(kept_) : bytes;
     pump();
@@ -63,6 +64,7 @@ void TlsStream::take(std::string_view bytes) {
     if (ended_ || failed_) kept_.clear();
     if (kept_.empty()) kept_.shrink_to_fit();
     direct_inner();
+    if (kept_.size() != held) on_held();
 }
 
 // The inner stream reads exactly while what it brings can be worked on.
@@ -177,6 +179,12 @@ std::size_t TlsStream::queued() const {
     return waiting >= cipher_ ? plain_ : std::min(waiting, plain_ - 1);
 }
 
+// In its own turn kept_ still has what of it was read and handed over.
+std::size_t TlsStream::held() const {
+    const bool reading = !kept_.empty() && in_.data() != nullptr;
+    return (reading ? in_.size() : kept_.size()) + inner_->held();
+}
+
 void TlsStream::pause() {
     paused_ = true;
     if (inner_started_) direct_inner();
@@ -231,6 +239,10 @@ void TlsStream::on_drained() {
         if (!kept_.empty()) wake_later();
     }
     if (events_ != nullptr && ready_ && !failed_) events_->on_drained();
+}
+
+void TlsStream::on_held() {
+    if (events_ != nullptr && !failed_) events_->on_held();
 }
 
 void TlsStream::on_failed(const Error& error) {

@@ -42,6 +42,7 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
     // Before the handshake is over the bytes are kept (the owner bounds them) and sent after it.
     void write(std::string_view head, std::string_view body) override;
     std::size_t queued() const override;
+    std::size_t held() const override;
     void pause() override;
     void resume() override;
     void shutdown() override;
@@ -59,6 +60,7 @@ class TlsStream : public Stream, private StreamEvents, private HandshakeLine::Wa
     void on_data(std::string_view bytes) override;
     void on_end() override;
     void on_drained() override;
+    void on_held() override;
     void on_failed(const Error& error) override;
     void on_turn() override;
     void on_too_late() override;

@@ -68,6 +68,7 @@ void TlsStream::wait(std::string_view bytes) {
     }
     if (!placed) return turn_away("too many wait for theirs");
     direct_inner();
+    on_held();
 }
 
 void TlsStream::on_turn() {

@@ -1,5 +1,6 @@
 // A Server on a simulated loop with peers that a test plays by hand: what they send, whether they take their answers.
-// The service answers GET with 48 KiB and takes every other body; "GET /healthz" is a short answer.
+// The service answers GET with 48 KiB and takes every other body; "GET /healthz" is a short answer. `wrap` stands
+// between the two, such as TLS.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -17,7 +18,9 @@ struct Peer {
     std::string written;
     std::size_t queued = 0;
     bool stuck = false, gone = false;
-    void send(std::string_view bytes) const { events->on_data(bytes); }
+    void send(std::string_view bytes) const {
+        if (!gone) events->on_data(bytes);
+    }
     int status() const { return written.size() < 12 ? 0 : std::stoi(written.substr(9, 3)); }
 };
 
@@ -46,7 +49,7 @@ struct Answering final : Service {
         void on_request(std::string bytes, const Digest& sha256, MemoryCharge) override {
             service.body = std::move(bytes);
             service.digest = sha256;
-            to.reply(Reply());
+            if (!service.silent) to.reply(Reply());
         }
         void on_client_gone() override {}
         Answering& service;
@@ -63,13 +66,15 @@ struct Answering final : Service {
     }
 
     bool hash_only = false;
+    bool silent = false;  // requests wait for their answer until the test gives it
     std::string body;  // of the last request that came whole
     Digest digest{};
     std::list<Request> requests;
 };
 
 struct ServerBench {
-    explicit ServerBench(ServerOptions options = {}) : server(loop, service, options, {}, count()) {}
+    explicit ServerBench(ServerOptions options = {}, Server::Wrap wrap = {})
+        : server(loop, service, options, std::move(wrap), count()) {}
     Peer& connect(const std::string& address = "192.0.2.1", bool stuck = false) {
         Peer& peer = peers.emplace_back();
         peer.stuck = stuck;
