@@ -14,6 +14,7 @@ namespace holdfast {
 namespace {
 
 constexpr Nanos kForever = std::chrono::hours(24 * 365);
+constexpr std::string_view kEmptyLine = "\r\n";
 constexpr std::size_t kHashStep = 16u << 10;  // a body longer than this is hashed while it streams in
 
 // What was refused, and how much is taken: the description of the API says so too.
@@ -155,15 +156,32 @@ void Connection::consume(std::string_view input) {
     if (ended_ && phase_ == Phase::idle && input_.empty()) close("");
 }
 
+// One empty line before a request begins nothing (RFC 9112 section 2.2): who sends it behind a body is still idle, for
+// as long as without it. True when nothing is left of the input.
+bool Connection::skip_empty_line(std::string_view& input) {
+    for (; blank_ < kEmptyLine.size() && !input.empty() && input.front() == kEmptyLine[blank_]; ++blank_) {
+        input.remove_prefix(1);
+        released_ = false;  // for these bytes the stream may have taken buffers again
+    }
+    return input.empty();
+}
+
+void Connection::begin_head() {
+    const MonoTime first_due = deadline_;
+    enter(Phase::head, server_.options().header_timeout);
+    if (first_) deadline_ = first_due;
+    first_ = false;
+    message_bytes_ = std::exchange(blank_, 0);
+    if (message_bytes_ == 0) return;
+    std::string_view skipped = kEmptyLine.substr(0, message_bytes_);  // the parser decides what may stand behind it
+    parser_.next(skipped);
+}
+
 bool Connection::step(std::string_view& input) {
     if (phase_ == Phase::busy || phase_ == Phase::closed || phase_ == Phase::lingering) return false;
     if (phase_ == Phase::idle) {
-        if (input.empty()) return false;
-        const MonoTime first_due = deadline_;
-        enter(Phase::head, server_.options().header_timeout);
-        if (first_) deadline_ = first_due;
-        first_ = false;
-        message_bytes_ = 0;
+        if (input.empty() || skip_empty_line(input)) return false;
+        begin_head();
     }
     const std::size_t had = input.size();
     const HttpEvent event = parser_.next(input);

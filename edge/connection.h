@@ -91,6 +91,8 @@ class Connection final : public StreamEvents, public IdleLine::Link {
     void take_up();
     void out_of_memory();
     void consume(std::string_view input);
+    bool skip_empty_line(std::string_view& input);
+    void begin_head();
     bool step(std::string_view& input);  // false: nothing more can be done with the input now
     void take_head();
     void take_body(std::string_view bytes);
@@ -126,6 +128,7 @@ class Connection final : public StreamEvents, public IdleLine::Link {
     bool hash_only_ = false;  // the body is not kept
     bool released_ = false;  // idle buffers were given back
     bool draining_ = false;
+    std::uint8_t blank_ = 0;  // bytes of an empty line that have come before the next head
     bool first_ = true;    // no request has begun: its head is due from the accept
     MonoTime since_{};     // when this phase began
     MonoTime deadline_{};  // when it must be over
