@@ -113,6 +113,11 @@ FleetPeer Fleet::Link::peer(const std::string& name, Now now) const {
         p.epoch = record->value.epoch;
         p.revision = record->mod;
     }
+    if (p.self) {  // what the store has of this node may be as old as its last word to it
+        p.own = machine_.own().state;
+        p.proof = machine_.own().proof;
+        p.epoch = machine_.memory().epoch;
+    }
     const auto& applied = machine_.applied();
     p.disagrees = record != nullptr && p.counted && applied && applied->state != CircuitState::closed && !p.vote &&
                   p.own == CircuitState::closed;

@@ -131,7 +131,7 @@ void FleetCircuit::look(Now now) {
     if (!loaded_ok_ || !state || view_.problem()) return note_mode(now);
     if (state->value.epoch == memory_.epoch && !applied_) {
         applied_ = state->value;  // durable from the last life
-        applied_at_ = now.mono;
+        applied_at_ = told_at_ = now.mono;
         openings_mark_ = 0;
     }
     FleetMemory wanted{state->value.epoch, state->value.state, cluster_, order_, order_wall(now)};
@@ -175,6 +175,7 @@ void FleetCircuit::persisted(const FleetMemory& memory, bool ok, Now now) {
 void FleetCircuit::apply(const StateRecord& state, Now now) {
     const bool changed = !applied_ || applied_->state != state.state || state.state == CircuitState::open;
     applied_ = state;
+    told_at_ = now.mono;
     if (changed) applied_at_ = now.mono;
     closing_ = state.state == CircuitState::closed;
     if (closing_) {

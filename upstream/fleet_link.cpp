@@ -227,7 +227,9 @@ void Fleet::Link::adopt() {
 
 void Fleet::Link::write(Now now) {
     if (order_ && now.mono >= order_->deadline)
-        end_order(fail(Code::timeout, Origin::store, "the store did not answer in time", true));
+        end_order(fail(Code::timeout, Origin::store, "the store did not answer in time", !order_->sent.empty()));
+    if (order_ && order_->sent.empty() && machine_.mode(now.mono) == FleetMode::autonomous)
+        end_order(tl::unexpected(machine_.not_linked(now.mono)));
     if (txn_) return;
     if (order_ && !machine_.must_read())
         if (auto next = next_order(now)) return send(std::move(*next), now);

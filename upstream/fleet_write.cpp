@@ -61,10 +61,13 @@ NodeRecord FleetCircuit::node_record(Now now) const {
     return {options_.instance, options_.region, memory_.epoch, own_.state, own_.proof, now.wall, options_.upstream};
 }
 
+Error FleetCircuit::not_linked(MonoTime t) const {
+    return {Code::unavailable, Origin::local, false, "this node is not linked to its fleet: " + why_autonomous(t)};
+}
+
 Result<FleetWrite> FleetCircuit::order(FleetOrder order, Nanos span, std::string by, std::string why, Now now) const {
     if (!loaded_ok_ || !view_.state() || mode(now.mono) == FleetMode::autonomous)
-        return fail(Code::unavailable, Origin::local,
-                    "this node is not linked to its fleet: " + why_autonomous(now.mono));
+        return tl::unexpected(not_linked(now.mono));
     const bool ends = order == FleetOrder::none;
     if (!ends && (span < kOverrideMin || span > kOverrideMax))
         return fail(Code::invalid, Origin::client, "an override lasts 1s to 4h");

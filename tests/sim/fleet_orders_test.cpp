@@ -115,3 +115,43 @@ TEST_CASE("fleet: over a restart an override lasts as it did before, although it
     f.run(1min);
     CHECK(f.node(1).fleet->order_in_force() == FleetOrder::none);
 }
+
+TEST_CASE("fleet: an order at a node that is not linked to its fleet is refused at once, and nothing of it was sent") {
+    Fleet3 f;
+    f.store.set_frozen(true);
+    REQUIRE(f.run_until([&f] { return !f.node(0).shared(); }, 15s));
+    f.run(5s);  // a write has failed meanwhile, and a read is due
+    Given order(f, 0, FleetOrder::degraded, 30min);
+    f.run(200ms);
+    REQUIRE(order.result.has_value());
+    REQUIRE_FALSE(*order.result);
+    CHECK(order.result->error().code == Code::unavailable);
+    CHECK(order.result->error().detail.find("not linked to its fleet") != std::string::npos);
+    CHECK_FALSE(order.result->error().was_sent);
+    f.store.set_frozen(false);
+    f.recovers();
+    CHECK(f.node(1).fleet->order_in_force() == FleetOrder::none);
+}
+
+TEST_CASE("fleet: a node that is alone shows its own circuit as it is, and disagrees with nobody about it") {
+    Fleet3 f;
+    f.store.set_frozen(true);
+    f.centre = false;
+    REQUIRE(f.run_until([&f] { return f.node(0).own() == CircuitState::open; }, 15s));
+    const FleetStatus s = f.node(0).fleet->status();
+    const auto self = std::find_if(s.peers.begin(), s.peers.end(), [](const FleetPeer& p) { return p.self; });
+    REQUIRE(self != s.peers.end());
+    CHECK(self->own == CircuitState::open);
+    CHECK_FALSE(self->disagrees);
+    f.store.set_frozen(false);
+}
+
+TEST_CASE("fleet: since when an order to the fleet holds is told from the order, not from the state that it found") {
+    Fleet3 f;
+    f.run(1h);
+    REQUIRE(f.order(0, FleetOrder::closed, 30min));
+    f.run(1s);
+    const FleetStatus s = f.node(1).fleet->status();
+    CHECK(s.cause == "override");
+    CHECK(s.since < 3s);
+}
