@@ -11,9 +11,12 @@
 namespace holdfast {
 namespace {
 
-constexpr std::array<std::string_view, 11> kRemoteSections{
-    "limits",         "drain",           "clock",           "log",        "upstream", "upstream.endpoint[]",
-    "upstream.retry", "upstream.circuit", "upstream.health", "upstream.ejection", "precheck[]"};
+constexpr std::array<std::string_view, 12> kRemoteSections{"limits",          "drain",
+                                                           "clock",           "log",
+                                                           "upstream",        "upstream.endpoint[]",
+                                                           "upstream.retry",  "upstream.circuit",
+                                                           "upstream.health", "upstream.ejection",
+                                                           "upstream.mirror", "precheck[]"};
 
 bool is_bare_name(const std::string& name) {
     return name.find('/') == std::string::npos && !name.starts_with('.');
@@ -58,7 +61,9 @@ void tell_dropped_prechecks(const ConfigText& file, const ConfigText& remote, Co
 void check_remote(const ConfigText& remote, ConfigProblems& problems) {
     for (const auto& [key, given] : remote.given) {
         if (!may_be_remote(*given.option))
-            problems.error(at(given.place), fmt::format("{} cannot come from a remote source", key),
+            problems.error(at(given.place),
+                           fmt::format("{} cannot come from a remote source{}", key,
+                                       given.option->reload == Reload::hot ? "" : ": it needs a restart"),
                            "limits, drain, clock, log level, upstream, prechecks and scenes; the rest is in the file",
                            "move it to the file of the node");
         else if (given.option->kind == OptionKind::input_file && !is_bare_name(given.value.text))

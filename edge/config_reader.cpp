@@ -17,14 +17,6 @@ TextPlace place_of_position(const toml::source_position& at) {
     return {at.line, at.column};
 }
 
-// Parts of the contract that this build does not have: better named than called unknown.
-struct Absent {
-    std::string_view path, fix;
-};
-constexpr Absent kAbsent[] = {
-    {"upstream.mirror", "leave it out"},
-};
-
 std::string joined(std::string_view prefix, std::string_view key) {
     return prefix.empty() ? std::string(key) : fmt::format("{}.{}", prefix, key);
 }
@@ -47,7 +39,7 @@ class Walk {
             else if (is_option_table(child))
                 below(node, child, child_path);
             else
-                unknown(key, child, pattern, path);
+                unknown(key, pattern, path);
         }
     }
 
@@ -116,13 +108,8 @@ class Walk {
         }
     }
 
-    void unknown(const toml::key& key, const std::string& child, std::string_view pattern, const std::string& path) {
+    void unknown(const toml::key& key, std::string_view pattern, const std::string& path) {
         const TextPlace at = place_of_position(key.source().begin);
-        for (const auto& absent : kAbsent)
-            if (child == absent.path) {
-                problems_.error(at, fmt::format("{} is not in this build", child), {}, std::string(absent.fix));
-                return;
-            }
         const auto children = option_children(pattern);
         std::string expected;
         if (children.size() <= kChildrenShownMax)

@@ -1,6 +1,7 @@
 #include "edge/config_layers.h"
 
 #include "edge/config_reloader.h"
+#include "edge/option_table.h"
 #include "tests/support/config_folder.h"
 
 using namespace holdfast;
@@ -64,6 +65,25 @@ TEST_CASE("config layers: prechecks of the file that a remote list leaves out ar
     CHECK(over(folder, local, "[limits]\nconnections = 7\n").warnings.empty());
     CHECK(over(folder, local, rule("minors") + rule("coupons") + rule("residency")).warnings.empty());
     CHECK(over(folder, ConfigFolder::shortest(), rule("new")).warnings.empty());
+}
+
+TEST_CASE("config layers: of the upstream a remote text may set all that a reload takes and that names no file") {
+    std::size_t n = 0;
+    for (const Option& option : options()) {
+        const bool upstream = option.path.starts_with("upstream.");
+        const bool file = option.kind == OptionKind::path || option.kind == OptionKind::secret_file ||
+                          option.kind == OptionKind::input_file;
+        if (!upstream || option.reload != Reload::hot || file) continue;
+        INFO(option.path);
+        CHECK(may_be_remote(option));
+        ++n;
+    }
+    CHECK(n > 20);
+    const ConfigFolder folder;
+    CHECK(over(folder, ConfigFolder::shortest(), "[upstream.mirror]\nshare = 0.5\n").config);
+    const auto kind = over(folder, ConfigFolder::shortest(), "[upstream]\nkind = \"central\"\n");
+    const std::string why = "upstream.kind cannot come from a remote source: it needs a restart";
+    CHECK(render_all(kind).find(why) != std::string::npos);
 }
 
 TEST_CASE("config layers: what a remote text may not set is refused at its place") {
