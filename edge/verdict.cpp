@@ -198,8 +198,12 @@ std::string held_text(const Node& node) {
 
 NodeVerdict verdict_of(Node& node) {
     const Now now = node.loop().now();
-    if (node.draining()) return {"draining", "draining: no new requests"};
     std::vector<std::string> all = troubles(node, now);
+    if (node.draining()) {
+        all.insert(all.begin(), node.parts().refusing ? "no new requests"
+                                                      : "requests are still served, until the lame duck is over");
+        return {"draining", fmt::format("{}", fmt::join(all, "; "))};
+    }
     std::string_view word = all.empty() ? "ok" : "impaired";
     for (std::string text : {standing_orders(node, now), circuit_text(node, now)}) {
         if (text.empty()) continue;

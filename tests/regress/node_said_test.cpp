@@ -236,3 +236,20 @@ TEST_CASE("node: the verdict names a certificate that ends within a week, and on
     CHECK(ends_in(50h).find("ok: live; the listener's certificate ends in ") == 0);
     CHECK(ends_in(-2h).find("impaired: the listener's certificate ended 2h00m ago: nobody connects") == 0);
 }
+
+TEST_CASE("node: the verdict of a draining node says whether requests are still served, and what else is wrong") {
+    OneNode one;
+    const std::string table = "[drain]\n";
+    one.config.insert(one.config.find(table) + table.size(), "lame_duck = \"30s\"\n");
+    REQUIRE(one.start());
+    one.node().drain("test");
+    one.run_for(1s);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 200);
+    CHECK(verdict_of(one) == "draining: requests are still served, until the lame duck is over");
+    one.view.jump_wall(900s);
+    one.run_for(3s);
+    CHECK(verdict_of(one).find("draining: requests are still served, until the lame duck is over; the wall clock "
+                               "jumped by +900 s ") == 0);
+    one.run_for(30s);
+    CHECK(verdict_of(one).find("draining: no new requests; the wall clock jumped") == 0);
+}
