@@ -192,10 +192,10 @@ Exchange::Next Exchange::parse() {
 
 Exchange::Next Exchange::precheck() {
     PrecheckInput input{request_, *credential_, begin_.client};
-    PrecheckResult result = snapshot_->prechecks.evaluate(input, now(), parts_.rates);
-    if (!result.allowed && result.code == ApiCode::rate_limited && repeats()) {
+    PrecheckResult result = snapshot_->prechecks.evaluate(input, now());
+    if (!result.allowed && result.by_rate() && repeats()) {
         input.repeated = true;
-        result = snapshot_->prechecks.evaluate(input, now(), parts_.rates);
+        result = snapshot_->prechecks.evaluate(input, now());
     }
     scene_ = snapshot_->scene(request_.scene);
     if (!result.allowed) {
@@ -203,6 +203,10 @@ Exchange::Next Exchange::precheck() {
         trace_.denied = true;
         if (scene_ != nullptr) trace_.scene = request_.scene;
         parts_.metrics.precheck_denied(parts_.metrics.rule(result.rule));
+        if (result.code == ApiCode::overloaded && parts_.room_lines.allow(now().mono))
+            log::warn(
+                "precheck {}: as many keys as it can count, 503 for a new one of {} ({} more such lines held back)",
+                result.rule, credential_->id, parts_.room_lines.take_suppressed());
         return refuse(result.code, fmt::format("{}: {}", result.rule, result.why), result.retry_after);
     }
     if (scene_ == nullptr) return refuse(ApiCode::scene_forbidden, "the scene is not configured");

@@ -69,9 +69,12 @@ Result<void> Node::make_rooms(Config config) {
     if (config.generation == 0) config.generation = 1;
     metrics_ = std::make_unique<Metrics>(labels_of(config));
     shaping_metrics_ = std::make_unique<ShapingMetrics>(*metrics_, config.upstream.kind);
-    auto snapshot = Snapshot::make(std::move(config), *metrics_);
+    HmacSha256 mac(as_text(config.cache.key));
+    rates_ = std::make_unique<RateState>(derive(mac, "holdfast rate keys 1"));
+    auto snapshot = Snapshot::make(std::move(config), *metrics_, *rates_);
     if (!snapshot) return tl::unexpected(snapshot.error());
     snapshot_ = std::move(*snapshot);
+    rates_->set_shares(snapshot_->credentials.seats());
     const Config& c = snapshot_->config;
     metrics_->config_info(c.hash, c.generation, c.kind);
     metrics_->config_last_reload_successful().Set(1);
@@ -82,11 +85,9 @@ Result<void> Node::make_rooms(Config config) {
     auto access = AccessLog::open(c.log.access, seams_.loop, seams_.offload);
     if (!access) return tl::unexpected(access.error());
     access_ = std::move(*access);
-    HmacSha256 mac(as_text(c.cache.key));
     nonces_ = std::make_unique<NonceWindow>(c.auth.nonces, std::chrono::duration_cast<Seconds>(c.auth.window),
                                             derive(mac, "holdfast nonce fingerprints 1"));
     nonces_->set_owners(snapshot_->credentials.ids());
-    rates_ = std::make_unique<RateLimiter>(derive(mac, "holdfast rate keys 1"));
     budget_ = std::make_unique<Budget>(derive(mac, "holdfast budget subjects 1"), seams_.boot);
     distrust_ = std::make_unique<Distrust>(derive(mac, "holdfast distrusted keys 1"));
     refusals_ = std::make_unique<RefusalTimes>(derive(mac, "holdfast refused keys 1"));

@@ -171,7 +171,7 @@ class Node {
     std::unique_ptr<Storage> storage_;
     std::unique_ptr<AccessLog> access_;
     std::unique_ptr<NonceWindow> nonces_;
-    std::unique_ptr<RateLimiter> rates_;
+    std::unique_ptr<RateState> rates_;
     Overrides overrides_;
     Outages outages_;
     std::unique_ptr<Budget> budget_;

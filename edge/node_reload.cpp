@@ -56,7 +56,7 @@ void Node::tell_cap(std::size_t connections) const {
 Result<void> Node::adopt(Config wanted, SetFiles::Sets sets, bool fresh_connections) {
     const Config& before = config();
     metrics_->adopt(together(labels_of(before), labels_of(wanted)));
-    auto made = Snapshot::make(std::move(wanted), *metrics_);
+    auto made = Snapshot::make(std::move(wanted), *metrics_, *rates_);
     auto ready = made ? upstream_->reconfigure((*made)->config.upstream.options, fresh_connections)
                       : Result<void>(tl::unexpected(made.error()));
     if (!ready) {
@@ -65,6 +65,7 @@ Result<void> Node::adopt(Config wanted, SetFiles::Sets sets, bool fresh_connecti
     }
     set_files_ = SetFiles::open(*made, std::move(sets), seams_.loop, seams_.offload);
     if ((*made)->credentials.ids() != snapshot_->credentials.ids()) nonces_->set_owners((*made)->credentials.ids());
+    rates_->set_shares((*made)->credentials.seats());
     parts_->snapshot = snapshot_ = std::move(*made);
     storage_->orders().know_for(snapshot_->max_age());
     if (membership_ != nullptr) membership_->reconfigured();

@@ -114,8 +114,9 @@ const Option kRows[] = {
      in_precheck<&R::image_bytes_min>},
     {"precheck[].image.bytes_max", K::size, "0B", {0, 16 * kMiB}, kHot, "image: greatest size, decoded; 0B: none",
      in_precheck<&R::image_bytes_max>},
-    {"precheck[].by", K::choice, "subject", {}, kHot, "rate: whose requests are counted together", set_rate_by,
-     kRateBy},
+    {"precheck[].by", K::choice, "subject", {}, kHot,
+     "rate: whose requests are counted together; up to 131072 subjects or addresses, each until its burst is back; "
+     "one more gets 503", set_rate_by, kRateBy},
     {"precheck[].rate.per_second", K::number, nullptr, {0.00001, kRatePerSecondMax}, kHot, "rate: requests a second",
      in_precheck<&R::rate, &RateSpec::per_second>},
     {"precheck[].rate.burst", K::number, "1", {1, kRateBurstMax}, kHot, "rate: how many may come at once",

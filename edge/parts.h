@@ -21,8 +21,7 @@
 #include "policy/budget.h"
 #include "policy/degrade_mode.h"
 #include "policy/nonce_window.h"
-
-#include "policy/rate_limit.h"
+#include "policy/rate_state.h"
 #include "policy/signature.h"
 #include "policy/siphash.h"
 #include "upstream/upstream.h"
@@ -41,7 +40,7 @@ struct Parts {
     AccessLog& access;
     Recent& recent;
     NonceWindow& nonces;
-    RateLimiter& rates;
+    RateState& rates;
     Overrides& overrides;
     Outages& outages;
     Budget& budget;
@@ -65,6 +64,7 @@ struct Parts {
     RejectLog* rejects = nullptr;  // the node's, never nullptr in it
     Pulse pulse{};  // of what was answered, for people who look
     log::LogLimit unplaced_lines{};  // of the log, about notifications that no order here could be given
+    log::LogLimit room_lines{};      // of the log, about rules that have no room for another key
     std::optional<Seconds> last_skew{};  // of the last timestamp that was refused: how far ahead of the clock here
     // What timestamps may be, by the clock as it is now.
     AuthTerms auth_terms() const {

@@ -88,7 +88,7 @@ std::string policy_test_json(Node& node, const Credential& credential, std::stri
                              const VerifyRequest& request) {
     const Now now = node.loop().now();
     const Snapshot& snapshot = *node.parts().snapshot;
-    const auto rows = snapshot.prechecks.explain({request, credential, client}, now, node.parts().rates);
+    const auto rows = snapshot.prechecks.explain({request, credential, client}, now);
     const SceneRuntime* scene = snapshot.scene(request.scene);
     const PrecheckRow* denied = nullptr;
     for (const PrecheckRow& row : rows)

@@ -14,13 +14,14 @@ Nanos longest_age(const ScenePolicy& policy) {
 
 }  // namespace
 
-Result<std::shared_ptr<Snapshot>> Snapshot::make(Config config, Metrics& metrics) {
+Result<std::shared_ptr<Snapshot>> Snapshot::make(Config config, Metrics& metrics, RateState& rates) {
     auto out = std::make_shared<Snapshot>();  // owners: the node, and each exchange that began under it
     out->config = std::move(config);
     auto credentials = CredentialSet::make(out->config.credentials);
     if (!credentials) return tl::unexpected(credentials.error());
     out->credentials = std::move(*credentials);
-    auto prechecks = Prechecks::make(out->config.prechecks, out->config.node.region);
+    out->credentials.seat(rates);
+    auto prechecks = Prechecks::make(out->config.prechecks, out->config.node.region, rates);
     if (!prechecks) return tl::unexpected(prechecks.error());
     out->prechecks = std::move(*prechecks);
     for (const SceneConfig& scene : out->config.scenes)

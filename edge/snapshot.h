@@ -34,7 +34,8 @@ struct Snapshot {
     // For how long the memory may answer of any scene.
     Nanos max_age() const;
     // Code::invalid with a sentence that names the credential or the rule. `config` has been checked by load_config.
-    static Result<std::shared_ptr<Snapshot>> make(Config config, Metrics& metrics);
+    // What `rates` knows of credentials and rules of the same names counts for these too.
+    static Result<std::shared_ptr<Snapshot>> make(Config config, Metrics& metrics, RateState& rates);
 };
 
 }  // namespace holdfast

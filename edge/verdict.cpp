@@ -18,6 +18,10 @@ constexpr std::uint32_t kUnansweredMin = 5;
 // quiet node stays below it, and one app that signs wrongly reaches it with one request in three seconds.
 constexpr std::uint32_t kRefusedMin = 20;
 
+constexpr std::string_view kRatesFull =
+    "a rate rule counts as many subjects or addresses as it can: new ones get 503 (the log names the rule: lower the "
+    "rate of the credential that floods it, or raise the rule's, so that it forgets sooner)";
+
 std::string span_text(Nanos span) {
     const auto whole = std::chrono::duration_cast<Seconds>(span + 500ms).count();
     if (whole < 60) return fmt::format("{}s", whole);
@@ -175,6 +179,8 @@ std::vector<std::string> troubles(Node& node, Now now) {
     const std::optional<MonoTime> full = parts.nonces.full_at();
     if (parts.nonces.size() >= parts.nonces.capacity() || (full && now.mono - *full < kFullSaid))
         out.emplace_back("auth.nonces is full: callers get 503");
+    if (const std::optional<MonoTime> none = parts.rates.full_at(); none && now.mono - *none < kFullSaid)
+        out.emplace_back(kRatesFull);
     if (!parts.clock_trusted) out.emplace_back("the clock is not synchronised: no cached pass");
     if (std::string text = clock_text(node, now); !text.empty()) out.push_back(std::move(text));
     for (std::string text : {certificate_ended(parts, now), unanswered_text(node, now), endpoints_text(parts)})

@@ -58,6 +58,7 @@ struct CredentialSet::State {
     std::unordered_map<std::string, Entry, Hash, std::equal_to<>> by_id;
     HmacSha256 nobody{random_key()}; // for ids that nobody has; its results are thrown away
     bool rotating = false;           // some id has two active secrets
+    RateState::Seats seats;          // kept for as long as these credentials may ask
 };
 
 CredentialSet::CredentialSet() : state_(std::make_unique<State>()) {}
@@ -84,7 +85,7 @@ Result<CredentialSet> CredentialSet::make(std::vector<CredentialSpec> specs) {
     for (CredentialSpec& spec : specs) {
         if (auto fault = fault_of(spec))
             return bad(fmt::format("credential \"{}\": {}", spec.id.substr(0, 64), *fault));
-        Entry entry{{spec.id, std::move(spec.scenes), spec.rate}, HmacSha256(spec.secret), std::nullopt};
+        Entry entry{{spec.id, std::move(spec.scenes), spec.rate, kNoSeat}, HmacSha256(spec.secret), std::nullopt};
         if (!spec.previous_secret.empty()) {
             entry.previous.emplace(spec.previous_secret);
             state.rotating = true;
@@ -106,6 +107,17 @@ std::vector<std::string> CredentialSet::ids() const {
     for (const auto& [id, entry] : state_->by_id) out.push_back(id);
     std::sort(out.begin(), out.end());
     return out;
+}
+
+void CredentialSet::seat(RateState& rates) {
+    const std::vector<std::string> all = ids();
+    state_->seats = rates.seat(all);
+    for (std::size_t i = 0; i < all.size(); ++i)
+        state_->by_id.find(all[i])->second.credential.seat = (*state_->seats)[i];
+}
+
+const RateState::Seats& CredentialSet::seats() const {
+    return state_->seats;
 }
 
 std::vector<std::string> CredentialSet::rotating() const {

@@ -12,7 +12,7 @@
 
 #include "edge/base/crypto.h"
 #include "edge/base/result.h"
-#include "policy/rate_limit.h"
+#include "policy/rate_state.h"
 
 namespace holdfast {
 
@@ -33,6 +33,7 @@ struct Credential {
     std::string id;
     std::vector<std::string> scenes;
     std::optional<RateSpec> rate;
+    RateSeat seat = kNoSeat;  // in the state of all rates
     bool allows(std::string_view scene) const;
 };
 
@@ -48,6 +49,9 @@ class CredentialSet {
     // `id` where it is one of these, else empty: what a stranger chose is no word of ours.
     std::string_view known(std::string_view id) const { return find(id) != nullptr ? id : std::string_view(); }
     std::vector<std::string> ids() const;
+    // Gives each its seat. Before it, a credential that has a rate is refused.
+    void seat(RateState& rates);
+    const RateState::Seats& seats() const;      // nullptr before seat()
     std::vector<std::string> rotating() const;  // ids with two active secrets
     std::size_t size() const;
     // Whether `signature` is right under an active secret of `id`; the credential, or nullptr. The same work for an

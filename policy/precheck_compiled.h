@@ -29,11 +29,15 @@ struct CompiledRule {
     CompiledMatch allow, deny;
     ValueSet countries;         // residency: those that the node's region may serve
     bool region_known = false;  // residency: the rule says something about the node's region
+    // rate: one of the two, shared with the rule of its name in other snapshots.
+    std::shared_ptr<CredentialRates> by_credential;
+    std::shared_ptr<RateTable> by_key;
     bool covers(std::string_view scene) const;
 };
 
 struct Prechecks::State {
     std::vector<CompiledRule> rules;
+    std::shared_ptr<CredentialRates> credential_rate;  // of the built-in rule, shared likewise; nullptr: not made
 };
 
 }  // namespace holdfast

@@ -112,21 +112,42 @@ Says judge_image(const CompiledRule& compiled, const VerifyRequest& request) {
     return {};
 }
 
-std::string_view rate_key(PrecheckRule::RateBy by, const PrecheckInput& input) {
-    switch (by) {
-        case PrecheckRule::RateBy::credential:
-            return input.credential.id;
-        case PrecheckRule::RateBy::subject:
-            return input.request.subject;
-        case PrecheckRule::RateBy::address:
-            return input.address;
-    }
-    return input.credential.id;
-}
-
 Says says_of(const RateVerdict& verdict) {
     if (verdict.allowed) return {};
+    if (verdict.no_room)
+        return {"too many are counted: no room for one more", ApiCode::overloaded, verdict.retry_after};
     return {"too many requests", ApiCode::rate_limited, verdict.retry_after};
+}
+
+// Spends; a request that is answered by the record of its order spends nothing.
+struct Take {
+    const PrecheckInput& input;
+    MonoTime now;
+    RateVerdict operator()(CredentialRates& rates, const RateSpec& spec) const {
+        return input.repeated ? RateVerdict{} : rates.take(input.credential.seat, spec, now);
+    }
+    RateVerdict operator()(RateTable& table, std::string_view key, const RateSpec& spec) const {
+        return input.repeated ? RateVerdict{} : table.take(input.credential.seat, key, spec, now);
+    }
+};
+
+struct Peek {
+    const PrecheckInput& input;
+    MonoTime now;
+    RateVerdict operator()(const CredentialRates& rates, const RateSpec& spec) const {
+        return rates.peek(input.credential.seat, spec, now);
+    }
+    RateVerdict operator()(RateTable& table, std::string_view key, const RateSpec& spec) const {
+        return table.peek(input.credential.seat, key, spec, now);
+    }
+};
+
+template <typename Rate>
+Says judge_rate(const CompiledRule& rule, const PrecheckInput& input, const Rate& rate) {
+    if (rule.by_credential != nullptr) return says_of(rate(*rule.by_credential, rule.rule.rate));
+    const bool by_address = rule.rule.rate_by == PrecheckRule::RateBy::address;
+    const std::string_view key = by_address ? input.address : std::string_view(input.request.subject);
+    return says_of(rate(*rule.by_key, key, rule.rule.rate));
 }
 
 // `rate` takes or peeks: the only difference between evaluating and explaining.
@@ -149,7 +170,7 @@ Says judge(const CompiledRule& rule, const PrecheckInput& input, Now now, const 
         case Kind::device:
             return judge_list(rule, request.device);
         case Kind::rate:
-            return says_of(rate(rule.rule.name, rate_key(rule.rule.rate_by, input), rule.rule.rate));
+            return judge_rate(rule, input, rate);
     }
     return {"unknown kind of rule"};
 }
@@ -160,9 +181,10 @@ Says judge_scene(const PrecheckInput& input) {
 }
 
 template <typename Rate>
-Says judge_credential_rate(const PrecheckInput& input, const Rate& rate) {
+Says judge_credential_rate(CredentialRates* rates, const PrecheckInput& input, const Rate& rate) {
     if (!input.credential.rate) return {};
-    return says_of(rate(kCredentialRateRule, input.credential.id, *input.credential.rate));
+    if (rates == nullptr) return {"nothing counts its requests"};
+    return says_of(rate(*rates, *input.credential.rate));
 }
 
 std::string text_of(const Says& says) {
@@ -198,12 +220,11 @@ Prechecks::~Prechecks() = default;
 Prechecks::Prechecks(Prechecks&&) noexcept = default;
 Prechecks& Prechecks::operator=(Prechecks&&) noexcept = default;
 
-PrecheckResult Prechecks::evaluate(const PrecheckInput& input, Now now, RateLimiter& rates) const {
-    const auto take = [&input, &rates, now](std::string_view owner, std::string_view key, const RateSpec& spec) {
-        return input.repeated ? RateVerdict{} : rates.take(owner, key, spec, now.mono);
-    };
+PrecheckResult Prechecks::evaluate(const PrecheckInput& input, Now now) const {
+    const Take take{input, now.mono};
+    CredentialRates* const own = state_->credential_rate.get();
     if (const Says says = judge_scene(input); !says.why.empty()) return refuse(kCredentialSceneRule, says);
-    if (const Says says = judge_credential_rate(input, take); !says.why.empty())
+    if (const Says says = judge_credential_rate(own, input, take); !says.why.empty())
         return refuse(kCredentialRateRule, says);
     for (const CompiledRule& rule : state_->rules) {
         if (!rule.covers(input.request.scene)) continue;
@@ -212,12 +233,11 @@ PrecheckResult Prechecks::evaluate(const PrecheckInput& input, Now now, RateLimi
     return {};
 }
 
-std::vector<PrecheckRow> Prechecks::explain(const PrecheckInput& input, Now now, const RateLimiter& rates) const {
-    const auto peek = [&rates, now](std::string_view owner, std::string_view key, const RateSpec& spec) {
-        return rates.peek(owner, key, spec, now.mono);
-    };
+std::vector<PrecheckRow> Prechecks::explain(const PrecheckInput& input, Now now) const {
+    const Peek peek{input, now.mono};
+    CredentialRates* const own = state_->credential_rate.get();
     std::vector<PrecheckRow> out{row(kCredentialSceneRule, judge_scene(input)),
-                                 row(kCredentialRateRule, judge_credential_rate(input, peek))};
+                                 row(kCredentialRateRule, judge_credential_rate(own, input, peek))};
     for (const CompiledRule& rule : state_->rules) {
         if (rule.covers(input.request.scene))
             out.push_back(row(rule.rule.name, judge(rule, input, now, peek)));

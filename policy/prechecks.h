@@ -1,7 +1,7 @@
 // Regional prechecks (SPEC: prechecks): evaluated in order before anything is asked of the centre. Two rules stand
 // before the declared ones and need no declaration: "credential-scene" (the credential may use the scene) and
-// "credential-rate" (the credential's own `rate`). The state of the rate limits is the caller's, so that a reload of
-// the rules refills nothing.
+// "credential-rate" (the credential's own `rate`). What has been asked so far lies in the node's RateState, so that a
+// reload of the rules refills nothing.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@
 #include "edge/base/time.h"
 #include "policy/credential.h"
 #include "policy/precheck_rule.h"
-#include "policy/rate_limit.h"
+#include "policy/rate_state.h"
 #include "policy/value_set.h"
 #include "policy/verification.h"
 
@@ -34,8 +34,9 @@ struct PrecheckInput {
 struct PrecheckResult {
     bool allowed = true;
     std::string_view rule;                   // lives as long as the Prechecks
-    ApiCode code = ApiCode::precheck_denied; // scene_forbidden, precheck_denied or rate_limited
-    Nanos retry_after{0};                    // for rate_limited
+    ApiCode code = ApiCode::precheck_denied;  // scene_forbidden, precheck_denied, rate_limited; overloaded: no room
+    Nanos retry_after{0};                     // for the last two
+    bool by_rate() const { return code == ApiCode::rate_limited || code == ApiCode::overloaded; }
     std::string why;                         // a short text for people, without any value of the request
 };
 
@@ -56,18 +57,18 @@ struct PrecheckFault {
 
 class Prechecks {
   public:
-    Prechecks(); // only the two built-in rules
+    Prechecks();  // only the two built-in rules; a credential that has a rate is refused
     ~Prechecks();
     Prechecks(Prechecks&&) noexcept;
     Prechecks& operator=(Prechecks&&) noexcept;
     // Refuses with Code::invalid, "precheck NAME: …". `region` is the node's.
-    static Result<Prechecks> make(std::vector<PrecheckRule> rules, std::string region);
+    static Result<Prechecks> make(std::vector<PrecheckRule> rules, std::string region, RateState& rates);
     // Everything that make() would refuse of this rule alone, not only the first.
     static std::vector<PrecheckFault> faults_of(const PrecheckRule& rule, const std::string& region);
 
-    PrecheckResult evaluate(const PrecheckInput& input, Now now, RateLimiter& rates) const;
+    PrecheckResult evaluate(const PrecheckInput& input, Now now) const;
     // Every rule, in order, spending no rate.
-    std::vector<PrecheckRow> explain(const PrecheckInput& input, Now now, const RateLimiter& rates) const;
+    std::vector<PrecheckRow> explain(const PrecheckInput& input, Now now) const;
 
     // Names of all rules in order, the built-in first: the labels of holdfast_precheck_denied_total.
     std::vector<std::string> rule_names() const;

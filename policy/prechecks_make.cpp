@@ -112,6 +112,15 @@ Result<CompiledMatch> compile(const ValueMatch& match) {
     return out;
 }
 
+void find_state(CompiledRule& out, RateState& rates) {
+    const PrecheckRule& rule = out.rule;
+    if (rule.kind != Kind::rate) return;
+    if (rule.rate_by == PrecheckRule::RateBy::credential)
+        out.by_credential = rates.credential_rates(rule.name);
+    else
+        out.by_key = rates.table(rule.name, rule.rate_by == PrecheckRule::RateBy::address ? "address" : "subject");
+}
+
 Result<CompiledRule> compile(PrecheckRule rule, const std::string& region) {
     CompiledRule out;
     auto allow = compile(rule.allow);
@@ -142,7 +151,7 @@ std::vector<PrecheckFault> Prechecks::faults_of(const PrecheckRule& rule, const 
     return out.take();
 }
 
-Result<Prechecks> Prechecks::make(std::vector<PrecheckRule> rules, std::string region) {
+Result<Prechecks> Prechecks::make(std::vector<PrecheckRule> rules, std::string region, RateState& rates) {
     const auto bad = [](std::string_view rule, std::string_view what) {
         return fail(Code::invalid, Origin::local, fmt::format("precheck {}: {}", rule.substr(0, 64), what));
     };
@@ -157,8 +166,10 @@ Result<Prechecks> Prechecks::make(std::vector<PrecheckRule> rules, std::string r
         const std::string name = rule.name;
         auto compiled = compile(std::move(rule), region);
         if (!compiled) return bad(name, compiled.error().detail);
+        find_state(*compiled, rates);
         out.state_->rules.push_back(std::move(*compiled));
     }
+    out.state_->credential_rate = rates.credential_rates(kCredentialRateRule);
     return out;
 }
 

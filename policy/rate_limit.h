@@ -1,9 +1,10 @@
-// GCRA (ITU-T I.371, the virtual scheduling algorithm) over many keys in a table of fixed size. A key costs 16 bytes
-// and is forgotten once it is fully refilled; when the neighbourhood of a new key holds only keys that are still being
-// held back, the newcomer is refused too. So a flood of keys can cost newcomers a wait, never a known key its limit.
+// GCRA (ITU-T I.371, the virtual scheduling algorithm): when one more request of a key may come. What is kept of the
+// keys is of a fixed size: a place for each credential, since those are configured, or a table of the keys that callers
+// choose, each rule its own. RateState keeps them over reloads.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -18,34 +19,92 @@ struct RateSpec {
     bool operator==(const RateSpec&) const = default;
 };
 
-inline constexpr std::size_t kRateKeysMax = 1u << 17;
+inline constexpr std::size_t kRateKeysMax = 1u << 17;  // of one table: 28 bytes each
 inline constexpr double kRatePerSecondMax = 1e6;
 inline constexpr double kRateBurstMax = 1e6;
 bool is_valid(const RateSpec& spec);
 
 struct RateVerdict {
     bool allowed = true;
-    Nanos retry_after{0}; // when refused: the earliest moment at which the same request can pass
+    bool no_room = false;  // refused though its rate is not known to be spent: the key cannot be held
+    Nanos retry_after{0};  // when refused: the earliest moment at which the same request can pass; without room a guess
 };
 
-class RateLimiter {
+// Where a credential's limits are kept, from 1; the same for every rule and over reloads (RateState::seat).
+using RateSeat = std::uint32_t;
+inline constexpr RateSeat kNoSeat = 0;  // is refused by CredentialRates, and has no share of a RateTable
+
+// One rule's limits per credential: 8 bytes for each, which nothing that anybody asks can take away.
+class CredentialRates {
   public:
-    // `slots` is rounded up to a power of two, at least 64 and at most kRateKeysMax. `key` keys the table's hash.
-    explicit RateLimiter(const SipKey& key, std::size_t slots = kRateKeysMax);
-    // `owner` separates the keys of one rule from another's.
-    RateVerdict take(std::string_view owner, std::string_view key, const RateSpec& spec, MonoTime now);
+    // Seats up to `last`. What is there stays.
+    void make_room(RateSeat last);
+    // The seat goes to another credential.
+    void refill(RateSeat seat);
+    RateVerdict take(RateSeat seat, const RateSpec& spec, MonoTime now);
     // What take() would say, spending nothing.
-    RateVerdict peek(std::string_view owner, std::string_view key, const RateSpec& spec, MonoTime now) const;
+    RateVerdict peek(RateSeat seat, const RateSpec& spec, MonoTime now) const;
 
   private:
-    static constexpr std::size_t kNeighbours = 16; // slots that a key may live in
-    struct Slot {
-        std::uint64_t hash = 0; // 0: never used
-        std::int64_t due = 0;   // theoretical arrival time of the next request, MonoTime nanoseconds
+    std::vector<std::int64_t> due_;  // by seat; as RateTable::Entry::due
+};
+
+// One rule's limits over keys that callers choose. All memory is taken at the start; a key is forgotten once it is
+// refilled, a few are looked at for each that comes. A key that is held stays: where there is no room it is the
+// newcomer that is refused. Half of the room is divided evenly between credentials and kept for each, as NonceWindow
+// does, so that the flood of one leaves the newcomers of the others their room; a single one may use everything.
+class RateTable {
+  public:
+    static constexpr std::size_t kKeysMin = 64;
+    struct Gcra {
+        std::int64_t interval;   // nanoseconds that one request costs
+        std::int64_t tolerance;  // how far ahead of now the next arrival may be due
     };
-    std::uint64_t hash_of(std::string_view owner, std::string_view key) const;
+    // `key` keys the table's hash. Room for `keys`, within kKeysMin and kRateKeysMax.
+    explicit RateTable(const SipKey& key, std::size_t keys = kRateKeysMax);
+    // The credentials that have a share. Requires: each once.
+    void set_shares(const std::vector<RateSeat>& seats);
+    // `seat`: of the credential that asks, whose share a new key takes from.
+    RateVerdict take(RateSeat seat, std::string_view key, const RateSpec& spec, MonoTime now);
+    // What take() would say, spending nothing; it looks at every key, so it is for people who ask.
+    RateVerdict peek(RateSeat seat, std::string_view key, const RateSpec& spec, MonoTime now);
+
+    std::size_t size() const { return live_; }  // keys not yet forgotten
+    std::size_t capacity() const { return entries_.size() - 1; }
+    std::optional<MonoTime> full_at() const { return full_at_; }  // when take() last had no room for a new key
+
+  private:
+    static constexpr std::size_t kLooksPerKey = 4;     // of forget() for each new key
+    static constexpr std::size_t kLooksForRoom = 256;  // and where there is no room
+    struct Entry {
+        std::uint64_t hash = 0;  // 0: given back
+        std::int64_t due = 0;   // theoretical arrival time of the next request, MonoTime nanoseconds
+        std::uint32_t next = 0;  // in the chain of its hash, or of the free list; 0: none
+        RateSeat owner = kNoSeat;
+    };
+    struct Owner {
+        std::size_t held = 0, share = 0;
+        std::size_t unused() const { return held < share ? share - held : 0; }
+    };
+    std::uint64_t hash_of(std::string_view key) const;
+    Entry* find(std::uint64_t hash);
+    bool has_room(RateSeat owner) const;
+    void hold(RateSeat owner, int change);  // +1 or -1
+    void release(std::uint32_t at);
+    // Looks at the next `looks` entries and gives back what is refilled. The soonest due of the others.
+    std::int64_t forget(std::size_t looks, std::int64_t now, const Gcra& rate);
+
     SipKey key_;
-    std::vector<Slot> slots_;
+    std::uint32_t mask_;
+    std::vector<std::uint32_t> heads_;  // by hash; 0: none
+    std::vector<Entry> entries_;        // 0 is not used
+    std::vector<Owner> owners_;         // by seat; 0: everyone without a share
+    std::uint32_t free_ = 0;            // list of entries given back
+    std::uint32_t used_ = 0;            // entries ever taken from entries_
+    std::uint32_t looked_ = 0;          // where forget() goes on
+    std::size_t live_ = 0;
+    std::size_t unclaimed_ = 0;  // room kept for credentials that have not used their share
+    std::optional<MonoTime> full_at_;
 };
 
 } // namespace holdfast

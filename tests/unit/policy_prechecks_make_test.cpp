@@ -21,8 +21,13 @@ PrecheckRule attribute_allows(std::string attribute, ValueMatch allow) {
     return out;
 }
 
+Result<Prechecks> made_of(std::vector<PrecheckRule> rules) {
+    RateState rates{SipKey{}};
+    return Prechecks::make(std::move(rules), "r", rates);
+}
+
 std::string fault(PrecheckRule one) {
-    const auto made = Prechecks::make({std::move(one)}, "r");
+    const auto made = made_of({std::move(one)});
     return made ? "" : made.error().detail;
 }
 
@@ -46,13 +51,13 @@ TEST_CASE("prechecks: rules that cannot work are refused by name") {
     image.image_bytes_min = 10;
     image.image_bytes_max = 5;
     CHECK(fault(image) != "");
-    CHECK_FALSE(Prechecks::make({bare_rule("x", Kind::coupon), bare_rule("x", Kind::coupon)}, "r"));
+    CHECK_FALSE(made_of({bare_rule("x", Kind::coupon), bare_rule("x", Kind::coupon)}));
 }
 
 TEST_CASE("prechecks: more rules than the maximum are refused") {
     std::vector<PrecheckRule> many;
     for (std::size_t i = 0; i < kPrechecksMax; ++i) many.push_back(bare_rule("r" + std::to_string(i), Kind::coupon));
-    CHECK(Prechecks::make(many, "r"));
+    CHECK(made_of(many));
     many.push_back(bare_rule("last", Kind::coupon));
-    CHECK_FALSE(Prechecks::make(many, "r"));
+    CHECK_FALSE(made_of(many));
 }

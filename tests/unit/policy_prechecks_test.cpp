@@ -16,6 +16,12 @@ PrecheckRule rule(std::string name, Kind kind) {
     return out;
 }
 
+PrecheckRule rule_of_nobody() {
+    PrecheckRule out = rule("nobody", Kind::subject);
+    out.deny.exact = {"nobody"};
+    return out;
+}
+
 PrecheckRule attribute_rule(std::string attribute, ValueMatch allow, ValueMatch deny = {}) {
     PrecheckRule out = rule("attr", Kind::attribute);
     out.attribute = std::move(attribute);
@@ -26,19 +32,21 @@ PrecheckRule attribute_rule(std::string attribute, ValueMatch allow, ValueMatch 
 
 struct Fixture {
     VerifyRequest request;
-    Credential credential{"app", {"LOGIN", "PAYMENT"}, std::nullopt};
-    RateLimiter rates{SipKey{}};
+    Credential credential{"app", {"LOGIN", "PAYMENT"}, std::nullopt, 1};
+    RateState rates{SipKey{}};
+    RateState::Seats seats = rates.seat({"app", "other"});
     std::string region = "ap-northeast-1";
     Now now = kNow;
     Prechecks checks;
 
     Fixture() {
+        rates.set_shares(seats);
         request.order_no = "o1";
         request.scene = "LOGIN";
         request.subject = "user-1";
     }
     void rules(std::vector<PrecheckRule> list) {
-        auto made = Prechecks::make(std::move(list), region);
+        auto made = Prechecks::make(std::move(list), region, rates);
         if (!made) FAIL(made.error().detail);
         checks = std::move(*made);
     }
@@ -46,7 +54,13 @@ struct Fixture {
         request.attributes.assign({{std::move(key), std::move(value)}});
         return *this;
     }
-    PrecheckResult run() { return checks.evaluate({request, credential, "192.0.2.1"}, now, rates); }
+    Fixture& as(std::string id, std::optional<RateSpec> rate = {}) {
+        credential.seat = (*seats)[id == "app" ? 0 : 1];
+        credential.id = std::move(id);
+        credential.rate = rate;
+        return *this;
+    }
+    PrecheckResult run() { return checks.evaluate({request, credential, "192.0.2.1"}, now); }
     bool allowed() { return run().allowed; }
 };
 
@@ -233,10 +247,55 @@ TEST_CASE("prechecks: a reload of the rules refills no rate") {
     Fixture f;
     PrecheckRule rate = rule("r", Kind::rate);
     rate.rate = {0.1, 1};
-    f.rules({rate});
-    CHECK(f.allowed());
-    f.rules({rate});
-    CHECK_FALSE(f.allowed());
+    for (const auto by : {PrecheckRule::RateBy::subject, PrecheckRule::RateBy::credential}) {
+        rate.rate_by = by;
+        f.rules({rate});
+        CHECK(f.allowed());
+        f.rules({rate, rule_of_nobody()});
+        CHECK(f.run().rule == "r");
+    }
+    f.rules({});
+    CHECK(f.as("app", RateSpec{0.1, 1}).allowed());
+    f.rules({});
+    CHECK(f.run().rule == kCredentialRateRule);
+}
+
+TEST_CASE("prechecks: a credential without a place for its rate is refused, not unlimited") {
+    Fixture f;
+    f.credential.rate = RateSpec{1, 1};
+    CHECK_FALSE(f.allowed());  // rules that were never made
+    f.rules({});
+    f.credential.seat = kNoSeat;
+    CHECK(f.run().code == ApiCode::overloaded);
+}
+
+TEST_CASE(
+    "prechecks: a flood of one credential's subjects takes no other credential its rate, nor another rule its keys") {
+    Fixture f;
+    PrecheckRule slow = rule("per-hour", Kind::rate), address = rule("per-address", Kind::rate),
+                 calls = rule("calls", Kind::rate);
+    slow.rate = {0.0028, 10};
+    address.rate_by = PrecheckRule::RateBy::address;
+    address.rate = {2000, 4000};
+    calls.rate_by = PrecheckRule::RateBy::credential;
+    calls.rate = {0.01, 200'010};
+    f.rules({calls, address, slow});
+    const RateSpec ample{2000, 4000};
+    f.request.subject = "quiet";
+    REQUIRE(f.as("app", ample).allowed());
+    f.as("other");
+    for (int i = 0; i < 200'000; ++i) {
+        f.request.subject = "flood-" + std::to_string(i);
+        f.now.mono += 1ms;  // no limit but the table holds them back
+        (void)f.run();
+    }
+    f.request.subject = "quiet";
+    CHECK(f.as("app", ample).run().rule == "");
+    for (int i = 0; i < 1000; ++i) {
+        f.request.subject = "new-" + std::to_string(i);
+        CHECK(f.run().code != ApiCode::rate_limited);
+        CHECK(f.run().allowed);
+    }
 }
 
 TEST_CASE("prechecks: rules are evaluated in order, and only for their scenes") {
@@ -262,7 +321,7 @@ TEST_CASE("prechecks: explaining says every rule and spends nothing") {
     f.rules({rate, subject, other});
     f.credential.rate = RateSpec{1, 1};
     std::vector<PrecheckRow> rows;
-    for (int i = 0; i < 5; ++i) rows = f.checks.explain({f.request, f.credential, "192.0.2.1"}, f.now, f.rates);
+    for (int i = 0; i < 5; ++i) rows = f.checks.explain({f.request, f.credential, "192.0.2.1"}, f.now);
     REQUIRE(rows.size() == 5);
     using Says = PrecheckRow::Says;
     const std::vector<Says> expected{Says::passes, Says::passes, Says::passes, Says::denies, Says::not_for_scene};
