@@ -63,6 +63,8 @@ class Exchange final : public RequestHandler {
     struct DropIn {
         std::shared_ptr<const Forward> forward;  // owners: this, its call, a late try
         std::shared_ptr<const RawAnswer> raw;    // what the centre said; owners: this, and followers
+        // What it said that decides nothing ("ask again"): answered with where nothing else answers; owners: as `raw`.
+        std::shared_ptr<const RawAnswer> aside;
         DropInFault fault = DropInFault::none;   // why it is refused without being signed for
         std::string merchant;                    // as of DropInCall
         bool named = false;
@@ -75,6 +77,7 @@ class Exchange final : public RequestHandler {
         // Whatever it was about to answer: it is refused.
         void give_up() {
             raw.reset();
+            aside.reset();
             ticket.reset();
             limit.reset();
             fault = DropInFault::unavailable;
@@ -120,6 +123,7 @@ class Exchange final : public RequestHandler {
     bool still_holds() const;
     Reply drop_in_reply(Reply like);
     void repeat_raw(RawAnswer&& recorded);
+    const RawAnswer* centres_own() const;  // the answer, where it is the centre's own words; else nullptr
     bool verifies() const { return begin_.kind != Kind::lookup; }
 
     // join

@@ -218,7 +218,10 @@ void Exchange::take_from(const Exchange& leader) {
     trace_.bar = leader.trace_.bar;
     trace_.rungs = leader.trace_.rungs;
     call_status_ = leader.call_status_;
-    if (drop_in_ && leader.drop_in_) drop_in_->raw = leader.drop_in_->raw;
+    if (drop_in_ && leader.drop_in_) {
+        drop_in_->raw = leader.drop_in_->raw;
+        drop_in_->aside = leader.drop_in_->aside;
+    }
     steps();
 }
 

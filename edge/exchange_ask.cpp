@@ -91,7 +91,10 @@ void Exchange::take_result(CallResult&& result) {
     call_.reset();
     trace_attempts(result);
     const Now t = now();
-    if (drop_in_ && result.definite()) drop_in_->raw = std::move(result.raw);
+    if (drop_in_ && result.definite())
+        drop_in_->raw = std::move(result.raw);
+    else if (drop_in_ && result.said_to_wait())
+        drop_in_->aside = std::move(result.raw);
     if (result.ok()) {
         const Outcome said = to_outcome(result.outcome->verdict);
         if (words_aside_ != parts_.words_aside && final_meanwhile(t, said)) return run();

@@ -93,13 +93,19 @@ void Exchange::repeat_raw(RawAnswer&& recorded) {
     if (!recorded.body.empty()) drop_in_->raw = std::make_shared<const RawAnswer>(std::move(recorded));
 }
 
+// Of what it has said without deciding anything: where nobody has answered instead.
+const RawAnswer* Exchange::centres_own() const {
+    if (drop_in_->raw) return drop_in_->raw.get();
+    return error_ ? drop_in_->aside.get() : nullptr;
+}
+
 // The answer as it will leave, in drop_in_->body; what is not signed yet is signed off the loop first.
 Exchange::Next Exchange::sign_drop_in() {
     DropIn& d = *drop_in_;
     const DropInSettings& settings = *snapshot_->config.gateway.settings;
     d.ready = true;
-    if (d.raw) {
-        d.body = d.raw->body;
+    if (const RawAnswer* own = centres_own()) {
+        d.body = own->body;
         return Next::more;
     }
     const auto refused = [&] {
@@ -165,16 +171,19 @@ Reply Exchange::drop_in_reply(Reply like) {
     // Where SDKs look for a number to quote.
     reply.headers.append("trace_id: ").append(trace_.request_id).append("\r\n");
     std::string type;
-    if (d.raw) type = safe_type(d.raw->content_type);
+    const RawAnswer* own = centres_own();
+    if (own != nullptr) type = safe_type(own->content_type);
     reply.own_type = type.empty() ? std::string(kDropInType) : std::move(type);
-    if (d.raw) {
+    if (own != nullptr) {
         reply.headers += "X-Edge-Degraded: false\r\nX-Edge-Source: live\r\n";
         if (repeated_) reply.headers += "X-Edge-Repeated: true\r\n";
     } else if (answer_ && !error_) {
         reply.headers.append("X-Edge-Degraded: ").append(answer_->degraded() ? "true" : "false");
         reply.headers.append("\r\nX-Edge-Source: ").append(name(answer_->source));
         reply.headers.append("\r\nX-Edge-Outcome: ").append(name(answer_->outcome)).append("\r\n");
-    } else {
+    }
+    // A refusal of the centre's is one here too.
+    if (error_ || (own == nullptr && !answer_)) {
         reply.headers.append("X-Edge-Code: ").append(text_of(error_.value_or(ApiCode::internal_error)).code);
         reply.headers += "\r\n";
     }

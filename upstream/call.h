@@ -93,6 +93,10 @@ struct CallResult {
                failure == FailureKind::setup || failure == FailureKind::caller_setup ||
                failure == FailureKind::rejected;
     }
+    // Whether the centre's own word is that it decides nothing now; other failures are no word of it that counts.
+    bool said_to_wait() const {
+        return !ok() && (failure == FailureKind::unavailable || failure == FailureKind::throttled);
+    }
     // Whether the centre was tried and failed, so that the ladder may be asked under its rule. Not after a definite
     // refusal. Ours to shed (overloaded_local) is neither.
     bool ladder_may_follow() const {
