@@ -123,7 +123,8 @@ struct AlipayChecker {
                           fmt::format("no \"{}\" there: it stays pending", value));
     }
 
-    // A site's own outcomes take the place of all of the API's; pending stays, less what the site names otherwise.
+    // A site's own outcomes take the place of all of the API's; what it names as pending comes to the API's, which
+    // stays, less what the site names otherwise.
     void values(AlipayResponseMap& map) {
         const std::array<const std::vector<std::string>*, 4> own{&config.pass, &config.fail, &config.review,
                                                                  &config.pending};
@@ -136,8 +137,8 @@ struct AlipayChecker {
         const bool outcomes = !config.pass.empty() || !config.fail.empty() || !config.review.empty();
         for (std::size_t i = 0; i < to.size(); ++i) {
             std::erase_if(*to[i], is_own);
-            const bool is_pending = to[i] == &map.pending;
-            if (is_pending ? !own[i]->empty() : outcomes) *to[i] = *own[i];
+            if (outcomes && to[i] != &map.pending) to[i]->clear();
+            to[i]->insert(to[i]->end(), own[i]->begin(), own[i]->end());
         }
     }
 

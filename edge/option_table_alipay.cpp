@@ -55,7 +55,7 @@ const Option kRows[] = {
     {"upstream.alipay.response.review", K::texts, "", {0, 32}, kRestart, "its values that ask for a review",
      in_config<kUp, kAli, &A::review>},
     {"upstream.alipay.response.pending", K::texts, "", {0, 32}, kRestart,
-     "its values that say \"not yet\", \"\" for a field that is absent: 202, and never remembered; empty: the API's",
+     "values that say \"not yet\", beside the API's own; \"\": the field is absent: 202, and never remembered",
      in_config<kUp, kAli, &A::pending>},
     {"upstream.alipay.response.score", K::text, "", {0, 64}, kRestart, "field of the score; empty: the API's",
      in_config<kUp, kAli, &A::score>},

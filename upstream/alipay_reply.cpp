@@ -76,17 +76,17 @@ std::string read_id(json::Value v) {
 void read_outcome(const AlipaySettings& s, json::Value node, std::string_view order_no, GatewayReply& reply) {
     const AlipayResponseMap& map = s.response;
     const json::Value about = node[map.order_no];
-    const json::Value field = map.later || map.outcome.empty() ? json::Value() : node[map.outcome];
+    const json::Value field = map.outcome.empty() ? json::Value() : node[map.outcome];
     const bool ours = !about || (about.text() && *about.text() == order_no);
     // A value of another kind is no absent one.
     const std::string text = value_text(field);
     const auto says = field && text.empty() ? std::nullopt : read_alipay_outcome(map, text);
-    if (!ours || !says) {
+    if (!ours || !(says || map.later)) {
         reply = broken(ours ? fmt::format("the gateway's answer has no {} that is known", map.outcome)
                             : std::string("the gateway's answer is about another order"));
         return;
     }
-    if (says->pending) {
+    if (map.later || says->pending) {
         reply.what = AlipayClass::pending;
         reply.central.pending_id = read_id(node[map.id]);
         return end_with(reply, FailureKind::pending, "the order has no outcome yet");
@@ -208,7 +208,7 @@ GatewayReply read_v2(const AlipaySettings& s, const AlipayAnswer& answer, std::s
 // A success that says nothing: where an absent field says "not yet" it is that, else an answer without an outcome.
 GatewayReply without_content(const AlipayResponseMap& map, GatewayReply reply) {
     const auto says = read_alipay_outcome(map, "");
-    if (says && says->pending)
+    if (map.later || (says && says->pending))
         reply.what = AlipayClass::pending;
     else
         end_with(reply, FailureKind::rejected, "the gateway answered 204, without an outcome");

@@ -71,6 +71,13 @@ TEST_CASE("config: with a site's own outcomes the preset's pending stays, less w
     const auto waits = response("alipay.user.certify.open.query", "pending = [\"F\", \"\"]\n");
     CHECK(waits.pass == Texts{"T"});
     CHECK(waits.pending == Texts{"F", ""});
+    // What a site adds takes nothing of the API's away.
+    CHECK(response("alipay.user.certify.open.query", "pending = [\"WAIT\"]\n").pending == Texts{"F", "WAIT"});
+    const std::string state = "datadigital.fincloud.generalsaas.face.verification.initialize";
+    CHECK(response(state, "pending = [\"PROCESSING\", \"WAIT\"]\n").pending == Texts{"", "PROCESSING", "WAIT"});
+    const auto plain = response("alipay.user.faceverify.verify", "pending = [\"F\"]\n");
+    CHECK(plain.fail.empty());
+    CHECK(plain.pending == Texts{"F"});
 }
 
 TEST_CASE("config: a site's own mapping takes the place of the preset's") {

@@ -172,8 +172,15 @@ TEST_CASE("alipay answer: F that also means not yet is no outcome") {
         start, av::answer("alipay_user_certify_open_initialize_response", R"({"code":"10000","certify_id":"C9"})"));
     CHECK(begun.what == AlipayClass::pending);
     CHECK(begun.central.pending_id == "C9");
-    // What it says of an outcome that it cannot know is not looked at.
-    CHECK_FALSE(read(start, av::answer("alipay_user_certify_open_initialize_response", kPassNode)).central.outcome);
+    // What it says of an outcome that it cannot know is not looked at, nor does it matter what is listed.
+    AlipaySettings listed = start;
+    listed.response.pending = {"PROCESSING"};
+    for (const AlipaySettings& s : {start, listed})
+        for (const std::string& node : {kPassNode, kFail, std::string(R"({"code":"10000","passed":7})")})
+            CHECK(read(s, av::answer("alipay_user_certify_open_initialize_response", node)).what ==
+                  AlipayClass::pending);
+    const auto other = R"({"code":"10000","certify_id":"C9","outer_order_no":"O-2"})";
+    CHECK(refused(read(listed, av::answer("alipay_user_certify_open_initialize_response", other))));
 }
 
 TEST_CASE("alipay answer: which API's values are definite is as recorded") {
