@@ -6,11 +6,6 @@
 namespace holdfast {
 namespace {
 
-template <std::size_t N>
-bool among(const std::array<std::string_view, N>& list, std::string_view text) {
-    return std::find(list.begin(), list.end(), text) != list.end();
-}
-
 constexpr AlipayMeaning kOutcome{AlipayClass::outcome, CallKind::success, false};
 constexpr AlipayMeaning kPending{AlipayClass::pending, CallKind::success, false};
 constexpr AlipayMeaning kAccepted{AlipayClass::pending, CallKind::success, true};  // of v3: asked again it may be there
@@ -35,10 +30,15 @@ bool ends_so(std::string_view text, std::string_view word) {
            (text.size() > word.size() && text.ends_with(word) && text[text.size() - word.size() - 1] == '.');
 }
 
-// Of v3, whose codes are these without their prefix.
+std::string_view last_part(std::string_view code) {
+    return code.substr(code.rfind('.') + 1);  // the whole where it has no dot
+}
+
+// Whatever prefix it has, or none, as in v3.
 template <std::size_t N>
-bool ends_one_of(const std::array<std::string_view, N>& list, std::string_view code) {
-    return std::any_of(list.begin(), list.end(), [code](std::string_view one) { return ends_so(one, code); });
+bool ends_as_one_of(const std::array<std::string_view, N>& list, std::string_view code) {
+    const std::string_view part = last_part(code);
+    return std::any_of(list.begin(), list.end(), [part](std::string_view one) { return last_part(one) == part; });
 }
 
 AlipayMeaning business(std::string_view sub_code) {
@@ -83,8 +83,8 @@ AlipayMeaning meaning_v2(std::string_view code, std::string_view sub_code) {
     if (code == "40004") return business(sub_code);
     if (code == "40005") return kThrottled;
     if (code == "40002") {
-        if (among(kBadContent, sub_code)) return kCaller;
-        if (among(kAgain, sub_code)) return kTransient;
+        if (ends_as_one_of(kBadContent, sub_code)) return kCaller;
+        if (ends_as_one_of(kAgain, sub_code)) return kTransient;
         return kConfig;
     }
     if (code == "20001" || code == "40001" || code == "40003" || code == "40006") return kConfig;
@@ -106,8 +106,8 @@ AlipayMeaning meaning_v3(int status, std::string_view code, bool wait) {
     if (status >= 500 && status <= 599) return kUnknown;
     if (code == "unknow-error" || code.ends_with("SYSTEM_ERROR")) return kUnknown;
     if (status == 401 || status == 403) return kConfig;
-    if (status == 404 || ends_one_of(kBadContent, code)) return kCaller;
-    if (ends_one_of(kAgain, code)) return kTransient;
+    if (status == 404 || ends_as_one_of(kBadContent, code)) return kCaller;
+    if (ends_as_one_of(kAgain, code)) return kTransient;
     if (status != 400) return meaning_http(status);
     // The codes are the v2 sub-codes without their prefix, in small letters; what is in capitals is the business's.
     const bool gateways = !code.empty() && std::none_of(code.begin(), code.end(),

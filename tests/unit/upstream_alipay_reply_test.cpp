@@ -379,6 +379,13 @@ TEST_CASE("alipay codes: the recorded table, row by row") {
     CHECK(n > 70);
     CHECK(meaning_v2("99999", "x").what == AlipayClass::business);
     CHECK(meaning_v2("99999", "x").kind == CallKind::ignored);
+    // The documents differ about prefixes.
+    for (const char* sub : {"aop.invalid-parameter", "invalid-parameter", "isv.illegal-json", "aop.suspected-attack"})
+        CHECK(meaning_v2("40002", sub).what == AlipayClass::caller_error);
+    for (const char* sub : {"upload-fail", "aop.invalid-encrypt"})
+        CHECK(meaning_v2("40002", sub).what == AlipayClass::transient);
+    for (const char* sub : {"", ".", "parameter", "aop.xinvalid-parameter", "invalid-parameter.", "invalid-signature"})
+        CHECK(meaning_v2("40002", sub).what == AlipayClass::config);
 }
 
 TEST_CASE("alipay codes: a code of v3 means what the sub-code of v2 means that it is the end of") {
