@@ -48,22 +48,9 @@ GatewayReply broken(std::string detail, bool signature = false) {
     return reply;
 }
 
-// A text, or a truth value by its name.
-std::string value_text(json::Value v) {
-    if (const auto text = v.text()) return std::string(*text);
-    if (const auto flag = v.boolean()) return *flag ? "true" : "false";
-    return {};
-}
-
 std::optional<double> scaled(double score, double max) {
     const double out = score / max;
     return out >= 0 && out <= 1 ? std::optional(out) : std::nullopt;  // nor where it is no number
-}
-
-std::optional<double> read_score(json::Value v, double max) {
-    if (const auto text = v.text()) return read_alipay_score(*text, max);
-    const auto number = v.number();
-    return number ? scaled(*number, max) : std::nullopt;
 }
 
 std::string read_id(json::Value v) {
@@ -79,7 +66,7 @@ void read_outcome(const AlipaySettings& s, json::Value node, std::string_view or
     const json::Value field = map.outcome.empty() ? json::Value() : node[map.outcome];
     const bool ours = !about || (about.text() && *about.text() == order_no);
     // A value of another kind is no absent one.
-    const std::string text = value_text(field);
+    const std::string text = read_alipay_text(field);
     const auto says = field && text.empty() ? std::nullopt : read_alipay_outcome(map, text);
     if (!ours || !(says || map.later)) {
         reply = broken(ours ? fmt::format("the gateway's answer has no {} that is known", map.outcome)
@@ -94,7 +81,7 @@ void read_outcome(const AlipaySettings& s, json::Value node, std::string_view or
     CentreOutcome outcome;
     outcome.verdict = says->verdict;
     outcome.verification_id = read_id(node[map.id]);
-    if (!map.score.empty()) outcome.score = read_score(node[map.score], map.score_max);
+    if (!map.score.empty()) outcome.score = read_alipay_score(node[map.score], map.score_max);
     reply.central.failure = FailureKind::none;
     reply.central.outcome = std::move(outcome);
 }
@@ -272,10 +259,22 @@ void blame_caller(GatewayReply& reply, bool own_app) {
     if (failure == FailureKind::bad_signature && !own_app) failure = FailureKind::caller_signature;
 }
 
+std::string read_alipay_text(json::Value v) {
+    if (const auto text = v.text()) return std::string(*text);
+    if (const auto flag = v.boolean()) return *flag ? "true" : "false";
+    return {};
+}
+
 std::optional<double> read_alipay_score(std::string_view text, double max) {
     double parsed = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
     return error == std::errc() && end == text.data() + text.size() ? scaled(parsed, max) : std::nullopt;
+}
+
+std::optional<double> read_alipay_score(json::Value v, double max) {
+    if (const auto text = v.text()) return read_alipay_score(*text, max);
+    const auto number = v.number();
+    return number ? scaled(*number, max) : std::nullopt;
 }
 
 GatewayReply read_alipay(const AlipaySettings& s, const AlipayAnswer& answer, std::string_view order_no,

@@ -36,8 +36,11 @@ struct GatewayReply {
 GatewayReply read_alipay(const AlipaySettings& settings, const AlipayAnswer& answer, std::string_view order_no,
                         json::Document& doc);
 
-// A score as Alipay writes it, from 0 to `max`, as one from 0 to 1; nothing for any other text.
+// A value of an answer or of a notification: a text, or a truth value by its name; empty for any other.
+std::string read_alipay_text(json::Value value);
+// A score as Alipay writes it, from 0 to `max`, as one from 0 to 1: a text or a number; nothing for any other.
 std::optional<double> read_alipay_score(std::string_view text, double max);
+std::optional<double> read_alipay_score(json::Value value, double max);
 
 // Of an answer to a call that went on as its caller had signed it: what it says of app, key and rights is said of the
 // caller, and where that is another app than the node's own, a wrong signature may come of a wrong key in its

@@ -43,8 +43,14 @@ bool verified(const rsa2::PublicKey& key, const Form& form) {
 std::string field(const Form& form, json::Value content, const std::string& name) {
     if (name.empty()) return {};
     if (const std::string* value = form.find(name)) return *value;
-    if (const auto flag = content[name].boolean()) return *flag ? "true" : "false";
-    return std::string(content[name].text().value_or(""));
+    return read_alipay_text(content[name]);
+}
+
+std::optional<double> score_in(const Form& form, json::Value content, const AlipayResponseMap& map) {
+    if (map.score.empty()) return std::nullopt;
+    const std::string* text = form.find(map.score);
+    return text != nullptr ? read_alipay_score(*text, map.score_max)
+                           : read_alipay_score(content[map.score], map.score_max);
 }
 
 }  // namespace
@@ -104,7 +110,7 @@ Result<Notification> read_alipay_notification(const AlipaySettings& s, const For
     CentreOutcome outcome;
     outcome.verdict = says->verdict;
     outcome.verification_id = out.verification_id;
-    outcome.score = read_alipay_score(field(form, content, s.response.score), s.response.score_max);
+    outcome.score = score_in(form, content, s.response);
     out.outcome = std::move(outcome);
     return out;
 }

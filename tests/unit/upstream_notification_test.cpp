@@ -174,6 +174,16 @@ TEST_CASE("notification: its score is that of an answer") {
     CHECK(score("95.5", "datadigital.fincloud.generalsaas.face.source.certify") == 0.955);
     for (const char* text : {"", "-0.1", "1.01", "nan", "inf", "0.9x", " 0.9"}) CHECK_FALSE(score(text));
     CHECK_FALSE(read(body_of(fields({{"passed", "T"}})))->outcome->score);
+    // In contents it may be a number.
+    const auto inside = [](const std::string& value, const char* method = "alipay.user.faceverify.verify") {
+        const std::string content = R"({"passed":"T","score":)" + value + "}";
+        return read(body_of(fields({{"biz_content", content}})), av::settings(method))->outcome->score;
+    };
+    CHECK(inside("0.98") == 0.98);
+    CHECK(inside(R"("0.98")") == 0.98);
+    CHECK(inside("1") == 1.0);
+    CHECK(inside("95.5", "datadigital.fincloud.generalsaas.face.source.certify") == 0.955);
+    for (const char* value : {"1.01", "-0.1", "true", "null", "{}", "[0.9]", R"("")"}) CHECK_FALSE(inside(value));
 }
 
 TEST_CASE("notification: of an API whose call only begins it, the outcome is in the notification") {
