@@ -155,6 +155,7 @@ Exchange::Next Exchange::recall() {
     auto order = found && !found->replaced ? decode_order(found->answer) : std::nullopt;
     if (order && parts_.storage.outcomes().hidden(order->subject, order->scene, found->epoch)) order.reset();
     const bool pending = order && order->pending;
+    if (pending) pending_number_ = order->verification_id;
     auto recorded = order ? recorded_of(std::move(*order)) : std::nullopt;
     if ((leader != nullptr && !(recorded && found->final)) || pending) {
         step_ = Step::answer;

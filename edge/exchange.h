@@ -238,6 +238,7 @@ class Exchange final : public RequestHandler {
     std::optional<Answer> answer_;
     std::optional<ApiCode> error_;
     std::string error_message_;
+    std::string pending_number_;  // without both: the centre's number of the verification; empty: it gave none
     Nanos retry_after_{0};
     Nanos centre_wants_{0};  // of wait, from who is refused because of it
     bool stored_ = false;    // the live outcome was put into the memory

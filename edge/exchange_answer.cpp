@@ -1,6 +1,7 @@
 // The end of an exchange: the answer in bytes, and the accounts, always last.
 #include <new>
 
+#include "edge/base/json.h"
 #include "edge/connection.h"
 #include "edge/exchange.h"
 #include "edge/exchanges.h"
@@ -14,10 +15,14 @@ Seconds whole_seconds(Nanos wait) {
     return std::chrono::ceil<Seconds>(wait);
 }
 
-Reply pending_reply(std::string_view request_id) {
+// `number`: the centre's of the verification, by which its caller goes on with one that the call has begun; or empty.
+Reply pending_reply(std::string_view request_id, std::string_view number) {
     Reply reply;
     reply.status = 202;
-    reply.body = "{\"status\":\"pending\"}";
+    json::Writer w(reply.body);
+    w.begin_object().member("status", "pending");
+    if (!number.empty()) w.member("verificationId", number);
+    w.end_object();
     reply.headers.append("X-Request-Id: ").append(request_id).append("\r\nCache-Control: no-store\r\n");
     return reply;
 }
@@ -49,7 +54,7 @@ Exchange::Next Exchange::answer() {
                                  {trace_.request_id, request_.order_no, request_.scene, cache,
                                   answer_->degraded() ? status : std::string_view(), begin_.kind == Kind::lookup});
         } else {
-            reply = pending_reply(trace_.request_id);
+            reply = pending_reply(trace_.request_id, pending_number_);
         }
         if (drop_in_) reply = drop_in_reply(std::move(reply));
         trace_.status = reply.status;
@@ -213,6 +218,7 @@ void Exchange::take_from(const Exchange& leader) {
     answer_ = leader.answer_;
     error_ = leader.error_;
     error_message_ = leader.error_message_;
+    pending_number_ = leader.pending_number_;
     retry_after_ = leader.retry_after_;
     decision_ = leader.decision_;
     trace_.bar = leader.trace_.bar;

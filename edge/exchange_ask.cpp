@@ -111,7 +111,7 @@ void Exchange::take_result(CallResult&& result) {
             answer_with(std::move(*told));
             return run();
         }
-        record_pending(parts_, live_record(), result.pending_id, t);  // asked again it is asked again
+        pending_number_ = record_pending(parts_, live_record(), result.pending_id, t);  // asked again it is asked again
         step_ = Step::answer;  // without an answer: 202
         return run();
     }

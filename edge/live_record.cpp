@@ -123,14 +123,14 @@ std::string pending_number(const Parts& parts, const LiveRecord& record, const O
     return known->pending ? std::move(known->verification_id) : std::move(known->pending_id);
 }
 
-void record_pending(Parts& parts, const LiveRecord& record, std::string_view id, Now now) {
+std::string record_pending(Parts& parts, const LiveRecord& record, std::string_view id, Now now) {
     const auto found = parts.storage.orders().find(record.credential, record.order_no, now);
-    if (found && (found->body != record.body || has_final(parts, record, *found))) return;
+    if (found && (found->body != record.body || has_final(parts, record, *found))) return std::string(id);
     OrderRecord order;
     order.body = record.body;
     order.epoch = record.asked_epoch;
     order.decided = now;
-    const std::string number = id.empty() && found ? pending_number(parts, record, *found) : std::string(id);
+    std::string number = id.empty() && found ? pending_number(parts, record, *found) : std::string(id);
     order.answer = encode_unanswered({std::nullopt,
                                       true,
                                       std::string(record.scene),
@@ -142,6 +142,7 @@ void record_pending(Parts& parts, const LiveRecord& record, std::string_view id,
                                       {},
                                       !record.remember_pass});
     parts.storage.orders().put(key_of(parts, record), std::move(order), now);
+    return number;
 }
 
 void record_pending_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, std::string_view id,
@@ -151,7 +152,10 @@ void record_pending_aside(Parts& parts, const Snapshot& snapshot, const LiveReco
     if (!id.empty() && notified_before(parts, snapshot, record, id, now)) return;
     const bool stands = order && !order->replaced && !hidden(parts, record, order->epoch);
     const auto known = stands ? decode_recorded(order->answer) : std::nullopt;
-    if (!known || !known->answer.degraded()) return record_pending(parts, record, id, now);
+    if (!known || !known->answer.degraded()) {
+        record_pending(parts, record, id, now);
+        return;
+    }
     if (id.empty()) return;
     order->answer = encode(known->answer, record.scene, record.subject, record.device, nullptr,
                            OrderNotes{record.other_app, id, !record.remember_pass});

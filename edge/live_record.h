@@ -80,8 +80,9 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, 
 void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now);
 // The number of the verification whose outcome comes later, of an order that stands; empty: none.
 std::string pending_number(const Parts& parts, const LiveRecord& record, const OrderRecord& order);
-// The centre has taken the order, and its outcome comes later, under the number `id` (empty: it has said none).
-void record_pending(Parts& parts, const LiveRecord& record, std::string_view id, Now now);
+// The centre has taken the order, and its outcome comes later, under the number `id` (empty: it has said none). Returns
+// the number that the order has.
+std::string record_pending(Parts& parts, const LiveRecord& record, std::string_view id, Now now);
 // The same where it comes too late for its caller: its outcome may be here already, and a degraded answer that the
 // order has meanwhile stays, the number beside it.
 void record_pending_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, std::string_view id,

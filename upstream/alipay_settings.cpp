@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace holdfast {
 namespace {
@@ -45,14 +46,17 @@ AlipayPreset verify_preset() {
     return out;
 }
 
-AlipayPreset initialize_preset(std::string biz_code, bool nested, AlipayResponseMap notified) {
+// `more`: fields that not every API which begins a verification has.
+AlipayPreset initialize_preset(std::string biz_code, bool nested, AlipayResponseMap notified,
+                               std::vector<AlipayField> more = {}) {
     const std::string in = nested ? "identity_param." : "";
     AlipayPreset out{{}, started(std::move(notified))};
-    out.request.fields = {{"biz_code", "=" + biz_code},          {in + "cert_name", "attributes.certName"},
-                          {in + "cert_no", "attributes.certNo"}, {in + "cert_type", "=IDENTITY_CARD"},
-                          {in + "identity_type", "=CERT_INFO"},  {"outer_order_no", "orderNo"}};
-    std::sort(out.request.fields.begin(), out.request.fields.end(),
-              [](const auto& a, const auto& b) { return a.name < b.name; });
+    std::vector<AlipayField>& fields = out.request.fields;
+    fields = {{"biz_code", "=" + biz_code},          {in + "cert_name", "attributes.certName"},
+              {in + "cert_no", "attributes.certNo"}, {in + "cert_type", "=IDENTITY_CARD"},
+              {in + "identity_type", "=CERT_INFO"},  {"outer_order_no", "orderNo"}};
+    std::move(more.begin(), more.end(), std::back_inserter(fields));
+    std::sort(fields.begin(), fields.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return out;
 }
 
@@ -96,7 +100,9 @@ std::optional<AlipayPreset> alipay_preset(std::string_view method) {
     constexpr std::string_view kData = "datadigital.fincloud.generalsaas.face.";
     if (method == "alipay.user.faceverify.verify") return verify_preset();
     if (method == "alipay.user.certify.open.initialize")
-        return initialize_preset("FACE", true, passed_field({"F"}, {}));
+        return initialize_preset(
+            "FACE", true, passed_field({"F"}, {}),
+            {{"face_contrast_picture", "evidence.image"}, {"merchant_config.return_url", "attributes.returnUrl"}});
     // F says "failed" and "not done yet" alike.
     if (method == "alipay.user.certify.open.query") return query_preset(passed_field({}, {"F"}));
     if (!method.starts_with(kData)) return std::nullopt;

@@ -124,6 +124,14 @@ alipay_public_key_file = "alipay-public.pem"
             time.sleep(0.05)
         raise AssertionError("the node did not start:\n" + self.log())
 
+    def becomes(self, method, other):
+        """Another method, which takes a restart; the gateway stays."""
+        self.node.send_signal(signal.SIGTERM)
+        self.node.wait(20)
+        file = self.dir / "holdfast.toml"
+        file.write_text(file.read_text().replace(method, other))
+        self.start_node()
+
     def log(self):
         return (self.dir / "holdfast.log").read_text()
 
@@ -190,6 +198,14 @@ def check(what, seen, wanted):
     assert seen == wanted, f"{what}: saw {seen!r}, wanted {wanted!r}"
 
 
+def taken(what, got):
+    """Of a 202: the centre's number of the verification, which is all that it says."""
+    status, answer = got
+    check(what, (status, answer.get("status"), sorted(answer)), (202, "pending", ["status", "verificationId"]))
+    check(what + ": a number", len(answer["verificationId"]), 32)
+    return answer["verificationId"]
+
+
 def live(bin_dir):
     """A signed call is taken by a gateway that checks everything, and its outcome is the answer."""
     site = Site(bin_dir)
@@ -237,7 +253,7 @@ def v3(bin_dir):
         check("set-up", site.verify("order-s", "user-s")[0], 502)
         site.plan(answer=None, pending=True)
         before = site.centre_stats()["requests"]
-        check("pending", site.verify("order-p", "user-p"), (202, {"status": "pending"}))
+        taken("pending", site.verify("order-p", "user-p"))
         assert site.centre_stats()["requests"] > before + 1, "a 202 of v3 is asked for again in the time that is left"
         site.plan(pending=False)
         check("healed", site.verify("order-x", "user-x")[1].get("outcome"), "pass")
@@ -292,8 +308,8 @@ def pending(bin_dir):
     site = Site(bin_dir)
     try:
         site.plan(pending=True)
-        check("taken", site.verify("order-1"), (202, {"status": "pending"}))
-        check("looked up", site.look_up("order-1"), (202, {"status": "pending"}))
+        number = taken("taken", site.verify("order-1"))
+        check("looked up", taken("looked up", site.look_up("order-1")), number)
         site.plan(pending=False)
         check("decided", site.verify("order-1")[1]["outcome"], "pass")
         check("looked up later", site.look_up("order-1")[1]["outcome"], "pass")
@@ -301,9 +317,36 @@ def pending(bin_dir):
         site.close()
 
 
+def begun(bin_dir):
+    """A call that begins a verification tells its number, by which a node that queries gets the outcome."""
+    data, facts = "datadigital.fincloud.generalsaas.face.", {"certName": "A", "certNo": "1"}
+    back = {**facts, "returnUrl": "https://shop.example/back?a=1&b=2"}
+    for api in ("alipay.user.certify.open.", data + "certify.", data + "verification."):
+        site = Site(bin_dir, alipay=f'method = "{api}initialize"')
+        try:
+            if api.startswith("alipay."):
+                status, answer = site.verify("order-0", attributes=facts)
+                check("nowhere to go back to", (status, answer["code"]), (400, "InvalidRequest"))
+            picture = {"evidence": {"image": "/9j/4AAQ"}} if api.startswith("alipay.") else {}
+            number = taken(api, site.verify("order-1", attributes=back, **picture))
+            check("again", taken("again", site.verify("order-1", attributes=back, **picture)), number)
+            assert taken("another", site.verify("order-2", attributes=back)) != number
+            check("looked up", taken("looked up", site.look_up("order-1")), number)
+            site.becomes(f"{api}initialize", f"{api}query")
+            check("still known", taken("still known", site.look_up("order-1")), number)
+            asked = {"attributes": {"certifyId": number}}
+            if api != data + "certify.":  # whose F is an outcome
+                site.plan(processing=1)
+                check("not yet", site.verify("order-3", **asked), (202, {"status": "pending"}))
+            status, answer = site.verify("order-3", **asked)
+            check("decided", (status, answer.get("outcome"), answer.get("source")), (200, "pass", "live"))
+        finally:
+            site.close()
+
+
 FORGES = ["wrong_key", "sha1", "unsigned", "bad_base64", "tampered", "duplicate_node", "wrong_node"]
 ODD = ["sign_first", "whitespace", "escaped_unicode"]  # unusual, but signed over the bytes that are sent
-CHECKS = [live, forged, v3, setup, waits, pending]
+CHECKS = [live, forged, v3, setup, waits, pending, begun]
 
 
 def run(checks, names, *arguments):

@@ -5,7 +5,7 @@ Usage: notices.py BIN_DIR [NAME...]: runs every check, or those named.
 """
 import json, sys, threading, time
 
-from alipay import Site, check, main
+from alipay import Site, check, main, taken
 
 CENTRE_SECRET = b"the centre signs its notifications"
 
@@ -199,14 +199,14 @@ def looked_up(bin_dir):
 def begun(bin_dir):
     """Of the APIs whose call only begins a verification the call is 202, and the notification has the outcome."""
     face = "datadigital.fincloud.generalsaas.face."
-    who = {"attributes": {"certName": "A", "certNo": "1"}}
+    who = {"attributes": {"certName": "A", "certNo": "1", "returnUrl": "https://shop.example/back"}}
     for method, states in [("alipay.user.certify.open.initialize", {}), (face + "certify.initialize", {}),
                            (face + "verification.initialize", {"T": "SUCCESS", "F": "FAIL"})]:
         site = Site(bin_dir, alipay=f'method = "{method}"')
         try:
             for order, passed, outcome in [("order-1", "T", "pass"), ("order-2", "F", "fail")]:
                 fields = {"certify_state": states[passed]} if states else {}
-                check("begun", site.verify(order, **who), (202, {"status": "pending"}))
+                taken("begun", site.verify(order, **who))
                 check("not yet", notify(site, orderNo=order, passed="", fields={"certify_state": "PROCESSING"}),
                       (200, "success"))
                 check("still", site.look_up(order)[0], 202)

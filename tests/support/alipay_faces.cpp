@@ -94,6 +94,8 @@ AlipayNode AlipayGateway::initialized(const Call& call) {
     for (const char* field : {"biz_code"})
         if (value_of(call.biz, {field}).empty()) return lacks(field);
     if (value_of(call.biz, {"identity_param.cert_no", "cert_no"}).empty()) return lacks("cert_no");
+    // Its page must know where to go back to.
+    if (open && value_of(call.biz, {"merchant_config.return_url"}).empty()) return lacks("merchant_config");
     const std::string id = certify_id_of(order);
     const AlipayAsk ask{call.method, order, subject_of(call.biz), "", call.form["notify_url"]};
     remember(id, {order, ask.subject, "", ask.notify_url});

@@ -38,9 +38,9 @@ AlipayRequest made(const AlipaySettings& s, std::string_view client = kClient) {
     return std::move(*out);
 }
 
-std::string content_of(const std::string& method) {
+std::string content_of(const std::string& method, std::string_view client = kClient) {
     json::Document doc;
-    return biz_content(av::settings(method).request, *doc.parse(kClient));
+    return biz_content(av::settings(method).request, *doc.parse(client));
 }
 
 }  // namespace
@@ -126,9 +126,15 @@ TEST_CASE("alipay request: what is absent is not sent") {
 }
 
 TEST_CASE("alipay request: presets know the face APIs") {
-    CHECK(content_of("alipay.user.certify.open.initialize") ==
-          R"({"biz_code":"FACE","identity_param":{"cert_name":"张三","cert_no":"110",)"
-          R"("cert_type":"IDENTITY_CARD","identity_type":"CERT_INFO"},"outer_order_no":"O-1"})");
+    CHECK(
+        content_of("alipay.user.certify.open.initialize") ==
+        R"({"biz_code":"FACE","face_contrast_picture":"/9j/AAE=","identity_param":{"cert_name":"张三","cert_no":"110",)"
+        R"("cert_type":"IDENTITY_CARD","identity_type":"CERT_INFO"},"outer_order_no":"O-1"})");
+    CHECK(
+        content_of("alipay.user.certify.open.initialize",
+                   R"({"orderNo":"O-1","attributes":{"certNo":"110","returnUrl":"https://shop/?a=1"}})") ==
+        R"({"biz_code":"FACE","identity_param":{"cert_no":"110","cert_type":"IDENTITY_CARD",)"
+        R"("identity_type":"CERT_INFO"},"merchant_config":{"return_url":"https://shop/?a=1"},"outer_order_no":"O-1"})");
     CHECK(content_of("alipay.user.certify.open.query") == R"({"certify_id":"C1"})");
     CHECK(content_of("datadigital.fincloud.generalsaas.face.verification.initialize") ==
           R"({"biz_code":"DATA_DIGITAL_BIZ_CODE_FACE_VERIFICATION","cert_name":"张三","cert_no":"110",)"
