@@ -1,7 +1,6 @@
 #include "policy/nonce_window.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "edge/base/check.h"
@@ -23,17 +22,13 @@ Words words_of(const Hash128& fingerprint) {
 
 } // namespace
 
-NonceWindow::NonceWindow(std::size_t capacity, Seconds window, const SipKey& key) : key_(key) {
+NonceWindow::NonceWindow(std::size_t capacity, Seconds window, const SipKey& key)
+    : key_(key), table_(std::clamp(capacity, kNonceCapacityMin, kNonceCapacityMax)), tags_(1) {
     HF_CHECK(window.count() > 0);
-    capacity = std::clamp(capacity, kNonceCapacityMin, kNonceCapacityMax);
     // A timestamp may lie a window ahead and counts until a window after it, whole seconds rounded up.
     lifetime_ = 2 * std::min(window, kNonceWindowMax).count() + 2;
-    heads_.resize(std::bit_ceil(capacity));
-    mask_ = static_cast<std::uint32_t>(heads_.size() - 1);
-    entries_.resize(capacity + 1);
     buckets_.resize(static_cast<std::size_t>(lifetime_) + 2);
     dying_.reserve(buckets_.size());
-    owners_.resize(1);
 }
 
 Hash128 NonceWindow::fingerprint(std::string_view secret_id, std::string_view nonce) const {
@@ -44,7 +39,7 @@ Hash128 NonceWindow::fingerprint(std::string_view secret_id, std::string_view no
 }
 
 void NonceWindow::prefetch(const Hash128& fingerprint) const {
-    __builtin_prefetch(&heads_[slot_of(words_of<Words>(fingerprint))]);
+    table_.prefetch(hash_of(words_of<Words>(fingerprint)));
 }
 
 // Entries keep the index of their owner, so owners keep theirs; one that is gone keeps its slot while it holds
@@ -56,29 +51,27 @@ void NonceWindow::set_owners(const std::vector<std::string>& secret_ids) {
     std::sort(tags.begin(), tags.end());
     tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
     std::vector<std::uint32_t> vacant;
-    for (std::uint32_t i = 1; i < owners_.size(); ++i) {
-        Owner& owner = owners_[i];
-        owner.share = 0;
-        if (owner.held > 0 || std::binary_search(tags.begin(), tags.end(), owner.tag)) continue;
-        owner_by_tag_.erase(owner.tag);
+    for (std::uint32_t i = 1; i < tags_.size(); ++i) {
+        if (table_.held(i) > 0 || std::binary_search(tags.begin(), tags.end(), tags_[i])) continue;
+        owner_by_tag_.erase(tags_[i]);
         vacant.push_back(i);
     }
     for (std::uint32_t tag : tags) {
         if (owner_by_tag_.contains(tag)) continue;
         if (!vacant.empty()) {
-            owners_[vacant.back()] = {tag, 0, 0};
+            tags_[vacant.back()] = tag;
             owner_by_tag_.emplace(tag, vacant.back());
             vacant.pop_back();
-        } else if (owners_.size() <= 2 * kNonceOwnersMax) {
-            owner_by_tag_.emplace(tag, static_cast<std::uint32_t>(owners_.size()));
-            owners_.push_back({tag, 0, 0});
+        } else if (tags_.size() <= 2 * kNonceOwnersMax) {
+            owner_by_tag_.emplace(tag, static_cast<std::uint32_t>(tags_.size()));
+            tags_.push_back(tag);
         }
     }
-    for (std::uint32_t i : vacant) owners_[i] = {};
-    for (std::uint32_t tag : tags)
-        if (const std::uint32_t i = owner_of(tag); i != 0) owners_[i].share = capacity() / 2 / tags.size();
-    unclaimed_ = 0;
-    for (const Owner& owner : owners_) unclaimed_ += owner.unused();
+    for (std::uint32_t i : vacant) tags_[i] = 0;
+    std::vector<std::uint32_t> sharers;
+    for (std::uint32_t tag : tags) sharers.push_back(owner_of(tag));
+    table_.add_owners(tags_.size());
+    table_.set_shares(sharers);
 }
 
 std::uint32_t NonceWindow::tag_of(std::string_view secret_id) const {
@@ -88,13 +81,6 @@ std::uint32_t NonceWindow::tag_of(std::string_view secret_id) const {
 std::uint32_t NonceWindow::owner_of(std::uint32_t tag) const {
     const auto found = owner_by_tag_.find(tag);
     return found == owner_by_tag_.end() ? 0 : found->second;
-}
-
-void NonceWindow::hold(std::uint32_t owner, int change) {
-    Owner& one = owners_[owner];
-    unclaimed_ -= one.unused();
-    one.held += static_cast<std::size_t>(change);
-    unclaimed_ += one.unused();
 }
 
 // Buckets that are over become a list to be given back; the ring moves on.
@@ -116,53 +102,25 @@ void NonceWindow::advance(MonoTime now) {
     second_ = std::max(second_, second);
 }
 
-// Takes an entry out of the chain of its hash and puts it on the free list.
-void NonceWindow::release(std::uint32_t at) {
-    Entry& entry = entries_[at];
-    std::uint32_t* link = &heads_[slot_of(entry.fingerprint)];
-    while (*link != at) {
-        HF_CHECK(*link != 0);
-        link = &entries_[*link].next;
-    }
-    *link = entry.next;
-    entry.next = free_;
-    free_ = at;
-    hold(entry.owner, -1);
-    --live_;
-}
-
 void NonceWindow::reclaim(std::size_t entries_max) {
     for (; entries_max > 0 && !dying_.empty(); --entries_max) {
         std::uint32_t& head = dying_.back();
-        const std::uint32_t next = entries_[head].next_in_bucket;
-        release(head);
+        const Entry& entry = table_[head];
+        const std::uint32_t next = entry.next_in_bucket;
+        table_.release(head, hash_of(entry.fingerprint));
         head = next;
         if (head == 0) dying_.pop_back();
     }
 }
 
 bool NonceWindow::holds(const Words& words) const {
-    for (std::uint32_t at = heads_[slot_of(words)]; at != 0; at = entries_[at].next)
-        if (entries_[at].fingerprint == words) return true;
-    return false;
+    return table_.find(hash_of(words), [&words](const Entry& one) { return one.fingerprint == words; }) != 0;
 }
 
 void NonceWindow::put(const Words& words, std::uint32_t owner, std::int64_t second, std::int64_t expiry) {
-    std::uint32_t at = free_;
-    if (at != 0) {
-        free_ = entries_[at].next;
-    } else {
-        at = ++used_;
-        HF_CHECK(at < entries_.size());
-    }
     Bucket& bucket = buckets_[static_cast<std::size_t>(second % static_cast<std::int64_t>(buckets_.size()))];
-    std::uint32_t& head = heads_[slot_of(words)];
-    entries_[at] = {words, head, bucket.head, owner};
-    head = at;
-    bucket.head = at;
+    bucket.head = table_.put(hash_of(words), {words, 0, bucket.head, owner});
     bucket.expiry_max = std::max(bucket.expiry_max, expiry);
-    hold(owner, +1);
-    ++live_;
 }
 
 NonceWindow::Insert NonceWindow::admit(const Words& words, std::int64_t expiry, Now now) {
@@ -171,9 +129,7 @@ NonceWindow::Insert NonceWindow::admit(const Words& words, std::int64_t expiry, 
     if (holds(words)) return Insert::replayed;
     if (expiry <= low_water_) return Insert::expired;
     const std::uint32_t owner = owner_of(words[0]);
-    const std::size_t room = capacity() - live_;
-    // A caller with some of its share left takes of that; beyond it, only what nobody else's share needs.
-    if (room <= (owners_[owner].unused() > 0 ? 0 : unclaimed_)) return Insert::full;
+    if (!table_.has_room(owner)) return Insert::full;
     const Nanos left = std::clamp<Nanos>(from_unix_seconds(expiry) - now.wall, Nanos{0}, Seconds(lifetime_ - 1));
     put(words, owner, seconds_of(now.mono + left) + 1, expiry);
     return Insert::fresh;
@@ -197,7 +153,7 @@ NonceWindow::Insert NonceWindow::restore(const Hash128& fingerprint, WallTime ex
     const Words words = words_of<Words>(fingerprint);
     if (holds(words)) return Insert::replayed;
     // What was let in once is held whatever the shares say now; only the room as a whole bounds it.
-    if (live_ == capacity()) return Insert::full;
+    if (size() == capacity()) return Insert::full;
     const Nanos left = std::min<Nanos>(expiry - now.wall, Seconds(lifetime_ - 1));
     put(words, owner_of(words[0]), seconds_of(now.mono + left) + 1, end);
     return Insert::fresh;

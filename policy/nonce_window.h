@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "edge/base/time.h"
+#include "policy/fair_table.h"
 #include "policy/siphash.h"
 
 namespace holdfast {
@@ -52,8 +53,8 @@ class NonceWindow {
     // Forgets what is over, at most `entries_max` entries; for a timer of a node without traffic.
     void tick(Now now, std::size_t entries_max = 10'000);
 
-    std::size_t size() const { return live_; } // entries not yet given back
-    std::size_t capacity() const { return entries_.size() - 1; }
+    std::size_t size() const { return table_.size(); }  // entries not yet given back
+    std::size_t capacity() const { return table_.capacity(); }
     std::optional<MonoTime> full_at() const { return full_at_; } // when insert() last had no room for its caller
 
   private:
@@ -61,44 +62,31 @@ class NonceWindow {
     using Words = std::array<std::uint32_t, 4>;
     struct Entry {
         Words fingerprint;
-        std::uint32_t next;           // in the chain of its hash, or of the free list; 0: none
+        std::uint32_t next;           // the table's
         std::uint32_t next_in_bucket; // 0: none
-        std::uint32_t owner;          // index into owners_
+        std::uint32_t owner;          // index into tags_
     };
     struct Bucket {
         std::uint32_t head = 0;
         std::int64_t expiry_max = INT64_MIN; // of its entries, Unix seconds
     };
-    struct Owner {
-        std::uint32_t tag = 0;
-        std::size_t held = 0, share = 0;
-        std::size_t unused() const { return held < share ? share - held : 0; }
-    };
 
     Insert admit(const Words& words, std::int64_t expiry, Now now);
     void advance(MonoTime now);
     void reclaim(std::size_t entries_max);
-    void release(std::uint32_t at);
     bool holds(const Words& words) const;
     std::uint32_t tag_of(std::string_view secret_id) const;
     std::uint32_t owner_of(std::uint32_t tag) const;
-    void hold(std::uint32_t owner, int change); // +1 or -1
     void put(const Words& words, std::uint32_t owner, std::int64_t second, std::int64_t expiry);
-    std::uint32_t slot_of(const Words& words) const { return words[1] & mask_; }
+    static std::uint32_t hash_of(const Words& words) { return words[1]; }
 
     SipKey key_;
     std::int64_t lifetime_; // seconds that an entry can live at most
-    std::uint32_t mask_;
-    std::vector<std::uint32_t> heads_; // by hash; 0: none
-    std::vector<Entry> entries_;       // 0 is not used
+    FairTable<Entry> table_;
     std::vector<Bucket> buckets_;      // a ring by the monotonic second of the end
-    std::vector<Owner> owners_;        // 0: everyone without a share
+    std::vector<std::uint32_t> tags_;  // by owner of table_
     std::unordered_map<std::uint32_t, std::uint32_t> owner_by_tag_;
-    std::uint32_t free_ = 0;           // list of entries given back
-    std::uint32_t used_ = 0;           // entries ever taken from entries_
-    std::vector<std::uint32_t> dying_; // heads of buckets that are over and not yet given back; at most one a bucket
-    std::size_t live_ = 0;
-    std::size_t unclaimed_ = 0; // room kept for callers that have not used their share
+    std::vector<std::uint32_t> dying_;  // heads of buckets that are over and not yet given back; at most one a bucket
     std::int64_t second_ = 0;   // the oldest bucket
     bool begun_ = false;
     std::optional<MonoTime> full_at_;

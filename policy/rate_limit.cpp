@@ -1,11 +1,9 @@
 #include "policy/rate_limit.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
-
-#include "edge/base/check.h"
+#include <utility>
 
 namespace holdfast {
 namespace {
@@ -17,10 +15,12 @@ Gcra gcra_of(const RateSpec& spec) {
     const double burst = std::clamp(spec.burst, 1.0, kRateBurstMax);
     // At most 1e15 ns an interval; the product stays below 2^63 by the second bound.
     const double tolerance = std::min(interval * (burst - 1), 4e18);
-    return {std::max<std::int64_t>(1, std::llround(interval)), std::llround(tolerance)};
+    // Both are positive: adding a half rounds them, without a call for each request.
+    return {std::max<std::int64_t>(1, static_cast<std::int64_t>(interval + 0.5)),
+            static_cast<std::int64_t>(tolerance + 0.5)};
 }
 
-constexpr Nanos kNoRoomWait = 1s;  // where nothing tells when there will be some
+constexpr Nanos kNoRoomWait = 1s;  // where nothing tells when there will be some; as who is shed elsewhere is told
 
 std::int64_t nanos(MonoTime t) {
     return t.time_since_epoch().count();
@@ -77,24 +77,13 @@ RateVerdict CredentialRates::peek(RateSeat seat, const RateSpec& spec, MonoTime 
     return judge(bounded(due_[seat], nanos(now), rate), nanos(now), rate);
 }
 
-RateTable::RateTable(const SipKey& key, std::size_t keys) : key_(key) {
-    keys = std::clamp(keys, kKeysMin, kRateKeysMax);
-    heads_.resize(std::bit_ceil(keys));
-    mask_ = static_cast<std::uint32_t>(heads_.size() - 1);
-    entries_.resize(keys + 1);
-    owners_.resize(1);
-}
+RateTable::RateTable(const SipKey& key, std::size_t keys)
+    : key_(key), table_(std::clamp(keys, kKeysMin, kRateKeysMax)) {}
 
 // Keys that are held count for whoever had the seat when they came.
 void RateTable::set_shares(const std::vector<RateSeat>& seats) {
-    for (Owner& owner : owners_) owner.share = 0;
-    for (const RateSeat seat : seats) {
-        if (owners_.size() <= seat) owners_.resize(std::size_t(seat) + 1);
-        owners_[seat].share = capacity() / 2 / seats.size();
-    }
-    owners_[kNoSeat].share = 0;
-    unclaimed_ = 0;
-    for (const Owner& owner : owners_) unclaimed_ += owner.unused();
+    if (!seats.empty()) table_.add_owners(std::size_t(*std::max_element(seats.begin(), seats.end())) + 1);
+    table_.set_shares(seats);
 }
 
 std::uint64_t RateTable::hash_of(std::string_view key) const {
@@ -103,46 +92,19 @@ std::uint64_t RateTable::hash_of(std::string_view key) const {
 }
 
 RateTable::Entry* RateTable::find(std::uint64_t hash) {
-    for (std::uint32_t at = heads_[hash & mask_]; at != 0; at = entries_[at].next)
-        if (entries_[at].hash == hash) return &entries_[at];
-    return nullptr;
-}
-
-// One with some of its share left takes of that; beyond it, only what nobody else's share needs.
-bool RateTable::has_room(RateSeat owner) const {
-    return capacity() - live_ > (owners_[owner].unused() > 0 ? 0 : unclaimed_);
-}
-
-void RateTable::hold(RateSeat owner, int change) {
-    Owner& one = owners_[owner];
-    unclaimed_ -= one.unused();
-    one.held += static_cast<std::size_t>(change);
-    unclaimed_ += one.unused();
-    live_ += static_cast<std::size_t>(change);
-}
-
-void RateTable::release(std::uint32_t at) {
-    Entry& entry = entries_[at];
-    std::uint32_t* link = &heads_[entry.hash & mask_];
-    while (*link != at) {
-        HF_CHECK(*link != 0);
-        link = &entries_[*link].next;
-    }
-    *link = entry.next;
-    hold(entry.owner, -1);
-    entry = {0, 0, free_, kNoSeat};
-    free_ = at;
+    const std::uint32_t at = table_.find(hash, [hash](const Entry& one) { return one.hash == hash; });
+    return at == 0 ? nullptr : &table_[at];
 }
 
 std::int64_t RateTable::forget(std::size_t looks, std::int64_t now, const Gcra& rate) {
     std::int64_t soonest = kNever;
-    for (looks = std::min<std::size_t>(looks, used_); looks > 0; --looks) {
-        looked_ = looked_ < used_ ? looked_ + 1 : 1;
-        Entry& entry = entries_[looked_];
+    for (looks = std::min<std::size_t>(looks, table_.used()); looks > 0; --looks) {
+        looked_ = looked_ < table_.used() ? looked_ + 1 : 1;
+        Entry& entry = table_[looked_];
         if (entry.hash == 0) continue;
         entry.due = bounded(entry.due, now, rate);
         if (entry.due <= now)
-            release(looked_);
+            table_.release(looked_, std::exchange(entry.hash, 0));
         else
             soonest = std::min(soonest, entry.due);
     }
@@ -155,25 +117,14 @@ RateVerdict RateTable::take(RateSeat seat, std::string_view key, const RateSpec&
     const std::int64_t at = nanos(now);
     if (Entry* held = find(hash)) return charge(held->due, at, rate);
     forget(kLooksPerKey, at, rate);
-    const RateSeat owner = seat < owners_.size() ? seat : kNoSeat;
-    if (!has_room(owner)) {
+    if (!has_room(seat)) {
         const std::int64_t soonest = forget(kLooksForRoom, at, rate);
-        if (!has_room(owner)) {
+        if (!has_room(seat)) {
             full_at_ = now;
             return no_room(soonest, at);
         }
     }
-    std::uint32_t fresh = free_;
-    if (fresh != 0) {
-        free_ = entries_[fresh].next;
-    } else {
-        fresh = ++used_;
-        HF_CHECK(fresh < entries_.size());
-    }
-    std::uint32_t& head = heads_[hash & mask_];
-    entries_[fresh] = {hash, at + rate.interval, head, owner};
-    head = fresh;
-    hold(owner, +1);
+    table_.put(hash, {hash, at + rate.interval, 0, owner_of(seat)});
     return {};
 }
 
@@ -181,8 +132,8 @@ RateVerdict RateTable::peek(RateSeat seat, std::string_view key, const RateSpec&
     const std::int64_t at = nanos(now);
     const Gcra rate = gcra_of(spec);
     if (const Entry* held = find(hash_of(key))) return judge(bounded(held->due, at, rate), at, rate);
-    const std::int64_t soonest = forget(used_, at, rate);
-    return has_room(seat < owners_.size() ? seat : kNoSeat) ? RateVerdict{} : no_room(soonest, at);
+    const std::int64_t soonest = forget(table_.used(), at, rate);
+    return has_room(seat) ? RateVerdict{} : no_room(soonest, at);
 }
 
 } // namespace holdfast

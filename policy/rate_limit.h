@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "edge/base/time.h"
+#include "policy/fair_table.h"
 #include "policy/siphash.h"
 
 namespace holdfast {
@@ -19,7 +20,9 @@ struct RateSpec {
     bool operator==(const RateSpec&) const = default;
 };
 
-inline constexpr std::size_t kRateKeysMax = 1u << 17;  // of one table: 28 bytes each
+// Of one table: 28 bytes each, so 3.5 MiB. A choice: with 10 an hour a key is held for six minutes, and 364 new ones a
+// second fill it.
+inline constexpr std::size_t kRateKeysMax = 1u << 17;
 inline constexpr double kRatePerSecondMax = 1e6;
 inline constexpr double kRateBurstMax = 1e6;
 bool is_valid(const RateSpec& spec);
@@ -51,11 +54,11 @@ class CredentialRates {
 
 // One rule's limits over keys that callers choose. All memory is taken at the start; a key is forgotten once it is
 // refilled, a few are looked at for each that comes. A key that is held stays: where there is no room it is the
-// newcomer that is refused. Half of the room is divided evenly between credentials and kept for each, as NonceWindow
-// does, so that the flood of one leaves the newcomers of the others their room; a single one may use everything.
+// newcomer that is refused. Credentials have shares of the room (FairTable), so that the flood of one leaves the
+// newcomers of the others theirs.
 class RateTable {
   public:
-    static constexpr std::size_t kKeysMin = 64;
+    static constexpr std::size_t kKeysMin = 64;  // as kNonceCapacityMin
     struct Gcra {
         std::int64_t interval;   // nanoseconds that one request costs
         std::int64_t tolerance;  // how far ahead of now the next arrival may be due
@@ -69,41 +72,30 @@ class RateTable {
     // What take() would say, spending nothing; it looks at every key, so it is for people who ask.
     RateVerdict peek(RateSeat seat, std::string_view key, const RateSpec& spec, MonoTime now);
 
-    std::size_t size() const { return live_; }  // keys not yet forgotten
-    std::size_t capacity() const { return entries_.size() - 1; }
+    std::size_t size() const { return table_.size(); }  // keys not yet forgotten
+    std::size_t capacity() const { return table_.capacity(); }
     std::optional<MonoTime> full_at() const { return full_at_; }  // when take() last had no room for a new key
 
   private:
-    static constexpr std::size_t kLooksPerKey = 4;     // of forget() for each new key
-    static constexpr std::size_t kLooksForRoom = 256;  // and where there is no room
+    // Of forget() for each new key: more than one, so that keys go faster than they come. And where there is no room,
+    // for who would be refused: 6 KiB in a row, so that a flood costs about as much as it does where there is some.
+    static constexpr std::size_t kLooksPerKey = 4, kLooksForRoom = 256;
     struct Entry {
         std::uint64_t hash = 0;  // 0: given back
         std::int64_t due = 0;   // theoretical arrival time of the next request, MonoTime nanoseconds
-        std::uint32_t next = 0;  // in the chain of its hash, or of the free list; 0: none
+        std::uint32_t next = 0;  // the table's
         RateSeat owner = kNoSeat;
-    };
-    struct Owner {
-        std::size_t held = 0, share = 0;
-        std::size_t unused() const { return held < share ? share - held : 0; }
     };
     std::uint64_t hash_of(std::string_view key) const;
     Entry* find(std::uint64_t hash);
-    bool has_room(RateSeat owner) const;
-    void hold(RateSeat owner, int change);  // +1 or -1
-    void release(std::uint32_t at);
+    bool has_room(RateSeat seat) const { return table_.has_room(owner_of(seat)); }
+    RateSeat owner_of(RateSeat seat) const { return seat < table_.owners() ? seat : kNoSeat; }
     // Looks at the next `looks` entries and gives back what is refilled. The soonest due of the others.
     std::int64_t forget(std::size_t looks, std::int64_t now, const Gcra& rate);
 
     SipKey key_;
-    std::uint32_t mask_;
-    std::vector<std::uint32_t> heads_;  // by hash; 0: none
-    std::vector<Entry> entries_;        // 0 is not used
-    std::vector<Owner> owners_;         // by seat; 0: everyone without a share
-    std::uint32_t free_ = 0;            // list of entries given back
-    std::uint32_t used_ = 0;            // entries ever taken from entries_
-    std::uint32_t looked_ = 0;          // where forget() goes on
-    std::size_t live_ = 0;
-    std::size_t unclaimed_ = 0;  // room kept for credentials that have not used their share
+    FairTable<Entry> table_;    // owners: by seat
+    std::uint32_t looked_ = 0;  // where forget() goes on
     std::optional<MonoTime> full_at_;
 };
 
