@@ -32,7 +32,6 @@ struct OrderLedger::State {
           wall_high(std::move(high)),
           log(e),
           ring(e, log, known, kOrderLoadMax, ahead) {}
-    Nanos age_of(const OrderRecord& record, Nanos kept, Now now) const;
     bool read(const OrderRing::Place& place, lmdb::Db db, const OrderKey& key, OrderRecord& out);
     std::optional<OrderRecord> find(const OrderKey& key, Nanos age_max, Now now);
     void look_behind();
@@ -99,12 +98,6 @@ void OrderLedger::prefetch(const OrderKey& key) const {
     state_->ring.prefetch(key);
 }
 
-// By both clocks: what was answered may hold for less than an order is kept, so it must be no younger than an outcome.
-Nanos OrderLedger::State::age_of(const OrderRecord& record, Nanos kept, Now now) const {
-    const WallTime wall = record.boot == boot_id() ? now.wall : std::max(now.wall, wall_high());
-    return std::max(kept, Nanos(wall - record.decided.wall));
-}
-
 std::optional<OrderRecord> OrderLedger::State::find(const OrderKey& key, Nanos age_max, Now now) {
     if (!env.open()) return std::nullopt;
     ring.prefetch(key);
@@ -117,7 +110,8 @@ std::optional<OrderRecord> OrderLedger::State::find(const OrderKey& key, Nanos a
         const auto kept = kept_for(*record, now);
         if (!kept || *kept > age_max) return std::nullopt;  // older ones lie in older parts
         record->past = *kept > retain;
-        record->age = age_of(*record, *kept, now);
+        // What was answered may hold for less than an order is kept: it is no younger than an outcome would be.
+        record->age = std::max(*kept, record_age(record->decided, record->boot, now, wall_high()).value_or(*kept));
         if (place->sequence < behind) {
             record->final = false;
             record->replaced = true;

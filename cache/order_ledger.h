@@ -43,10 +43,8 @@ class OrderRing;
 class OrderLedger {
   public:
     // `known`: as know_for(). `ahead`: by how much the wall clock is not believed (house_clock.h). `wall_high`: the
-    // newest wall time that the store has recorded (LmdbOutcomeStore::wall_high()); none: what the clock says is all.
-    OrderLedger(
-        CacheEnv& env, Nanos retain, Nanos known = Nanos(0), Nanos ahead = Nanos(0),
-        std::function<WallTime()> wall_high = [] { return WallTime(); });
+    // newest wall time that the store has recorded (LmdbOutcomeStore::wall_high()).
+    OrderLedger(CacheEnv& env, Nanos retain, Nanos known, Nanos ahead, std::function<WallTime()> wall_high);
     ~OrderLedger();
     // For the calls below: who asks several times for one order computes it once. Good for this store only.
     OrderKey key(std::string_view credential, std::string_view order_no);
