@@ -25,11 +25,6 @@ constexpr std::array<std::string_view, 6> kBadContent = {"isv.invalid-parameter"
 constexpr std::array<std::string_view, 3> kAgain = {"isv.upload-fail", "isv.invalid-encrypt",
                                                     "isv.decryption-error-unknown"};
 
-bool ends_so(std::string_view text, std::string_view word) {
-    return text == word ||
-           (text.size() > word.size() && text.ends_with(word) && text[text.size() - word.size() - 1] == '.');
-}
-
 std::string_view last_part(std::string_view code) {
     return code.substr(code.rfind('.') + 1);  // the whole where it has no dot
 }
@@ -43,8 +38,8 @@ bool ends_as_one_of(const std::array<std::string_view, N>& list, std::string_vie
 
 AlipayMeaning business(std::string_view sub_code) {
     if (sub_code.ends_with("SYSTEM_ERROR")) return kUnknown;
-    if (ends_so(sub_code, "INVALID_PARAMETER")) return kCaller;
-    if (sub_code == "NO_RIGHT" || ends_so(sub_code, "ACCESS_FORBIDDEN") ||
+    if (last_part(sub_code) == "INVALID_PARAMETER") return kCaller;
+    if (sub_code == "NO_RIGHT" || last_part(sub_code) == "ACCESS_FORBIDDEN" ||
         sub_code.find("PERMISSION") != std::string_view::npos)
         return kConfig;
     return kBusiness;

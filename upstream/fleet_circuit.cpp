@@ -131,7 +131,7 @@ void FleetCircuit::look(Now now) {
     if (!loaded_ok_ || !state || view_.problem()) return note_mode(now);
     if (state->value.epoch == memory_.epoch && !applied_) {
         applied_ = state->value;  // durable from the last life
-        applied_at_ = told_at_ = now.mono;
+        state_at_ = applied_at_ = now.mono;
         openings_mark_ = 0;
     }
     FleetMemory wanted{state->value.epoch, state->value.state, cluster_, order_, order_wall(now)};
@@ -175,8 +175,8 @@ void FleetCircuit::persisted(const FleetMemory& memory, bool ok, Now now) {
 void FleetCircuit::apply(const StateRecord& state, Now now) {
     const bool changed = !applied_ || applied_->state != state.state || state.state == CircuitState::open;
     applied_ = state;
-    told_at_ = now.mono;
-    if (changed) applied_at_ = now.mono;
+    applied_at_ = now.mono;
+    if (changed) state_at_ = now.mono;
     closing_ = state.state == CircuitState::closed;
     if (closing_) {
         openings_mark_ = own_.openings;
@@ -232,7 +232,7 @@ std::string FleetCircuit::why_autonomous(MonoTime t) const {
 MonoTime FleetCircuit::open_until() const {
     Nanos wait = options_.circuit.open_wait;
     for (std::uint32_t i = 0; applied_ && i < applied_->rounds && wait < options_.circuit.open_wait_max; ++i) wait *= 2;
-    return applied_at_ + std::min(wait, options_.circuit.open_wait_max);
+    return state_at_ + std::min(wait, options_.circuit.open_wait_max);
 }
 
 // Whether the store says that the half-open epoch it holds is probed under this node's own lease.

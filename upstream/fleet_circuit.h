@@ -110,8 +110,8 @@ class FleetCircuit {
     // What became of a write or a grant that was sent; null: the store took it, as it does where a compare is lost.
     // answered() tells of its own.
     void wrote(const Error* error, Now now);
-    // The operator's word for the whole fleet; FleetOrder::none ends what stands. Guarded by what was read last.
     Error not_linked(MonoTime t) const;  // what an order is refused with at a node that is autonomous
+    // The operator's word for the whole fleet; FleetOrder::none ends what stands. Guarded by what was read last.
     Result<FleetWrite> order(FleetOrder order, Nanos span, std::string by, std::string why, Now now) const;
     // The operator accepts what the store holds although it is older than what this node knows, or of another cluster.
     void accept_store(Now now);
@@ -136,7 +136,7 @@ class FleetCircuit {
     const std::optional<StateRecord>& applied() const { return applied_; }
     const OwnCircuit& own() const { return own_; }
     MonoTime open_until() const;  // of the applied state, when it is open
-    MonoTime applied_at() const { return told_at_; }  // of what applied() says, an order's word for the same state too
+    MonoTime applied_at() const { return applied_at_; }
     bool probing(MonoTime t) const;  // this node holds the probe and may believe so
     // It has taken the probe, and the epoch of it is not durable yet. Its lease is kept for that, but not renewed: a
     // disk that hangs must not keep the probe from the others.
@@ -197,8 +197,8 @@ class FleetCircuit {
     bool pending_taken_ = false;
     bool disk_failed_ = false;
     std::optional<StateRecord> applied_;  // of this life; its epoch is memory_.epoch
-    MonoTime applied_at_{};               // since when its state holds
-    MonoTime told_at_{};                  // since when it is what it is
+    MonoTime applied_at_{};               // since when it is what it is
+    MonoTime state_at_{};                 // since when its state holds: an order may leave that as it is
     bool closing_ = false;             // take_leased() has not told it yet
     std::uint64_t openings_mark_ = 0;  // own openings when the last closing was applied
     bool idle_ = false;                // its last round of probes since the last closing saw no call at all
