@@ -39,7 +39,8 @@ class UnplacedLedger {
     // of an earlier one. Nobody waits for them: as many as show that somebody sends such.
     static constexpr std::size_t kUndecidedMax = 2048;
     static constexpr Nanos kKeep = NotifyLedger::kKeep;
-    static constexpr std::size_t kHeardByMax = 16;  // of one; of more callers it is not known that they have
+    static constexpr std::size_t kHeardByMax =
+        16;  // of one: more apps than share an order; of more it is not known that they have
 
     // Requires: `state` outlives it.
     explicit UnplacedLedger(StateStore& state);

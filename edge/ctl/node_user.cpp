@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kPackageUser = "holdfast";
 constexpr std::string_view kPackageFolder = "/etc/holdfast/";
-constexpr int kGroupsMax = 256;
+constexpr int kGroupsMax = 256;  // far more than a package's user is in; of one in more, none is known
 
 // As the kernel has it (proc(5), status): also groups that a unit or a container adds.
 std::optional<NodeUser> user_of_process(long pid) {

@@ -235,6 +235,18 @@ void run_against(Terms terms) {
     CHECK(site.metric("holdfast_http_rejects_total{reason=\"syntax\"}") >= 20);
 }
 
+// Sends the head, then the body, and is told in between to go on.
+void served_in_two(Site& site, const Ask& ask) {
+    Client client = site.connect();
+    client.send(fmt::format("{}Content-Length: {}\r\n\r\n", site.head(ask), ask.body.size()));
+    pause_for(100ms);
+    client.send(ask.body);
+    const auto answer = client.answer();
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+    CHECK(answer->interim == 1);
+}
+
 }  // namespace
 
 TEST_CASE("e2e: malformed HTTP gets one answer and the end of the connection, plain") {
@@ -297,14 +309,7 @@ TEST_CASE("e2e: 100-continue comes after the head was checked, and only then the
     Site site;
     Ask ask = verify_ask(site.order(), "LOGIN", "user-1");
     ask.fields = "Expect: 100-continue\r\n";
-    Client client = site.connect();
-    client.send(fmt::format("{}Content-Length: {}\r\n\r\n", site.head(ask), ask.body.size()));
-    pause_for(100ms);
-    client.send(ask.body);
-    const auto answer = client.answer();
-    REQUIRE(answer);
-    CHECK(answer->status == 200);
-    CHECK(answer->interim == 1);
+    served_in_two(site, ask);
     ask.shift = -1000;
     Client late = site.connect();
     late.send(fmt::format("{}Content-Length: {}\r\n\r\n", site.head(ask), ask.body.size()));
@@ -353,13 +358,6 @@ TEST_CASE("e2e: who expects 100-continue with a forged head is refused at once, 
     right.fields = "Expect: 100-continue\r\n";
     right.nonce = "nonce-of-both-0123456789";
     refused(100, [&right](Ask& a) { a.nonce = right.nonce, a.secret = "wrong"; });
-    Client client = site.connect();
-    client.send(fmt::format("{}Content-Length: {}\r\n\r\n", site.head(right), right.body.size()));
-    pause_for(100ms);
-    client.send(right.body);
-    const auto answer = client.answer();
-    REQUIRE(answer);
-    CHECK(answer->status == 200);
-    CHECK(answer->interim == 1);
+    served_in_two(site, right);
     CHECK(site.centre_requests() == 1);
 }
