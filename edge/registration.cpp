@@ -149,44 +149,55 @@ void Registration::serve(bool serves) {
     timer_->restart(Nanos(0));
 }
 
+// What is under way is let end, well or not: given up, it would never tell that its server hangs, and the next one
+// would not be asked.
 void Registration::turn() {
     timer_->restart(kBeatEvery);
-    if (!serves_) {
-        if (status_.registered) {
-            asking_ = false;  // given up for this one
-            leave([this](Said said, std::string problem) {
-                told_to_leave_ = true;
-                if (said == Said::unknown) said = Said::done;
-                status_.registered = said != Said::done;
-                status_.problem = std::move(problem);
-                on_status_(status_);
-            });
-        }
-        return;
-    }
-    const bool entering = !status_.registered;
-    asking_ = true;
-    const auto answer = [this, entering](Said said, std::string problem) {
+    if (!serves_) return take_out();
+    tell({listed_ && heard_lately(), status_.problem});
+    if (asking_ == Asking::presence) return;
+    asking_ = Asking::presence;
+    const auto answer = [this, entering = !listed_](Said said, std::string problem) {
         answered(entering, said, std::move(problem));
     };
-    entering ? enter(answer) : beat(answer);
+    listed_ ? beat(answer) : enter(answer);
+}
+
+// An entry is waited for, since who is entered after it has left would stay.
+void Registration::take_out() {
+    if (!listed_ || asking_ == Asking::leave) return;
+    asking_ = Asking::leave;
+    leave([this](Said said, std::string problem) { left(said, std::move(problem)); });
+}
+
+void Registration::left(Said said, std::string problem) {
+    asking_ = Asking::nothing;
+    told_to_leave_ = true;
+    listed_ = said == Said::failed;
+    tell({listed_ && heard_lately(), listed_ ? std::move(problem) : std::string()});
 }
 
 void Registration::answered(bool entering, Said said, std::string problem) {
-    asking_ = false;
-    const Status before = status_;
+    asking_ = Asking::nothing;
     if (said == Said::done) {
-        status_ = {true, {}};
-    } else {
-        status_.problem = std::move(problem);
-        if (said == Said::unknown) status_.registered = false;
+        listed_ = true;
+        good_until_ = loop_.now().mono + kGoodFor;
+        problem.clear();
+    } else if (said == Said::unknown) {
+        listed_ = false;
     }
-    if (before.registered != status_.registered || before.problem != status_.problem) on_status_(status_);
+    tell({listed_ && heard_lately(), std::move(problem)});
     if (!serves_) return timer_->restart(Nanos(0));
     // New ones are said to be well at once, forgotten ones are entered at once.
     const bool forgotten = !entering && said == Said::unknown && !just_entered_;
     just_entered_ = entering && said == Said::done;
     if (just_entered_ || forgotten) timer_->restart(Nanos(0));
+}
+
+void Registration::tell(const Status& now) {
+    if (now.registered == status_.registered && now.problem == status_.problem) return;
+    status_ = now;
+    on_status_(status_);
 }
 
 }  // namespace holdfast

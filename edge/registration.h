@@ -16,9 +16,12 @@ class Registration {
   public:
     static constexpr Nanos kBeatEvery = 5s;
     static constexpr Nanos kLimit = 3s;  // of one request
+    // After a well answered request callers are sent here: of Consul's check what we ask for, of a Nacos instance its
+    // default.
+    static constexpr Nanos kGoodFor = 15s;
     struct Status {
-        bool registered = false;
-        std::string problem;  // of the newest request; empty: it was answered well
+        bool registered = false;  // and callers are sent here, as far as can be known
+        std::string problem;      // of the newest request; empty: it was answered well
     };
     using OnStatus = std::function<void(const Status& status)>;  // registered, or the problem, has changed
 
@@ -28,7 +31,7 @@ class Registration {
     virtual ~Registration();
     void serve(bool serves);  // false: taken out now; true: registered again
     // Told not to serve, and the registry has answered that, well or not, or had nothing to be told.
-    bool over() const { return !serves_ && !asking_ && (told_to_leave_ || !status_.registered); }
+    bool over() const { return !serves_ && asking_ != Asking::presence && (told_to_leave_ || !listed_); }
     const Status& status() const { return status_; }
 
   protected:
@@ -40,15 +43,22 @@ class Registration {
     virtual void leave(Answer answer) = 0;
 
   private:
+    enum class Asking { nothing, presence, leave };  // presence: an entry or a beat
     void turn();
+    void take_out();
     void answered(bool entering, Said said, std::string problem);
+    void left(Said said, std::string problem);
+    void tell(const Status& now);
+    bool heard_lately() const { return loop_.now().mono < good_until_; }
     Loop& loop_;
     OnStatus on_status_;
     Status status_;
     bool serves_ = true;
-    bool asking_ = false;         // an entry or a beat is under way
-    bool told_to_leave_ = false;  // answered since serve(false)
-    bool just_entered_ = false;  // forgotten right after it: not asked again before the next beat
+    Asking asking_ = Asking::nothing;  // of what is under way, which ends within limits of its own
+    bool listed_ = false;              // the registry took it, and has not said that it knows it no more
+    MonoTime good_until_{};            // kGoodFor after the newest request that was answered well
+    bool told_to_leave_ = false;       // answered since serve(false)
+    bool just_entered_ = false;        // forgotten right after it: not asked again before the next beat
     std::unique_ptr<Timer> timer_;
 };
 
