@@ -17,8 +17,8 @@ ConfigReloader::ConfigReloader(Node& node, Setup setup)
     if (!setup_.environment) setup_.environment = [] { return ConfigEnvironment::of_process(); };
     status_.loaded = node.started().wall;
     status_.hold = setup_.booted.hold;
-    status_.remote_revision = newest_revision_ = setup_.booted.remote_revision;
-    newest_remote_ = texts_.remote;
+    status_.remote_revision = newest_revision_ = offered_revision_ = setup_.booted.remote_revision;
+    newest_remote_ = offered_remote_ = texts_.remote;
     for (const std::string& text : setup_.booted.notes) log::warn("config: {}", text);
     node_.metrics().config_held().Set(status_.hold ? 1 : 0);
     if (!setup_.booted.known) {
@@ -89,10 +89,7 @@ void ConfigReloader::next() {
     jobs_.pop_front();
     if (setup_.reloading) setup_.reloading(true);
     work->environment = setup_.environment();
-    const bool newest = work->job.trigger == Trigger::verb || work->job.trigger == Trigger::source;
-    work->remote = newest ? newest_remote_ : texts_.remote;
-    work->remote_revision = newest ? newest_revision_ : status_.remote_revision;
-    work->remote_name = remote_name(node_.config().config_source);
+    give_remote(*work);
     running_ = node_.offload().run([work] { prepare(*work); }, [this, work] { prepared(*work); });
 }
 

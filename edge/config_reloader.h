@@ -122,7 +122,9 @@ class ConfigReloader {
     std::vector<std::string> files() const;  // the one it is about, and those that it names
     void look_at_files();
     void looked(FileStamps now);
-    void take_remote(Work& work);
+    bool source_on_its_way() const;  // what the source offered is being taken, or waits for that
+    void give_remote(Work& work);    // what is to be in force
+    void take_remote(Work& work);    // it is
     std::shared_ptr<Work> make_work(Job job);
 
     Node& node_;
@@ -131,13 +133,18 @@ class ConfigReloader {
     ConfigTexts texts_;  // in force
     std::string tls_fingerprint_;
     std::uint64_t last_generation_ = 0;
-    std::optional<std::string> newest_remote_;  // what the source shows, in force or not
+    // What the source shows, in force or not; an operator's word takes it.
+    std::optional<std::string> newest_remote_;
     std::uint64_t newest_revision_ = 0;
+    // The newest of it that may be taken without one.
+    std::optional<std::string> offered_remote_;
+    std::uint64_t offered_revision_ = 0;
     bool remote_gone_ = false;  // the source shows nothing now; newest_remote_ is what it showed last
     std::string told_;  // the errors that were told last, so that a bad file is told once
     Status status_;
     std::deque<Job> jobs_;
     bool busy_ = false;
+    bool source_runs_ = false;  // what is busy is the source's
     std::unique_ptr<OffloadHandle> running_;
     std::vector<std::unique_ptr<OffloadHandle>> reading_;  // of history(); at most kJobsMax
     FileStamps seen_;                                      // of the files that are followed, when last looked at

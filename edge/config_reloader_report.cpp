@@ -31,8 +31,18 @@ std::string remote_refusal(const std::string& text, std::uint64_t revision, cons
     return {};
 }
 
+bool ConfigReloader::source_on_its_way() const {
+    return source_runs_ ||
+           std::any_of(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.trigger == Trigger::source; });
+}
+
 void ConfigReloader::remote(std::string text, std::uint64_t revision) {
-    const std::string why = remote_refusal(text, revision, texts_.remote, status_.remote_revision);
+    // What is on its way is as good as in force: an older one must not take its place.
+    const bool on_its_way = source_on_its_way();
+    const auto& known = on_its_way ? offered_remote_ : texts_.remote;
+    const std::uint64_t known_revision =
+        on_its_way ? std::max(offered_revision_, status_.remote_revision) : status_.remote_revision;
+    const std::string why = remote_refusal(text, revision, known, known_revision);
     const bool told = why == status_.remote_problem;
     const std::string name = remote_name(node_.config().config_source);
     if (!why.empty()) {
@@ -49,10 +59,10 @@ void ConfigReloader::remote(std::string text, std::uint64_t revision) {
         node_.events().add(node_.loop().now().wall, "config", fmt::format("{} not taken: {}", name, why));
         return;
     }
-    const bool same = texts_.remote && *texts_.remote == text;
+    const bool same = !on_its_way && texts_.remote && *texts_.remote == text;
     remote_gone_ = false;
-    newest_remote_ = std::move(text);
-    newest_revision_ = revision;
+    newest_remote_ = offered_remote_ = std::move(text);
+    newest_revision_ = offered_revision_ = revision;
     // The text that was refused has gone again: a reload of what is in force ends the alarm.
     const bool mended = same && !status_.last_ok && status_.failed_by == node_.config().config_source.kind;
     if ((same && !mended) || status_.hold) {
@@ -63,6 +73,20 @@ void ConfigReloader::remote(std::string text, std::uint64_t revision) {
         return;
     }
     reload(Trigger::source, node_.config().config_source.kind);
+}
+
+// An operator takes what the source shows; what waits behind that does not undo it.
+void ConfigReloader::give_remote(Work& work) {
+    source_runs_ = work.job.trigger == Trigger::source;
+    const bool word = work.job.trigger == Trigger::verb && !work.job.rollback;
+    if (word) {
+        offered_remote_ = newest_remote_;
+        offered_revision_ = newest_revision_;
+    }
+    const bool offered = word || source_runs_;
+    work.remote = offered ? offered_remote_ : texts_.remote;
+    work.remote_revision = offered ? offered_revision_ : status_.remote_revision;
+    work.remote_name = remote_name(node_.config().config_source);
 }
 
 void ConfigReloader::take_remote(Work& work) {
@@ -176,7 +200,7 @@ void ConfigReloader::finish(Work& work, Report report) {
         }
     }
     if (setup_.reloading) setup_.reloading(false);
-    busy_ = false;
+    busy_ = source_runs_ = false;
     log::flush();
     node_.loop().defer([this, alive = alive_] {
         if (*alive) next();

@@ -167,6 +167,59 @@ TEST_CASE("reload: a remote text that is refused stays an alarm until the newest
     CHECK(r.successful() == 1);
 }
 
+TEST_CASE("reload: an older remote text that comes while a newer one waits for its turn stays out, and is told") {
+    Reloading r(kRemote);
+    const auto text = [](int connections) { return fmt::format("[limits]\nconnections = {}\n", connections); };
+    const auto in_force = [&r] { return r.one.node().config().limits.connections; };
+    r.shows(text(70), 10);
+    REQUIRE(in_force() == 70);
+    SECTION("older than all") {
+        r.reloader->remote(text(71), 11);  // begins at once
+        r.reloader->remote(text(72), 12);  // waits
+        r.reloader->remote(text(67), 7);
+        r.one.run_for(1s);
+        CHECK(in_force() == 72);
+        CHECK(r.reloader->status().remote_revision == 12);
+        CHECK(r.problem().find("its revision 7 is older than 12") != std::string::npos);
+        CHECK(r.successful() == 0);
+        CHECK(r.reload().ok);  // an operator's word takes it
+        CHECK(in_force() == 67);
+        CHECK(r.problem().empty());
+    }
+    SECTION("older than what is being taken") {
+        r.reloader->remote(text(72), 12);
+        r.reloader->remote(text(71), 11);
+        r.one.run_for(1s);
+        CHECK(in_force() == 72);
+        CHECK(r.reloader->status().remote_revision == 12);
+        CHECK(r.problem().find("its revision 11 is older than 12") != std::string::npos);
+        CHECK(r.successful() == 0);
+    }
+    SECTION("back to what is in force, while another is being taken") {
+        r.reloader->remote(text(72), 12);
+        r.reloader->remote(text(70), 13);
+        r.one.run_for(1s);
+        CHECK(in_force() == 70);
+        CHECK(r.problem().empty());
+        CHECK(r.successful() == 1);
+    }
+    SECTION("an operator's word that waits takes the newest, and what waits behind it does not undo that") {
+        r.reloader->remote(text(71), 11);
+        const auto report = [&] {
+            std::optional<ConfigReloader::Report> out;
+            r.reloader->reload(Reloading::Trigger::verb, "uid 0", [&out](const auto& said) { out = said; });
+            r.reloader->remote(text(72), 12);
+            r.reloader->remote(text(67), 7);
+            r.one.run_for(1s);
+            return out.value();
+        }();
+        CHECK(report.ok);
+        CHECK(in_force() == 67);
+        CHECK(r.reloader->status().remote_revision == 7);
+        CHECK(r.problem().empty());
+    }
+}
+
 TEST_CASE("reload: prechecks of the file that a source drops by itself are named in the events") {
     Reloading r(kRemote + std::string("[[precheck]]\nname = \"residents\"\nattribute = \"x\"\nallow = [\"1\"]\n"));
     r.shows("[[precheck]]\nname = \"coupons\"\nkind = \"coupon\"\n", 5);
