@@ -24,10 +24,13 @@ struct Foreseen {
     Source source;
     Outcome outcome;
 };
+constexpr Outcome kPending{};  // the centre works on it
 constexpr Foreseen kAnswers[] = {
-    {Source::live, Outcome::pass},    {Source::live, Outcome::fail},      {Source::live, Outcome::review},
-    {Source::cache, Outcome::pass},   {Source::cache, Outcome::fail},     {Source::cache, Outcome::review},
-    {Source::feature, Outcome::pass}, {Source::feature, Outcome::review}, {Source::policy, Outcome::provisional},
+    {Source::live, Outcome::pass},      {Source::live, Outcome::fail},
+    {Source::live, Outcome::review},    {Source::live, kPending},
+    {Source::cache, Outcome::pass},     {Source::cache, Outcome::fail},
+    {Source::cache, Outcome::review},   {Source::feature, Outcome::pass},
+    {Source::feature, Outcome::review}, {Source::policy, Outcome::provisional},
 };
 constexpr std::size_t kSceneSeries = std::size(kSceneCodes) + std::size(kAnswers);
 constexpr std::size_t kOtherSeries = static_cast<std::size_t>(ApiCode::count_) + std::size(kAnswers) + 1;

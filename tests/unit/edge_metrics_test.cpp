@@ -89,6 +89,7 @@ TEST_CASE("metrics: foreseen series are zero before anything happens") {
     for (const char* series :
          {R"(holdfast_requests_total{code="OK",outcome="pass",scene="LOGIN",source="cache"})",
           R"(holdfast_requests_total{code="OK",outcome="provisional",scene="PAYMENT",source="policy"})",
+          R"(holdfast_requests_total{code="OK",outcome="none",scene="LOGIN",source="live"})",
           R"(holdfast_requests_total{code="VerificationUnavailable",outcome="none",scene="LOGIN",source="none"})",
           R"(holdfast_requests_total{code="InvalidSignature",outcome="none",scene="other",source="none"})",
           R"(holdfast_upstream_calls_total{endpoint="https://b:8443",result="timeout",upstream="central"})",
@@ -156,6 +157,9 @@ TEST_CASE("metrics: no metric has more than a thousand series") {
     CHECK(metrics.series_capped().Value() > 0);
     metrics.answered(metrics.scene("SCENE-255"), Source::live, Outcome::pass, 1ms);
     CHECK(value(metrics, R"(holdfast_requests_total{code="OK",outcome="pass",scene="other",source="live"})") == 1);
+    for (const std::string& scene : many.scenes) metrics.pending(metrics.scene(scene), 1ms);
+    CHECK(count(metrics.expose(), "holdfast_requests_total{") <= Metrics::kSeriesMax);
+    CHECK(count(metrics.expose(), "holdfast_") == count(text, "holdfast_"));
 }
 
 TEST_CASE("metrics: a duration counts under the first bound that is not below it, once") {
