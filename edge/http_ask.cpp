@@ -41,11 +41,22 @@ void HttpAsk::send(HttpAsked asked, Nanos limit, Done done) {
     asked_ = std::move(asked);
     done_ = std::move(done);
     const MonoTime now = loop_.now().mono;
-    limit_ = loop_.after(limit, [this] { end(fail(Code::timeout, Origin::store, "no answer in time")); });
     connection_ = pools_[at_]->take_idle();
-    if (connection_.client) return connected(std::move(connection_));
-    connecting_ = pools_[at_]->connect(now + std::min(limit, kConnectMax),
-                                       [this](Result<PooledConnection> c) { connected(std::move(c)); });
+    if (connection_.client) {
+        end_after(limit, "no answer in time");
+        return connected(std::move(connection_));
+    }
+    // The pool shares its time out among the addresses of a name; of the last one it waits for the caller.
+    const Nanos to_connect = std::min(limit, kConnectMax);
+    end_after(to_connect, "no connection in time");
+    connecting_ = pools_[at_]->connect(now + to_connect, [this, by = now + limit](Result<PooledConnection> c) {
+        end_after(by - loop_.now().mono, "no answer in time");
+        connected(std::move(c));
+    });
+}
+
+void HttpAsk::end_after(Nanos limit, const char* why) {
+    limit_ = loop_.after(limit, [this, why] { end(fail(Code::timeout, Origin::store, why)); });
 }
 
 void HttpAsk::connected(Result<PooledConnection> connection) {

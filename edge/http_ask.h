@@ -32,7 +32,8 @@ struct HttpSaid {
 class HttpAsk {
   public:
     static constexpr std::uint64_t kAnswerMax = 6u << 20;  // bytes: a configuration of 4 MiB in base64
-    static constexpr Nanos kConnectMax = 3s;
+    static constexpr Nanos kConnectMax =
+        3s;  // of the time that an answer may take: a poll waits a minute, a dead host not
     using Done = std::function<void(Result<HttpSaid>)>;
 
     // Requires: loop and network outlive it; access.endpoints is not empty, and its files load (they were checked).
@@ -48,6 +49,7 @@ class HttpAsk {
     const std::string& endpoint() const { return endpoints_[at_].url; }
 
   private:
+    void end_after(Nanos limit, const char* why);
     void connected(Result<PooledConnection> connection);
     void end(Result<HttpSaid> said);
 

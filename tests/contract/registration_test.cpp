@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "edge/http_ask.h"
 #include "tests/sim/sim_net.h"
 #include "tests/support/mini_server.h"
 
@@ -138,4 +139,33 @@ TEST_CASE("contract: a node that its registry has not heard well for as long as 
         CHECK(at.first.leaves + at.second.leaves == 1);
         CHECK(at.registration->over());
     }
+}
+
+TEST_CASE("contract: a server of the site that nobody can connect to costs 3 s, however long its answer may take") {
+    IllRegistry at;
+    RemoteAccess access;
+    access.endpoints.push_back(*parse_endpoint("http://127.0.1.1:8848"));
+    HttpAsk ask(at.view, at.host, access);
+    std::optional<Result<HttpSaid>> got;
+    const auto send = [&] {
+        got.reset();
+        ask.send({"GET", "/v1/kv/edge"}, 69s, [&got](Result<HttpSaid> said) { got = std::move(said); });
+    };
+    at.net.partition("127.0.2.1", "127.0.1.1", true);
+    send();
+    at.world.run_for(HttpAsk::kConnectMax - 100ms);
+    CHECK_FALSE(got);
+    at.world.run_for(200ms);
+    REQUIRE(got);
+    REQUIRE_FALSE(*got);
+    CHECK(got->error().detail.find("http://127.0.1.1:8848: ") == 0);
+
+    at.net.partition("127.0.2.1", "127.0.1.1", false);
+    at.first.rest = 0;
+    send();
+    at.world.run_for(68s);
+    CHECK_FALSE(got);
+    at.world.run_for(2s);
+    REQUIRE(got);
+    CHECK(got->error().detail == "http://127.0.1.1:8848: no answer in time");
 }
