@@ -73,14 +73,14 @@ Exchange::Next Exchange::answer() {
     return Next::more;
 }
 
-// What has no answer yet is refused, and where even that cannot be said its connection ends: nobody is let through, and
-// nobody waits for ever.
+// What has no answer yet is refused, also where its own caller has left: others may wait for the same order. Where even
+// that cannot be said connections end: nobody is let through, and nobody waits for ever.
 void Exchange::out_of_memory() {
     parts_.metrics.http_rejected("memory");
     permit_.drop();
     call_.reset();
     audit_timer_.reset();
-    if (step_ != Step::account && step_ != Step::done && client_ != nullptr) {
+    if (step_ != Step::account && step_ != Step::done) {
         answer_.reset();
         error_ = ApiCode::overloaded;
         error_message_ = "out of memory";  // short enough to need none

@@ -82,6 +82,7 @@ namespace {
 class FailingStream final : public Stream, StreamEvents {
   public:
     explicit FailingStream(std::unique_ptr<Stream> inner) : inner_(std::move(inner)) {}
+    void lose() { events_->on_failed({Code::closed, Origin::client, "reset"}); }  // as when its peer resets it
     void start(StreamEvents& events) override {
         events_ = &events;
         const Armed off(false);
@@ -162,13 +163,18 @@ struct Bench : OneNode {
                              seams.network,
                              dialer,
                              quiet,
-                             [](std::unique_ptr<Stream> s) { return std::make_unique<FailingStream>(std::move(s)); },
+                             [this](std::unique_ptr<Stream> s) {
+                                 auto made = std::make_unique<FailingStream>(std::move(s));
+                                 newest = made.get();
+                                 return made;
+                             },
                              seams.seed,
                              seams.boot,
                              seams.clock_synchronised};
         };
     }
     ~Bench() { stop(); }  // before the seams go
+    FailingStream* newest = nullptr;  // of the callers'; for as long as that lives
     QuietLoop loop{view};
     QuietOffload quiet{offload};
     FailingDialer dialer{host};
@@ -244,4 +250,37 @@ TEST_CASE("node: whichever allocation of an answer from memory fails, the proces
         one, [&one](std::uint64_t i) { return one.ask("cached-" + std::to_string(i), "LOGIN", "known"); });
     CHECK(n > 5);
     CHECK(n < 5000);
+}
+
+TEST_CASE("node: whichever allocation fails behind a caller that has left, its order's others get an answer or none") {
+    Bench one;
+    REQUIRE(one.start());
+    REQUIRE(one.ask("first", "LOGIN", "known").status == 200);
+    CentrePlan slow = one.central.plan();
+    slow.latency_min = slow.latency_max = 200ms;
+    one.central.apply(slow);
+    bool failed = true;
+    std::uint64_t n = 0;
+    while (failed && n < 2000) {
+        const std::string order = "shared-" + std::to_string(++n);
+        const std::size_t calls = one.central.calls().size();
+        OneNode::Got left, other;
+        one.begin(left, order, "LOGIN", "user-1");
+        REQUIRE(one.until([&] { return one.node().exchanges().size() == 1; }));
+        FailingStream* const caller = one.newest;
+        REQUIRE(one.until([&] { return one.central.calls().size() > calls; }));
+        one.begin(other, order, "LOGIN", "user-1");
+        REQUIRE(one.until([&] { return one.node().exchanges().size() == 2; }));
+        one.run_for(10ms);  // it waits for the first
+        caller->lose();
+        failing = {false, n, 0, 0};
+        REQUIRE(one.until([&] { return other.status != 0; }));
+        failed = failing.failed > 0;
+        failing = {};
+        INFO("allocation " << n << ", status " << other.status << " " << other.body);
+        CHECK((other.status == -1 || other.status == 200 || other.status == 503));
+        REQUIRE(one.until([&one] { return one.node().exchanges().size() == 0; }));
+    }
+    CHECK(n > 5);
+    CHECK(n < 2000);
 }
