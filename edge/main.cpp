@@ -1,13 +1,16 @@
 // holdfast: the node's process. Reads the arguments and the configuration; what follows is Process's. A second SIGTERM
-// or SIGINT hurries the end. Exit status: 0 done, 1 could not start, could not print what was asked for, or the disk
-// hung at the end, 2 wrong usage, 78 configuration invalid, or sockets were given that are none of its listeners.
+// or SIGINT hurries the end. Exit status: 0 done, 1 could not start, could not print what was asked for, or ended with
+// entries of the journal that the disk did not take, 2 wrong usage, 78 configuration invalid, or sockets were given
+// that are none of its listeners.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
 
+#include "edge/base/bytes.h"
 #include "edge/base/processor.h"
 #include "edge/descriptors.h"
 #include "edge/net/tls_memory.h"
@@ -80,6 +83,21 @@ int run(const Arguments& arguments, std::vector<std::string> words) {
     return Process({own_path(), std::move(words)}, std::move(predecessor)).run(arguments.config, std::move(boot));
 }
 
+// Of each word that looks like an option and is none, which one may have been meant.
+void suggest(const CLI::App& app, const std::vector<std::string_view>& words) {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : app.get_options()) names.push_back(option->get_name());
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    for (const std::string_view word : words) {
+        const std::string_view name = word.substr(0, word.find('='));
+        if (!name.starts_with("--") || std::find(known.begin(), known.end(), name) != known.end()) continue;
+        const std::string_view near = nearest(name, known);
+        if (!near.empty())
+            std::fprintf(stderr, "%.*s: did you mean %.*s?\n", int(name.size()), name.data(), int(near.size()),
+                         near.data());
+    }
+}
+
 }  // namespace
 }  // namespace holdfast
 
@@ -105,7 +123,9 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
+        if (app.exit(error) == 0) return 0;
+        holdfast::suggest(app, {argv + 1, argv + argc});
+        return 2;
     }
     const bool standalone = arguments.version || arguments.options || arguments.schema || arguments.reference;
     if (!standalone && config->count() == 0) {

@@ -140,7 +140,7 @@ Result<void> Node::open_storage(const Config& config) {
         on_storage_health(ok, part, reason);
     };
     auto storage = Storage::open(options, seams_.loop, seams_.offload, std::move(observer));
-    if (!storage) return tl::unexpected(storage.error());
+    if (!storage) return fail(storage.error().code, storage.error().origin, "node.data_dir: " + storage.error().detail);
     storage_ = std::move(*storage);
     const StorageHealth health = storage_->health();
     for (const std::string& note : health.notes) {

@@ -56,13 +56,14 @@ int Process::fail_to_start(const std::string& why, int status) {
     return status;
 }
 
-// A descriptor with one of our names, as a predecessor gives them, is that listener: where it and the configuration
-// differ, the former stands, since whoever holds it has clients on it. Others must be found in the configuration.
+// A descriptor that a predecessor gives under one of our names is that listener: it stands where the configuration
+// differs, since it has clients. Others, whatever a site calls them, must be found in the configuration.
 Result<void> Process::take_descriptors(const Config& config) {
     const DoorAddresses wanted{config.listen.address, config.admin.socket, config.admin.listen};
     for (ServiceManager::Given& given : ServiceManager::descriptors()) {
         const std::string address = socket_address(given.fd);
-        const bool ours = is_door(given.name);
+        const bool alike = address.starts_with('/') == (given.name == kDoorAdmin);
+        const bool ours = predecessor_ != nullptr && alike && is_door(given.name);
         const auto name = ours ? std::optional(given.name) : door_of(address, wanted);
         if (!name) return fail(Code::invalid, Origin::local, unknown_door(given.name, address, wanted));
         const std::string& said = wanted.of(*name);

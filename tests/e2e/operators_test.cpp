@@ -260,7 +260,22 @@ TEST_CASE("e2e: the configuration is checked, dumped without secrets, and refuse
     CHECK(bad.err.find("limits2") != std::string::npos);
     CHECK(bad.err.find("require_sync") != std::string::npos);
     CHECK(run({program("holdfast"), "--config", site.dir() + "/bad.toml"}).status == 78);
-    CHECK(run({program("holdfast"), "--no-such-flag"}).status == 2);
+}
+
+TEST_CASE("e2e: wrong words to a program are told with what may have been meant, and end it with 2") {
+    const Finished mistyped = run({program("holdfast"), "--confg", "x.toml", "--chekc"});
+    CHECK(mistyped.status == 2);
+    CHECK(mistyped.out == "");
+    CHECK(mistyped.err.find("--confg: did you mean --config?\n") != std::string::npos);
+    CHECK(mistyped.err.find("--chekc: did you mean --check?\n") != std::string::npos);
+    const Finished strange = run({program("holdfast"), "--no-such-flag"});
+    CHECK(strange.status == 2);
+    CHECK(strange.err.find("--no-such-flag") != std::string::npos);
+    CHECK(strange.err.find("did you mean") == std::string::npos);
+    CHECK(run({program("holdfast"), "--config"}).status == 2);
+    CHECK(run({program("holdfast"), "--help"}).status == 0);
+    CHECK(run({program("central-sim"), "--prot", "1"}).status == 2);
+    CHECK(run({program("central-sim"), "--help"}).status == 0);
 }
 
 TEST_CASE("e2e: a look of an operator is no hit, and the number of hits is one wherever it is shown") {

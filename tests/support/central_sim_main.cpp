@@ -138,7 +138,11 @@ int main(int argc, char** argv) {
     CLI::App app(kAbout, "central-sim");
     Options options;
     declare(app, options);
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
     for (const auto& address : {options.listen, options.control})
         if (!address.empty() && !is_loopback_address(address)) return refuse(address + " is not a loopback IP:port");
     json::Document document;

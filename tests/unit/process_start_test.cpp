@@ -74,3 +74,19 @@ TEST_CASE("process: a start that fails is one line on standard error, also where
     CHECK(said.rfind("error: cannot start: listen.address: cannot bind 127.0.0.1:", 0) == 0);
     CHECK(said.find('\n') == said.size() - 1);
 }
+
+TEST_CASE("process: a start that cannot have its data names the key") {
+    const ConfigFolder folder;
+    std::string text =
+        ConfigFolder::shortest_with("127.0.0.1:0", "127.0.0.1:0") + "[admin]\nsocket = \"\"\nlisten = \"\"\n";
+    text.replace(text.find("/tmp/holdfast-data"), 18, "/proc/none");
+    const std::string path = folder.write("holdfast.toml", text);
+    BootConfig boot = boot_config(path, folder.environment());
+    INFO(render_all(boot.outcome));
+    REQUIRE(boot.outcome.config);
+    {
+        const Caught caught(folder.file("err"));
+        CHECK(Process({}, nullptr).run(path, std::move(boot)) == 1);
+    }
+    CHECK(bytes_of(folder.file("err")).rfind("error: cannot start: node.data_dir: ", 0) == 0);
+}
