@@ -152,7 +152,7 @@ void Membership::order_changed() {
     const FleetStatus s = fleet_->status();
     const Now now = node_.loop().now();
     const Scope scope{Scope::Kind::fleet, ""};
-    const MonoTime ends = now.mono + s.order_left;
+    const MonoTime ends = s.order_ends;  // as the circuit has it, so that neither is over before the other
     const bool known = s.order == order_ && s.order_by == order_by_ && s.order_why == order_why_ &&
                        std::chrono::abs(ends - order_ends_) < kSameEnd;
     order_ = s.order;

@@ -137,6 +137,7 @@ void Node::on_transition(const CircuitTransition& t) {
 // An outage of before a restart ends only once all that may have made it is known to be over, the fleet's order too.
 void Node::observe_outages(Now now) {
     if (!whole_) return;
+    upstream_->circuit().tick(now);  // an order whose time is over may leave it half-open
     outages_.observe(upstream_->circuit().state() == CircuitState::closed, overrides_, now, storage_->state());
 }
 

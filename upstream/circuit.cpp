@@ -190,7 +190,7 @@ std::optional<MonoTime> Circuit::next_deadline() const {
     };
     if (forced_ != Forced::none) consider(forced_until_);
     if (leased_.bind != Leased::Bind::none) consider(leased_.until);
-    if (leased_.forced != Forced::none) consider(leased_.forced_until);
+    if (fleet_orders()) consider(leased_.forced_until);
     if (leased_.bind == Leased::Bind::probe && !verdict_) consider(probe_progress_ + options_.half_open_wait);
     if (state_ == CircuitState::open && forced_ != Forced::open && !central_holds()) consider(open_until_);
     if (state_ == CircuitState::half_open) consider(since_.mono + options_.half_open_wait);

@@ -225,6 +225,8 @@ class Circuit {
     void begin_probes(Now now);
     void end_probes();
     void lose_lease(const Leased& was, Now now);
+    bool fleet_orders() const { return leased_.forced != Forced::none || leased_.outage; }
+    void end_fleet_order(Now now);  // by its time
 
     CircuitOptions options_;
     OutcomeWindow window_;

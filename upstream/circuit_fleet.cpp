@@ -125,13 +125,7 @@ void Circuit::end_probes() {
 
 // Time alone: beliefs and overrides that are over, a round of probes without progress, proof that has faded.
 void Circuit::tick_leased(Now now) {
-    if (leased_.forced != Forced::none && now.mono >= leased_.forced_until) {
-        const Forced was = std::exchange(leased_.forced, Forced::none);
-        if (was == Forced::open && state_ == CircuitState::closed && !central_holds() && forced_ == Forced::none) {
-            opened_by_ = OpenedBy::force;
-            half_open(CircuitCause::forced, now);
-        }
-    }
+    if (fleet_orders() && now.mono >= leased_.forced_until) end_fleet_order(now);
     if (leased_.bind != Bind::none && now.mono >= leased_.until) {
         const Leased was = leased_;
         leased_.bind = Bind::none;
@@ -153,6 +147,17 @@ void Circuit::tick_leased(Now now) {
                                : to == CircuitState::half_open ? CircuitCause::fleet_probing
                                                                : CircuitCause::fleet_closed;
     bind(cause, window_.counts(), now);
+}
+
+// The outage that the fleet's override has made goes on until somebody's probes show that it is over, but not at a node
+// that has shown it already, with calls that a `live` of its own let through.
+void Circuit::end_fleet_order(Now now) {
+    const bool opened = std::exchange(leased_.forced, Forced::none) == Forced::open;
+    const bool outage = std::exchange(leased_.outage, false) || opened;
+    const bool exempt = !opened && leased_.local_proof && proof(now.mono);
+    if (!outage || exempt || state_ != CircuitState::closed || central_holds() || forced_ != Forced::none) return;
+    opened_by_ = OpenedBy::force;
+    half_open(CircuitCause::forced, now);
 }
 
 // Autonomous from here on. What bound this node stays: open for the rest of the fleet's wait, then its own half-open.

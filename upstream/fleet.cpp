@@ -58,7 +58,8 @@ void Fleet::Link::accept_store() {
 
 void Fleet::Link::leave(bool for_good, std::function<void()> done) {
     if (leaving_) return;
-    if (order_) end_order(fail(Code::cancelled, Origin::local, "the node leaves its fleet"));
+    if (order_)
+        end_order(order_->stands ? Result<void>() : fail(Code::cancelled, Origin::local, "the node leaves its fleet"));
     read_.reset();
     watch_.reset();
     txn_.reset();
@@ -158,7 +159,8 @@ FleetStatus Fleet::Link::status() const {
     if (s.order != FleetOrder::none) {
         s.order_by = machine_.order_record().by;
         s.order_why = machine_.order_record().why;
-        s.order_left = machine_.order_until() - now.mono;
+        s.order_ends = machine_.order_until();
+        s.order_left = s.order_ends - now.mono;
     }
     for (const auto& [name, record] : view.nodes()) s.peers.push_back(peer(name, now));
     return s;

@@ -74,6 +74,7 @@ struct FleetStatus {
     std::string prober;  // empty: nobody
     FleetOrder order = FleetOrder::none;
     std::string order_by, order_why;
+    MonoTime order_ends{};
     Nanos order_left{0};
     std::vector<FleetPeer> peers;  // in order of their names, this node among them
 };

@@ -1,4 +1,5 @@
-// What a node believes of its fleet: reads, watches, durability, modes. What it writes is in fleet_plan.cpp.
+// What a node believes of its fleet: reads, watches, durability, modes. What it writes is in fleet_plan.cpp, the
+// override that binds it in fleet_override.cpp.
 #include "upstream/fleet_circuit.h"
 
 #include <algorithm>
@@ -68,61 +69,11 @@ void FleetCircuit::watched(const WatchBatch& batch, Now now) {
     look(now);
 }
 
-// An override lasts from when it was seen to come, else until its author's deadline, and never longer than it was to.
-void FleetCircuit::see_override(bool live, Now now) {
-    if (!loaded_ok_) return;
-    const OverrideRecord none;
-    const auto& stored = view_.order();
-    const Revision mod = stored ? stored->mod : 0;
-    if (mod == order_mod_) return;
-    order_mod_ = mod;
-    const OverrideRecord next = stored ? stored->value : none;
-    const bool same = next == order_;
-    const OverrideRecord before = std::exchange(order_, next);
-    if (same) return;  // known from the last life
-    order_read_ = !live;
-    order_clear_ = now.mono + order_.span;
-    order_until_ = live ? order_clear_ : now.mono;
-    if (order_read_) reckon_order(now.wall, now);
-    if (const auto* there = author(); order_read_ && there) reckon_order(there->value.wall + kNodeRefresh, now);
-    const auto whose = [](const OverrideRecord& o) { return std::string(name(o.order)) + " by " + o.by; };
-    // One that is erased has no author.
-    say(FleetEvent::Kind::order, order_.order == FleetOrder::none && order_.by.empty()
-                                     ? "override " + whose(before) + " has ended: the store has none"
-                                     : "override " + whose(order_) + ": " + order_.why);
-}
-
-// `by_author`: what the wall clock of its author shows now. The latest end that any of the clocks says is the one: who
-// saw the order come ends it for all.
-void FleetCircuit::reckon_order(WallTime by_author, Now now) {
-    const Nanos left(order_.deadline - by_author);
-    order_until_ = std::max(order_until_, std::min(now.mono + std::clamp(left, Nanos{0}, order_.span), order_clear_));
-}
-
-// The record of the node that took the order, by whose clock its deadline is: while one stands nothing else is written
-// to the state.
-const Stored<NodeRecord>* FleetCircuit::author() const {
-    const auto* record = view_.state() ? view_.node(view_.state()->value.by) : nullptr;
-    return record != nullptr && record->lease != 0 ? record : nullptr;
-}
-
-// When the override ends by this node's wall clock, for its next life: the author's may be wrong. Told anew only when
-// the clock was set, so that it is not written all the time.
-WallTime FleetCircuit::order_wall(Now now) {
-    if (order_.order == FleetOrder::none) return order_wall_ = {};
-    const WallTime end = std::chrono::floor<Millis>(now.wall + (order_until_ - now.mono));
-    if (std::chrono::abs(end - order_wall_) > 1s) order_wall_ = end;
-    return order_wall_;
-}
-
-bool FleetCircuit::override_in_force(MonoTime t) const {
-    return order_.order != FleetOrder::none && t < order_until_;
-}
-
 // What is new must be durable before it is applied.
 void FleetCircuit::look(Now now) {
     const auto& state = view_.state();
     if (enrolled()) enrolled_once_ = true;
+    if (ending_ && memory_.epoch >= ending_->epoch) take_order(std::exchange(ending_, std::nullopt)->next, true, now);
     if (older_ && !memory_.older && !pending_taken_) {
         FleetMemory same = memory_;
         same.older = true;
@@ -134,7 +85,8 @@ void FleetCircuit::look(Now now) {
         state_at_ = applied_at_ = now.mono;
         openings_mark_ = 0;
     }
-    FleetMemory wanted{state->value.epoch, state->value.state, cluster_, order_, order_wall(now)};
+    FleetMemory wanted{state->value.epoch, state->value.state, cluster_, ending_ ? ending_->next : order_,
+                       ending_ ? WallTime{} : order_wall(now)};
     if (applied_ && wanted.epoch == memory_.epoch && !(state->value == *applied_)) {
         must_read_ = true;  // another state for an epoch that was applied: the read will raise the alarm
         read_after_ = now.mono;
@@ -258,9 +210,10 @@ Leased FleetCircuit::take_leased(Now now) {
     Leased out;
     out.local_proof = options_.local_proof;
     if (override_in_force(now.mono)) {
-        out.forced_until = order_until_;
+        out.forced_until = order_until();
         if (order_.order == FleetOrder::open) out.forced = Forced::open;
         if (order_.order == FleetOrder::closed) out.forced = Forced::closed;
+        out.outage = order_.order == FleetOrder::open || order_.order == FleetOrder::degraded;
     }
     note_mode(now);
     if (mode(now.mono) == FleetMode::autonomous) return out;

@@ -128,6 +128,8 @@ class FleetCircuit {
     // Why nothing of the store is believed, for as long as it is so; empty when it is.
     const std::string& alarm() const { return alarm_; }
     bool override_in_force(MonoTime t) const;
+    // The store has ended it, and it binds until the epoch of that is applied.
+    bool order_ending(MonoTime t) const { return ending_ && override_in_force(t); }
     std::vector<FleetEvent> take_events();
 
     const FleetOptions& options() const { return options_; }
@@ -144,11 +146,16 @@ class FleetCircuit {
     bool vote_stands() const { return view_.stands(options_.node); }
     FleetOrder order_in_force(MonoTime t) const { return override_in_force(t) ? order_.order : FleetOrder::none; }
     const OverrideRecord& order_record() const { return order_; }
-    MonoTime order_until() const { return order_until_; }
+    MonoTime order_until() const;
     Nanos lease_remaining(MonoTime t) const { return node_lease_.remaining(t); }
     const std::map<std::string, Nanos>& skews() const { return skews_; }  // of other nodes' wall clocks, as seen live
 
   private:
+    struct Ending {  // an override whose end is not applied yet
+        OverrideRecord next;
+        std::uint64_t epoch = 0;  // of its end
+        MonoTime until{};         // it binds no longer
+    };
     struct Pending {  // being made durable
         FleetMemory memory;
         StateRecord state;
@@ -157,6 +164,7 @@ class FleetCircuit {
     void look(Now now);
     void apply(const StateRecord& state, Now now);
     void see_override(bool live, Now now);
+    void take_order(const OverrideRecord& next, bool live, Now now);
     void reckon_order(WallTime by_author, Now now);
     const Stored<NodeRecord>* author() const;
     WallTime order_wall(Now now);
@@ -222,6 +230,7 @@ class FleetCircuit {
     // The override that was seen last, and its times by this node's clock.
     Revision order_mod_ = 0;
     OverrideRecord order_;
+    std::optional<Ending> ending_;  // of order_
     bool order_read_ = false;  // by this life, and not seen to come: it ends by its author's clock
     MonoTime order_until_{}, order_clear_{};
     WallTime order_wall_{};  // order_until_ by this node's wall clock, as it is kept

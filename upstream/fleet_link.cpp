@@ -226,12 +226,13 @@ void Fleet::Link::adopt() {
 }
 
 void Fleet::Link::write(Now now) {
+    if (order_ && order_->stands && (!machine_.order_ending(now.mono) || now.mono >= order_->deadline)) end_order({});
     if (order_ && now.mono >= order_->deadline)
         end_order(fail(Code::timeout, Origin::store, "the store did not answer in time", !order_->sent.empty()));
-    if (order_ && order_->sent.empty() && machine_.mode(now.mono) == FleetMode::autonomous)
+    if (order_ && !order_->stands && order_->sent.empty() && machine_.mode(now.mono) == FleetMode::autonomous)
         end_order(tl::unexpected(machine_.not_linked(now.mono)));
     if (txn_) return;
-    if (order_ && !machine_.must_read())
+    if (order_ && !order_->stands && !machine_.must_read())
         if (auto next = next_order(now)) return send(std::move(*next), now);
     if (auto next = machine_.plan(now)) send(std::move(*next), now);
 }
@@ -252,7 +253,7 @@ void Fleet::Link::written(const FleetWrite& write, const Result<TxnAnswer>& answ
     if (!answer) told_problem_ = answer.error().detail;
     // One order's last try may outlive it; the next one has sent nothing yet.
     if (write.kind != FleetWrite::Kind::order || !order_ || order_->sent.empty()) return;
-    if (answer && answer->succeeded) return end_order({});
+    if (answer && answer->succeeded) order_->stands = true;
     if (!answer && answer.error().was_sent) order_->unknown = true;
 }
 

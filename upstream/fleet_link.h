@@ -52,6 +52,7 @@ class Fleet::Link {
         Revision seen = 0;                 // of what stood when it was given; 0: nothing
         std::vector<OverrideRecord> sent;  // by tries: one that came late may stand yet
         bool unknown = false;              // the fate of one of them
+        bool stands = false;               // in the store; it is done when it binds here
     };
 
     Nanos timeout() const;

@@ -52,7 +52,10 @@ Result<bool> Fleet::Link::order_done() const {
 // The next try of the operator's order, or nothing: none is possible, or the last one turned out to be done.
 std::optional<FleetWrite> Fleet::Link::next_order(Now now) {
     if (const auto done = order_done(); !done || *done) {
-        end_order(done ? Result<void>() : tl::unexpected(done.error()));
+        if (done && machine_.order_ending(now.mono))
+            order_->stands = true;
+        else
+            end_order(done ? Result<void>() : tl::unexpected(done.error()));
         return std::nullopt;
     }
     if (++order_->tries > kOrderTries) {

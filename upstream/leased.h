@@ -35,7 +35,8 @@ struct Leased {
     std::uint32_t subjects = 0;  // distinct failing subjects that the central circuit opened on
     bool diverse = false;        // those of a quorum, hence evidence against the centre
     Forced forced = Forced::none;  // the fleet's override: in force without a lease
-    MonoTime forced_until{};
+    bool outage = false;           // that override makes an outage (open, degraded): its time ends half-open
+    MonoTime forced_until{};       // of both
 };
 
 // What a round of probes under the probe lease came to.

@@ -221,6 +221,46 @@ TEST_CASE("fleet node: an outage goes on where one order to the fleet takes the 
     }
 }
 
+TEST_CASE("fleet node: an outage goes on where an order to the fleet that made it ends, by a word or by its time") {
+    for (const FleetOrder order : {FleetOrder::degraded, FleetOrder::open})
+        for (const bool by_word : {true, false}) {
+            CAPTURE(order == FleetOrder::open, by_word);
+            Member m;
+            REQUIRE(m.joins());
+            REQUIRE(m.ask() == "live");
+            m.one.central.set_mode(CentreMode::error);
+            REQUIRE(m.order(order, by_word ? 10min : 2min));
+            m.one.run_for(110s);
+            OutageFacts before = m.outage();
+            REQUIRE(before.certain >= 110s);
+            bool falls = false;
+            const auto look = [&] {
+                const OutageFacts after = m.outage();
+                falls |= after.certain < before.certain || after.longest < before.longest;
+                before = after;
+                return false;
+            };
+            if (by_word) REQUIRE(m.order(FleetOrder::none, 0s));
+            for (int i = 0; i < 60; ++i) {
+                m.one.until(look, 500ms);
+                m.ask();
+            }
+            CHECK_FALSE(falls);
+            CHECK(before.certain >= 139s);
+            CHECK(m.mode() == Mode::automatic);
+            CHECK(m.status().order == FleetOrder::none);
+            m.one.run_for(1s);
+            CHECK(m.one.journal().find("override_ended") != std::string::npos);
+            CHECK(m.one.journal().find(R"("to":"closed")") == std::string::npos);
+            m.one.central.set_mode(CentreMode::healthy);
+            for (int i = 0; i < 600 && m.outage().active; ++i) {
+                m.ask();
+                m.one.run_for(200ms);
+            }
+            CHECK_FALSE(m.outage().active);
+        }
+}
+
 TEST_CASE("fleet node: open and closed for the fleet bind through the circuit, below an order of the node") {
     Member m;
     REQUIRE(m.joins());

@@ -406,6 +406,23 @@ TEST_CASE("circuit: the fleet's override is in force without a lease until its o
     CHECK(b.circuit.state() == kHalf); // as after a force of its own
 }
 
+TEST_CASE("circuit: the fleet's override that makes an outage ends half-open by its time, but for one with proof") {
+    for (const Bind bind : {Bind::none, Bind::closed})
+        for (const bool proof : {false, true}) {
+            Bench b;
+            Leased l = b.said(bind);
+            l.until = b.now.mono + 90s;
+            l.outage = true;  // degraded
+            l.forced_until = b.now.mono + 60s;
+            b.circuit.adopt(l, b.now);
+            CHECK(b.circuit.next_deadline() == l.forced_until);
+            b.wait(59s);
+            if (proof) b.calls(20, CallKind::success);
+            b.wait(1s);
+            CHECK(b.circuit.state() == (proof ? kClosed : kHalf));
+        }
+}
+
 TEST_CASE("circuit: what the fleet held open survives a restart as open, without a vote") {
     Bench b;
     Leased l = b.said(Bind::open);

@@ -308,6 +308,49 @@ TEST_CASE("fleet circuit: an override needs a link, a sane span, and something t
     CHECK(m.take_leased(b.now).forced == Forced::none);
 }
 
+TEST_CASE("fleet circuit: an override that is ended binds until that is durable, on a disk that hangs for a lease") {
+    FleetBench b;
+    REQUIRE(b.node(0).commit(*b.node(0).machine.order(FleetOrder::open, 1h, "a", "b", b.now)).succeeded);
+    b.node(1).read();
+    REQUIRE(b.node(0).commit(*b.node(0).machine.order(FleetOrder::none, 0s, "a", "c", b.now)).succeeded);
+    CHECK(b.node(0).machine.take_leased(b.now).bind == Leased::Bind::half_open);
+    auto& m = b.node(1).machine;
+    const auto reads = [&] {
+        m.reading();
+        m.loaded(b.store.range("/holdfast/prod/", 500, b.now.mono), b.now.mono, b.now);
+    };
+    reads();
+    const Leased leased = m.take_leased(b.now);
+    CHECK(leased.forced == Forced::open);
+    CHECK(leased.outage);
+    CHECK(leased.forced_until == b.now.mono + 10s);
+    CHECK(m.order_ending(b.now.mono));
+    SECTION("durable: its end and the epoch at once") {
+        const auto memory = m.take_unsaved();
+        REQUIRE(memory);
+        CHECK(memory->order.order == FleetOrder::none);
+        CHECK(memory->order_until == WallTime{});
+        CHECK(memory->state == CircuitState::half_open);
+        m.persisted(*memory, true, b.now);
+        CHECK_FALSE(m.order_ending(b.now.mono));
+        CHECK(m.take_leased(b.now).forced == Forced::none);
+        CHECK(m.take_leased(b.now).bind == Leased::Bind::half_open);
+        CHECK(m.take_events().back().text == "override none by a: c");
+        CHECK_FALSE(m.take_unsaved());
+    }
+    SECTION("a disk that hangs") {
+        b.now.mono += 10s;
+        CHECK(m.order_in_force(b.now.mono) == FleetOrder::none);
+    }
+    SECTION("another one begins meanwhile") {
+        b.node(2).read();
+        REQUIRE(b.node(2).commit(*b.node(2).machine.order(FleetOrder::closed, 1h, "a", "d", b.now)).succeeded);
+        reads();
+        CHECK_FALSE(m.order_ending(b.now.mono));
+        CHECK(m.take_leased(b.now).forced == Forced::closed);
+    }
+}
+
 TEST_CASE("fleet circuit: of an override that is gone from the store it is said whose it was") {
     FleetBench b;
     REQUIRE(b.node(0).commit(*b.node(0).machine.order(FleetOrder::open, 30s, "ops", "test", b.now)).succeeded);
