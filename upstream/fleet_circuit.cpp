@@ -80,6 +80,10 @@ void FleetCircuit::look(Now now) {
         pending_ = Pending{same, {}};
     }
     if (!loaded_ok_ || !state || view_.problem()) return note_mode(now);
+    if (state->value.epoch <= memory_.epoch)
+        behind_since_.reset();
+    else if (!behind_since_)
+        behind_since_ = now.mono;
     if (state->value.epoch == memory_.epoch && !applied_) {
         applied_ = state->value;  // durable from the last life
         state_at_ = applied_at_ = now.mono;
@@ -120,7 +124,10 @@ void FleetCircuit::persisted(const FleetMemory& memory, bool ok, Now now) {
     if (!ok || memory.epoch < memory_.epoch) return note_mode(now);
     const bool newer = memory.epoch > memory_.epoch;
     memory_ = memory;
-    if (newer) apply(pending->state, now);
+    if (newer) {
+        behind_since_.reset();
+        apply(pending->state, now);
+    }
     look(now);
 }
 
@@ -167,6 +174,7 @@ std::string FleetCircuit::why_autonomous(MonoTime t) const {
     if (disk_failed_) return "the epoch cannot be made durable";
     if (!loaded_ok_) return "the store has not been read";
     if (view_.problem()) return *view_.problem();
+    if (t >= behind_until()) return "the epoch is not durable yet";
     if (!node_lease_.held()) return "no lease";
     if (!node_lease_.usable(t)) return "the lease could have run out";
     if (t >= fresh_until_) return "the last read is too old";
@@ -218,7 +226,7 @@ Leased FleetCircuit::take_leased(Now now) {
     note_mode(now);
     if (mode(now.mono) == FleetMode::autonomous) return out;
     out.epoch = applied_->epoch;
-    out.until = std::min(node_lease_.until(), fresh_until_);
+    out.until = std::min({node_lease_.until(), fresh_until_, behind_until()});
     out.subjects = applied_->subjects;
     out.diverse = applied_->subjects >= options_.circuit.min_subjects;
     out.closing = std::exchange(closing_, false);

@@ -178,6 +178,8 @@ class FleetCircuit {
     bool holds_probe(MonoTime t) const;
     bool opens_soon(MonoTime t) const;
     bool takes_no_writes(MonoTime t) const;
+    // Past this it goes by no epoch that another has taken the place of: its disk may hang.
+    MonoTime behind_until() const { return behind_since_ ? *behind_since_ + options_.lease_ttl : MonoTime::max(); }
     bool may_elect(Now now);
     bool write_due(MonoTime t) const { return !in_flight_ && !must_read_ && t >= next_write_; }
     FleetWrite write(FleetWrite::Kind kind) const;
@@ -204,6 +206,7 @@ class FleetCircuit {
     std::optional<Pending> pending_;
     bool pending_taken_ = false;
     bool disk_failed_ = false;
+    std::optional<MonoTime> behind_since_;  // the store has an epoch that is not durable here; anew with each that is
     std::optional<StateRecord> applied_;  // of this life; its epoch is memory_.epoch
     MonoTime applied_at_{};               // since when it is what it is
     MonoTime state_at_{};                 // since when its state holds: an order may leave that as it is

@@ -44,6 +44,7 @@ void FleetCircuit::accept_store(Now now) {
     memory_ = {};
     applied_.reset();
     pending_.reset();
+    behind_since_.reset();
     cluster_ = 0;
     older_ = false;
     say(FleetEvent::Kind::notice, "an operator accepts what the store holds");

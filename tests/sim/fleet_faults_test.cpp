@@ -419,6 +419,28 @@ TEST_CASE("fleet: a node whose disk fails is autonomous until it writes again") 
     f.recovers();
 }
 
+TEST_CASE("fleet: a node whose disk hangs is held by no epoch that is gone, but for a lease's time") {
+    Fleet3 f;
+    f.open_fleet();
+    f.run(1s);
+    f.node(0).disk_hangs = true;
+    const std::uint64_t epoch = f.node(0).epoch();
+    REQUIRE(f.run_until([&] { return f.state()->epoch > epoch; }, 30s));
+    f.run(1s);
+    CHECK(f.node(0).shared());
+    f.centre = true;
+    f.run(4s + f.options.lease_ttl);
+    CHECK_FALSE(f.node(0).shared());
+    CHECK(f.node(0).saw("the epoch is not durable yet"));
+    CHECK(f.run_until([&] { return f.state()->state == kClosed && f.all_are(kClosed); }, 30s));
+    CHECK(f.node(0).epoch() == epoch);
+    CHECK(f.node(1).shared());
+    f.node(0).disk_answers();
+    f.recovers(5s);
+    f.run(20s);
+    CHECK(f.node(0).shared());
+}
+
 TEST_CASE("fleet: a node that hands over is counted until its lease runs out") {
     Fleet3 f;
     bool done = false;

@@ -51,10 +51,8 @@ void FleetNode::start() {
     FleetHooks hooks;
     hooks.clock = [this] { return view.now().mono; };
     hooks.save = [this](const FleetMemory& memory, std::function<void(bool)> done) {
-        world.loop.post(&view, world.loop.now().mono + 5ms, [this, memory, done = std::move(done)] {
-            if (disk_works) disk = memory;
-            done(disk_works);
-        });
+        world.loop.post(&view, world.loop.now().mono + 5ms,
+                        [this, memory, done = std::move(done)] { saved(memory, done); });
     };
     hooks.on_event = [this](const FleetEvent& e) { events.push_back(e); };
     hooks.on_circuit_touched = [this] { touched(); };
@@ -67,9 +65,21 @@ void FleetNode::start() {
     });
 }
 
+void FleetNode::saved(const FleetMemory& memory, const std::function<void(bool)>& done) {
+    if (disk_hangs) return hung_.push_back([this, memory, done] { saved(memory, done); });
+    if (disk_works) disk = memory;
+    done(disk_works);
+}
+
+void FleetNode::disk_answers() {
+    disk_hangs = false;
+    for (const auto& one : std::exchange(hung_, {})) one();
+}
+
 void FleetNode::crash() {
     view.kill();
     fleet.reset();
+    hung_.clear();
     arrivals_.reset();
     second_.reset();
     tries_.clear();

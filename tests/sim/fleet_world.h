@@ -25,6 +25,7 @@ class FleetNode {
     void start();
     void crash(); // no goodbye
     void restart() { crash(), start(); }
+    void disk_answers();  // all that it was asked while it hung, and from now on
     bool running() const { return fleet != nullptr; }
     CircuitState state() { return circuit->view(view.now()).state; }
     CircuitState own() { return circuit->view(view.now()).own; }
@@ -44,6 +45,7 @@ class FleetNode {
     FleetMemory disk;               // durable
     std::string snapshot;           // of the circuit
     bool disk_works = true;
+    bool disk_hangs = false;        // answers nothing, until disk_answers()
     bool road = true;               // to the centre
     Nanos every = 20ms;             // between calls; 0: no callers
     Nanos call_takes = 10ms;
@@ -60,7 +62,9 @@ class FleetNode {
     void send(Try& one);
     void end(Try& one);
     void touched();
+    void saved(const FleetMemory& memory, const std::function<void(bool)>& done);
     std::unique_ptr<Timer> arrivals_, second_;
+    std::vector<std::function<void()>> hung_;
     std::vector<std::unique_ptr<Try>> tries_; // a Try may be captured: only arrive() and crash() drop one
     std::uint64_t subject_ = 0;
 };
