@@ -105,15 +105,17 @@ Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, 
     return record_decided(parts, snapshot, record, std::move(outcome), now, now);
 }
 
-void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now) {
+std::optional<Answer> record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
+                                   CentreOutcome outcome, Now now) {
     const auto order = parts.storage.orders().find(record.credential, record.order_no, now);
-    if (order && is_outdated(parts, record, *order)) return;
+    if (order && is_outdated(parts, record, *order)) return std::nullopt;
     if (order && has_final(parts, record, *order)) {
-        const auto said = decode_recorded(order->answer);
-        if (said && permits(outcome.verdict) >= permits(static_cast<Verdict>(said->answer.outcome))) return;
+        auto said = decode_recorded(order->answer);
+        if (said && permits(outcome.verdict) >= permits(static_cast<Verdict>(said->answer.outcome)))
+            return std::move(said->answer);
     }
     ++parts.words_aside;
-    record_live(parts, snapshot, record, std::move(outcome), now);
+    return record_live(parts, snapshot, record, std::move(outcome), now).answer;
 }
 
 std::string pending_number(const Parts& parts, const LiveRecord& record, const OrderRecord& order) {

@@ -76,8 +76,10 @@ struct Recorded {
 // is remembered.
 Recorded record_live(Parts& parts, const Snapshot& snapshot, LiveRecord record, CentreOutcome outcome, Now now);
 // The same for an answer that the order's own exchange does not wait for: a late one, or reconciliation's. The order
-// may have its answer by now, which stands unless this one lets through less.
-void record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record, CentreOutcome outcome, Now now);
+// may have its answer by now, which stands unless this one lets through less. Returns what stands; nothing where this
+// one has nothing to say of the order any more.
+std::optional<Answer> record_aside(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
+                                   CentreOutcome outcome, Now now);
 // The number of the verification whose outcome comes later, of an order that stands; empty: none.
 std::string pending_number(const Parts& parts, const LiveRecord& record, const OrderRecord& order);
 // The centre has taken the order, and its outcome comes later, under the number `id` (empty: it has said none). Returns

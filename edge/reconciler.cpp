@@ -6,6 +6,7 @@
 #include "edge/base/log.h"
 #include "edge/recorded_answer.h"
 #include "edge/request_id.h"
+#include "edge/standing_word.h"
 
 namespace holdfast {
 namespace {
@@ -142,15 +143,20 @@ void Reconciler::ask(Result<std::string> evidence) try {
     if (now_) again("out of memory", kAfterFailure);
 }
 
-// Asked again by its caller, or notified: the centre's word is known.
-bool Reconciler::settled_since(Now now) {
+// What the order has of the centre: its caller has asked again, or a notification came, or this has written it down.
+std::optional<Reconciler::CentreWord> Reconciler::order_word(Now now) const {
     const Replay& r = now_->replay;
     const auto order = parts_.storage.orders().find(r.credential, r.order_no, now);
-    if (!order || !has_final(parts_, record_of(r), *order)) return false;
-    const auto recorded = decode_recorded(order->answer);
-    if (!recorded || recorded->answer.source != Source::live) return false;
-    conclude(static_cast<Verdict>(recorded->answer.outcome), recorded->answer.verification_id);
-    return true;
+    if (!order || !has_final(parts_, record_of(r), *order)) return std::nullopt;
+    auto recorded = decode_recorded(order->answer);
+    if (!recorded || recorded->answer.source != Source::live) return std::nullopt;
+    return CentreWord{static_cast<Verdict>(recorded->answer.outcome), std::move(recorded->answer.verification_id)};
+}
+
+bool Reconciler::settled_since(Now now) {
+    const auto word = order_word(now);
+    if (word) conclude(*word);
+    return word.has_value();
 }
 
 void Reconciler::call(Now now) {
@@ -178,12 +184,11 @@ void Reconciler::call(Now now) {
 void Reconciler::answered(CallResult&& result) {
     const std::unique_ptr<Call> call = std::move(now_->call);  // it ends with this callback
     if (stopped_) return;
-    if (result.ok()) {
-        const Verdict verdict = result.outcome->verdict;
-        const std::string id = result.outcome->verification_id;
-        if (now_->replay.whole) write_down(std::move(*result.outcome), parts_.loop.now());
-        return conclude(verdict, id);
-    }
+    const Now now = parts_.loop.now();
+    if (result.ok() && now_->replay.whole) return conclude(write_down(std::move(*result.outcome), now));
+    // Its word may have come otherwise meanwhile, and no other call says more of the order than that.
+    if (settled_since(now)) return;
+    if (result.ok()) return conclude({result.outcome->verdict, result.outcome->verification_id});
     // Refused for what it is, not for who asks, or when: no other answer will come.
     const int status = result.attempts.empty() ? 0 : result.attempts.back().status;
     const bool unfit = status == 400 || status == 413 || status == 422;
@@ -194,11 +199,18 @@ void Reconciler::answered(CallResult&& result) {
 }
 
 // Decided now, about what was seen in the outage: the answer to that order, and no pass for anybody else's. A
-// revocation since hides it.
-void Reconciler::write_down(CentreOutcome outcome, Now now) const {
+// revocation since hides it. Returns what stands: a word that lets through less may have come while this was asked for.
+Reconciler::CentreWord Reconciler::write_down(CentreOutcome outcome, Now now) const {
     const Replay& r = now_->replay;
-    if (r.generation == 0 || r.generation != parts_.storage.generation()) return;  // nobody knows what was revoked then
-    record_aside(parts_, *parts_.snapshot, record_of(r), std::move(outcome), now);
+    CentreWord out{outcome.verdict, outcome.verification_id};
+    // Of another state/ nobody knows what was revoked then.
+    if (r.generation != 0 && r.generation == parts_.storage.generation()) {
+        auto stands = record_aside(parts_, *parts_.snapshot, record_of(r), std::move(outcome), now);
+        if (stands) return {static_cast<Verdict>(stands->outcome), std::move(stands->verification_id)};
+    }
+    auto word = order_word(now);
+    if (word && permits(word->verdict) < permits(out.verdict)) out = std::move(*word);
+    return out;
 }
 
 void Reconciler::write(json::Writer& w) const {

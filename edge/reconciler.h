@@ -68,16 +68,22 @@ class Reconciler {
         std::unique_ptr<Call> call{};
         bool gone = false, told = false;  // its evidence was erased meanwhile; its outcome is journalled
     };
+    // What the centre has said about an order, and the number of that verification.
+    struct CentreWord {
+        Verdict verdict;
+        std::string verification_id;
+    };
     std::string_view held(Now now) const;  // why nothing may be asked; empty: it may
     std::optional<EvidenceItem> next_due(Now now);
     void step();
     void look(const std::string& id);
     void ask(Result<std::string> evidence);
+    std::optional<CentreWord> order_word(Now now) const;
     bool settled_since(Now now);
     void call(Now now);
     void answered(CallResult&& result);
-    void write_down(CentreOutcome outcome, Now now) const;
-    void conclude(Verdict verdict, const std::string& verification_id);
+    CentreWord write_down(CentreOutcome outcome, Now now) const;
+    void conclude(const CentreWord& word);
     void conclude(Reconciled result, std::string_view outcome, std::string_view verification_id, std::string_view why);
     void erase(std::string_view why);
     void add(Reconciled result);

@@ -6,10 +6,10 @@
 
 namespace holdfast {
 
-void Reconciler::conclude(Verdict verdict, const std::string& verification_id) {
-    const bool passed = verdict == Verdict::pass, failed = verdict == Verdict::fail;
+void Reconciler::conclude(const CentreWord& word) {
+    const bool passed = word.verdict == Verdict::pass, failed = word.verdict == Verdict::fail;
     const auto result = passed ? Reconciled::confirmed : failed ? Reconciled::reversed : Reconciled::unknown;
-    conclude(result, name(verdict), verification_id, {});
+    conclude(result, name(word.verdict), word.verification_id, {});
 }
 
 void Reconciler::conclude(Reconciled result, std::string_view outcome, std::string_view verification_id,

@@ -10,6 +10,38 @@ using namespace holdfast;
 using namespace holdfast::sim;
 using Bench = ReconcileBench;
 
+namespace {
+
+void centre(Bench& b, CentreMode mode, Nanos latency, Verdict says_of_user_1) {
+    CentrePlan plan = b.one.central.plan();
+    plan.mode = mode;
+    plan.latency_min = plan.latency_max = latency;
+    plan.outcomes["user-1"] = says_of_user_1;
+    b.one.central.apply(plan);
+}
+
+// An outage with one provisional answer, `o-1`, and reconciliation's call about it under way: the centre will answer
+// it so, after half a second.
+void ask_slowly(Bench& b, const std::string& scene, CentreMode mode, Verdict says) {
+    b.outage();
+    b.provisional("o-1", "user-1", scene);
+    b.one.run_for(15s);
+    centre(b, mode, 500ms, says);
+    b.order(Mode::automatic);
+    REQUIRE(b.why_refused().empty());
+    REQUIRE(b.one.until([&b] { return b.one.central.calls().size() == 1; }));
+}
+
+void notify(Bench& b, const std::string& outcome) {
+    OneNode::Got got;
+    b.one.notify(got, fmt::format(R"({{"notificationId":"n-1","credential":"app-a","orderNo":"o-1","outcome":"{}",)"
+                                  R"("decidedAt":"{}"}})",
+                                  outcome, rfc3339(b.one.view.now().wall)));
+    REQUIRE(b.one.until([&got] { return got.body == "success"; }));
+}
+
+}  // namespace
+
 TEST_CASE("reconcile: a pass answers its order and no other, and a revocation since hides it") {
     for (const bool revoked : {false, true}) {
         Bench b;
@@ -42,16 +74,68 @@ TEST_CASE("reconcile: an order that the centre has decided by notification is no
     Bench b;
     b.outage();
     b.provisional("o-1", "user-1");
-    OneNode::Got got;
-    b.one.notify(got, fmt::format(R"({{"notificationId":"n-1","credential":"app-a","orderNo":"o-1","outcome":"fail",)"
-                                  R"("decidedAt":"{}"}})",
-                                  rfc3339(b.one.view.now().wall)));
-    REQUIRE(b.one.until([&got] { return got.body == "success"; }));
+    notify(b, "fail");
     b.order(Mode::automatic);
     REQUIRE(b.settled());
     CHECK(b.one.central.calls().empty());
     CHECK(b.count(Reconciled::reversed) == 1);
     CHECK(b.order_of("o-1")->outcome == Outcome::fail);
+}
+
+TEST_CASE("reconcile: of the call's word and a notification that came meanwhile the one that permits less is told") {
+    struct Case {
+        const char* notified;
+        Verdict said;
+        Reconciled result;
+        Outcome stands;
+    };
+    for (const Case& c : {Case{"fail", Verdict::pass, Reconciled::reversed, Outcome::fail},
+                          Case{"review", Verdict::pass, Reconciled::unknown, Outcome::review},
+                          Case{"pass", Verdict::pass, Reconciled::confirmed, Outcome::pass},
+                          Case{"pass", Verdict::fail, Reconciled::reversed, Outcome::fail},
+                          Case{"fail", Verdict::review, Reconciled::reversed, Outcome::fail}}) {
+        INFO(c.notified << " and " << name(c.said));
+        Bench b;
+        ask_slowly(b, "LOGIN", CentreMode::healthy, c.said);
+        notify(b, c.notified);
+        REQUIRE(b.settled());
+        for (const auto result : {Reconciled::confirmed, Reconciled::reversed, Reconciled::unknown})
+            CHECK(b.count(result) == (result == c.result ? 1U : 0U));
+        CHECK(b.entries(fmt::format(R"("orderNo":"o-1","result":"{}")", name(c.result))) == 1);
+        REQUIRE(b.order_of("o-1"));
+        CHECK(b.order_of("o-1")->outcome == c.stands);
+        CHECK(b.one.central.calls().size() == 1);
+    }
+}
+
+TEST_CASE("reconcile: of the call's word and one that its caller was given meanwhile the one about the order is told") {
+    for (const bool whole : {true, false}) {
+        INFO(whole);
+        Bench b;
+        ask_slowly(b, whole ? "OPEN" : "CLOSED", CentreMode::healthy, Verdict::pass);
+        CentrePlan plan = b.one.central.plan();
+        plan.forgets = true;
+        b.one.central.apply(plan);
+        centre(b, CentreMode::healthy, 5ms, Verdict::fail);
+        CHECK(b.one.ask("o-1", whole ? "OPEN" : "CLOSED", "user-1").text("outcome") == "fail");
+        REQUIRE(b.settled());
+        CHECK(b.count(Reconciled::reversed) == 1);
+        CHECK(b.count(Reconciled::confirmed) == 0);
+        CHECK(b.order_of("o-1")->outcome == Outcome::fail);
+    }
+}
+
+TEST_CASE("reconcile: a call that brings no outcome leaves the word that came meanwhile") {
+    for (const auto mode : {CentreMode::error, CentreMode::reject}) {
+        INFO(name(mode));
+        Bench b;
+        ask_slowly(b, "OPEN", mode, Verdict::pass);
+        notify(b, "fail");
+        REQUIRE(b.settled(2s));
+        CHECK(b.count(Reconciled::reversed) == 1);
+        CHECK(b.count(Reconciled::unknown) == 0);
+        CHECK(b.one.central.calls().size() == 1);
+    }
 }
 
 TEST_CASE("reconcile: a call that its caller has signed is nobody else's to make") {
