@@ -6,6 +6,7 @@
 
 #include "edge/base/log.h"
 #include "edge/exchanges.h"
+#include "edge/notice_entry.h"
 #include "edge/recorded_answer.h"
 #include "edge/standing_word.h"
 #include "edge/unplaced.h"
@@ -152,11 +153,18 @@ void apply(Parts& parts, const LiveRecord& record, const NotifyEntry& word, Now 
     write_down(parts, *parts.snapshot, record, word, known, now);
 }
 
+// What was taken, or was `again`, is entered, then confirmed.
+void enter(Parts& parts, const Notification& n, const std::string& credential, bool again,
+           const std::function<void(Noticed)>& done) {
+    if (again) return journal_copy(parts, n, credential, [done] { done(Noticed::duplicate); });
+    journal_notice(parts, n, credential, Noticed::taken, [done] { done(Noticed::taken); });
+}
+
 // Confirms what was heard before. It is written again, since the first write may still be under way.
-void confirm(Parts& parts, const std::string& credential, const std::string& order_no, const NotifyEntry& word,
+void confirm(Parts& parts, const std::string& credential, const Notification& n, const NotifyEntry& word,
              const std::function<void(Noticed)>& done) {
-    parts.notify.put(credential, order_no, word, [done](const Result<void>& written) {
-        done(written ? Noticed::duplicate : Noticed::failed);
+    parts.notify.put(credential, n.order_no, word, [&parts, n, credential, done](const Result<void>& written) {
+        written ? enter(parts, n, credential, true, done) : done(Noticed::failed);
     });
 }
 
@@ -165,7 +173,7 @@ bool confirm_again(Parts& parts, const Notification& n, const std::function<void
     for (const std::string& credential : possible_owners(parts, n)) {
         const auto before = parts.notify.find(credential, n.order_no);
         if (!before || !before->knows(n.id)) continue;
-        confirm(parts, credential, n.order_no, *before, done);
+        confirm(parts, credential, n, *before, done);
         return true;
     }
     return false;
@@ -180,25 +188,22 @@ void give(Parts& parts, const Notification& n, const FoundOrder& found, std::fun
                               found.final_answer ? &*found.final_answer : nullptr);
     const bool again = before && before->knows(n.id);
     // It was about an order that had the number before: this one is not its affair.
-    if (again && before->body != record.body)
-        return confirm(parts, std::string(record.credential), n.order_no, *before, done);
+    if (again && before->body != record.body) return confirm(parts, std::string(record.credential), n, *before, done);
     // A copy is written like the first, which may not be on disk yet: what is confirmed is there.
     const bool revoked = before && hidden(parts, record, before->epoch);
     NotifyEntry word = again ? *before : standing_after(before, revoked, found, n, parts.loop.now().wall);
-    const Noticed what = again ? Noticed::duplicate : Noticed::taken;
-    if (!again) journal_notice(parts, n, record.credential, what);
     // From now on, not from when it is on disk.
     if (word.verdict != Verdict::pass && !hidden(parts, record, word.epoch))
         parts.refusals.note(memory_key(record), parts.loop.now().mono);
     // What follows the disk gets values only.
     parts.notify.put(record.credential, record.order_no, word,
-                     [&parts, kept = found.record, word, what, done = std::move(done)](Result<void> written) {
+                     [&parts, n, kept = found.record, word, again, done = std::move(done)](Result<void> written) {
                          if (!written) {
                              log::error("notification: not durable: {}", written.error().detail);
                              return done(Noticed::failed);
                          }
                          apply(parts, kept.view(), word, parts.loop.now());
-                         done(what);
+                         enter(parts, n, std::string(kept.view().credential), again, done);
                      });
 }
 
@@ -217,18 +222,6 @@ struct AllOf {
 std::string_view name(Noticed noticed) {
     constexpr std::array<std::string_view, 5> kNames{"taken", "duplicate", "undecided", "unknown", "failed"};
     return kNames[static_cast<std::size_t>(noticed)];
-}
-
-void journal_notice(Parts& parts, const Notification& n, std::string_view credential, Noticed what) {
-    if (parts.storage.journal() == nullptr) return;
-    std::string fields;
-    json::Writer w(fields);
-    w.begin_object().member("notification", n.id).member("orderNo", n.order_no).member("result", name(what));
-    if (!credential.empty()) w.member("credential", credential);
-    if (n.outcome) w.member("outcome", name(n.outcome->verdict));
-    w.end_object();
-    parts.metrics.journalled("notification");
-    parts.storage.journal()->append("notification", fields, parts.loop.now().wall);
 }
 
 void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n, std::function<void(Noticed)> done) {

@@ -19,7 +19,8 @@ enum class Noticed : std::uint8_t {
 };
 std::string_view name(Noticed noticed);
 
-// `done` is called once, at once or when the disk has answered; never when `exchanges` or the node ends before.
+// `done` is called once, at once or when the disk has answered, for the journal too; never when `exchanges` or the node
+// ends before.
 void take_notification(Parts& parts, Exchanges& exchanges, const Notification& notification,
                        std::function<void(Noticed)> done);
 // What the centre has said of an order before it came, or whose record is gone (a kill shortly after it came, a lost
@@ -27,7 +28,6 @@ void take_notification(Parts& parts, Exchanges& exchanges, const Notification& n
 // Nothing where no word stands, or a revocation came after it.
 std::optional<Recorded> notified_before(Parts& parts, const Snapshot& snapshot, const LiveRecord& record,
                                         std::string_view number, Now now);
-void journal_notice(Parts& parts, const Notification& n, std::string_view credential, Noticed what);
 // A notification that names no order may have come for the verification of this one, which is recorded: before it is
 // answered again.
 void hear_numbered(Parts& parts, const std::string& credential, std::string_view order_no, Now now);

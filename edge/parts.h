@@ -11,6 +11,7 @@
 #include "edge/access_log.h"
 #include "edge/base/log.h"
 #include "edge/distrust.h"
+#include "edge/entered_notices.h"
 #include "edge/metrics.h"
 #include "edge/net/loop.h"
 #include "edge/outages.h"
@@ -64,6 +65,7 @@ struct Parts {
     RejectLog* rejects = nullptr;  // the node's, never nullptr in it
     Pulse pulse{};  // of what was answered, for people who look
     log::LogLimit unplaced_lines{};  // of the log, about notifications that no order here could be given
+    EnteredNotices entered{};
     log::LogLimit room_lines{};      // of the log, about rules that have no room for another key
     std::optional<Seconds> last_skew{};  // of the last timestamp that was refused: how far ahead of the clock here
     // What timestamps may be, by the clock as it is now.

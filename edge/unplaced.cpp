@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "edge/base/log.h"
+#include "edge/notice_entry.h"
 #include "edge/standing_word.h"
 
 namespace holdfast {
@@ -52,7 +53,6 @@ bool may_mean_more(const Parts& parts, const Notification& n) {
 }
 
 void tell(Parts& parts, const Notification& n, Noticed what, std::size_t orders) {
-    journal_notice(parts, n, {}, what);
     if (!parts.unplaced_lines.allow(parts.loop.now().mono)) return;
     const std::size_t held_back = parts.unplaced_lines.take_suppressed();
     if (what == Noticed::undecided)
@@ -162,8 +162,9 @@ void keep_unplaced(Parts& parts, const Notification& n, Noticed what, std::size_
                            parts.unplaced_lines.take_suppressed());
             return done(Noticed::failed);
         }
-        if (!again) tell(parts, n, what, orders);
-        done(again ? Noticed::duplicate : what);
+        if (again) return journal_copy(parts, n, {}, [done] { done(Noticed::duplicate); });
+        journal_notice(parts, n, {}, what, [done, what] { done(what); });
+        tell(parts, n, what, orders);
     });
 }
 
