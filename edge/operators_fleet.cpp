@@ -32,8 +32,9 @@ void Operators::fleet_order(OrderKind kind, FleetOrder order, Nanos how_long, co
                                       {"reason", reason},
                                       {"for", format_duration(ends ? Nanos{0} : how_long)}});
     auto finish = [copy = *this, key, ends, order, done](Result<void> written) {
-        // Nothing that stands is what was asked for.
-        if (ends && !written && written.error().code == Code::not_found) written = {};
+        // Nothing that stands is what was asked for, where nothing binds this node either.
+        const bool nothing = ends && !written && written.error().code == Code::not_found;
+        if (nothing && copy.node_.membership()->status().order == FleetOrder::none) written = {};
         if (!written) {
             const std::string_view fate = written.error().was_sent ? "not known" : "not stored";
             copy.node_.journal("override", copy.fields({{"order", key}, {"action", fate}}));

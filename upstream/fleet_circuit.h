@@ -231,7 +231,7 @@ class FleetCircuit {
     std::uint64_t open_for_ = 0, elect_for_ = 0, volunteer_for_ = 0;  // the epochs that those were drawn for
     bool volunteer_waits_ = false;                                    // whether for the end of the fleet's wait
     // The override that was seen last, and its times by this node's clock.
-    Revision order_mod_ = 0;
+    std::optional<Revision> order_mod_;  // 0: the store has none; nothing: it is not read yet
     OverrideRecord order_;
     std::optional<Ending> ending_;  // of order_
     bool order_read_ = false;  // by this life, and not seen to come: it ends by its author's clock

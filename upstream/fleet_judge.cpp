@@ -47,6 +47,8 @@ void FleetCircuit::accept_store(Now now) {
     behind_since_.reset();
     cluster_ = 0;
     older_ = false;
+    ending_.reset();
+    order_mod_.reset();  // what this node remembers is compared with what is read next
     say(FleetEvent::Kind::notice, "an operator accepts what the store holds");
     must_read_ = true;
     read_after_ = now.mono;

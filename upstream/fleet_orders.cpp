@@ -65,7 +65,10 @@ std::optional<FleetWrite> Fleet::Link::next_order(Now now) {
     }
     auto next = machine_.order(order_->order, order_->span, order_->by, order_->why, now);
     if (!next) {
-        end_order(tl::unexpected(next.error()));
+        if (next.error().code == Code::not_found && machine_.order_ending(now.mono))
+            order_->stands = true;  // what it asks for has come, from another
+        else
+            end_order(tl::unexpected(next.error()));
         return std::nullopt;
     }
     if (const auto record = decode_override("", next->txn.success.back().value)) order_->sent.push_back(*record);

@@ -33,6 +33,7 @@ void FleetCircuit::take_order(const OverrideRecord& next, bool live, Now now) {
     order_until_ = live ? order_clear_ : now.mono;
     if (order_read_) reckon_order(now.wall, now);
     if (const auto* there = author(); order_read_ && there) reckon_order(there->value.wall + kNodeRefresh, now);
+    if (before.order == FleetOrder::none && order_.by.empty()) return;  // the record of one that was over is gone
     const auto whose = [](const OverrideRecord& o) { return std::string(name(o.order)) + " by " + o.by; };
     // One that is erased has no author.
     say(FleetEvent::Kind::order, order_.order == FleetOrder::none && order_.by.empty()

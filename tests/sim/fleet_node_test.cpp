@@ -261,6 +261,42 @@ TEST_CASE("fleet node: an outage goes on where an order to the fleet that made i
         }
 }
 
+TEST_CASE("fleet node: an order that the store does not have any more ends where that is read and believed") {
+    for (const bool restored : {false, true}) {
+        CAPTURE(restored);
+        Member m;
+        REQUIRE(m.joins());
+        const MemoryStore before = m.store.data();
+        REQUIRE(m.order(FleetOrder::degraded, 1h));
+        m.one.run_for(1s);  // durable
+        m.one.crash();
+        if (restored) {
+            m.store.restore(before);
+        } else {
+            Txn gone;
+            gone.success.push_back({TxnOp::Kind::erase, "/holdfast/prod/override/central", "", 0, false});
+            REQUIRE(m.store.data().txn(gone, m.one.world.now().mono));
+            m.store.changed();
+        }
+        REQUIRE(m.one.start());
+        CHECK(m.mode() == Mode::degraded);
+        if (restored) {
+            m.one.run_for(30s);
+            CHECK(m.mode() == Mode::degraded);  // of another history
+            CHECK_FALSE(m.status().alarm.empty());
+            m.one.node().membership()->accept_store();
+        }
+        REQUIRE(m.one.until([&] { return m.shared(); }, 15s));
+        CHECK(m.mode() == Mode::automatic);
+        CHECK(m.status().order == FleetOrder::none);
+        m.one.run_for(1s);
+        CHECK(m.one.journal().find("has ended: the store has none") != std::string::npos);
+        m.store.set_frozen(true);
+        REQUIRE(m.again());
+        CHECK(m.mode() == Mode::automatic);
+    }
+}
+
 TEST_CASE("fleet node: open and closed for the fleet bind through the circuit, below an order of the node") {
     Member m;
     REQUIRE(m.joins());

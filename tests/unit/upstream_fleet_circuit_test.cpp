@@ -361,6 +361,31 @@ TEST_CASE("fleet circuit: of an override that is gone from the store it is said 
     const auto events = b.node(1).machine.take_events();
     REQUIRE_FALSE(events.empty());
     CHECK(events.front().text == "override open by ops has ended: the store has none");
+    SECTION("also of the last life") {
+        FleetMemory memory = b.node(1).machine.memory();
+        memory.order = {FleetOrder::open, "ops", "test", 1h, b.now.wall + 1h};
+        FleetBench::One next(b, "n1");
+        FleetCircuit machine(next.options("n1"), memory, next.rng, b.now);
+        CHECK(machine.override_in_force(b.now.mono));
+        machine.reading();
+        machine.loaded(b.store.range("/holdfast/prod/", 500, b.now.mono), b.now.mono, b.now);
+        CHECK_FALSE(machine.override_in_force(b.now.mono));
+        CHECK(machine.take_events().front().text == "override open by ops has ended: the store has none");
+        const auto unsaved = machine.take_unsaved();
+        REQUIRE(unsaved);
+        CHECK(unsaved->order == OverrideRecord{});
+    }
+    SECTION("not where the store is not believed") {
+        FleetMemory memory = b.node(1).machine.memory();
+        memory.order = {FleetOrder::open, "ops", "test", 1h, b.now.wall + 1h};
+        memory.epoch += 5;
+        FleetBench::One next(b, "n1");
+        FleetCircuit machine(next.options("n1"), memory, next.rng, b.now);
+        machine.reading();
+        machine.loaded(b.store.range("/holdfast/prod/", 500, b.now.mono), b.now.mono, b.now);
+        CHECK(machine.alarm().find("older") != std::string::npos);
+        CHECK(machine.override_in_force(b.now.mono));
+    }
 }
 
 TEST_CASE("fleet circuit: another cluster, a lower epoch, no state, another state for one epoch: each an alarm") {
