@@ -151,6 +151,11 @@ bool OrderLedger::put(const OrderKey& key, OrderRecord record, Now now, Durable 
     return false;
 }
 
+void OrderLedger::when_written(Durable done) {
+    if (state_->log.waits()) return state_->log.tell(std::move(done));
+    state_->env.tell(std::move(done), {});
+}
+
 std::optional<OrderRecord> OrderLedger::find(std::string_view credential, std::string_view order_no, Now now) {
     return find(key(credential, order_no), now);
 }

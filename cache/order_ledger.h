@@ -55,8 +55,10 @@ class OrderLedger {
     // a lost write may have replaced (GuardedEnv::behind()) says so.
     std::optional<OrderRecord> find(const OrderKey& key, Now now);
     // Adds or replaces. False when too much waits for the disk, there is no cache, or the answer is too long: it is
-    // counted. `done`, where it was added: it is on disk, or a commit of it failed (a later one may still bring it).
+    // counted. `done`, where it was added: it is on disk, or a commit failed (a later one may still bring it).
     bool put(const OrderKey& key, OrderRecord record, Now now, Durable done = {});
+    // `done` when all that was added so far is on disk, or at the first commit that fails, as of put().
+    void when_written(Durable done);
     std::optional<OrderRecord> find(std::string_view credential, std::string_view order_no, Now now);
     // The same, also of an order that answers no more: whose it was is known for as long as know_for() says. What the
     // centre says of it later still concerns the memory of outcomes, which may be kept for longer than orders answer.

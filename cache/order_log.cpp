@@ -23,6 +23,18 @@ OrderLog::OrderLog(CacheEnv& env) : env_(env) {
     if (!env_.open()) return;
     sealer_ = env_.new_codec();
     env_.batch().on_close([this] { close(); });
+    env_.batch().on_commit([this](const Result<void>& written) {
+        if (!written) give_up_telling(written);
+    });
+}
+
+// While what failed is tried again nothing else is: who waits behind it would hear nothing for as long as the disk is
+// ill.
+void OrderLog::give_up_telling(const Result<void>& failed) {
+    std::vector<Durable> all;
+    for (const auto& batch : batches_)
+        for (Durable& told : std::exchange(batch->told, {})) all.push_back(std::move(told));
+    for (const Durable& told : all) told(failed);
 }
 
 OrderBlock& OrderLog::block_for(lmdb::Db db, std::size_t answer_bytes) {

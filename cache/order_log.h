@@ -34,9 +34,10 @@ class OrderLog {
     };
     // Nothing when kOrdersWaitingMax bytes wait. Orders of another database than the last one's begin a block.
     std::optional<Added> add(lmdb::Db db, const OrderKey& key, const OrderRecord& record);
-    // `done` when what was added last is on disk, or at the first commit of it that fails; it goes with a later one
-    // then. Requires: something was added in this turn.
+    // `done` when what was added last is on disk, or at the first commit that fails, also one that it waits behind; it
+    // goes with a later one then. Requires: waits().
     void tell(Durable done) { batches_.back()->told.push_back(std::move(done)); }
+    bool waits() const { return !batches_.empty(); }  // something that was added is not on disk
     // The block of this number while it is not on disk. Valid until control returns to the loop.
     const OrderBlock* pending(std::uint64_t sequence) const;
 
@@ -49,6 +50,7 @@ class OrderLog {
     };
     OrderBlock& block_for(lmdb::Db db, std::size_t answer_bytes);
     void close();
+    void give_up_telling(const Result<void>& failed);
     bool queue(const std::shared_ptr<Batch>& batch);
     void finished(const std::shared_ptr<Batch>& batch, const Result<void>& written);
 

@@ -130,6 +130,7 @@ Result<void> Node::open_storage(const Config& config) {
     options.orders_known = snapshot_->max_age();
     options.reconcile_bytes = config.reconcile.bytes;
     options.reconcile_retain = config.reconcile.retain;
+    options.cache_fault = seams_.cache_fault;
     StorageObserver observer;
     observer.commit_duration = [this](Nanos took) { metrics_->commit_duration().Observe(in_seconds(took)); };
     observer.evicted = [this](Eviction cause, std::uint64_t n) {

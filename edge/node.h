@@ -40,6 +40,7 @@ struct NodeSeams {
     // CLOCK_BOOTTIME at the moment of use, for what a lease is worth; empty: the loop's now().
     std::function<MonoTime()> boot_clock{};
     std::uint64_t descriptors_max = 0;  // of the process; 0: not known
+    std::function<int()> cache_fault{};  // tests: as of StorageOptions
     // With coordination.kind = "etcd": the road to the store of the fleet. What it is given hears of troubles and, with
     // true, of their ends. `cluster`: the store's, known from before; 0: none is.
     using StoreSaid = std::function<void(bool good, const std::string& text)>;

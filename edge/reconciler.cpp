@@ -71,6 +71,7 @@ std::string_view Reconciler::held(Now now) const {
 
 void Reconciler::tick() {
     leftovers_.tick();
+    if (unwritten_since_ && parts_.storage.health().cache.ok) unwritten_since_.reset();
     if (!now_ && !armed_) step();
 }
 
@@ -154,9 +155,10 @@ std::optional<Reconciler::CentreWord> Reconciler::order_word(Now now) const {
 }
 
 bool Reconciler::settled_since(Now now) {
-    const auto word = order_word(now);
-    if (word) conclude(*word);
-    return word.has_value();
+    auto word = order_word(now);
+    if (!word) return false;
+    settle(std::move(*word));
+    return true;
 }
 
 void Reconciler::call(Now now) {
@@ -185,7 +187,7 @@ void Reconciler::answered(CallResult&& result) {
     const std::unique_ptr<Call> call = std::move(now_->call);  // it ends with this callback
     if (stopped_) return;
     const Now now = parts_.loop.now();
-    if (result.ok() && now_->replay.whole) return conclude(write_down(std::move(*result.outcome), now));
+    if (result.ok() && now_->replay.whole) return write_down(std::move(*result.outcome), now);
     // Its word may have come otherwise meanwhile, and no other call says more of the order than that.
     if (settled_since(now)) return;
     if (result.ok()) return conclude({result.outcome->verdict, result.outcome->verification_id});
@@ -199,18 +201,27 @@ void Reconciler::answered(CallResult&& result) {
 }
 
 // Decided now, about what was seen in the outage: the answer to that order, and no pass for anybody else's. A
-// revocation since hides it. Returns what stands: a word that lets through less may have come while this was asked for.
-Reconciler::CentreWord Reconciler::write_down(CentreOutcome outcome, Now now) const {
+// revocation since hides it. What stands is told: a word that lets through less may have come while this was asked for.
+void Reconciler::write_down(CentreOutcome outcome, Now now) {
     const Replay& r = now_->replay;
     CentreWord out{outcome.verdict, outcome.verification_id};
     // Of another state/ nobody knows what was revoked then.
     if (r.generation != 0 && r.generation == parts_.storage.generation()) {
         auto stands = record_aside(parts_, *parts_.snapshot, record_of(r), std::move(outcome), now);
-        if (stands) return {static_cast<Verdict>(stands->outcome), std::move(stands->verification_id)};
+        if (stands) out = {static_cast<Verdict>(stands->outcome), std::move(stands->verification_id)};
+        if (stands && !shows(out, now))
+            return written(out, fail(Code::full, Origin::local, "cache/ takes no more orders"));
     }
-    auto word = order_word(now);
-    if (word && permits(word->verdict) < permits(out.verdict)) out = std::move(*word);
-    return out;
+    settle(std::move(out));
+}
+
+// Whether the order has just this word; a revocation may hide it.
+bool Reconciler::shows(const CentreWord& word, Now now) const {
+    const Replay& r = now_->replay;
+    const auto order = parts_.storage.orders().find(r.credential, r.order_no, now);
+    if (!order || !order->final || order->body != r.body_sha256) return false;
+    const auto recorded = decode_recorded(order->answer);
+    return recorded && static_cast<Verdict>(recorded->answer.outcome) == word.verdict;
 }
 
 void Reconciler::write(json::Writer& w) const {

@@ -1,5 +1,5 @@
 // Reconciliation (SPEC §4): after an outage every provisional answer is put to the centre again, and its word is
-// journalled beside the answer, counted, and written down as the order's outcome; then the evidence is erased. Oldest
+// written down as the order's outcome, journalled beside the answer and counted; then the evidence is erased. Oldest
 // first, one at a time, at most `reconcile.per_second`, without retries, and only while nothing of the clients' own
 // needs the centre: the circuit closed and its ramp over, no order `degraded`, no call in line, no drain. What the
 // centre could not decide is asked again, later and later, until `reconcile.retain` is over.
@@ -36,6 +36,9 @@ class Reconciler {
     static constexpr Nanos kAfterFailure = 10s;
     // The same one: past a short trouble of the centre, and then some hundred tries in the day that it is kept.
     static constexpr Nanos kAgainFirst = 30s, kAgainMax = 15min;
+    // For how long an outcome waits for a cache/ that does not take it as its order's, before it is told all the same:
+    // a start after such a run asks its orders again (GuardedEnv::behind()), and who was let through must be heard of.
+    static constexpr Nanos kUnwrittenMax = 15min;
     // Items looked at in one turn, so that a long line does not hold up the loop.
     static constexpr std::size_t kLookMax = 256;
 
@@ -82,7 +85,10 @@ class Reconciler {
     bool settled_since(Now now);
     void call(Now now);
     void answered(CallResult&& result);
-    CentreWord write_down(CentreOutcome outcome, Now now) const;
+    void write_down(CentreOutcome outcome, Now now);
+    bool shows(const CentreWord& word, Now now) const;
+    void settle(CentreWord word);
+    void written(const CentreWord& word, const Result<void>& done);
     void conclude(const CentreWord& word);
     void conclude(Reconciled result, std::string_view outcome, std::string_view verification_id, std::string_view why);
     void erase(std::string_view why);
@@ -100,6 +106,7 @@ class Reconciler {
     MonoTime next_{};                        // not before
     std::array<std::uint64_t, 3> counts_{};  // since the start
     std::string why_;                        // of the last one that was not decided
+    std::optional<MonoTime> unwritten_since_{};  // no outcome could be written down; nothing: one was
     bool stopped_ = false, armed_ = false;
     Leftovers leftovers_;
     std::unique_ptr<Timer> timer_;                                // to next_, while armed

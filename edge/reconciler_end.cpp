@@ -3,8 +3,32 @@
 
 #include "edge/base/log.h"
 #include "edge/reconciler.h"
+#include "edge/standing_word.h"
 
 namespace holdfast {
+
+// Told when the order's record is on disk: behind the entry and without the evidence nothing would bring it back.
+void Reconciler::settle(CentreWord word) {
+    parts_.storage.orders().when_written([this, alive = alive_, word = std::move(word)](const Result<void>& done) {
+        if (*alive && !stopped_) written(word, done);
+    });
+}
+
+void Reconciler::written(const CentreWord& word, const Result<void>& done) {
+    const Now now = parts_.loop.now();
+    if (done) {
+        unwritten_since_.reset();
+    } else {
+        if (!unwritten_since_) unwritten_since_ = now.mono;
+        const std::string why = fmt::format("its order's outcome is not on disk: {}", done.error().detail);
+        if (now.mono - *unwritten_since_ < kUnwrittenMax) return again(why, kAfterFailure);
+        log::warn("reconcile: {} is told of all the same, {}", now_->id, why);
+    }
+    // Less may be let through by now.
+    auto since = order_word(now);
+    if (since && permits(since->verdict) < permits(word.verdict)) return settle(std::move(*since));
+    conclude(word);
+}
 
 void Reconciler::conclude(const CentreWord& word) {
     const bool passed = word.verdict == Verdict::pass, failed = word.verdict == Verdict::fail;

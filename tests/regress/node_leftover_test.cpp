@@ -66,7 +66,28 @@ TEST_CASE("reconcile: a kill or an upgrade between the entry and the erasure mak
         CHECK(b.count(Reconciled::reversed) == 0);
         CHECK(b.count(Reconciled::unknown) == 0);
         CHECK(sole_evidence(b).empty());
+        REQUIRE(b.order_of("o-1"));
+        CHECK(b.order_of("o-1")->outcome == Outcome::fail);
     }
+}
+
+TEST_CASE("reconcile: what its caller was told just before is the order's also after a kill behind the entry") {
+    Bench b;
+    b.outage();
+    b.provisional("o-1", "user-fail");
+    b.one.run_for(15s);
+    b.order(Mode::automatic);
+    REQUIRE(b.one.ask("o-1", "OPEN", "user-fail").text("outcome") == "fail");
+    REQUIRE(b.why_refused().empty());  // sooner than the order's record is committed
+    REQUIRE(caught_between(b, kAsked, true));
+    b.one.crash();
+    REQUIRE(b.one.start());
+    REQUIRE(b.settled());
+    CHECK(b.entries(std::string(kAsked)) == 1);
+    CHECK(b.entries(R"("result":"reversed")") == 1);
+    CHECK(b.one.central.calls().size() == 1);
+    REQUIRE(b.order_of("o-1"));
+    CHECK(b.order_of("o-1")->outcome == Outcome::fail);
 }
 
 TEST_CASE("reconcile: an answer that was withdrawn before a kill is not put to the centre") {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <filesystem>
 
 #include "tests/regress/reconcile_bench.h"
@@ -155,6 +156,46 @@ TEST_CASE("reconcile: kill -9 loses none, wherever it comes") {
         CHECK(b.entries(R"("orderNo":"o-2","result":"confirmed")") >= 1);
         CHECK(b.one.central.calls_with_key("app-a.o-1") >= 1);
         CHECK(b.one.central.calls_with_key("app-a.o-1") <= 2);
+        CHECK(b.order_of("o-1")->outcome == Outcome::fail);
+        CHECK(b.order_of("o-2")->outcome == Outcome::pass);
+    }
+}
+
+TEST_CASE("reconcile: an outcome waits for a cache/ that does not take it, and is told when that lasts too long") {
+    for (const bool heals : {true, false}) {
+        INFO(heals);
+        int fault = 0;
+        Bench b;
+        b.one.change_seams = [&fault](NodeSeams seams) {
+            seams.cache_fault = [&fault] { return fault; };
+            return seams;
+        };
+        b.one.crash();
+        REQUIRE(b.one.start());
+        b.outage();
+        b.provisional("o-1", "user-fail");
+        b.one.run_for(15s);
+        b.order(Mode::automatic);
+        fault = ENOSPC;
+        REQUIRE(b.why_refused().empty());
+        b.one.run_for(120s);
+        CHECK(b.order_of("o-1")->outcome == Outcome::fail);  // while this one runs
+        CHECK(b.count(Reconciled::reversed) == 0);
+        CHECK(b.entries(R"("kind":"reconciled")") == 0);
+        CHECK(b.view().find(R"("lastFailure":"its order's outcome is not on disk: )") != std::string::npos);
+        if (heals) fault = 0;
+        CHECK(b.settled(Reconciler::kUnwrittenMax - 3min) == heals);
+        REQUIRE(b.settled(2min));
+        CHECK(b.count(Reconciled::reversed) == 1);
+        CHECK(b.entries(R"("result":"reversed")") == 1);
+        CHECK(b.one.central.calls().size() == 1);
+        b.one.crash();
+        fault = 0;
+        REQUIRE(b.one.start());
+        const auto found = b.one.parts().storage.orders().find("app-a", "o-1", b.one.view.now());
+        REQUIRE(found);
+        CHECK((heals ? found->final : found->replaced));
+        CHECK(b.one.ask("o-1", "OPEN", "user-fail").text("outcome") == "fail");
     }
 }
 
@@ -182,10 +223,8 @@ TEST_CASE(
         b.order(Mode::automatic);
         b.one.run_for(5s);
         CHECK(b.one.central.calls().empty());
-        std::string view;
-        json::Writer w(view);
-        b.one.node().reconciler().write(w);
         json::Document document;
+        const std::string view = b.view();
         const auto root = document.parse(view);
         REQUIRE(root);
         const auto age = (*root)["oldestSeconds"].number();

@@ -32,14 +32,6 @@ void ask_slowly(Bench& b, const std::string& scene, CentreMode mode, Verdict say
     REQUIRE(b.one.until([&b] { return b.one.central.calls().size() == 1; }));
 }
 
-void notify(Bench& b, const std::string& outcome) {
-    OneNode::Got got;
-    b.one.notify(got, fmt::format(R"({{"notificationId":"n-1","credential":"app-a","orderNo":"o-1","outcome":"{}",)"
-                                  R"("decidedAt":"{}"}})",
-                                  outcome, rfc3339(b.one.view.now().wall)));
-    REQUIRE(b.one.until([&got] { return got.body == "success"; }));
-}
-
 }  // namespace
 
 TEST_CASE("reconcile: a pass answers its order and no other, and a revocation since hides it") {
@@ -74,7 +66,7 @@ TEST_CASE("reconcile: an order that the centre has decided by notification is no
     Bench b;
     b.outage();
     b.provisional("o-1", "user-1");
-    notify(b, "fail");
+    b.notify("o-1", "fail");
     b.order(Mode::automatic);
     REQUIRE(b.settled());
     CHECK(b.one.central.calls().empty());
@@ -97,7 +89,7 @@ TEST_CASE("reconcile: of the call's word and a notification that came meanwhile 
         INFO(c.notified << " and " << name(c.said));
         Bench b;
         ask_slowly(b, "LOGIN", CentreMode::healthy, c.said);
-        notify(b, c.notified);
+        b.notify("o-1", c.notified);
         REQUIRE(b.settled());
         for (const auto result : {Reconciled::confirmed, Reconciled::reversed, Reconciled::unknown})
             CHECK(b.count(result) == (result == c.result ? 1U : 0U));
@@ -130,7 +122,7 @@ TEST_CASE("reconcile: a call that brings no outcome leaves the word that came me
         INFO(name(mode));
         Bench b;
         ask_slowly(b, "OPEN", mode, Verdict::pass);
-        notify(b, "fail");
+        b.notify("o-1", "fail");
         REQUIRE(b.settled(2s));
         CHECK(b.count(Reconciled::reversed) == 1);
         CHECK(b.count(Reconciled::unknown) == 0);

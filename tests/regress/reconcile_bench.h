@@ -36,9 +36,23 @@ struct ReconcileBench {
         REQUIRE(got.text("outcome") == "provisional");
         one.run_for(10ms);  // ids of the same millisecond have no order
     }
+    // The centre's own word about an order, confirmed when this returns.
+    void notify(const std::string& order_no, const std::string& outcome) {
+        OneNode::Got got;
+        one.notify(got, fmt::format(R"({{"notificationId":"n-1","credential":"app-a","orderNo":"{}","outcome":"{}",)"
+                                    R"("decidedAt":"{}"}})",
+                                    order_no, outcome, rfc3339(one.view.now().wall)));
+        REQUIRE(one.until([&got] { return got.body == "success"; }));
+    }
     // Whether it is over, all of it.
     bool settled(Nanos limit = 60s) {
         return one.until([this] { return one.parts().storage.evidence()->count() == 0; }, limit);
+    }
+    std::string view() {
+        std::string out;
+        json::Writer w(out);
+        one.node().reconciler().write(w);
+        return out;
     }
     std::uint64_t count(Reconciled what) { return one.node().reconciler().count(what); }
     std::optional<Answer> order_of(const std::string& order_no) {

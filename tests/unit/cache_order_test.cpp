@@ -197,6 +197,40 @@ TEST_CASE("orders: an ill disk keeps them findable and gets them when it is well
     for (int i = 0; i < 2000; ++i) CHECK(b.find(numbered(i)) == "v");
 }
 
+TEST_CASE("orders: who waits until all is written is told when it is, and while the disk is ill that it is not") {
+    Bench b;
+    std::string told;
+    const auto wait = [&] {
+        told.clear();
+        b.orders->when_written([&told](const Result<void>& done) { told += done ? "yes" : "no"; });
+        CHECK(told.empty());
+    };
+    wait();
+    b.loop.advance(1ms);
+    CHECK(told == "yes");  // nothing waits
+    REQUIRE(b.put("o-1", "1"));
+    wait();
+    b.loop.advance(100ms);
+    CHECK(told == "yes");
+    b.fault = EIO;
+    WriteOp op;  // of something else: it is tried again alone
+    op.db = kCacheMeta;
+    op.key = "other";
+    REQUIRE(b.env->batch().add(std::move(op)));
+    REQUIRE(b.put("o-2", "2"));
+    for (int i = 0; i < 3; ++i) {
+        wait();
+        b.loop.advance(6s, 10ms);
+        CHECK(told == "no");
+    }
+    b.fault = 0;
+    wait();
+    b.loop.advance(6s, 10ms);
+    CHECK(told == "yes");
+    b.reopen(false);
+    CHECK(b.find("o-2") == "2");
+}
+
 TEST_CASE("orders: what waits for the disk is bounded, full refuses and counts, and all of it is written") {
     Bench b(512u << 20);
     b.offload.hold = true;
