@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "edge/base/result.h"
 #include "edge/base/time.h"
@@ -33,6 +34,9 @@ struct StorageObserver {
     std::function<void(Nanos)> commit_duration; // each commit of cache/ and state/
     std::function<void(Eviction, std::uint64_t records)> evicted;
     std::function<void(bool ok, const std::string& part, const std::string& reason)> health; // each transition
+    // One that could not be opened with the others is open, and so is what depends on it. What it found and did is to
+    // be told and entered, ahead of what waits for the journal.
+    std::function<void(const std::vector<std::string>& notes)> journal_opened;
 };
 
 } // namespace holdfast

@@ -1,6 +1,6 @@
 #include "cache/journal.h"
 
-#include <map>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -14,38 +14,34 @@ namespace {
 
 constexpr std::size_t kGroupMax = 512; // entries written together
 constexpr Nanos kRetryFirst = 100ms, kRetryMax = 5s;
-constexpr std::string_view kRecovered = "journal-recovered";
-
-struct Group {
-    std::shared_ptr<SegmentWriter> writer;
-    std::vector<JournalEntry> entries;
-    JournalHead head; // before; of the last entry afterwards
-    Result<void> result;
-};
-
-void write_group(Group& g) {
-    std::string lines;
-    JournalHead head = g.head;
-    for (const JournalEntry& entry : g.entries) append_line(lines, entry, head);
-    g.result = g.writer->write(lines, g.head.seq + 1);
-    if (g.result) g.head = std::move(head);
-}
 
 } // namespace
 
 struct Journal::State {
-    State(Loop& l, Offload& o) : loop(l), offload(o) {}
+    State(JournalOptions o, Loop& l, Offload& off, std::function<void(const JournalHead&)> head_moved,
+          std::function<void()> failure)
+        : loop(l),
+          offload(off),
+          options(std::move(o)),
+          on_head(std::move(head_moved)),
+          on_failure(std::move(failure)),
+          writer(std::make_shared<SegmentWriter>(options.dir, options.segment_bytes, options.fault)),
+          timer(l.after(kRetryFirst, [this] { next(); })),
+          patience(l.after(kJournalWaitMax, [this] { tell_who_waits(); })) {
+        patience->stop();
+    }
     Loop& loop;
     Offload& offload;
     JournalOptions options;
     std::function<void(const JournalHead&)> on_head;
-    std::function<void()> on_failure;
+    std::function<void()> on_failure, on_open;
+    bool is_open = true;
     std::shared_ptr<SegmentWriter> writer; // owners: this and the job under way
     JournalHead head;
     JournalOpened opened;
     PartHealth health;
     std::vector<JournalEntry> queue;
-    std::shared_ptr<Group> group; // under way; owners: this and the job
+    std::shared_ptr<JournalGroup> group;  // under way; owners: this and the job
     std::unique_ptr<OffloadHandle> handle, spent;
     std::unique_ptr<Timer> timer;
     std::unique_ptr<Timer> patience;  // until somebody has waited for long enough, or had
@@ -59,6 +55,8 @@ struct Journal::State {
     void lose(std::string_view kind);
     void note_lost();
     void next();
+    void begin();
+    void has_opened(JournalOpened found);
     void finished();
     void failed(std::vector<JournalEntry> entries, const Error& error);
     void waits_at_most(JournalEntry& entry, Nanos at_most);
@@ -85,25 +83,48 @@ void Journal::State::note_lost() {
 void Journal::State::next() {
     if (group) return;
     if (stopped) return tell_drained({});
+    if (!is_open) {
+        group = std::make_shared<JournalGroup>();
+        group->dir = options.dir;
+        group->remembered = options.remembered;
+        return begin();
+    }
     note_lost();
     // Nobody may dare to append to a broken journal: this entry finds out whether it is well again.
     if (queue.empty() && !health.ok && drains.empty())
-        queue.push_back({std::string(kRecovered), "{}", loop.now().wall, {}, true});
+        queue.push_back({std::string(kJournalRecovered), "{}", loop.now().wall, {}, true});
     if (queue.empty()) return tell_drained({});
-    group = std::make_shared<Group>();
-    group->writer = writer;
+    group = std::make_shared<JournalGroup>();
     group->head = head;
     const auto n = static_cast<std::ptrdiff_t>(std::min(queue.size(), kGroupMax));
     group->entries.assign(std::make_move_iterator(queue.begin()), std::make_move_iterator(queue.begin() + n));
     queue.erase(queue.begin(), queue.begin() + n);
-    handle = offload.run([g = group] { write_group(*g); }, [this] { finished(); });
+    begin();
+}
+
+void Journal::State::begin() {
+    group->writer = writer;
+    handle = offload.run([g = group] { work_on(*g); }, [this] { finished(); });
+}
+
+// It is well once something has been written.
+void Journal::State::has_opened(JournalOpened found) {
+    is_open = true;
+    opened = std::move(found);
+    wait = Nanos(0);
+    log::info("journal/ is open");
+    std::vector<JournalEntry> waiting = std::exchange(queue, {});
+    on_open();
+    std::move(waiting.begin(), waiting.end(), std::back_inserter(queue));
+    timer->restart(Nanos(0));
 }
 
 void Journal::State::finished() {
     spent = std::move(handle);
-    const std::shared_ptr<Group> g = std::exchange(group, nullptr);
+    const std::shared_ptr<JournalGroup> g = std::exchange(group, nullptr);
     if (!g->result) return failed(std::move(g->entries), g->result.error());
     head = g->head;
+    if (!is_open) return has_opened(std::move(g->opened));
     if (!health.ok) log::info("journal/ can be written again");
     health.ok = true;
     health.reason.clear();
@@ -180,18 +201,22 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, Loop& loo
                                                std::function<void(const JournalHead&)> on_head,
                                                std::function<void()> on_failure) {
     if (auto made = files::make_dir(options.dir); !made) return tl::unexpected(made.error());
-    auto s = std::make_unique<State>(loop, offload);
-    s->writer = std::make_shared<SegmentWriter>(options.dir, options.segment_bytes, options.fault);
-    auto opened = s->writer->open(options.remembered, s->head);
+    auto s = std::make_unique<State>(std::move(options), loop, offload, std::move(on_head), std::move(on_failure));
+    auto opened = s->writer->open(s->options.remembered, s->head);
     if (!opened) return tl::unexpected(opened.error());
     s->opened = *opened;
-    s->options = std::move(options);
-    s->on_head = std::move(on_head);
-    s->on_failure = std::move(on_failure);
-    s->timer = loop.after(1ms, [p = s.get()] { p->next(); });
     s->timer->stop();
-    s->patience = loop.after(kJournalWaitMax, [p = s.get()] { p->tell_who_waits(); });
-    s->patience->stop();
+    return std::unique_ptr<Journal>(new Journal(std::move(s)));
+}
+
+std::unique_ptr<Journal> Journal::open_later(JournalOptions options, const Error& why, Loop& loop, Offload& offload,
+                                             std::function<void(const JournalHead&)> on_head,
+                                             std::function<void()> on_failure, std::function<void()> on_open) {
+    auto s = std::make_unique<State>(std::move(options), loop, offload, std::move(on_head), std::move(on_failure));
+    s->on_open = std::move(on_open);
+    s->is_open = s->health.ok = false;
+    s->health.reason = files::told(why);
+    s->head = s->options.remembered;
     return std::unique_ptr<Journal>(new Journal(std::move(s)));
 }
 
@@ -227,6 +252,9 @@ void Journal::stop() {
     state_->stopped = true;
 }
 
+bool Journal::is_open() const {
+    return state_->is_open;
+}
 const JournalHead& Journal::head() const {
     return state_->head;
 }
@@ -238,28 +266,8 @@ const std::string& Journal::dir() const {
 }
 
 JournalUnwritten Journal::unwritten() const {
-    JournalUnwritten out;
-    std::map<std::string_view, std::uint64_t> kinds;
-    std::uint64_t others = 0;
-    const auto count = [&](const std::vector<JournalEntry>& entries) {
-        for (const JournalEntry& entry : entries) {
-            if (!entry.kept || entry.kind == kRecovered) {
-                ++others;
-                continue;
-            }
-            ++kinds[entry.kind];
-            out.others = others;
-        }
-    };
-    if (state_->group) count(state_->group->entries);
-    count(state_->queue);
-    for (const auto& [kind, n] : kinds) {
-        out.entries += n;
-        out.kinds += (out.kinds.empty() ? "" : ", ") + std::to_string(n) + " " + std::string(kind);
-    }
-    out.lost = state_->lost;
-    out.entries += out.lost;
-    return out;
+    static const std::vector<JournalEntry> kNone;
+    return count_unwritten(state_->group ? state_->group->entries : kNone, state_->queue, state_->lost);
 }
 
 PartHealth Journal::health() const {

@@ -36,8 +36,8 @@ struct JournalOptions {
     std::string dir; // made when missing, 0700
     JournalHead remembered;  // an entry that is known to be of this journal; number 0: none is
     std::uint64_t segment_bytes = kJournalSegmentBytes;
-    // Tests: called before each group is written, before it is synced, and before what a failed one left is cut; not 0
-    // is the errno to fail with.
+    // Tests: called before each group is written, before it is synced, and before what a failed one left, or a damaged
+    // tail, is cut; not 0 is the errno to fail with.
     std::function<int()> fault;
 };
 
@@ -46,6 +46,7 @@ struct JournalOpened {
     std::uint64_t cut_bytes = 0; // of a damaged tail
     bool foreign = false;        // of it, a segment that does not continue the one before it
     std::string cut_file;        // where they are kept; empty: nothing was cut
+    bool has_remembered = true;  // false: not the entry that is remembered
 };
 
 // Entries that have happened and are not on disk.
@@ -66,6 +67,12 @@ class Journal {
     static Result<std::unique_ptr<Journal>> open(JournalOptions options, Loop& loop, Offload& offload,
                                                  std::function<void(const JournalHead&)> on_head = {},
                                                  std::function<void()> on_failure = {});
+    // One that could not be opened, because of `why`. It is ill, what is appended waits, and each try to write it
+    // begins with opening it, off the loop. `on_open` when that has worked, before anything is written: what is
+    // appended there comes before all that waits. It may not destroy this.
+    static std::unique_ptr<Journal> open_later(JournalOptions options, const Error& why, Loop& loop, Offload& offload,
+                                               std::function<void(const JournalHead&)> on_head,
+                                               std::function<void()> on_failure, std::function<void()> on_open);
     ~Journal();
     // Queues an entry; `fields_json` is one JSON object. `done` (may be empty) is told when it is on disk, or that it
     // is not: then it is not in the journal and the caller must not act as if it were. Entries without `done` are
@@ -81,8 +88,9 @@ class Journal {
     void drain(Durable done);
     // Nothing is written any more: what comes is refused as by a full queue. Requires: nothing waits or is under way.
     void stop();
-    const JournalHead& head() const;
-    const JournalOpened& opened() const;
+    bool is_open() const;
+    const JournalHead& head() const;      // not open yet: the entry that is remembered
+    const JournalOpened& opened() const;  // nothing before it is open
     PartHealth health() const;
     JournalUnwritten unwritten() const;
     const std::string& dir() const;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <optional>
 
 #include "cache/journal_reader.h"
@@ -37,6 +38,29 @@ void append_line(std::string& out, const JournalEntry& entry, JournalHead& head)
     out += R"(,"hash":")";
     out += head.hash;
     out += "\"}\n";
+}
+
+JournalUnwritten count_unwritten(const std::vector<JournalEntry>& under_way, const std::vector<JournalEntry>& waiting,
+                                 std::uint64_t lost) {
+    JournalUnwritten out;
+    std::map<std::string_view, std::uint64_t> kinds;
+    std::uint64_t others = 0;
+    for (const auto* entries : {&under_way, &waiting})
+        for (const JournalEntry& entry : *entries) {
+            if (!entry.kept || entry.kind == kJournalRecovered) {
+                ++others;
+                continue;
+            }
+            ++kinds[entry.kind];
+            out.others = others;
+        }
+    for (const auto& [kind, n] : kinds) {
+        out.entries += n;
+        out.kinds += (out.kinds.empty() ? "" : ", ") + std::to_string(n) + " " + std::string(kind);
+    }
+    out.lost = lost;
+    out.entries += lost;
+    return out;
 }
 
 namespace {
@@ -97,6 +121,12 @@ bool is_foreign(const Chain& chain, const std::vector<std::string>& segments) {
 }  // namespace
 
 Result<JournalOpened> SegmentWriter::open(const JournalHead& remembered, JournalHead& head) {
+    auto opened = open_newest(remembered, head);
+    if (opened) opened->has_remembered = remembered.seq == 0 || has_entry(dir_, remembered);
+    return opened;
+}
+
+Result<JournalOpened> SegmentWriter::open_newest(const JournalHead& remembered, JournalHead& head) {
     JournalOpened opened;
     while (true) {
         auto segments = journal_segments(dir_);
@@ -128,6 +158,7 @@ Result<JournalOpened> SegmentWriter::open(const JournalHead& remembered, Journal
 }
 
 Result<void> SegmentWriter::cut(const std::string& path, std::uint64_t keep, JournalOpened& opened) {
+    if (auto failed = fault("cut"); !failed) return failed;
     auto text = files::read_file(path, kSegmentReadMax);
     if (!text) return tl::unexpected(text.error());
     const auto millis = std::chrono::floor<Millis>(WallClock::read().time_since_epoch()).count();
@@ -209,6 +240,31 @@ Result<void> SegmentWriter::write(std::string_view lines, std::uint64_t first_se
     // What a failed write left must not be taken for entries by a start after a crash.
     if (!done) static_cast<void>(cut_rest());
     return done;
+}
+
+void work_on(JournalGroup& g) {
+    if (!g.dir.empty()) {
+        g.result = files::make_dir(g.dir);
+        if (!g.result) return;
+        auto opened = g.writer->open(g.remembered, g.head);
+        if (!opened) g.result = tl::unexpected(opened.error());
+        if (opened) g.opened = std::move(*opened);
+        return;
+    }
+    std::string lines;
+    JournalHead head = g.head;
+    for (const JournalEntry& entry : g.entries) append_line(lines, entry, head);
+    g.result = g.writer->write(lines, g.head.seq + 1);
+    if (g.result) g.head = std::move(head);
+}
+
+bool has_entry(const std::string& dir, const JournalHead& head) {
+    std::string found;
+    const auto each = [&](std::string_view line) {
+        if (const auto entry = parse_journal_line(line)) found = entry->seq == head.seq ? entry->hash : "";
+        return false;
+    };
+    return journal_export(dir, head.seq - 1, each).has_value() && found == head.hash;
 }
 
 } // namespace holdfast

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,8 @@ inline constexpr std::string_view kCutMark = ".cut-";
 
 // The kind of the entry that tells how many others are lost.
 inline constexpr std::string_view kJournalLost = "journal-lost";
+// Of one that only finds out whether the journal is well again.
+inline constexpr std::string_view kJournalRecovered = "journal-recovered";
 
 struct JournalEntry {
     std::string kind, fields;
@@ -36,6 +40,10 @@ struct JournalEntry {
     bool kept = false;  // when it cannot be written it waits for another try, whoever has been told
     MonoTime told_by = MonoTime::max();  // `done` waits no longer
 };
+
+// `lost`: how many are, besides.
+JournalUnwritten count_unwritten(const std::vector<JournalEntry>& under_way, const std::vector<JournalEntry>& waiting,
+                                 std::uint64_t lost);
 
 // Appends the line of one entry after `head`, newline included, and moves `head` on to it.
 void append_line(std::string& out, const JournalEntry& entry, JournalHead& head);
@@ -53,6 +61,7 @@ class SegmentWriter {
     Result<void> write(std::string_view lines, std::uint64_t first_seq);
 
   private:
+    Result<JournalOpened> open_newest(const JournalHead& remembered, JournalHead& head);
     Result<void> begin_segment(std::uint64_t first_seq);
     Result<void> cut(const std::string& path, std::uint64_t keep, JournalOpened& opened);
     Result<void> check_named() const;
@@ -68,5 +77,19 @@ class SegmentWriter {
     std::uint64_t bytes_ = 0; // of the segment that are good; what lies beyond is cut before the next write
     bool dirty_ = false;      // a write failed: something may lie beyond
 };
+
+// What one job does: it opens the journal, or writes entries together.
+struct JournalGroup {
+    std::shared_ptr<SegmentWriter> writer;  // owners: the journal and the job
+    std::string dir;                        // to open; empty: it is open
+    JournalHead remembered;                 // to open it with
+    JournalOpened opened;
+    std::vector<JournalEntry> entries;
+    JournalHead head;  // before; of the last entry afterwards
+    Result<void> result;
+};
+void work_on(JournalGroup& g);
+// Whether the journal in this folder has this very entry. Reads files.
+bool has_entry(const std::string& dir, const JournalHead& head);
 
 } // namespace holdfast

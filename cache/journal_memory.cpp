@@ -5,8 +5,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "cache/journal_reader.h"
-
 namespace holdfast {
 namespace {
 
@@ -49,12 +47,15 @@ void remember_unwritten(StateStore& values, const JournalHead& head, const Journ
         values.erase_soon(kUnwrittenName);
 }
 
+std::optional<std::string> noted_unwritten(const StateStore& values) {
+    return values.get(kUnwrittenName);
+}
+
 // What the journal has taken since is first of all what was to be written before them, then these. Where the two were
 // mixed, more may be said to be lost than is, never less.
-JournalLost recall_unwritten(const StateStore& values, const JournalHead& head) {
-    const auto text = values.get(kUnwrittenName);
-    if (!text) return {};
-    const char* at = text->c_str();
+JournalLost recall_unwritten(const std::optional<std::string>& noted, const JournalHead& head) {
+    if (!noted) return {};
+    const char* at = noted->c_str();
     std::uint64_t numbers[3];  // as they stand
     for (std::uint64_t& number : numbers) {
         char* end = nullptr;
@@ -86,15 +87,6 @@ std::string told_damage(std::uint64_t missing, std::size_t set_aside) {
         out +=
             fmt::format("{}what was cut off or set aside is in {} files *.cut-*", out.empty() ? "" : "; ", set_aside);
     return out;
-}
-
-bool has_entry(const Journal& journal, const JournalHead& head) {
-    std::string found;
-    const auto each = [&](std::string_view line) {
-        if (const auto entry = parse_journal_line(line)) found = entry->seq == head.seq ? entry->hash : "";
-        return false;
-    };
-    return journal_export(journal.dir(), head.seq - 1, each).has_value() && found == head.hash;
 }
 
 }  // namespace holdfast

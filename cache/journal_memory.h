@@ -2,6 +2,9 @@
 // that was put back shows beside a journal that has gone on. Not the journal itself.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "cache/journal.h"
 #include "cache/state_store.h"
 
@@ -21,17 +24,17 @@ void remember_exact(StateStore& values, bool exact);
 // no entry tells of yet.
 void remember_unwritten(StateStore& values, const JournalHead& head, const JournalUnwritten& now, std::uint64_t before);
 // Those that the journal, which ends with `head`, was not given afterwards either: they are lost. `told`: one sentence.
+// `noted`: what state/ says of it. Without a head: all of them may be.
 struct JournalLost {
     std::uint64_t entries = 0;
     std::string told;
 };
-JournalLost recall_unwritten(const StateStore& values, const JournalHead& head);
+std::optional<std::string> noted_unwritten(const StateStore& values);
+JournalLost recall_unwritten(const std::optional<std::string>& noted, const JournalHead& head);
 // What opening it has cut off it, for the log and as an entry; empty: nothing.
 std::string told_cut(const JournalOpened& opened);
 // What is missing of it, for whoever looks at the node: `missing`, an entry that state/ remembers, 0: none; files of
 // what was cut off. Empty: nothing.
 std::string told_damage(std::uint64_t missing, std::size_t set_aside);
-// Whether the journal has this very entry. Reads files: at start only.
-bool has_entry(const Journal& journal, const JournalHead& head);
 
 }  // namespace holdfast

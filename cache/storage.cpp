@@ -95,7 +95,7 @@ StorageHealth Storage::health() const {
     StorageHealth out;
     out.cache = s.cache_env.health();
     out.state = s.state_env.health();
-    out.journal = s.journal ? s.journal->health() : s.journal_missing;
+    out.journal = s.journal->health();
     out.evidence = s.evidence ? s.evidence->health() : s.evidence_missing;
     out.sound = s.values.sound();
     out.unsound_reason = s.values.unsound_reason();
@@ -107,7 +107,7 @@ StorageHealth Storage::health() const {
 
 bool Storage::can_answer_provisional() const {
     const State& s = *state_;
-    return s.values.sound() && s.journal && s.journal->health().ok && s.evidence;
+    return s.values.sound() && s.journal->health().ok && s.evidence;
 }
 
 bool Storage::untold_loss() const {

@@ -60,8 +60,8 @@ class Storage {
     OrderLedger& orders();
     StateStore& state();
     NonceLog& nonces();
-    Journal* journal();        // nothing when it could not be opened
-    EvidenceVault* evidence(); // likewise
+    Journal* journal();         // never nullptr: one that cannot be opened is ill, and opened as soon as it can be
+    EvidenceVault* evidence();  // nothing while the journal is not open, or when it could not be opened itself
     // Hex of the keyed hash that stands for a subject in the journal.
     std::string subject_tag(std::string_view subject);
     // Which state/ this is: another one knows nothing of the revocations of before. 0: there is none.

@@ -9,33 +9,46 @@
 namespace holdfast {
 
 void Storage::State::open_journal() {
-    const std::string dir = options.data_dir + "/journal";
     const JournalMemory remembered = recall_journal(values);
+    const auto noted = noted_unwritten(values);
     const auto on_head = [this](const JournalHead& head) {
         remember_head(values, head);
         unwritten_before = 0;  // the note about them is among the first that it takes
         note_unwritten();
     };
-    JournalOptions of_journal{dir, remembered.head};
+    JournalOptions of_journal{options.data_dir + "/journal", remembered.head};
     of_journal.fault = options.journal_fault;
-    auto opened = Journal::open(std::move(of_journal), loop, offload, on_head, [this] { note_unwritten(); });
+    const auto on_failure = [this] { note_unwritten(); };
+    auto opened = Journal::open(of_journal, loop, offload, on_head, on_failure);
     remember_exact(values, opened.has_value());
-    if (!opened) {
-        journal_missing = {false, opened.error().detail};
-        evidence_missing = {false, "evidence cannot be kept without a journal"};
-        log::error("journal/ could not be opened: {}", opened.error().detail);
-        return;
+    if (opened) {
+        journal = std::move(*opened);
+        return journal_opened(remembered, recall_unwritten(noted, journal->head()));
     }
-    journal = std::move(*opened);
+    log::error("journal/ could not be opened, which is tried again: {}", files::told(opened.error()));
+    evidence_missing = {false, "evidence cannot be kept without a journal"};
+    unwritten_before = recall_unwritten(noted, {}).entries;
+    const auto on_open = [this, remembered, noted] {
+        const auto before = static_cast<std::ptrdiff_t>(notes.size());
+        remember_exact(values, true);
+        journal_opened(remembered, recall_unwritten(noted, journal->head()));
+        if (observer.journal_opened) observer.journal_opened({notes.begin() + before, notes.end()});
+    };
+    journal = Journal::open_later(std::move(of_journal), opened.error(), loop, offload, on_head, on_failure, on_open);
+}
+
+void Storage::State::journal_opened(const JournalMemory& remembered, JournalLost lost) {
     if (std::string cut = told_cut(journal->opened()); !cut.empty()) notes.push_back(std::move(cut));
-    set_aside = journal_set_aside(dir);
+    set_aside = journal_set_aside(journal->dir());
     check_journal_head(remembered);
-    if (JournalLost lost = recall_unwritten(values, journal->head()); lost.entries > 0) {
-        unwritten_before = lost.entries;
-        notes.push_back(std::move(lost.told));
-    }
+    unwritten_before = lost.entries;
+    if (lost.entries > 0) notes.push_back(std::move(lost.told));
+    open_evidence();
+}
+
+void Storage::State::open_evidence() {
     EvidenceOptions vault;
-    vault.dir = dir + "/evidence";
+    vault.dir = journal->dir() + "/evidence";
     vault.bytes_max = options.reconcile_bytes;
     vault.retain = options.reconcile_retain;
     vault.ahead = clock.ahead(loop.now());
@@ -51,11 +64,14 @@ void Storage::State::open_journal() {
 
 // So that an end of any kind leaves word of what the journal has not taken.
 void Storage::State::note_unwritten() {
-    remember_unwritten(values, journal->head(), journal->unwritten(), unwritten_before);
+    JournalUnwritten left = journal->unwritten();
+    // How far a journal has come that is not open nobody knows: what is counted from there would be too little.
+    if (!journal->is_open()) left.lost = left.entries;
+    remember_unwritten(values, journal->head(), left, unwritten_before);
 }
 
 void Storage::State::tell_unwritten(bool noted) {
-    if (!journal || journal_whole) return;
+    if (journal_whole) return;
     const JournalUnwritten left = journal->unwritten();
     if (left.entries == 0) return;
     log::error("journal/ could not be written: {} entries are lost{}{}{}", left.entries,
@@ -71,7 +87,7 @@ void Storage::State::lost_state(const std::string& what) {
 
 void Storage::State::check_journal_head(const JournalMemory& remembered) {
     const JournalHead &known = remembered.head, &is = journal->head();
-    if (known.seq > 0 && !has_entry(*journal, known)) {
+    if (!journal->opened().has_remembered) {
         missing = known.seq;
         notes.push_back("journal/: " + told_damage(missing, 0));
     }
@@ -98,7 +114,6 @@ bool Storage::State::journal_told() {
 
 // The journal first, then its head with all else in state/.
 void Storage::State::drain_journal(int drains_left, std::function<void(Result<void>)> done) {
-    if (!journal) return drain_envs(0, std::move(done));
     journal->drain([this, drains_left, done = std::move(done)](const Result<void>& written) {
         // A write that failed may have left whole entries in the file.
         journal_whole = written && journal->health().ok;

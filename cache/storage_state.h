@@ -10,6 +10,7 @@
 
 namespace holdfast {
 
+struct JournalLost;
 struct JournalMemory;
 StoreEnvOptions env_options(const StorageOptions& options, std::string part, std::uint64_t bytes,
                             std::uint64_t generation);
@@ -52,7 +53,7 @@ struct Storage::State {
     Sweeper sweeper;
     std::unique_ptr<Journal> journal;
     std::unique_ptr<EvidenceVault> evidence;
-    PartHealth journal_missing, evidence_missing;
+    PartHealth evidence_missing;
     std::uint64_t missing = 0;           // an entry that state/ remembers and the journal has not
     std::size_t set_aside = 0;           // files of what was cut off the journal, when last looked
     std::uint64_t unwritten_before = 0;  // entries of the journal that former ends have lost and no entry tells of yet
@@ -63,6 +64,8 @@ struct Storage::State {
 
     void watch_loading();
     void open_journal();
+    void journal_opened(const JournalMemory& remembered, JournalLost lost);
+    void open_evidence();
     void lost_state(const std::string& what);
     void note_unwritten();
     void tell_unwritten(bool noted);

@@ -233,7 +233,6 @@ void AdminRequest::upgrade() {
 // Reading files is work for the thread pool; the answer comes when it is done.
 void AdminRequest::journal() {
     Journal* journal = node_.parts().storage.journal();
-    if (journal == nullptr) return answer_error(503, "io", "the journal is not open");
     const std::string after_text = query_value("after"), n_text = query_value("n");
     const auto n = n_text.empty() ? std::optional<std::uint64_t>(20) : parse_number(n_text);
     const auto after = after_text.empty() ? std::optional<std::uint64_t>(0) : parse_number(after_text);
@@ -266,7 +265,6 @@ void AdminRequest::journal() {
 
 void AdminRequest::verify_journal() {
     Journal* journal = node_.parts().storage.journal();
-    if (journal == nullptr) return answer_error(503, "io", "the journal is not open");
     auto out = std::make_shared<std::optional<Result<JournalVerdict>>>();  // owners: the job and its completion
     job_ =
         node_.offload().run([out, dir = journal->dir(), head = journal->head()] { *out = journal_verify(dir, head); },

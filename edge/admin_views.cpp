@@ -118,7 +118,7 @@ void write_storage(json::Writer& w, Node& node) {
     write_part(w, "state", health.state, health.sound, health.unsound_reason);
     w.end_object();
     write_part(w, "journal", health.journal);
-    w.member("entries", storage.journal() == nullptr ? std::uint64_t(0) : storage.journal()->head().seq).end_object();
+    w.member("entries", storage.journal()->head().seq).end_object();
     const EvidenceVault* vault = storage.evidence();
     write_part(w, "evidence", health.evidence);
     w.member("entries", vault == nullptr ? std::uint64_t(0) : std::uint64_t(vault->count())).end_object();

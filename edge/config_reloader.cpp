@@ -148,10 +148,8 @@ void ConfigReloader::prepared(Work& done) {
 }
 
 void ConfigReloader::enter(const std::shared_ptr<Work>& work) {
-    Journal* journal = node_.parts().storage.journal();
-    if (journal == nullptr) return not_entered(*work, kNoJournal);
     node_.metrics().journalled("config");
-    journal->append(
+    node_.parts().storage.journal()->append(
         "config", journal_fields(*work, work->job.rollback ? "rollback" : "reload"), node_.loop().now().wall,
         [this, alive = alive_, work](Result<void> written) {
             if (!*alive) return;
@@ -170,7 +168,7 @@ void ConfigReloader::not_entered(Work& work, std::string why) {
     const bool order = work.job.trigger == Trigger::verb && !work.job.rollback;
     if (order) refused_ = {work.hash_after + work.out.tls_fingerprint, work.job.by, node_.loop().now().wall};
     const bool later = work.owed || (order && look_ && !work.ends);
-    if (later && node_.parts().storage.journal() != nullptr) {
+    if (later) {
         work.message += "; it is taken by itself once the journal is well";
         const bool remote = work.out.texts.remote != texts_.remote;
         const Trigger trigger = !order ? work.job.trigger : remote ? Trigger::source : Trigger::watch;

@@ -23,9 +23,7 @@ void erase_withheld(Parts& parts, const std::string& id) {
 
 // An answer that is in the journal and was not given.
 void withdraw(Parts& parts, const std::string& id) {
-    if (parts.storage.journal() != nullptr)
-        parts.storage.journal()->append("provisional_withdrawn", "{\"requestId\":\"" + id + "\"}",
-                                        parts.loop.now().wall);
+    parts.storage.journal()->append("provisional_withdrawn", "{\"requestId\":\"" + id + "\"}", parts.loop.now().wall);
     erase_withheld(parts, id);
 }
 
@@ -56,7 +54,7 @@ Exchange::Next Exchange::audit() {
     const BudgetLimits limits = provisional_limits(parts_, policy);
     spend_ = parts_.budget.try_spend(request_.scene, subject, limits, t);
     EvidenceVault* vault = parts_.storage.evidence();
-    if (!spend_ || vault == nullptr || parts_.storage.journal() == nullptr) return deny(t);
+    if (!spend_ || vault == nullptr) return deny(t);
     alive_ = std::make_shared<bool>(true);
     audit_waits_ = 2;
     const auto on_disk = [this, alive = alive_](Result<void> done) {

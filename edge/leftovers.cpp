@@ -14,7 +14,7 @@ namespace {
 std::optional<FatesAsked> fates_asked(const Parts& parts) {
     const Journal* journal = parts.storage.journal();
     const EvidenceVault* vault = parts.storage.evidence();
-    if (journal == nullptr || vault == nullptr || journal->head().seq == 0) return std::nullopt;
+    if (vault == nullptr || journal->head().seq == 0) return std::nullopt;
     FatesAsked out;
     out.dir = journal->dir();
     out.upto = journal->head();
@@ -34,12 +34,18 @@ std::optional<FatesAsked> fates_asked(const Parts& parts) {
 }  // namespace
 
 Leftovers::Leftovers(Parts& parts, Offload& offload, std::function<void()> on_lost)
-    : parts_(parts), on_lost_(std::move(on_lost)) {
+    : parts_(parts), offload_(offload), on_lost_(std::move(on_lost)) {
+    begin();
+}
+
+void Leftovers::begin() {
+    if (begun_ || !parts_.storage.journal()->is_open()) return;
+    begun_ = true;
     auto asked = fates_asked(parts_);
     if (!asked) return;
     auto out = std::make_shared<Result<EvidenceFates>>();  // owners: the work, then its callback
-    job_ = offload.run([out, asked = std::move(*asked)] { *out = read_evidence_fates(asked); },
-                       [this, out] { judged(*out); });
+    job_ = offload_.run([out, asked = std::move(*asked)] { *out = read_evidence_fates(asked); },
+                        [this, out] { judged(*out); });
 }
 
 Leftovers::~Leftovers() {
@@ -58,7 +64,9 @@ void Leftovers::judged(const Result<EvidenceFates>& read) {
 }
 
 void Leftovers::tick() {
-    if (stopped_ || parts_.storage.journal() == nullptr || !parts_.storage.journal()->health().ok) return;
+    if (stopped_) return;
+    begin();
+    if (!parts_.storage.journal()->health().ok) return;
     journal_gone();
     if (erasing_ == 0) erase_over();
 }

@@ -1,7 +1,7 @@
-// What an earlier run left of its provisional answers, judged once at the start by the journal: evidence of what is
-// over already, or of an answer that nobody was given, is erased and the centre not asked; evidence that is gone
-// without an entry gets one. Until that is known nothing is reconciled and nothing else is erased. Reading is off the
-// loop.
+// What an earlier run left of its provisional answers, judged once by the journal, at the start or when it is
+// opened later: evidence of what is over already, or of an answer that nobody was given, is erased and the centre not
+// asked; evidence that is gone without an entry gets one. Until that is known nothing is reconciled and nothing else is
+// erased. Reading is off the loop.
 #pragma once
 
 #include <functional>
@@ -27,7 +27,8 @@ class Leftovers {
     Leftovers(const Leftovers&) = delete;
     Leftovers& operator=(const Leftovers&) = delete;
 
-    bool judging() const { return job_ != nullptr; }
+    // Also while there is nothing to judge by, the journal not being open.
+    bool judging() const { return job_ != nullptr || !begun_; }
     // Whether its evidence is over, and only waits for its erasure.
     bool over(std::string_view id) const { return fates_.over.contains(id); }
     // It was erased otherwise; whether it was over.
@@ -36,17 +37,19 @@ class Leftovers {
     void stop() { stopped_ = true; }
 
   private:
+    void begin();
     void judged(const Result<EvidenceFates>& read);
     void journal_gone();
     void erase_over();
     void erased(const std::string& id, std::string_view why, const Result<void>& done);
 
     Parts& parts_;
+    Offload& offload_;
     std::function<void()> on_lost_;
     EvidenceFates fates_;
     std::unique_ptr<OffloadHandle> job_;
     std::size_t erasing_ = 0;
-    bool stopped_ = false;
+    bool begun_ = false, stopped_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this, and completions that may come later
 };
 

@@ -140,18 +140,28 @@ Result<void> Node::open_storage(const Config& config) {
     observer.health = [this](bool ok, const std::string& part, const std::string& reason) {
         on_storage_health(ok, part, reason);
     };
+    observer.journal_opened = [this](const std::vector<std::string>& notes) { on_journal_opened(notes); };
     auto storage = Storage::open(options, seams_.loop, seams_.offload, std::move(observer));
     if (!storage) return fail(storage.error().code, storage.error().origin, "node.data_dir: " + storage.error().detail);
     storage_ = std::move(*storage);
     const StorageHealth health = storage_->health();
-    for (const std::string& note : health.notes) {
-        log::warn("storage: {}", note);
-        events_.add(started_.wall, "storage", note);
-        std::string fields;
-        json::Writer(fields).begin_object().member("note", note).end_object();
-        journal("damage", fields);
-    }
+    for (const std::string& note : health.notes) tell_damage(note);
     return {};
+}
+
+void Node::tell_damage(const std::string& note) {
+    log::warn("storage: {}", note);
+    events_.add(seams_.loop.now().wall, "storage", note);
+    std::string fields;
+    json::Writer(fields).begin_object().member("note", note).end_object();
+    journal("damage", fields);
+}
+
+// With its evidence, which must be judged before anything is added to it.
+void Node::on_journal_opened(const std::vector<std::string>& notes) {
+    for (const std::string& note : notes) tell_damage(note);
+    events_.add(seams_.loop.now().wall, "storage", "journal is open");
+    if (reconciler_ != nullptr) reconciler_->tick();
 }
 
 // Of a client listener: it has a line in the access log too.
@@ -234,14 +244,9 @@ void Node::upstream_alarm(std::size_t endpoint, std::string_view what, const std
 }
 
 void Node::journal(std::string_view kind, std::string_view fields_json, Durable done) {
-    Journal* journal = storage_ == nullptr ? nullptr : storage_->journal();
-    if (journal == nullptr) {
-        if (done) seams_.loop.defer([done = std::move(done)] { done(fail(Code::io, Origin::store, kNoJournal)); });
-        return;
-    }
     metrics_->journalled(kind);
-    journal->append(kind, fields_json, seams_.loop.now().wall, std::move(done), Journal::Unwritten::retried,
-                    kJournalWaitMax);
+    storage_->journal()->append(kind, fields_json, seams_.loop.now().wall, std::move(done), Journal::Unwritten::retried,
+                                kJournalWaitMax);
 }
 
 Result<void> Node::listen() {

@@ -26,8 +26,6 @@ namespace holdfast {
 
 class ConfigReloader;  // config_reloader.h
 
-inline constexpr const char* kNoJournal = "the journal is not open";
-
 struct NodeSeams {
     Loop& loop;
     Network& network;  // listens and resolves
@@ -139,6 +137,8 @@ class Node {
     void upstream_alarm(std::size_t endpoint, std::string_view what, const std::string& detail);
     void on_reject(const Server::Rejected& rejected);
     void on_storage_health(bool ok, const std::string& part, const std::string& reason);
+    void on_journal_opened(const std::vector<std::string>& notes);
+    void tell_damage(const std::string& note);
     void save_circuit();
     void tick();
     void keep_house(Now now);

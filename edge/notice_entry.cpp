@@ -16,11 +16,6 @@ std::string entry_name(const Notification& n, std::string_view credential) {
 
 void journal_notice(Parts& parts, const Notification& n, std::string_view credential, Noticed what,
                     std::function<void()> then) {
-    Journal* journal = parts.storage.journal();
-    if (journal == nullptr) {
-        if (then) then();
-        return;
-    }
     std::string fields;
     json::Writer w(fields);
     w.begin_object().member("notification", n.id).member("orderNo", n.order_no).member("result", name(what));
@@ -37,7 +32,8 @@ void journal_notice(Parts& parts, const Notification& n, std::string_view creden
                        log::escape(id), written.error().detail, parts.unplaced_lines.take_suppressed());
         if (then) then();
     };
-    journal->append("notification", fields, parts.loop.now().wall, told, Journal::Unwritten::retried, kJournalWaitMax);
+    parts.storage.journal()->append("notification", fields, parts.loop.now().wall, told, Journal::Unwritten::retried,
+                                    kJournalWaitMax);
 }
 
 void journal_copy(Parts& parts, const Notification& n, std::string_view credential, std::function<void()> then) {

@@ -38,16 +38,14 @@ std::string Operators::fields(std::initializer_list<std::pair<std::string_view, 
 // An order that is entered before it stands; without a journal it is refused. Where the journal does not answer its
 // entry may still be written, and must not read as if the order stood.
 void Operators::journal_then(std::string_view kind, const std::string& fields, Done done) {
-    Journal* journal = node_.parts().storage.journal();
-    if (journal == nullptr) return done(fail(Code::io, Origin::store, kNoJournal));
     node_.metrics().journalled(kind);
     auto told = [&node = node_, kind = std::string(kind), fields, done = std::move(done)](Result<void> written) {
         if (!written && written.error().code == Code::unavailable)
             node.journal(kind, not_carried_out(fields, written.error().detail));
         done(std::move(written));
     };
-    journal->append(kind, fields, node_.loop().now().wall, std::move(told), Journal::Unwritten::given_up,
-                    kJournalWaitMax);
+    node_.parts().storage.journal()->append(kind, fields, node_.loop().now().wall, std::move(told),
+                                            Journal::Unwritten::given_up, kJournalWaitMax);
 }
 
 bool Operators::stands_for(const Scope& scope) const {

@@ -65,7 +65,6 @@ Result<Replay> decode_replay(std::string_view bytes, json::Document& document) {
 }
 
 void journal_erased(Parts& parts, std::string_view id, std::string_view why) {
-    if (parts.storage.journal() == nullptr) return;
     std::string fields;
     json::Writer(fields).begin_object().member("evidence", id).member("why", why).end_object();
     parts.metrics.journalled("erased");

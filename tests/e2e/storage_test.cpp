@@ -209,6 +209,16 @@ TEST_CASE("e2e: without a journal there is no provisional answer, and everything
     REQUIRE(site.break_circuit());
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "known")).json().text("source") == "cache");
     CHECK(site.ask(verify_ask(site.order(), "LOGIN", "unknown")).code() == "VerificationUnavailable");
+    CHECK(site.ctl({"cache", "revoke", "--subject", "somebody"}).status != 0);  // it stands, and is not entered
+    CHECK(site.ctl({"degrade", "on", "--reason", "test"}).status != 0);
+    fs::remove(site.data("journal"));
+    fs::rename(site.dir() + "/journal-of-before", site.data("journal"));
+    CHECK(eventually(10s, [&site] { return site.metric("holdfast_store_up{store=\"journal\"}") == 1; }));
+    CHECK(site.metric("holdfast_store_up{store=\"evidence\"}") == 1);
+    CHECK(site.ctl({"degrade", "on", "--reason", "test"}).status == 0);
+    CHECK(site.journal().find("\"revocation\"") != std::string::npos);
+    CHECK(site.ctl({"journal", "verify"}).status == 0);
+    CHECK(site.stop_node(SIGTERM) == 0);
 }
 
 TEST_CASE("e2e: without a place for evidence there is no provisional answer, and the log says so", "[beside]") {

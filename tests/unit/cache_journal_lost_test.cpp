@@ -117,7 +117,7 @@ TEST_CASE("journal: what is remembered of those that wait says how many are lost
         JournalHead head = journal.head();
         remember_unwritten(values, head, journal.unwritten(), 0);
         head.seq += taken;
-        return recall_unwritten(values, head).entries;
+        return recall_unwritten(noted_unwritten(values), head).entries;
     };
     for (int i = 0; i < 3; ++i) journal.append("order", "{}", b.loop.now().wall, [](const Result<void>&) {});
     for (int i = 0; i < 2; ++i) journal.append("config", "{}", b.loop.now().wall);
