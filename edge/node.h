@@ -59,6 +59,8 @@ class Node {
     // Lame duck (unless skipped), no new requests, what is in flight finished or drain.timeout over, storage synced;
     // then `done`: Code::timeout when the disk did not take the rest within kSyncMax. Called again it hurries, and its
     // `done` is not used: nothing in flight is waited for, and the disk has kHurriedSyncMax.
+    // While a hand-over syncs, this one's `done` is not used either: that one's comes, in the time that it has, and the
+    // node counts as draining.
     static constexpr Nanos kSyncMax = 5s, kHurriedSyncMax = 1s;
     static constexpr Nanos kLeaveMax = 2s;  // for the fleet's store to take the lease back, once the storage is synced
     void shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done);

@@ -40,8 +40,8 @@ Result<void> Node::undrain(const std::string& by, Durable done) {
 }
 
 void Node::shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done) {
-    if (handing_over_ && !syncing_) {
-        handing_over_ = false;
+    if (std::exchange(handing_over_, false)) {
+        if (syncing_) return;  // what is let go of is synced as it would be without this
         shut_down_done_ = std::move(done);
         return stop_listening();
     }

@@ -62,8 +62,7 @@ Result<void> Process::take_descriptors(const Config& config) {
     const DoorAddresses wanted{config.listen.address, config.admin.socket, config.admin.listen};
     for (ServiceManager::Given& given : ServiceManager::descriptors()) {
         const std::string address = socket_address(given.fd);
-        const bool alike = address.starts_with('/') == (given.name == kDoorAdmin);
-        const bool ours = predecessor_ != nullptr && alike && is_door(given.name);
+        const bool ours = predecessor_ && is_door(given.name) && address.starts_with('/') == (given.name == kDoorAdmin);
         const auto name = ours ? std::optional(given.name) : door_of(address, wanted);
         if (!name) return fail(Code::invalid, Origin::local, unknown_door(given.name, address, wanted));
         const std::string& said = wanted.of(*name);
@@ -177,8 +176,9 @@ Result<void> Process::upgrade() {
              manager_.status("handing over to a new process");
              node_->hand_over([this](const Result<void>& synced) {
                  abandoned_ = !synced && synced.error().code == Code::timeout;
+                 untold_loss_ = stopping_ && node_->parts().storage.untold_loss();
                  let_go_ = true;
-                 ground_.loop.stop();
+                 stopping_ ? keeper_->leave_registry([this] { ground_.loop.stop(); }) : ground_.loop.stop();
              });
          },
          [this] {

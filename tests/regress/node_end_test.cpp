@@ -121,3 +121,25 @@ TEST_CASE("node: asked again to end it waits for nothing in flight, and for the 
     REQUIRE(second.ended);
     CHECK_FALSE(second.how);
 }
+
+TEST_CASE(
+    "node: told to end while its state is synced for a successor it gives the disk its time, told again it hurries") {
+    OneNode one;
+    REQUIRE(one.start());
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").status == 200);
+    OffloadPlan slow;
+    slow.work_min = slow.work_max = 600ms;
+    one.offload.set_plan(slow);
+    const auto told_twice = GENERATE(false, true);
+    std::optional<Result<void>> let_go;
+    one.node().hand_over([&let_go](const Result<void>& synced) { let_go = synced; });
+    REQUIRE(one.until([&one] { return one.parts().refusing; }));
+    CHECK_FALSE(one.node().draining());
+    for (int i = 0; i < (told_twice ? 2 : 1); ++i)
+        one.node().shut_down(false, [](const Result<void>&) { FAIL("the hand-over's end is the only one"); });
+    CHECK(one.node().draining());  // not ready any more
+    REQUIRE_FALSE(let_go);
+    one.run_for(told_twice ? Node::kHurriedSyncMax + 100ms : Node::kSyncMax - 100ms);
+    REQUIRE(let_go);
+    CHECK(let_go->has_value() != told_twice);
+}
