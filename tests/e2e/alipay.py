@@ -65,12 +65,13 @@ throttle_below = 0
                 self.path("alipay.pem")]
 
     def upstream(self, deadline, alipay):
-        """The tables of the configuration that speak of the centre."""
+        """The tables of the configuration that speak of the centre. Tries have time: machines that test are busy."""
         path = "" if "v3" in alipay else "/gateway.do"
         return f"""
 [upstream]
 kind = "alipay"
 deadline = "{deadline}"
+timeout_min = "1s"
 timeout_max = "{deadline}"
 [[upstream.endpoint]]
 url = "http://127.0.0.1:{self.centre_port}{path}"
