@@ -19,6 +19,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars",
          "--window-size=1000,900", "--remote-debugging-pipe"]
 LIMIT = 30  # seconds, of one command
+START_LIMIT = 120  # of the first one, for which the browser is read from the disk beside whatever else runs
 
 
 class Browser:
@@ -31,7 +32,9 @@ class Browser:
         os.close(to_read)
         os.close(to_write)
         self.number, self.buffer, self.session, self.complaints = 0, b"", None, []
+        self.limit = START_LIMIT
         pages = self.ask("Target.getTargets")["targetInfos"]
+        self.limit = LIMIT
         page = next(target["targetId"] for target in pages if target["type"] == "page")
         self.session = self.ask("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -39,7 +42,7 @@ class Browser:
 
     def receive(self):
         while b"\0" not in self.buffer:
-            if not select.select([self.back], [], [], LIMIT)[0]:
+            if not select.select([self.back], [], [], self.limit)[0]:
                 raise TimeoutError("the browser does not answer")
             part = os.read(self.back, 1 << 16)
             if not part:
