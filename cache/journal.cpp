@@ -85,8 +85,7 @@ void Journal::State::next() {
     if (stopped) return tell_drained({});
     if (!is_open) {
         group = std::make_shared<JournalGroup>();
-        group->dir = options.dir;
-        group->remembered = options.remembered;
+        group->to_open = options.remembered;
         return begin();
     }
     note_lost();
@@ -200,7 +199,6 @@ Journal::~Journal() = default;
 Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, Loop& loop, Offload& offload,
                                                std::function<void(const JournalHead&)> on_head,
                                                std::function<void()> on_failure) {
-    if (auto made = files::make_dir(options.dir); !made) return tl::unexpected(made.error());
     auto s = std::make_unique<State>(std::move(options), loop, offload, std::move(on_head), std::move(on_failure));
     auto opened = s->writer->open(s->options.remembered, s->head);
     if (!opened) return tl::unexpected(opened.error());

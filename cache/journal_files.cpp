@@ -121,6 +121,7 @@ bool is_foreign(const Chain& chain, const std::vector<std::string>& segments) {
 }  // namespace
 
 Result<JournalOpened> SegmentWriter::open(const JournalHead& remembered, JournalHead& head) {
+    if (auto made = files::make_dir(dir_); !made) return tl::unexpected(made.error());
     auto opened = open_newest(remembered, head);
     if (opened) opened->has_remembered = remembered.seq == 0 || has_entry(dir_, remembered);
     return opened;
@@ -243,10 +244,8 @@ Result<void> SegmentWriter::write(std::string_view lines, std::uint64_t first_se
 }
 
 void work_on(JournalGroup& g) {
-    if (!g.dir.empty()) {
-        g.result = files::make_dir(g.dir);
-        if (!g.result) return;
-        auto opened = g.writer->open(g.remembered, g.head);
+    if (g.to_open) {
+        auto opened = g.writer->open(*g.to_open, g.head);
         if (!opened) g.result = tl::unexpected(opened.error());
         if (opened) g.opened = std::move(*opened);
         return;

@@ -81,8 +81,7 @@ class SegmentWriter {
 // What one job does: it opens the journal, or writes entries together.
 struct JournalGroup {
     std::shared_ptr<SegmentWriter> writer;  // owners: the journal and the job
-    std::string dir;                        // to open; empty: it is open
-    JournalHead remembered;                 // to open it with
+    std::optional<JournalHead> to_open;     // with what is remembered; nothing: it is open
     JournalOpened opened;
     std::vector<JournalEntry> entries;
     JournalHead head;  // before; of the last entry afterwards

@@ -12,8 +12,8 @@ namespace holdfast {
 
 class EnteredNotices {
   public:
-    // Four bursts of what is taken at once, at some hundred bytes each. The oldest leaves; a copy of it has an entry,
-    // too.
+    // Four times what is taken at once (kNoticesMax), at some hundred bytes each. The oldest leaves; a copy of it has
+    // an entry, too.
     static constexpr std::size_t kMax = 1024;
 
     void add(std::string name) {

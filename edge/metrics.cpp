@@ -111,7 +111,7 @@ void Metrics::refused_unread(ApiCode code) {
 void Metrics::pending(SceneIndex scene, Nanos took) {
     HF_CHECK(scene < series_->scenes.size());
     auto& series = series_->scenes[scene];
-    series_->answered(series, Source::live, static_cast<Outcome>(0)).Increment();
+    series_->answered(series, Source::live, kPending).Increment();
     series.took[index(Source::live)].observe(took);
 }
 

@@ -24,7 +24,6 @@ struct Foreseen {
     Source source;
     Outcome outcome;
 };
-constexpr Outcome kPending{};  // the centre works on it
 constexpr Foreseen kAnswers[] = {
     {Source::live, Outcome::pass},      {Source::live, Outcome::fail},
     {Source::live, Outcome::review},    {Source::live, kPending},

@@ -19,6 +19,7 @@ namespace holdfast {
 
 inline constexpr std::size_t kSources = 5;   // by Source; 0 is "none"
 inline constexpr std::size_t kOutcomes = 5;  // by Outcome; 0 is "none"
+inline constexpr Outcome kPending{};         // that "none" of a live answer: the centre works on it
 inline constexpr std::size_t kCallResults = static_cast<std::size_t>(FailureKind::local) + 1;
 inline constexpr std::size_t kCircuitStates = 3;
 

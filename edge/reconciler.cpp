@@ -58,8 +58,7 @@ void Reconciler::stop() {
 std::string_view Reconciler::held(Now now) const {
     if (stopped_ || parts_.draining || parts_.refusing) return "the node is draining";
     if (parts_.storage.evidence() == nullptr) return "there is no evidence: the journal's folder cannot be used";
-    if (parts_.storage.journal() == nullptr || !parts_.storage.health().journal.ok)
-        return "the journal cannot be written";
+    if (!parts_.storage.health().journal.ok) return "the journal cannot be written";
     if (judging()) return "the journal is read for what is over already";
     if (parts_.overrides.mode_of({}, now) == Mode::degraded) return "an order of an operator: no call to the centre";
     const CircuitView circuit = parts_.upstream.circuit().view(now);

@@ -38,7 +38,8 @@ class Reconciler {
     static constexpr Nanos kAgainFirst = 30s, kAgainMax = 15min;
     // For how long an outcome waits for a cache/ that does not take it as its order's, before it is told all the same:
     // a start after such a run asks its orders again (GuardedEnv::behind()), and who was let through must be heard of.
-    static constexpr Nanos kUnwrittenMax = 15min;
+    // As long as the longest pause between tries: the disk has been asked over all of the shorter ones by then.
+    static constexpr Nanos kUnwrittenMax = kAgainMax;
     // Items looked at in one turn, so that a long line does not hold up the loop.
     static constexpr std::size_t kLookMax = 256;
 

@@ -44,6 +44,13 @@ std::string try_degrade(OneNode& one) {
                 [](Operators& o, Operators::Done done) { o.degrade(Mode::degraded, "", 1h, "test", std::move(done)); });
 }
 
+void start_without_journal(OneNode& one) {
+    one.run_for(1s);
+    one.crash();
+    take_away(one);
+    REQUIRE(one.start());
+}
+
 constexpr const char* kJournalUp = R"(holdfast_store_up{store="journal"})";
 constexpr const char* kEvidenceUp = R"(holdfast_store_up{store="evidence"})";
 
@@ -52,10 +59,7 @@ constexpr const char* kEvidenceUp = R"(holdfast_store_up{store="evidence"})";
 TEST_CASE("node: without a journal an order of an operator is refused, what must stand stands, and the node says so") {
     Bench b;
     OneNode& one = b.one;
-    one.run_for(1s);
-    one.crash();
-    take_away(one);
-    REQUIRE(one.start());
+    start_without_journal(one);
     CHECK(revoke(one).find("the revocation stands, but is not in the journal: ") == 0);
     CHECK(try_degrade(one).find("Not a directory") != std::string::npos);
     CHECK(one.parts().overrides.mode_of({}, one.view.now()) == Mode::automatic);
@@ -69,10 +73,7 @@ TEST_CASE(
     "node: a journal that comes back is opened while it runs, has what came meanwhile, and answers need no start") {
     Bench b;
     OneNode& one = b.one;
-    one.run_for(1s);
-    one.crash();
-    take_away(one);
-    REQUIRE(one.start());
+    start_without_journal(one);
     CHECK_FALSE(revoke(one).empty());
     plan(one, [](CentrePlan& p) { p.mode = CentreMode::error; });
     put_back(one);
@@ -90,10 +91,7 @@ TEST_CASE(
 TEST_CASE("node: what it did without a journal is told by the next start that has one") {
     Bench b;
     OneNode& one = b.one;
-    one.run_for(1s);
-    one.crash();
-    take_away(one);
-    REQUIRE(one.start());
+    start_without_journal(one);
     CHECK_FALSE(revoke(one).empty());
     bool ended = false;
     one.node().shut_down(true, [&](const Result<void>&) { ended = true; });

@@ -51,14 +51,8 @@ struct Caught {
     }
 };
 
-}  // namespace
-
-TEST_CASE("process: a start that fails is one line on standard error, also where the log is a file") {
-    const ConfigFolder folder;
-    const TakenPort port;
-    std::string text = ConfigFolder::shortest_with("127.0.0.1:0", "127.0.0.1:" + std::to_string(port.number)) +
-                       "[admin]\nsocket = \"\"\nlisten = \"\"\n[log]\nfile = \"" + folder.file("log") + "\"\n";
-    text.replace(text.find("/tmp/holdfast-data"), 18, folder.file("data"));
+// What a start with this configuration, which the check passes and the process cannot do, says on standard error.
+std::string said_by_start(const ConfigFolder& folder, const std::string& text) {
     const std::string path = folder.write("holdfast.toml", text);
     BootConfig boot = boot_config(path, folder.environment());
     INFO(render_all(boot.outcome));
@@ -68,8 +62,19 @@ TEST_CASE("process: a start that fails is one line on standard error, also where
         CHECK(Process({}, nullptr).run(path, std::move(boot)) == 1);
         log::to_stderr();
     }
+    return bytes_of(folder.file("err"));
+}
+
+}  // namespace
+
+TEST_CASE("process: a start that fails is one line on standard error, also where the log is a file") {
+    const ConfigFolder folder;
+    const TakenPort port;
+    std::string text = ConfigFolder::shortest_with("127.0.0.1:0", "127.0.0.1:" + std::to_string(port.number)) +
+                       "[admin]\nsocket = \"\"\nlisten = \"\"\n[log]\nfile = \"" + folder.file("log") + "\"\n";
+    text.replace(text.find("/tmp/holdfast-data"), 18, folder.file("data"));
+    const std::string said = said_by_start(folder, text);
     CHECK(bytes_of(folder.file("log")).find("cannot start: ") != std::string::npos);
-    const std::string said = bytes_of(folder.file("err"));
     INFO(said);
     CHECK(said.rfind("error: cannot start: listen.address: cannot bind 127.0.0.1:", 0) == 0);
     CHECK(said.find('\n') == said.size() - 1);
@@ -80,13 +85,7 @@ TEST_CASE("process: a start that cannot have its data names the key") {
     std::string text =
         ConfigFolder::shortest_with("127.0.0.1:0", "127.0.0.1:0") + "[admin]\nsocket = \"\"\nlisten = \"\"\n";
     text.replace(text.find("/tmp/holdfast-data"), 18, "/proc/none");
-    const std::string path = folder.write("holdfast.toml", text);
-    BootConfig boot = boot_config(path, folder.environment());
-    INFO(render_all(boot.outcome));
-    REQUIRE(boot.outcome.config);
-    {
-        const Caught caught(folder.file("err"));
-        CHECK(Process({}, nullptr).run(path, std::move(boot)) == 1);
-    }
-    CHECK(bytes_of(folder.file("err")).rfind("error: cannot start: node.data_dir: ", 0) == 0);
+    const std::string said = said_by_start(folder, text);
+    INFO(said);
+    CHECK(said.rfind("error: cannot start: node.data_dir: ", 0) == 0);
 }
