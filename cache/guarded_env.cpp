@@ -27,6 +27,7 @@ std::string guard_line(bool doubted, bool proved) {
 }
 constexpr std::size_t kGuardBytes = 8 + 5 + 16 + 7 + 2;
 constexpr off_t kDoubtAt = kGuardBytes - 2;
+constexpr const char* kResting = ".new";  // behind its name while nobody has the environment open
 // The process ends over a disk that hangs: the word is one byte into the page cache, so this is a thread's time to be
 // run on a loaded machine; a word that hangs too must not hold up the end.
 constexpr Nanos kSpeakMax = 200ms;
@@ -173,8 +174,9 @@ Result<void> GuardedEnv::open_env(const GuardOptions& o) {
 }
 
 Result<void> GuardedEnv::write_guard() {
-    // Begun under another name: a guard that is empty because the start died would say that there was a run.
-    const std::string path = guard_path_ + (crashed_ ? "" : ".new");
+    // Begun under another name: a guard that is empty because the start died would say that there was a run. A clean
+    // end leaves the file there: its block is what a start on a full disk writes to.
+    const std::string path = guard_path_ + (crashed_ ? "" : kResting);
     guard_ = files::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!guard_) return tl::unexpected(files::error_of(errno, "make", path));
     // A doubt stays until somebody takes it back: the next start may come before it is over.
@@ -259,8 +261,8 @@ Result<void> GuardedEnv::mark_clean() {
             return {};
         }
     }
-    if (::unlink(guard_path_.c_str()) != 0 && errno != ENOENT)
-        return tl::unexpected(files::error_of(errno, "remove", guard_path_));
+    if (::rename(guard_path_.c_str(), (guard_path_ + kResting).c_str()) != 0 && errno != ENOENT)
+        return tl::unexpected(files::error_of(errno, "put away", guard_path_));
     return files::sync_dir(files::parent_of(guard_path_));
 }
 

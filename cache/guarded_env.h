@@ -3,7 +3,8 @@
 // them says so, moving the whole folder aside and beginning a new one. Nothing is ever deleted but the oldest of
 // several folders moved aside before.
 //
-// Beside the folder D lie D.lock (held while open) and D.guard (there while open; what it says is in its one line).
+// Beside the folder D lie D.lock (held while open) and D.guard (there while open; what it says is in its one line;
+// after a clean end it is D.guard.new, so that a start on a full disk needs no new block).
 #pragma once
 
 #include <array>

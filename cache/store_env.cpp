@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cache/files.h"
 #include "edge/base/bytes.h"
 #include "edge/base/log.h"
 
@@ -66,6 +67,8 @@ StoreEnv::StoreEnv(StoreEnvOptions o, Loop& loop, Offload& offload, const Storag
     auto opened = GuardedEnv::open(std::move(g), loop.now().wall);
     if (!opened) {
         error_ = opened.error();
+        error_.detail = files::told(error_);
+        if (error_.code != Code::exists) error_.detail += "; it stays closed until the node is started again";
         log::error("{}/ could not be opened: {}", o.part, error_.detail);
         return;
     }

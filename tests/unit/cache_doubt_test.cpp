@@ -55,7 +55,9 @@ TEST_CASE("storage: while state/ cannot be opened nothing of before is believed,
         std::filesystem::remove(lock);
         std::filesystem::create_directory(lock);
         b.open();
-        REQUIRE_FALSE(b.storage->health().state.ok);
+        const PartHealth state = b.storage->health().state;
+        REQUIRE_FALSE(state.ok);
+        CHECK(state.reason == "make " + lock + ": Is a directory; it stays closed until the node is started again");
         CHECK_FALSE(b.storage->state().sound());
         CHECK_FALSE(b.storage->can_answer_provisional());
         for (const SubjectKey& key : {kAlice, kBob}) {

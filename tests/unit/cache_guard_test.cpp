@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <unistd.h>
 #include <catch2/catch.hpp>
 
@@ -321,4 +322,21 @@ TEST_CASE("guard: that nothing has been written since a clean end outlives start
     REQUIRE(env);
     CHECK((*env)->doubted());
     CHECK_FALSE((*env)->unproved());
+}
+
+TEST_CASE(
+    "guard: a start after a clean end asks the disk for nothing new, so that a full one does not keep it closed") {
+    Folder folder;
+    const std::string dir = made(folder, true);
+    struct stat before {};
+    struct stat after {};
+    REQUIRE(::stat((dir + ".guard.new").c_str(), &before) == 0);
+    CHECK_FALSE(std::filesystem::exists(dir + ".guard"));
+    auto env = GuardedEnv::open(options_for(dir), WallClock::read());
+    REQUIRE(env);
+    CHECK_FALSE((*env)->crashed());
+    REQUIRE(::stat((dir + ".guard").c_str(), &after) == 0);
+    CHECK(after.st_ino == before.st_ino);
+    CHECK(after.st_size == before.st_size);
+    CHECK_FALSE(std::filesystem::exists(dir + ".guard.new"));
 }
