@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "edge/base/bytes.h"
+#include "edge/base/printable.h"
 #include "edge/config_check.h"
 #include "upstream/fleet_records.h"
 
@@ -18,10 +19,10 @@ void check_store(ConfigCheck& c) {
     for (const std::string& url : coordination.endpoints) {
         auto parsed = parse_endpoint(url);
         if (!parsed) {
-            c.problems.error(
-                place,
-                fmt::format("coordination.endpoints: {}: {}", toml_string(url.substr(0, 64)), parsed.error().detail),
-                "https://host[:port], or http:// with a loopback address");
+            c.problems.error(place,
+                             fmt::format("coordination.endpoints: {}: {}", toml_string(shown_url(url).substr(0, 64)),
+                                         parsed.error().detail),
+                             "https://host[:port], or http:// with a loopback address");
             continue;
         }
         for (const Endpoint& other : endpoints)

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "edge/base/bytes.h"
+#include "edge/base/printable.h"
 #include "edge/config_check.h"
 
 namespace holdfast {
@@ -16,7 +17,7 @@ void check_access(ConfigCheck& c, const std::string& section, RemoteAccess& acce
             continue;
         }
         c.problems.error(place,
-                         fmt::format("{}.endpoints: {}: {}", section, toml_string(url.substr(0, 64)),
+                         fmt::format("{}.endpoints: {}: {}", section, toml_string(shown_url(url).substr(0, 64)),
                                      parsed.error().detail),
                          "https://host[:port], or http:// with a loopback address");
     }

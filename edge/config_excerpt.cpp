@@ -18,9 +18,7 @@ constexpr std::array<std::string_view, 5> kSecretWords{"secret", "passw", "token
 
 using Carry = ConfigExcerpts::Carry;
 
-struct Cut {
-    std::size_t begin = 0, end = 0;
-};
+using Cut = TextRange;
 
 bool holds_word(std::string_view text, std::size_t words = kSecretWords.size()) {
     const std::string lower = to_lower(text);
@@ -230,10 +228,14 @@ class LineScan {
                 if (carry_.delimiter.size() == 1) carry_.delimiter = {};
             }
         } else {
-            secret = secret || holds_word_before(",}]#");  // without quotes nobody knows where it ends
+            // Without quotes nobody knows where it ends.
+            secret = secret || holds_word_before(",}]#") || !url_secrets(line_.substr(begin)).empty();
             at_ = secret ? line_.size() : std::min(line_.find_first_of(",}]#", at_), line_.size());
         }
         if (secret) cut(begin, at_);
+        else
+            for (const Cut& one : url_secrets(line_.substr(begin, at_ - begin)))
+                cut(begin + one.begin, begin + one.end);
         blanks();
         const bool goes_on = at_ == line_.size() || std::string_view(",}]#").find(line_[at_]) != std::string_view::npos;
         if (!goes_on || (secret && open_.empty())) cut_rest();

@@ -40,7 +40,7 @@ std::string rewritten(const Option& option, const toml::node& node) {
     if (whole && *whole >= 0 && option.kind == OptionKind::size)
         guess = toml_string(format_size(static_cast<std::uint64_t>(*whole)));
     if (text && option.kind == OptionKind::boolean && (*text == "true" || *text == "false")) guess = *text;
-    if (text && option.kind == OptionKind::texts) guess = "[" + toml_string(*text) + "]";
+    if (text && option.kind == OptionKind::texts) guess = "[" + toml_string(shown_url(*text)) + "]";
     const bool number = option.kind == OptionKind::integer || option.kind == OptionKind::number;
     if (text && number && !text->empty() && text->find_first_not_of("0123456789.") == std::string::npos) guess = *text;
     return guess.empty() ? guess : "did you mean " + guess + "?";
@@ -111,7 +111,9 @@ class Reader {
                 return fill_integer(out, node);
             case OptionKind::number:
                 if (!node.is_number()) return wrong(node);
-                out.number = *node.value<double>();
+                // By its own type: the library makes no double of a whole number above 2^53.
+                out.number =
+                    node.is_integer() ? static_cast<double>(*node.value<std::int64_t>()) : *node.value<double>();
                 return finite(out.number, node);
             case OptionKind::size:
             case OptionKind::duration:

@@ -15,3 +15,14 @@ TEST_CASE("printable: controls of both kinds and what is not UTF-8 are gone, the
                     "31m\xc3\xa9") == "?31m??");
     CHECK(printable("x\xc2") == "x?");
 }
+
+TEST_CASE("printable: a URL is shown without its user, its password and its query") {
+    CHECK(shown_url("https://etcd:2379") == "https://etcd:2379");
+    CHECK(shown_url("https://root:pw@etcd:2379/x") == "https://...@etcd:2379/x");
+    CHECK(shown_url("https://root:p@ss/w?rd@etcd") == "https://...@etcd");
+    CHECK(shown_url("http://a/b?token=c") == "http://a/b?...");
+    CHECK(shown_url("http://@a/?") == "http://@a/?");
+    CHECK(shown_url("https://u:p@a/b?c") == "https://...@a/b?...");
+    CHECK(shown_url("no URL @ all?") == "no URL @ all?");
+    CHECK(shown_url("://") == "://");
+}

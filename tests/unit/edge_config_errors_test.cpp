@@ -434,6 +434,31 @@ TEST_CASE("config errors: an excerpt shows no secret, wherever in its line one s
                     "^\n") != std::string::npos);
 }
 
+TEST_CASE("config errors: neither a message nor an excerpt shows a password or a query in a URL") {
+    const std::string url = "\"https://root:hun/t#er@2,x@store:2379/p?token=hunter3\"";
+    const std::string unquoted = "https://root:hun/ter@2,x@store";
+    for (const std::string& lines : {
+             "[coordination]\nkind = \"etcd\"\nendpoints = [\"https://store-1\", " + url + "]\n",
+             "[coordination]\nkind = \"etcd\"\nendpoints = " + url + "\n",
+             "[coordination]\nkind = \"etcd\"\nendpoints = [" + unquoted + "]\n",
+             "coordination = { kind = \"etcd\", fleet = \"f\", endpoints = [" + url + "] }\n",
+             "[config_source]\nkind = \"etcd\"\nendpoints = [" + url + "]\n",
+             "[registration]\nkind = \"consul\"\nendpoints = [" + url + "]\n",
+             "[[upstream.endpoint]]\nurl = " + url + "\n",
+             "[[upstream.endpoint]]\nurl = " + unquoted + "\n",
+             "[upstream.mirror]\nurl = " + url + "\n",
+             "[tracing]\nendpoint = " + url + "\n",
+             "[notes]\nwhere = " + url + "\n",
+         }) {
+        const std::string text = said(lines);
+        INFO(lines << "\n" << text);
+        CHECK_FALSE(text.empty());
+        for (const char* part : {"root", "hun", "er@", "2,x", "hunter3"}) CHECK(text.find(part) == std::string::npos);
+    }
+    CHECK(said("[tracing]\nendpoint = " + url + "\n").find("endpoint = \"https://...@store:2379/p?...\"\n") !=
+          std::string::npos);
+}
+
 TEST_CASE("config errors: nothing of a file reaches the terminal as a control") {
     for (const char* lines : {"[limits]\nbody_bytes = \"\xc2\x9b"
                               "31m\"\n",
