@@ -46,45 +46,58 @@ std::unique_ptr<SetFiles> SetFiles::open(std::shared_ptr<Snapshot> snapshot, Set
 }
 
 void SetFiles::check() {
-    auto seen = seen_;
-    auto before_last = changed_;
-    auto moving = std::make_shared<std::map<std::string, FileStamp>>();  // owners: the job and its completion
-    auto changed = std::make_shared<std::vector<Read>>();            // owners: the job and its completion
+    auto moving = std::make_shared<std::map<std::string, Moving>>();  // owners: the job and its completion
+    auto changed = std::make_shared<std::vector<Read>>();             // owners: the job and its completion
     reading_ = offload_.run(
-        [seen = std::move(seen), before_last = std::move(before_last), changed, moving] {
-            for (const auto& [path, before] : seen) {
+        [seen = seen_, before = moving_, changed, moving] {
+            for (const auto& [path, read] : seen) {
                 const FileStamp stamp = stamp_of(path);
-                if (stamp == before) continue;
-                const auto last = before_last.find(path);
-                const bool still = last != before_last.end() && last->second == stamp;
-                if (!still) {
-                    (*moving)[path] = stamp;
-                    continue;
+                if (stamp == read) continue;
+                Moving now{stamp, 1, false};
+                bool still = false;
+                if (const auto last = before.find(path); last != before.end()) {
+                    const FileStamp& was = last->second.stamp;
+                    still = was == stamp;
+                    now.looks = last->second.looks + 1;
+                    now.replaced = was.device != stamp.device || was.inode != stamp.inode;
                 }
-                auto set = read_value_set(path);
-                if (stamp_of(path) == stamp) changed->push_back({path, stamp, std::move(set)});
+                if (still || (now.replaced && now.looks > kLooksMax)) {
+                    auto set = read_value_set(path);
+                    if (stamp_of(path) == stamp) {
+                        changed->push_back({path, stamp, std::move(set)});
+                        continue;
+                    }
+                }
+                (*moving)[path] = now;
             }
         },
         [this, changed, moving] {
-            changed_ = std::move(*moving);
-            for (Read& read : *changed) {
-                // One that could not be read is read again: there may be nothing wrong with it.
-                const bool again =
-                    !read.set && read.set.error().code != Code::invalid && read.set.error().code != Code::too_large;
-                if (!again) seen_[read.path] = read.stamp;
-                if (!read.set) {
-                    if (!again || unreadable_.insert(read.path).second)
-                        log::error("precheck set: {}; the former set stays", read.set.error().detail);
-                    continue;
-                }
-                unreadable_.erase(read.path);
-                log::info("precheck set {}: {} values", read.path, (*read.set)->size());
-                if (const std::string& doubt = (*read.set)->doubt(); !doubt.empty())
-                    log::warn("precheck set {}: {}", read.path, doubt);
-                snapshot_->prechecks.replace_set(read.path, std::move(*read.set));
-            }
+            moving_ = std::move(*moving);
+            for (const auto& [path, one] : moving_)
+                if (one.looks == kLooksMax + 1 && !one.replaced)
+                    log::warn(
+                        "precheck set {}: it is written all the time; the former set stays until it stands still, "
+                        "or another file takes its place by rename",
+                        path);
+            for (Read& read : *changed) take(read);
             timer_->restart(kCheckEvery);
         });
+}
+
+void SetFiles::take(Read& read) {
+    // One that could not be read is read again: there may be nothing wrong with it.
+    const bool again = !read.set && read.set.error().code != Code::invalid && read.set.error().code != Code::too_large;
+    if (!again) seen_[read.path] = read.stamp;
+    if (!read.set) {
+        if (!again || unreadable_.insert(read.path).second)
+            log::error("precheck set: {}; the former set stays", read.set.error().detail);
+        return;
+    }
+    unreadable_.erase(read.path);
+    log::info("precheck set {}: {} values", read.path, (*read.set)->size());
+    if (const std::string& doubt = (*read.set)->doubt(); !doubt.empty())
+        log::warn("precheck set {}: {}", read.path, doubt);
+    snapshot_->prechecks.replace_set(read.path, std::move(*read.set));
 }
 
 }  // namespace holdfast

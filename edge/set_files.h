@@ -1,5 +1,9 @@
 // The set files that prechecks name: read at start, and again when one changes (by its stamp), off the loop. A file
 // that cannot be read or does not parse keeps the old set and says so.
+//
+// A changed file is read when two looks find it alike: one that is being written in place may lack half of its lines.
+// One that never stands still is read all the same when it was put in place by rename, which is whole; else it is said
+// that the former set stays.
 #pragma once
 
 #include <map>
@@ -25,6 +29,9 @@ Result<std::shared_ptr<const ValueSet>> read_value_set(const std::string& path);
 class SetFiles {
   public:
     static constexpr Nanos kCheckEvery = 2s;
+    // Looks that find it changed again before it counts as never standing still: 10 s, as a file of half a million
+    // lines takes to be written over a slow network file system.
+    static constexpr unsigned kLooksMax = 5;
 
     struct Loaded {
         FileStamp stamp;
@@ -39,6 +46,11 @@ class SetFiles {
     static std::unique_ptr<SetFiles> open(std::shared_ptr<Snapshot> snapshot, Sets sets, Loop& loop, Offload& offload);
 
   private:
+    struct Moving {
+        FileStamp stamp;
+        unsigned looks = 0;     // in a row that found another one
+        bool replaced = false;  // by another file since the look before
+    };
     struct Read {
         std::string path;
         FileStamp stamp;
@@ -46,12 +58,13 @@ class SetFiles {
     };
     SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload);
     void check();
+    void take(Read& read);
 
     std::shared_ptr<Snapshot> snapshot_;  // owners: the node, exchanges in flight, and this
     Loop& loop_;
     Offload& offload_;
     std::map<std::string, FileStamp> seen_;     // what the sets in force were made from
-    std::map<std::string, FileStamp> changed_;  // as of the last check: read when it has stood still since
+    std::map<std::string, Moving> moving_;      // as of the last check: read when it has stood still since
     std::set<std::string> unreadable_;      // and told of
     std::unique_ptr<Timer> timer_;
     std::unique_ptr<OffloadHandle> reading_;

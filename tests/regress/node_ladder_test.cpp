@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 
 #include "edge/base/bytes.h"
 #include "tests/regress/node_bench.h"
@@ -297,13 +298,25 @@ TEST_CASE("node: a set file that is being rewritten never empties its list") {
     };
     CHECK(denied("bad-user"));
     CHECK_FALSE(denied("good-user"));
+    const std::string log_file = one.folder.path() + "/ops.log";
+    REQUIRE(log::to_file(log_file));
+    log::set_level(log::Level::warn);
     // A writer that truncates and then takes its time, in pieces that each stand for one look at the file.
-    for (const char* torn : {"", "new-us", "new-user\n", "new-user\nbad-u", "new-user\nbad-user\n"}) {
-        one.folder.write("denied.txt", torn);
-        listed.run_for(SetFiles::kCheckEvery);
-        CHECK(denied("bad-user"));
-        CHECK(denied("worse-user"));
-    }
+    for (int i = 0; i < 3; ++i)
+        for (const char* torn : {"", "new-us", "new-user\n", "new-user\nbad-u", "new-user\nbad-user\n"}) {
+            one.folder.write("denied.txt", torn);
+            listed.run_for(SetFiles::kCheckEvery);
+            CHECK(denied("bad-user"));
+            CHECK(denied("worse-user"));
+        }
+    log::set_level(log::Level::error);
+    log::flush();
+    log::to_stderr();
+    std::ifstream file_of_log(log_file);
+    const std::string said{std::istreambuf_iterator<char>(file_of_log), {}};
+    const auto told = said.find("denied.txt: it is written all the time; the former set stays");
+    CHECK(told != std::string::npos);
+    CHECK(said.rfind("denied.txt: it is written all the time") == told);  // once
     listed.run_for(3 * SetFiles::kCheckEvery);  // it stands still now
     CHECK(denied("bad-user"));
     CHECK(denied("new-user"));
@@ -319,4 +332,32 @@ TEST_CASE("node: a set file that is being rewritten never empties its list") {
     std::filesystem::remove(file);
     listed.run_for(3 * SetFiles::kCheckEvery);
     CHECK(denied("bad-uzer"));  // a list that cannot be read stays as it was
+}
+
+TEST_CASE("node: a set file that is replaced before every look is in force all the same") {
+    OneNode one;
+    one.folder.write("denied.txt", "bad-user\n");
+    OneNode listed("[[precheck]]\nname = \"denied\"\nkind = \"subject\"\ndeny_file = \"" + one.folder.path() +
+                   "/denied.txt\"\n");
+    REQUIRE(listed.start());
+    int orders = 0;
+    const auto denied = [&](const std::string& subject) {
+        return listed.ask(fmt::format("o-{}", ++orders), "LOGIN", subject).status == 403;
+    };
+    const auto replace = [&](const std::string& lines) {
+        one.folder.write("denied.new", lines);
+        std::filesystem::rename(one.folder.path() + "/denied.new", one.folder.path() + "/denied.txt");
+    };
+    for (unsigned i = 0; i < SetFiles::kLooksMax + 2; ++i) {
+        replace(fmt::format("new-user\nfiller-{}\n", i));
+        listed.run_for(SetFiles::kCheckEvery);
+    }
+    CHECK(denied("new-user"));
+    CHECK_FALSE(denied("bad-user"));
+    // And again, without an end of the changes.
+    for (unsigned i = 0; i < SetFiles::kLooksMax + 2; ++i) {
+        replace(fmt::format("newer-user\nfiller-{}\n", i));
+        listed.run_for(SetFiles::kCheckEvery);
+    }
+    CHECK(denied("newer-user"));
 }
