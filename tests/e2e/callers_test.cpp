@@ -179,6 +179,29 @@ TEST_CASE("e2e: what a node answers is what the description says, and the sample
               .status == 1);
 }
 
+TEST_CASE("e2e: what the description lets a caller send is what a node takes") {
+    Site site;
+    for (const auto& [rest, taken] : {std::pair{"}", true},
+                                      {R"(,"device":"d-1","terms":{"degraded":false}})", true},
+                                      {R"(,"Terms":{"degraded":false}})", true},
+                                      {R"(,"terms":{"Degraded":false}})", false},
+                                      {R"(,"evidence":{"picture":"aGk="}})", false},
+                                      {R"(,"device":1})", false}}) {
+        const std::string order = site.order();
+        Ask ask = verify_ask(order, "LOGIN", "known");
+        ask.body = fmt::format(R"({{"orderNo":"{}","scene":"LOGIN","subject":"known")", order) + rest;
+        INFO(ask.body);
+        CHECK(site.ask(ask).status == (taken ? 200 : 400));
+        std::string line;
+        json::Writer w(line);
+        w.begin_object().member("method", "POST").member("route", ask.path).member("body", ask.body).end_object();
+        const Finished held = run({"python3", kOpenApi, "requests", kDocs + "openapi.json"}, line + "\n");
+        INFO(held.out << held.err);
+        CHECK(held.status == (taken ? 0 : 1));
+        CHECK(held.err.empty());
+    }
+}
+
 TEST_CASE("e2e: the samples that are not run sign nothing without a secret either") {
     for (const auto& [file, line] : {std::pair{"Sign.kt", "    require(secret.isNotEmpty()) { \"no secret\" }\n"},
                                      {"Sign.swift", "    precondition(!secret.isEmpty, \"no secret\")\n"}}) {

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Lints an OpenAPI 3.1 document, and holds answers against it.
+"""Lints an OpenAPI 3.1 document, and holds answers and requests against it.
 
   openapi.py lint FILE              prints every problem; exit 1 when there is one
   openapi.py answers FILE < LINES   each line {"method","route","status","headers":{},"body":""}: an answer of a node
+  openapi.py requests FILE < LINES  each line {"method","route","body":""}: a JSON body; prints every one that may not be sent
 
 Only the keywords listed here are understood; another one is a problem, so that nothing passes unread.
 """
@@ -212,6 +213,14 @@ def answer_faults(doc, answer):
     yield from faults(doc, media["schema"], body)
 
 
+def request_faults(doc, request):
+    operation = doc["paths"].get(request["route"], {}).get(request["method"].lower())
+    if operation is None:
+        yield "this path and method are not described"
+        return
+    yield from faults(doc, operation["requestBody"]["content"]["application/json"]["schema"], json.loads(request["body"]))
+
+
 def main():
     with open(sys.argv[2], encoding="utf-8") as file:
         doc = json.load(file)
@@ -219,10 +228,11 @@ def main():
     if sys.argv[1] == "lint":
         problems = list(lint(doc))
     else:
+        of_kind = request_faults if sys.argv[1] == "requests" else answer_faults
         for line in sys.stdin:
-            answer = json.loads(line)
-            what = f"{answer['method']} {answer['route']} {answer['status']}"
-            problems += [f"{what}: {fault}" for fault in answer_faults(doc, answer)]
+            told = json.loads(line)
+            what = f"{told['method']} {told['route']} {told.get('status', '')}".rstrip()
+            problems += [f"{what}: {fault}" for fault in of_kind(doc, told)]
     print("\n".join(problems), end="\n" if problems else "")
     return 1 if problems else 0
 
