@@ -65,18 +65,21 @@ void ConfigKeeper::begin_registration(Network& network) {
     const RegistrationConfig& config = node.config().registration;
     registration_ = Registration::make(
         node.loop(), network, config, node.config().node,
-        [&node, kind = config.kind, was = false](const Registration::Status& status) mutable {
+        [this, &node, kind = config.kind](const Registration::Status& status) {
             const std::string text = !status.problem.empty() ? "not said to " + kind + ": " + status.problem
                                      : status.registered     ? "registered in " + kind
                                                              : "taken out of " + kind;
-            if (!status.problem.empty() || was != status.registered) {
+            if (!status.problem.empty() || shown_ != status.registered) {
                 status.problem.empty() ? log::info("registration: {}", text) : log::warn("registration: {}", text);
                 node.events().add(node.loop().now().wall, "registration", text);
             }
-            was = status.registered;
-            node.metrics().registered().Set(was ? 1 : 0);
+            shown_ = status.registered;
+            node.metrics().registered().Set(shown_ ? 1 : 0);
         });
-    node.metrics().registered().Set(0);
+    registration_->inherit(std::exchange(listed_, {}));
+    registration_->serve(!node.draining());
+    shown_ = registration_->status().registered;
+    node.metrics().registered().Set(shown_ ? 1 : 0);
     node.write_registration = [this, config](json::Writer& w) {
         const Registration::Status& status = registration_->status();
         w.begin_object()
@@ -108,6 +111,7 @@ void ConfigKeeper::detach() {
     look_.reset();
     left_ = nullptr;
     node_->write_registration = nullptr;
+    if (registration_) listed_ = registration_->known();
     registration_.reset();
     source_.reset();
     booted_ = reloader_->to_boot_again();

@@ -44,6 +44,8 @@ class ConfigKeeper {
     std::unique_ptr<ConfigReloader> reloader_;
     std::unique_ptr<ConfigSource> source_;
     std::unique_ptr<Registration> registration_;
+    Registration::Known listed_;    // of the registration of the node that stood before
+    bool shown_ = false;            // whether it is registered, as told last
     std::unique_ptr<Timer> look_;   // whether the node still serves, for the registry
     std::function<void()> left_;    // of leave_registry(); then look_ waits for that
     MonoTime leave_until_{};

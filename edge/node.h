@@ -59,8 +59,8 @@ class Node {
     // Lame duck (unless skipped), no new requests, what is in flight finished or drain.timeout over, storage synced;
     // then `done`: Code::timeout when the disk did not take the rest within kSyncMax. Called again it hurries, and its
     // `done` is not used: nothing in flight is waited for, and the disk has kHurriedSyncMax.
-    // While a hand-over syncs, this one's `done` is not used either: that one's comes, in the time that it has, and the
-    // node counts as draining.
+    // A hand-over is taken back by it, and its `done` never comes. While one syncs, this one's `done` is not used
+    // either: that one's comes, in the time that it has, and the node counts as draining.
     static constexpr Nanos kSyncMax = 5s, kHurriedSyncMax = 1s;
     static constexpr Nanos kLeaveMax = 2s;  // for the fleet's store to take the lease back, once the storage is synced
     void shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done);
@@ -69,6 +69,10 @@ class Node {
     // accepted at the end, and what is durable is the successor's. Requires: neither draining nor shut down.
     static constexpr Nanos kFarewellMax = 1s, kFirstAskMax = 1s, kHandOverLook = 5ms;
     void hand_over(std::function<void(Result<void>)> done);
+    // Before the shut_down() of a node that stands up only to end, on the state that was let go of in a hand-over: who
+    // has waited in the kernel has kFirstAskMax at least to be let in and to ask, and the fleet's store kLeaveMax to
+    // know this node, whose lease can be given back then.
+    void take_back();
     // The operator's drain: as above without an end, and reversible. `by`: who, for the journal.
     // `done`, which may be empty: whether the entry is in the journal; the drain stands either way. Ordered again it is
     // entered again, where somebody wants to know: then the journal has the first entry too, or neither.
@@ -154,6 +158,7 @@ class Node {
     void measure_rates();
     void journal_drain(std::string_view action, const std::string& by, Durable done);
     void tell_cap(std::size_t connections) const;  // where it is below limits.connections
+    void end_lame_duck(MonoTime joined_until);
     void stop_listening();
     void say_farewell();
     void give_last_answers();
@@ -210,6 +215,7 @@ class Node {
     bool draining_ = false;
     bool finishing_ = false;
     bool handing_over_ = false;
+    bool taken_back_ = false;    // from a hand-over, to end
     MonoTime hand_over_step_{};  // when the step of handing over that is under way began
     bool hurried_ = false;
     bool syncing_ = false;

@@ -1,4 +1,6 @@
 // How a node ends: draining, the operator's and the last one, and handing over to a successor.
+#include <algorithm>
+
 #include "edge/base/check.h"
 #include "edge/base/log.h"
 #include "edge/node.h"
@@ -42,15 +44,29 @@ Result<void> Node::undrain(const std::string& by, Durable done) {
 void Node::shut_down(bool skip_lame_duck, std::function<void(Result<void>)> done) {
     if (std::exchange(handing_over_, false)) {
         if (syncing_) return;  // what is let go of is synced as it would be without this
-        shut_down_done_ = std::move(done);
-        return stop_listening();
+        finishing_ = false;
+        if (!server_->listens()) take_back();
     }
     if (finishing_) return hurry();
     drain("the end of the process");
     finishing_ = true;
     shut_down_done_ = std::move(done);
-    const Nanos lame_duck = skip_lame_duck ? Nanos(0) : config().drain.lame_duck;
-    drain_timer_ = seams_.loop.after(lame_duck, [this] { stop_listening(); });
+    const Nanos lame_duck =
+        std::max(skip_lame_duck ? Nanos(0) : config().drain.lame_duck, taken_back_ ? kFirstAskMax : Nanos(0));
+    const MonoTime joined_until = seams_.loop.now().mono + kLeaveMax;
+    drain_timer_ = seams_.loop.after(lame_duck, [this, joined_until] { end_lame_duck(joined_until); });
+}
+
+void Node::take_back() {
+    taken_back_ = true;
+    if (server_->listens()) return;
+    if (const auto listening = listen(); !listening) log::error("drain: {}", listening.error().detail);
+}
+
+void Node::end_lame_duck(MonoTime joined_until) {
+    const bool joins = taken_back_ && membership_ != nullptr && !membership_->shared();
+    if (joins && seams_.loop.now().mono < joined_until) return drain_timer_->restart(kHandOverLook);
+    stop_listening();
 }
 
 void Node::stop_listening() {

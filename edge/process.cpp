@@ -23,11 +23,6 @@ constexpr Nanos kStatusEvery = 2s;
     std::_Exit(1);
 }
 
-const char* handing_name(int handing) {
-    static constexpr const char* kNames[] = {"none", "preparing", "handing-over", "done", "failed"};
-    return kNames[handing];
-}
-
 }  // namespace
 
 Process::Process(Successor::Command command, std::unique_ptr<Predecessor> predecessor)
@@ -94,6 +89,7 @@ Result<void> Process::stand_up(Config config) {
         lie_down();
         return opened;
     }
+    if (stopping_) running.drain("the end of the process");  // its registry is to take it out, not in
     keeper_->attach(
         running, ground_.network,
         [this, &running](PreparedConfig& fresh) { ground_.take_tls(fresh, running.metrics()); },
@@ -123,7 +119,10 @@ void Process::announce() {
     reopen_logs();  // a rotation meanwhile was told to the predecessor, or to nobody
     ground_.loop.defer([this] { channel_.reset(); });
     manager_.speak();
-    manager_.ready("starting");
+    if (stopping_)
+        manager_.stopping("draining");
+    else
+        manager_.ready("starting");
     tell_status();
     manager_.keep_watch(ground_.loop);
 }
@@ -154,102 +153,12 @@ void Process::reload() {
     keeper_->reloader()->reload(ConfigReloader::Trigger::signal, "SIGHUP");
 }
 
-void Process::stop(bool quick) {
-    if (!std::exchange(stopping_, true)) manager_.stopping("draining");
-    successor_.reset();
-    if (node_ == nullptr) return ground_.loop.stop();
-    node_->shut_down(quick, [this](const Result<void>& synced) {
-        abandoned_ = !synced && synced.error().code == Code::timeout;
-        untold_loss_ = node_->parts().storage.untold_loss();
-        keeper_->leave_registry([this] { ground_.loop.stop(); });
-    });
-}
-
-Result<void> Process::upgrade() {
-    if (successor_ != nullptr) return fail(Code::exists, Origin::local, "an upgrade is under way");
-    if (node_->ending()) return fail(Code::exists, Origin::local, "the node is ending");
-    auto started = Successor::start(
-        ground_.loop, ground_.network, command_, ground_.doors, {},
-        {[this] {
-             if (node_->draining()) return successor_failed("the node was drained meanwhile");
-             handing_ = Handing::handing_over;
-             manager_.status("handing over to a new process");
-             node_->hand_over([this](const Result<void>& synced) {
-                 abandoned_ = !synced && synced.error().code == Code::timeout;
-                 untold_loss_ = stopping_ && node_->parts().storage.untold_loss();
-                 let_go_ = true;
-                 stopping_ ? keeper_->leave_registry([this] { ground_.loop.stop(); }) : ground_.loop.stop();
-             });
-         },
-         [this] {
-             handing_ = Handing::done;
-             ground_.loop.stop();
-         },
-         [this](std::string why) { successor_failed(std::move(why)); }});
-    if (!started) return tl::unexpected(started.error());
-    successor_ = std::move(*started);
-    handing_ = Handing::preparing;
-    why_failed_.clear();
-    log::info("upgrade: {} started as process {}", command_.program, successor_->pid());
-    return {};
-}
-
-// A failure is told once the node serves on: until then it lets go of its state, and takes no other upgrade.
-std::string Process::upgrade_view() const {
-    const bool followed = upgraded_ && handing_ == Handing::nothing;
-    const bool letting_go = handing_ == Handing::failed && (node_ == nullptr || node_->ending());
-    const Handing shown = followed ? Handing::done : letting_go ? Handing::handing_over : handing_;
-    std::string out;
-    json::Writer w(out);
-    w.begin_object()
-        .member("state", handing_name(static_cast<int>(shown)))
-        .member("pid", std::int64_t(::getpid()));
-    if (successor_ != nullptr) w.member("successor", std::int64_t(successor_->pid()));
-    if (!letting_go && !why_failed_.empty()) w.member("error", why_failed_);
-    w.end_object();
-    return out;
-}
-
-// Called by the successor, which must outlive the call.
-void Process::successor_failed(std::string why) {
-    const bool gone = node_ == nullptr;
-    log::error("upgrade: the new process failed, this one serves on: {}", why);
-    if (node_ != nullptr) node_->events().add(ground_.loop.now().wall, "upgrade", "failed: " + why);
-    handing_ = Handing::failed;
-    why_failed_ = std::move(why);
-    ground_.loop.defer([this] { successor_.reset(); });
-    if (gone) ground_.loop.stop();
-}
-
-// The state has been let go of. True: serve on, a new node stands here; false: end with `status`.
-bool Process::hand_over(Config kept, int& status) {
-    lie_down();
-    if (successor_ != nullptr && handing_ == Handing::handing_over) {
-        successor_->go();
-        ground_.loop.run();
-    }
-    if (handing_ == Handing::done) {
-        log::info("upgrade: process {} serves", successor_->pid());
-        manager_.hand_over(successor_->pid());
-        ground_.doors.leave();
-        return false;
-    }
-    if (stopping_) return false;
-    let_go_ = false;
-    if (auto up = stand_up(std::move(kept)); !up) {
-        status = fail_to_start(up.error().detail);
-        return false;
-    }
-    tell_status();
-    return true;
-}
-
 int Process::serve() {
     int status = 0;
     for (;;) {
         ground_.loop.run();
         if (abandoned_) end_abandoned();
-        if (!let_go_ || stopping_) break;
+        if (!let_go_) break;
         Config kept = node_->config();
         if (!hand_over(std::move(kept), status)) break;
     }
@@ -260,7 +169,7 @@ int Process::serve() {
     successor_.reset();
     log::info("stopped");
     log::flush();
-    return untold_loss_ ? 1 : status;
+    return untold_loss_ && stopping_ ? 1 : status;
 }
 
 int Process::run(const std::string& path, BootConfig boot) {

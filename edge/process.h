@@ -6,7 +6,8 @@
 //      who connects now waits in the kernel; "go";
 //   3. the successor opens the storage, serves, says "ready"; this process tells the service manager and ends.
 // When the successor fails in 1 nothing has happened; in 2 or 3 it is killed, and a new node stands up here on the same
-// sockets with the configuration that was in force.
+// sockets with the configuration that was in force. So it is when this process is told to end before the "ready": that
+// node then drains. Told after it, this process tells the successor, and ends when that has ended.
 #pragma once
 
 #include <memory>
@@ -49,14 +50,16 @@ class Process : private StreamEvents {
     void announce();
     void listen_to_signals();
     void stop(bool quick);
+    void end_node();
+    void note_end(const Result<void>& synced);
     void reload();
     void reopen_logs();
     Result<void> upgrade();
     std::string upgrade_view() const;
-    void let_go();
     void successor_failed(std::string why);
     int serve();
     bool hand_over(Config kept, int& status);
+    int wait_for_successor();
     void tell_status();
 
     // The channel of the predecessor, once this process is ready: its end is the predecessor's.
@@ -81,6 +84,8 @@ class Process : private StreamEvents {
     bool upgraded_ = false;   // this process is a successor itself
     bool let_go_ = false;     // the state may be the successor's
     bool stopping_ = false;
+    bool quick_ = false;      // without a lame duck
+    bool hurried_ = false;    // told to end more than once
     bool abandoned_ = false;  // the disk did not take the rest
     bool untold_loss_ = false;  // of entries of the journal
 };

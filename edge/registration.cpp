@@ -142,6 +142,12 @@ std::unique_ptr<Registration> Registration::make(Loop& loop, Network& network, c
     return std::make_unique<NacosRegistration>(loop, network, config, node, std::move(on_status));
 }
 
+void Registration::inherit(const Known& known) {
+    listed_ = known.listed;
+    good_until_ = known.good_until;
+    status_.registered = listed_ && heard_lately();
+}
+
 void Registration::serve(bool serves) {
     if (serves == serves_) return;
     serves_ = serves;

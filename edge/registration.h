@@ -33,6 +33,13 @@ class Registration {
     // Told not to serve, and the registry has answered that, well or not, or had nothing to be told.
     bool over() const { return !serves_ && asking_ != Asking::presence && (told_to_leave_ || !listed_); }
     const Status& status() const { return status_; }
+    // What is known of the node's entry, for the one that follows; inherit() before the first turn.
+    struct Known {
+        bool listed = false;  // the registry has it, or may have it
+        MonoTime good_until{};
+    };
+    Known known() const { return {listed_ || asking_ == Asking::presence, good_until_}; }
+    void inherit(const Known& known);
 
   protected:
     Registration(Loop& loop, OnStatus on_status);

@@ -61,6 +61,7 @@ class Server {
 
     void accept(std::unique_ptr<Stream> stream);  // what listeners call
     void adopt(std::unique_ptr<Listener> listener) { listeners_.push_back(std::move(listener)); }
+    bool listens() const { return !listeners_.empty(); }
     int port() const { return listeners_.empty() ? 0 : listeners_.front()->port(); }
 
     // No new connections and no further request on the old ones; answers carry Connection: close.

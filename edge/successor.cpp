@@ -130,6 +130,14 @@ void Successor::go() {
     wait_for(limits_.takes_over, "it was not ready");
 }
 
+void Successor::signal(int number) {
+    if (pid_ > 0) ::kill(pid_, number);
+}
+
+int Successor::exit_status() const {
+    return WIFEXITED(status_) ? WEXITSTATUS(status_) : 1;
+}
+
 void Successor::on_data(std::string_view bytes) {
     input_.append(bytes.substr(0, kLineMax));
     for (auto end = input_.find('\n'); end != std::string::npos && !over_; end = input_.find('\n')) {

@@ -41,6 +41,10 @@ class Successor : private StreamEvents {
     Successor& operator=(const Successor&) = delete;
 
     void go();
+    bool has_taken_over() const { return taken_over_; }  // `ready` has been called, or is about to be
+    void signal(int number);
+    bool is_gone() { return ended_by_itself(); }  // to be asked when it has taken over
+    int exit_status() const;                      // once it is; 1 when a signal ended it
     pid_t pid() const { return pid_; }
 
   private:

@@ -141,6 +141,52 @@ TEST_CASE("contract: a node that its registry has not heard well for as long as 
     }
 }
 
+TEST_CASE("contract: a registration that follows another one knows what that one has entered") {
+    const auto kind = GENERATE(as<std::string>{}, "consul", "nacos");
+    const auto follows = [](IllRegistry& at, const std::string& as) {
+        const Registration::Known known = at.registration->known();
+        at.registration.reset();
+        at.told = {};
+        at.begin(as, false);
+        at.registration->inherit(known);
+    };
+    IllRegistry at;
+    at.begin(kind, false);
+    SECTION("it takes that out, and enters nothing for it") {
+        at.world.run_for(8s);
+        follows(at, kind);
+        CHECK(at.registration->status().registered);
+        at.registration->serve(false);
+        CHECK_FALSE(at.registration->over());
+        at.world.run_for(1s);
+        CHECK(at.first.entries + at.second.entries == 1);
+        CHECK(at.first.leaves + at.second.leaves == 1);
+        CHECK_FALSE(at.registration->status().registered);
+        CHECK(at.registration->over());
+    }
+    SECTION("it goes on with the beats") {
+        at.world.run_for(8s);
+        const int beats = at.first.beats + at.second.beats;
+        follows(at, kind);
+        at.world.run_for(8s);
+        CHECK(at.registration->status().registered);
+        CHECK(at.first.entries + at.second.entries == 1);
+        CHECK(at.first.beats + at.second.beats > beats);
+    }
+    SECTION("an entry whose answer has not come may stand") {
+        at.first.rest = at.second.rest = 0;
+        at.world.run_for(100ms);
+        at.first.rest = at.second.rest = 200;
+        REQUIRE(at.first.entries + at.second.entries == 1);
+        follows(at, kind);
+        CHECK_FALSE(at.registration->status().registered);
+        at.registration->serve(false);
+        at.world.run_for(1s);
+        CHECK(at.first.leaves + at.second.leaves == 1);
+        CHECK(at.registration->over());
+    }
+}
+
 TEST_CASE("contract: a server of the site that nobody can connect to costs 3 s, however long its answer may take") {
     IllRegistry at;
     RemoteAccess access;

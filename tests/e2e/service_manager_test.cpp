@@ -129,6 +129,29 @@ TEST_CASE("e2e: a node serves on sockets that a service manager gave it, and tel
     CHECK(std::filesystem::exists(manager.folder.path + "/admin.sock"));
 }
 
+TEST_CASE("e2e: a node that is told to end when its successor serves tells that, and ends after it", "[beside]") {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    Manager manager;
+    Terms terms = manager.terms();
+    terms.drain = "lame_duck = \"1s\"";
+    Site site(std::move(terms));
+    REQUIRE(manager.hears("STATUS=serving"));
+    const auto pid = [&] { return site.admin_get("/v1/status")["node"]["pid"].number().value_or(-1); };
+    const double before = pid();
+    REQUIRE(site.admin("POST", "/v1/upgrade", "{}").status == 200);
+    // Nobody reads what the old one says, and it waits for that.
+    REQUIRE(eventually(1500ms, [&] { return pid() > 0 && pid() != before; }));
+    const auto successor = static_cast<pid_t>(pid());
+    site.node().signal(SIGTERM);
+    pause_for(10ms);
+    REQUIRE(manager.hears(fmt::format("MAINPID={}\n", successor)));
+    REQUIRE(eventually(1s, [&] { return site.monitor("/readyz").status == 503; }));
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-1")).status == 200);
+    CHECK(site.node().wait(8s) == 0);
+    CHECK(::kill(successor, 0) != 0);
+    CHECK(site.log().find("hurried") == std::string::npos);
+}
+
 TEST_CASE("e2e: a loop that is stuck is not reported alive") {
     Manager manager;
     Site site(manager.terms());

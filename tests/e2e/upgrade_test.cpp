@@ -6,8 +6,10 @@
 #include <csignal>
 #include <filesystem>
 
+#include "tests/support/e2e_consul.h"
+#include "tests/support/e2e_fleet.h"
 #include "tests/support/e2e_lanes.h"
-#include "tests/support/e2e_site.h"
+#include "tests/support/etcd_process.h"
 
 using namespace holdfast;
 using namespace holdfast::e2e;
@@ -42,6 +44,27 @@ void install(const std::string& path, const std::string& script) {
     write_file(path + ".new", "#!/bin/sh\nfd=${HOLDFAST_HANDOVER%% *}\n" + script);
     std::filesystem::permissions(path + ".new", std::filesystem::perms::owner_all);
     std::filesystem::rename(path + ".new", path);
+}
+
+// A successor that is told to take over, says so in `folder`, and does nothing.
+void install_idler(const Folder& folder) {
+    install(folder.path + "/holdfast", fmt::format("echo $$ > {0}/pid\nprintf 'prepared\\n' >&$fd\nread -r go <&$fd\n"
+                                                   "echo > {0}/told\nread -r more <&$fd\n",
+                                                   folder.path));
+}
+bool told_to_take_over(const Folder& folder) {
+    return eventually(5s, [&] { return std::filesystem::exists(folder.path + "/told"); });
+}
+
+// What waits for its connection to be accepted, having asked.
+Client waiting_client(Site& site) {
+    Client client = site.connect();
+    REQUIRE(client.send(site.bytes(verify_ask(site.order(), "LOGIN", "user-waiting"))));
+    return client;
+}
+
+bool not_ready(const Site& site) {
+    return site.monitor("/readyz").status == 503;
 }
 
 }  // namespace
@@ -228,5 +251,115 @@ TEST_CASE("e2e: a node that is told to end during an upgrade ends, and leaves no
     CHECK(site.admin("POST", "/v1/upgrade", "{}").status != 200);
     pause_for(300ms);
     CHECK(site.stop_node(SIGTERM, 5s) == 0);
+    CHECK(::kill(static_cast<pid_t>(std::stol(read_file(folder.path + "/pid"))), 0) != 0);
+}
+
+TEST_CASE("e2e: a node that is told to end while its successor takes over drains as ever", "[beside]") {
+    const Folder folder;
+    const Consul consul;
+    Terms terms = own_program(folder.path + "/holdfast");
+    terms.tls = false;
+    terms.drain = "lame_duck = \"1500ms\"";
+    terms.more = consul.registration();
+    Site site(std::move(terms));
+    REQUIRE(eventually(5s, [&] { return site.metric("holdfast_registered") == 1; }));
+    const std::string order = site.order();
+    REQUIRE(site.ask(verify_ask(order, "LOGIN", "user-1")).status == 200);
+    install_idler(folder);
+    REQUIRE(site.admin("POST", "/v1/upgrade", "{}").status == 200);
+    REQUIRE(told_to_take_over(folder));
+    Client waiting = waiting_client(site);
+    CHECK(consul.holds("edge-e2e"));
+    site.node().signal(SIGTERM);
+    const auto answer = waiting.answer(3s);
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+    CHECK(answer->header("Connection") == "close");
+    CHECK(eventually(1s, [&] { return not_ready(site); }));
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-2")).status == 200);
+    CHECK(eventually(1s, [&] { return !consul.holds("edge-e2e"); }));
+    CHECK(consul.entries() == 1);  // it is not entered to be taken out
+    CHECK(site.node().wait(8s) == 0);
+    CHECK(::kill(static_cast<pid_t>(std::stol(read_file(folder.path + "/pid"))), 0) != 0);
+    std::filesystem::copy_file(program("holdfast"), folder.path + "/holdfast.new");
+    std::filesystem::rename(folder.path + "/holdfast.new", folder.path + "/holdfast");
+    REQUIRE(site.start_node());
+    CHECK(site.ask(lookup_ask(order)).json().text("source") == "live");
+    CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
+}
+
+TEST_CASE("e2e fleet: a node that is told to end while its successor takes over gives its lease back", "[beside]") {
+    const Folder folder;
+    Etcd etcd;
+    Terms terms = member("pop-0", etcd.urls());
+    terms.program = own_program(folder.path + "/holdfast").program;
+    terms.drain = "lame_duck = \"0s\"";
+    Site a(std::move(terms)), b(member("pop-1", etcd.urls()));
+    for (Site* site : {&a, &b}) REQUIRE(leased(*site));
+    REQUIRE(eventually(5s, [&] { return live(b) == 2; }));
+    install_idler(folder);
+    REQUIRE(a.admin("POST", "/v1/upgrade", "{}").status == 200);
+    REQUIRE(told_to_take_over(folder));
+    Client waiting = waiting_client(a);
+    CHECK(live(b) == 2);
+    CHECK(a.stop_node(SIGTERM, 8s) == 0);
+    const auto answer = waiting.answer(1s);  // also without a lame duck, since it waited for its node
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+    CHECK(eventually(500ms, [&] { return live(b) == 1; }));  // it would run out 3 s after its last renewal
+}
+
+TEST_CASE("e2e: a node that is told twice to end while its successor takes over hurries, and leaves its registry",
+          "[beside]") {
+    const Folder folder;
+    const Consul consul;
+    Terms terms = own_program(folder.path + "/holdfast");
+    terms.drain = "lame_duck = \"30s\"";
+    terms.more = consul.registration();
+    Site site(std::move(terms));
+    REQUIRE(eventually(5s, [&] { return site.metric("holdfast_registered") == 1; }));
+    install_idler(folder);
+    REQUIRE(site.admin("POST", "/v1/upgrade", "{}").status == 200);
+    REQUIRE(told_to_take_over(folder));
+    for (int i = 0; i < 2; ++i) {
+        site.node().signal(SIGTERM);
+        pause_for(5ms);
+    }
+    CHECK(site.node().wait(8s) == 0);
+    CHECK_FALSE(consul.holds("edge-e2e"));
+    CHECK(::kill(static_cast<pid_t>(std::stol(read_file(folder.path + "/pid"))), 0) != 0);
+}
+
+TEST_CASE("e2e: a node that is told to end while it answers before a hand-over drains as ever", "[alone]") {
+    const Folder folder;
+    const Consul consul;
+    Terms terms = own_program(folder.path + "/holdfast");
+    terms.tls = false;
+    terms.drain = "lame_duck = \"2s\"";
+    terms.upstream = "deadline = \"4s\"\ntimeout_max = \"3900ms\"\ntimeout_min = \"3900ms\"";
+    terms.more = consul.registration();
+    Site site(std::move(terms), R"({"latencyMs":{"min":3000,"max":3000}})");
+    REQUIRE(eventually(5s, [&] { return site.metric("holdfast_registered") == 1; }));
+    install_idler(folder);
+    Client busy = waiting_client(site);
+    REQUIRE(eventually(2s, [&] { return site.centre_requests() == 1; }));
+    REQUIRE(site.admin("POST", "/v1/upgrade", "{}").status == 200);
+    REQUIRE(eventually(2s, [&] { return site.log().find("handing over") != std::string::npos; }));
+    pause_for(100ms);  // its listener is gone
+    site.centre("{}");
+    Client waiting = waiting_client(site);
+    CHECK_FALSE(waiting.answer(200ms));
+    site.node().signal(SIGTERM);
+    CHECK(eventually(1s, [&] { return not_ready(site); }));
+    CHECK(site.ask(verify_ask(site.order(), "LOGIN", "user-2")).status == 200);
+    CHECK(eventually(1s, [&] { return !consul.holds("edge-e2e"); }));
+    for (Client* client : {&waiting, &busy}) {
+        const auto answer = client->answer();
+        REQUIRE(answer);
+        CHECK(answer->status == 200);
+        CHECK(answer->header("Connection") == "close");
+    }
+    CHECK(site.node().wait(6s) == 0);
+    CHECK_FALSE(std::filesystem::exists(folder.path + "/told"));
     CHECK(::kill(static_cast<pid_t>(std::stol(read_file(folder.path + "/pid"))), 0) != 0);
 }

@@ -122,6 +122,30 @@ TEST_CASE("node: asked again to end it waits for nothing in flight, and for the 
     CHECK_FALSE(second.how);
 }
 
+TEST_CASE("node: told to end while it answers before a hand-over it takes that back, and lets in who waits") {
+    OneNode one;
+    REQUIRE(one.start());
+    one.central.set_mode(CentreMode::hang);
+    OneNode::Got owed;
+    one.begin(owed, "o-1", "LOGIN", "user-1");
+    one.run_for(100ms);
+    one.node().hand_over([](const Result<void>&) { FAIL("it is taken back"); });
+    REQUIRE(one.until([&one] { return !one.node().server().listens(); }));
+    CHECK_FALSE(one.node().draining());
+    const auto told_twice = GENERATE(false, true);
+    End end;
+    end.ask(one);
+    CHECK(one.node().draining());
+    CHECK(one.node().server().listens());
+    if (told_twice) one.node().shut_down(true, [](const Result<void>&) { FAIL("the first end is the only one"); });
+    one.run_for(told_twice ? 300ms : Node::kFirstAskMax - 100ms);
+    CHECK(end.ended == told_twice);
+    CHECK(one.node().server().listens() != told_twice);
+    one.run_for(Node::kFirstAskMax + 4s);  // drain.timeout of this node is 3 s
+    REQUIRE(end.ended);
+    CHECK(end.how);
+}
+
 TEST_CASE(
     "node: told to end while its state is synced for a successor it gives the disk its time, told again it hurries") {
     OneNode one;

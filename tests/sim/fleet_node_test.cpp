@@ -400,3 +400,26 @@ TEST_CASE("fleet node: at its end it gives the lease back, and a store that does
         CHECK(m.store.data().leases().empty() == !frozen);
     }
 }
+
+TEST_CASE("fleet node: one that takes its state back from a hand-over to end joins first, and gives its lease back") {
+    for (const bool frozen : {false, true}) {
+        Member m;
+        REQUIRE(m.joins());
+        bool let_go = false;
+        m.one.node().hand_over([&let_go](const Result<void>&) { let_go = true; });
+        REQUIRE(m.one.until([&let_go] { return let_go; }));
+        REQUIRE(m.store.data().leases().size() == 1);
+        m.store.set_frozen(frozen);
+        REQUIRE(m.again());
+        std::optional<Result<void>> ended;
+        const MonoTime begun = m.one.world.now().mono;
+        m.one.node().take_back();
+        m.one.node().shut_down(true, [&ended](Result<void> r) { ended = std::move(r); });
+        REQUIRE(m.one.until([&ended] { return ended.has_value(); }));
+        CHECK(*ended);
+        const Nanos took = m.one.world.now().mono - begun;
+        CHECK(took >= (frozen ? Node::kLeaveMax : Node::kFirstAskMax));
+        CHECK(took < Node::kLeaveMax + 500ms);
+        CHECK(m.store.data().range("/holdfast/prod/node/", 8, m.one.world.now().mono).kvs.empty() == !frozen);
+    }
+}

@@ -91,3 +91,18 @@ TEST_CASE("successor: one that is not wanted any more is ended at once") {
     CHECK_FALSE(there(hung));
     CHECK(house.said.empty());
 }
+
+TEST_CASE("successor: one that has taken over is told by signals, and says how it has ended") {
+    const auto [trap, status] = GENERATE(table<std::string, int>({{"exit 5", 5}, {"kill -KILL $$", 1}}));
+    House house;
+    house.start("trap '" + trap + "' TERM\n" + kFollows + "while :; do sleep 0.01; done\n", {});
+    CHECK_FALSE(house.successor->has_taken_over());
+    REQUIRE(house.hears("ready"));
+    CHECK(house.successor->has_taken_over());
+    CHECK_FALSE(house.successor->is_gone());
+    house.successor->signal(SIGTERM);
+    REQUIRE(testing::turn_until(house.loop, 5s, [&] { return house.successor->is_gone(); }));
+    CHECK(house.successor->exit_status() == status);
+    house.successor->signal(SIGTERM);  // nobody's
+    CHECK(house.said == "prepared ready ");
+}
