@@ -112,6 +112,7 @@ int walk(const ScanRequest& q) {
 
 [[noreturn]] void child(const ScanRequest& q) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::close_range(3, ~0U, 0);  // the lock on the folder above all: who kills the parent finds it free soon
     for (const int sig : {SIGBUS, SIGSEGV, SIGABRT, SIGFPE, SIGILL, SIGALRM, SIGTERM}) ::signal(sig, SIG_DFL);
     const rlimit none{0, 0};
     setrlimit(RLIMIT_CORE, &none);

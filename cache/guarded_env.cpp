@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -32,12 +33,20 @@ constexpr const char* kResting = ".new";  // behind its name while nobody has th
 // run on a loaded machine; a word that hangs too must not hold up the end.
 constexpr Nanos kSpeakMax = 200ms;
 
+// For the end of what a process that was killed has left: the one in which it read its data first (env_scan.h).
+constexpr Nanos kLockMax = 1s;
+constexpr int kLockLookMillis = 5;
+
 Result<files::Fd> take_lock(const std::string& path, const std::string& dir) {
     files::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd) return tl::unexpected(files::error_of(errno, "make", path));
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
-        return fail(Code::exists, Origin::store,
-                    fmt::format("{} is in use by another process (it holds {})", dir, path));
+    const MonoTime until = MonoClock::read() + kLockMax;
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (MonoClock::read() >= until)
+            return fail(Code::exists, Origin::store,
+                        fmt::format("{} is in use by another process (it holds {})", dir, path));
+        ::poll(nullptr, 0, kLockLookMillis);
+    }
     return fd;
 }
 

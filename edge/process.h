@@ -59,6 +59,7 @@ class Process : private StreamEvents {
     void successor_failed(std::string why);
     int serve();
     bool hand_over(Config kept, int& status);
+    void pass_signals_on();
     int wait_for_successor();
     void tell_status();
 

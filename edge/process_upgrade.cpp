@@ -1,6 +1,7 @@
 // How a process is followed by a successor, how it ends, and what happens when it is told both.
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <utility>
 
@@ -15,6 +16,16 @@ constexpr Nanos kEndLook = 10ms;  // whether a successor that was told to end ha
 const char* handing_name(int handing) {
     static constexpr const char* kNames[] = {"none", "preparing", "handing-over", "done", "failed"};
     return kNames[handing];
+}
+
+// Of a process that has handed over, up to its very end.
+volatile std::sig_atomic_t follower = 0, follower_told = 0;
+
+void pass_on(int signal) {
+    const int kept = errno;
+    if (follower > 0) ::kill(static_cast<pid_t>(follower), signal);
+    follower_told = 1;
+    errno = kept;
 }
 
 }  // namespace
@@ -107,8 +118,8 @@ bool Process::hand_over(Config kept, int& status) {
         log::info("upgrade: process {} serves", successor_->pid());
         if (!stopping_) manager_.hand_over(successor_->pid());
         ground_.doors.leave();
-        ground_.loop.run_once(false);  // hears a signal of meanwhile
-        if (stopping_) status = wait_for_successor();
+        pass_signals_on();
+        if (stopping_ || follower_told != 0) status = wait_for_successor();
         return false;
     }
     let_go_ = false;
@@ -125,6 +136,19 @@ bool Process::hand_over(Config kept, int& status) {
     return true;
 }
 
+// What comes from here on is the successor's at once.
+void Process::pass_signals_on() {
+    const auto take = [] {
+        for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, pass_on);
+    };
+    follower = successor_->pid();
+    take();
+    ground_.loop.run_once(false);  // hears what came before
+    term_.reset();
+    interrupt_.reset();
+    take();  // libuv has put back what ends the process
+}
+
 // Whoever has told this process to end waits for it, and systemd ends the other one at once when it is gone.
 int Process::wait_for_successor() {
     ground_.doors.stop_listening();  // who connects when the successor has closed it is refused
@@ -134,6 +158,7 @@ int Process::wait_for_successor() {
     look = ground_.loop.after(kEndLook,
                               [this, &look] { successor_->is_gone() ? ground_.loop.stop() : look->restart(kEndLook); });
     ground_.loop.run();
+    follower = 0;
     return successor_->exit_status();
 }
 

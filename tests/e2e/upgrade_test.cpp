@@ -363,3 +363,42 @@ TEST_CASE("e2e: a node that is told to end while it answers before a hand-over d
     CHECK_FALSE(std::filesystem::exists(folder.path + "/told"));
     CHECK(::kill(static_cast<pid_t>(std::stol(read_file(folder.path + "/pid"))), 0) != 0);
 }
+
+TEST_CASE("e2e: a node that is told to end at any instant of an upgrade leaves its registry, and nobody behind",
+          "[beside]") {
+    adopt_orphans();
+    const Consul consul;
+    Terms terms;
+    terms.tls = false;
+    terms.drain = "lame_duck = \"0s\"";
+    terms.more = consul.registration();
+    Site site(std::move(terms));
+    const std::string started = "started as process ";
+    std::vector<std::string> orders;
+    for (Nanos after{0}; after < 60ms; after += 4ms) {
+        INFO(std::chrono::duration_cast<Millis>(after).count() << " ms");
+        REQUIRE(eventually(5s, [&] { return consul.holds("edge-e2e"); }));
+        orders.push_back(site.order());
+        CHECK(site.ask(verify_ask(orders.back(), "LOGIN", "user-" + orders.back())).status == 200);
+        const std::size_t before = site.log().size();
+        REQUIRE(site.admin("POST", "/v1/upgrade", "{}").status == 200);
+        pause_for(after);
+        site.node().signal(SIGTERM);
+        CHECK(site.node().wait(10s) == 0);
+        const std::string log = site.log();
+        const auto at = log.find(started, before);
+        REQUIRE(at != std::string::npos);
+        const auto pid = static_cast<pid_t>(std::stol(log.substr(at + started.size())));
+        // Told just before its end, it passes that on; told after it, nobody has heard.
+        if (::kill(pid, 0) == 0) {
+            Process next(pid);
+            auto status = next.wait(1s);
+            if (!status) next.signal(SIGTERM), status = next.wait(10s);
+            CHECK(status == 0);
+        }
+        CHECK_FALSE(consul.holds("edge-e2e"));
+        REQUIRE(site.start_node());
+    }
+    for (const std::string& order : orders) CHECK(site.ask(lookup_ask(order)).json().text("source") == "live");
+    CHECK(site.admin_get("/v1/journal/verify")["ok"].boolean() == true);
+}
