@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -25,6 +27,10 @@ void put_octal(char* at, std::size_t size, std::uint64_t value) {
     }
 }
 
+std::string part_of(const std::string& path) {
+    return path + ".part";
+}
+
 }  // namespace
 
 struct Archive::State {
@@ -40,12 +46,27 @@ struct Archive::State {
 Archive::Archive(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Archive::~Archive() {
-    if (state_->file != nullptr) ::gzclose(state_->file);
+    if (state_->file == nullptr) return;
+    ::gzclose(state_->file);
+    ::unlink(part_of(state_->path).c_str());
 }
 
 Result<std::unique_ptr<Archive>> Archive::create(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return fail(Code::io, Origin::local, fmt::format("{} cannot be made: {}", path, std::strerror(errno)));
+    const auto refused = [&path](int error) {
+        return fail(Code::io, Origin::local, fmt::format("{} cannot be made: {}", path, std::strerror(error)));
+    };
+    struct stat there {};
+    if (::lstat(path.c_str(), &there) == 0) return refused(EEXIST);
+    const int fd = ::open(part_of(path).c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return refused(errno);
+    // One that lies there is of a run that was interrupted, unless that still has its lock, or it is somebody else's.
+    struct stat part {};
+    const bool ours = ::flock(fd, LOCK_EX | LOCK_NB) == 0 && ::fstat(fd, &part) == 0 && part.st_uid == ::geteuid() &&
+                      ::fchmod(fd, 0600) == 0 && ::ftruncate(fd, 0) == 0;
+    if (!ours) {
+        ::close(fd);
+        return refused(EEXIST);
+    }
     auto state = std::make_unique<State>();
     state->path = path;
     state->file = ::gzdopen(fd, "wb6");
@@ -79,7 +100,10 @@ void Archive::add(std::string_view name, std::string_view bytes, WallTime time) 
 Result<void> Archive::finish() {
     state_->write(std::string(2 * kBlock, '\0'));
     const bool closed = ::gzclose(std::exchange(state_->file, nullptr)) == Z_OK;
-    if (state_->failed || !closed) return fail(Code::io, Origin::local, state_->path + " could not be written whole");
+    const std::string part = part_of(state_->path);
+    const bool whole = !state_->failed && closed && ::rename(part.c_str(), state_->path.c_str()) == 0;
+    if (!whole) ::unlink(part.c_str());
+    if (!whole) return fail(Code::io, Origin::local, state_->path + " could not be written whole");
     return {};
 }
 

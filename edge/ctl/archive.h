@@ -14,7 +14,8 @@ namespace holdfast::ctl {
 class Archive {
   public:
     static constexpr std::size_t kNameMax = 99;
-    // Creates the file, 0600; fails when it exists.
+    // Fails when the file exists. It is there, 0600, when finish() has ended well: until then it is PATH.part, of which
+    // a run that was interrupted leaves the beginning.
     static Result<std::unique_ptr<Archive>> create(const std::string& path);
     ~Archive();
     // Requires: a name of at most kNameMax bytes.

@@ -52,19 +52,35 @@ void add_problems(Checks& out, const std::vector<ConfigProblem>& problems, Findi
 // What a running node says of itself.
 struct NodeSays {
     bool answers = false;
+    std::string why_not;  // when it does not
     long pid = 0;
     std::string file;  // of its configuration; empty: it does not say
 };
 
-NodeSays check_node(Checks& out, const std::string& socket, Nanos limit) {
-    const auto answer = AdminClient(socket, limit).get(admin::kStatus);
-    if (!answer || answer->status != 200) {
-        const bool denied = !answer && answer.error().code == Code::denied;
-        out.push_back(
-            {"node", "running", denied ? Finding::skipped : Finding::doubtful,
-             denied ? socket + ": no permission" : "no node answers on " + socket,
-             denied ? "run as root or as a member of the socket's group" : "start it: systemctl start holdfast"});
-        return {};
+// A node that does not answer: what that means, and what helps.
+Check silence(const std::string& socket, const Error& why) {
+    const auto found = [](Finding finding, std::string detail, std::string fix) {
+        return Check{"node", "running", finding, std::move(detail), std::move(fix)};
+    };
+    if (why.code == Code::denied)
+        return found(Finding::skipped, socket + ": no permission", "run as root or as a member of the socket's group");
+    if (why.code == Code::timeout)
+        return found(Finding::bad, fmt::format("the node behind {} hangs: {}", socket, why.detail),
+                     "look: journalctl -u holdfast -n 50; then: systemctl restart holdfast");
+    if (why.code == Code::refused)
+        return found(Finding::doubtful, "no node answers on " + socket, "start it: systemctl start holdfast");
+    return found(Finding::bad, fmt::format("what is behind {} does not answer as a node: {}", socket, why.detail),
+                 "look: journalctl -u holdfast -n 50");
+}
+
+NodeSays check_node(Checks& out, const std::string& socket, const DoctorTerms& terms) {
+    Result<AdminAnswer> answer = terms.unanswered ? tl::unexpected(*terms.unanswered)
+                                                  : AdminClient(socket, terms.socket_limit).get(admin::kStatus);
+    if (answer && answer->status != 200)
+        answer = fail(Code::invalid, Origin::local, fmt::format("{}: status {}", admin::kStatus, answer->status));
+    if (!answer) {
+        out.push_back(silence(socket, answer.error()));
+        return {.why_not = out.back().detail};
     }
     json::Document document{json::kOwnNodesMax};
     const auto status = document.parse(answer->body);
@@ -76,7 +92,9 @@ NodeSays check_node(Checks& out, const std::string& socket, Nanos limit) {
     const bool alone = lease["state"].text() == "autonomous";
     out.push_back({"node", "coordination", alone ? Finding::doubtful : Finding::good, text_of(lease["state"]),
                    alone ? "the coordinator does not answer this node: see network above" : ""});
-    return {true, static_cast<long>((*status)["node"]["pid"].integer().value_or(0)),
+    return {true,
+            {},
+            static_cast<long>((*status)["node"]["pid"].integer().value_or(0)),
             std::string((*status)["config"]["file"].text().value_or(""))};
 }
 
@@ -95,10 +113,10 @@ void check_file_of_node(Checks& out, const DoctorTerms& terms, const NodeSays& s
                                  terms.socket.empty() ? "its socket" : terms.socket, says.file, terms.config_file),
                      "holdfastctl doctor --config " + says.file);
     if (terms.named || terms.socket.empty()) return;
-    doubt(says.answers ? fmt::format("the node behind {} does not say which file it has; looked at: {}", terms.socket,
-                                     terms.config_file)
-                       : fmt::format("no node answers on {}, so which file it has is not known; looked at: {}",
-                                     terms.socket, terms.config_file),
+    doubt(says.answers
+              ? fmt::format("the node behind {} does not say which file it has; looked at: {}", terms.socket,
+                            terms.config_file)
+              : fmt::format("{}, so which file it has is not known; looked at: {}", says.why_not, terms.config_file),
           "--config FILE says which");
 }
 
@@ -140,8 +158,7 @@ Checks examine(const DoctorTerms& terms) {
     const Config config = seen_of(outcome);
     if (outcome.config) out.push_back({"configuration", "valid", Finding::good, terms.config_file, ""});
     Checks node;
-    const NodeSays says =
-        check_node(node, terms.socket.empty() ? config.admin.socket : terms.socket, terms.socket_limit);
+    const NodeSays says = check_node(node, terms.socket.empty() ? config.admin.socket : terms.socket, terms);
     check_file_of_node(out, terms, says);
     if (says.pid == 0) check_last_word(node, config);
     check_machine(out, config, says.pid);
@@ -164,9 +181,12 @@ Checks examine(const DoctorTerms& terms) {
     return out;
 }
 
-std::string file_of_node(const std::string& socket, Nanos limit) {
-    Checks unused;
-    return check_node(unused, socket, limit).file;
+Result<std::string> file_of_node(const std::string& socket, Nanos limit) {
+    const auto answer = AdminClient(socket, limit).get(admin::kStatus);
+    if (!answer) return tl::unexpected(answer.error());
+    json::Document document{json::kOwnNodesMax};
+    const auto status = document.parse(answer->body);
+    return status ? std::string((*status)["config"]["file"].text().value_or("")) : std::string();
 }
 
 bool all_well(const Checks& checks) {

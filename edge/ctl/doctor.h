@@ -2,9 +2,11 @@
 // looks and never repairs; a node need not run. Each check says what was seen, and, when it is not well, what to do.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "edge/base/result.h"
 #include "edge/base/time.h"
 #include "edge/config.h"
 #include "edge/ctl/node_user.h"
@@ -29,13 +31,14 @@ struct DoctorTerms {
     std::string socket;        // empty: that of the configuration
     Nanos network_limit = 2s;  // for each endpoint
     Nanos socket_limit = 2s;
+    std::optional<Error> unanswered = {};  // the node was asked meanwhile, and this came of it: it is not asked again
 };
 
 // The configuration, or as much as could be read of it.
 Config seen_of(const ConfigOutcome& outcome);
 Checks examine(const DoctorTerms& terms);
-// The configuration file of the node behind a socket, as it says itself; empty: nobody says it.
-std::string file_of_node(const std::string& socket, Nanos limit);
+// The configuration file of the node behind a socket, as it says itself; empty: it does not say. Errors: AdminClient's.
+Result<std::string> file_of_node(const std::string& socket, Nanos limit);
 bool all_well(const Checks& checks);  // doubts count as well
 
 // The sections, each for itself.

@@ -23,8 +23,12 @@ DoctorTerms terms_of(const CommandLine& command) {
     terms.config_file = command.node_config;
     if (command.socket != CommandLine().socket) terms.socket = command.socket;
     terms.socket_limit = command.timeout;
-    if (terms.config_file.empty() && !terms.socket.empty())
-        terms.config_file = file_of_node(terms.socket, terms.socket_limit);
+    if (terms.config_file.empty() && !terms.socket.empty()) {
+        if (auto file = file_of_node(terms.socket, terms.socket_limit))
+            terms.config_file = std::move(*file);
+        else
+            terms.unanswered = file.error();
+    }
     terms.named = !terms.config_file.empty();
     if (!terms.named) terms.config_file = command.config;
     return terms;
@@ -57,6 +61,7 @@ struct Bundle {
     Archive& archive;
     WallTime now;
     std::string problems = {};
+    std::optional<Error> hangs = {};  // the node has not answered in time: it is not asked again
 
     void add(std::string_view name, std::string_view bytes) {
         archive.add(fmt::format("holdfast/{}", name), bytes, now);
@@ -64,7 +69,12 @@ struct Bundle {
     // What the node answers; that it does not is a line of problems.txt, and false.
     bool ask(std::string_view name, std::string_view target,
              const std::function<std::string(const std::string&)>& shown) {
+        if (hangs) {
+            problems += fmt::format("{}: not asked: {}\n", target, hangs->detail);
+            return false;
+        }
         const auto answer = s.node.get(target);
+        if (!answer && answer.error().code == Code::timeout) hangs = answer.error();
         if (!answer)
             problems += fmt::format("{}: {}\n", target, answer.error().detail);
         else if (answer->status != 200)
@@ -127,7 +137,10 @@ int run_support_bundle(Session& s) {
     Bundle bundle{s, **archive, now};
     const auto same = [](const std::string& body) { return body; };
     bundle.add("machine.txt", machine());
-    const DoctorTerms terms = terms_of(s.command);
+    DoctorTerms terms = terms_of(s.command);
+    if (terms.unanswered && terms.unanswered->code == Code::timeout) bundle.hangs = terms.unanswered;
+    const bool answers = bundle.ask("status.json", admin::kStatus, redacted);
+    if (bundle.hangs) terms.unanswered = bundle.hangs;
     Checks checks = examine(terms);
     for (Check& check : checks)  // says where, but what is wrong can quote the file
         if ((check.section == "configuration" && check.finding != Finding::good) || check.name == kLastWords)
@@ -135,7 +148,7 @@ int run_support_bundle(Session& s) {
     bundle.add("doctor.txt", doctor_text(checks));
     const std::string folder = seen_of(load_config(terms.config_file)).node.data_dir;
     bundle.add("files.txt", files_of(folder));
-    if (!bundle.ask("status.json", admin::kStatus, redacted)) add_journal_files(bundle, folder + "/journal");
+    if (!answers) add_journal_files(bundle, folder + "/journal");
     bundle.ask("circuit.json", admin::kCircuit, redacted);
     bundle.ask("cache.json", admin::kCacheStats, redacted);
     bundle.ask("config.json", std::string(admin::kConfig), redacted);

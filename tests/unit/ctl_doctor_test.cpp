@@ -375,6 +375,52 @@ TEST_CASE("doctor: it looks at the configuration of the node that it asks, or sa
           std::string::npos);
 }
 
+TEST_CASE("doctor: a node that hangs, and what is no node, is a failure, and nobody is told to start it") {
+    const ConfigFolder folder;
+    const std::string file = folder.write("holdfast.toml", ConfigFolder::shortest());
+    ScriptedAdmin hung({"hang"});
+    const auto hangs = run_ctl({"doctor", "--socket", hung.path(), "--config", file, "--timeout", "300ms"});
+    INFO(hangs.out);
+    CHECK(hangs.code == kRefused);
+    CHECK(hangs.out.find("[FAIL] running: the node behind " + hung.path() + " hangs: no answer within 300ms\n") !=
+          std::string::npos);
+    CHECK(hangs.out.find("start it") == std::string::npos);
+    ScriptedAdmin other({ScriptedAdmin::answer(404, "{}")});
+    const auto strange = run_ctl({"doctor", "--socket", other.path(), "--config", file});
+    INFO(strange.out);
+    CHECK(strange.out.find("[FAIL] running: what is behind " + other.path() +
+                           " does not answer as a node: /v1/status: status 404\n") != std::string::npos);
+    CHECK(strange.out.find("start it") == std::string::npos);
+    // Asked for its file first, it is not asked again.
+    ScriptedAdmin once({"hang"});
+    const auto nameless = run_ctl({"doctor", "--socket", once.path(), "--timeout", "300ms"});
+    INFO(nameless.out);
+    CHECK(nameless.out.find("[warn] of the node: the node behind " + once.path() +
+                            " hangs: no answer within 300ms, so which file it has is not known; looked at: ") !=
+          std::string::npos);
+    CHECK(once.asked().size() == 1);
+}
+
+TEST_CASE("support bundle: a node that hangs is asked once, and what the disk tells is in it") {
+    const ConfigFolder folder;
+    const std::string file = folder.write("holdfast.toml", ConfigFolder::shortest());
+    const std::string path = folder.file("bundle.tar.gz");
+    std::ofstream(path + ".part") << "of a run that was interrupted";
+    for (const auto& named : {std::vector<std::string>{}, {"--config", file}}) {
+        ScriptedAdmin hung({"hang"});
+        std::vector<std::string> words{"support-bundle", "--socket", hung.path(), "--timeout",
+                                       "300ms",          "--out",    path,        "--json"};
+        words.insert(words.end(), named.begin(), named.end());
+        const auto ran = run_ctl(words);
+        INFO(ran.out << ran.err);
+        CHECK(ran.code == kDone);
+        CHECK(hung.asked().size() == 1);
+        CHECK(ran.out.find("/v1/circuit: not asked: no answer within 300ms") != std::string::npos);
+        CHECK_FALSE(std::filesystem::exists(path + ".part"));
+        CHECK(std::filesystem::remove(path));
+    }
+}
+
 TEST_CASE("archive: tar and gzip read it back, whole, with names and bytes of every length") {
     const ConfigFolder folder;
     const std::string path = folder.file("a.tar.gz");
