@@ -194,7 +194,7 @@ std::string status_json(Node& node) {
     w.member("connections", std::uint64_t(node.server().size()))
         .member("inFlight", std::uint64_t(node.exchanges().size()))
         .member("queued", std::uint64_t(node.parts().upstream.queued()))
-        .member("requests", node.exchanges().begun())
+        .member("requests", node.requests())
         .member("perSecond", node.rates().requests)
         .member("refusedPerSecond", node.rates().refused)
         .member("degradedPerSecond", node.rates().degraded)

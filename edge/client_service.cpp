@@ -205,7 +205,11 @@ HeadDecision ClientService::refuse(const RequestHead& head, const PeerInfo& peer
         reply.headers += "X-Server-Time: " + std::to_string(unix_seconds(now.wall)) + "\r\n";
     if (asks_for_verification(head)) {
         parts_.metrics.refused(kSceneOther, code, Nanos(0));
-        if (head.method == "POST") parts_.note_refused(code, why.said.skew);
+        if (head.method == "POST") {
+            ++parts_.refused;
+            ++parts_.refused_by_head;
+            parts_.note_refused(code, why.said.skew);
+        }
     }
     RequestTrace trace;
     trace.request_id = request_id;

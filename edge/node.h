@@ -102,6 +102,7 @@ class Node {
         double requests = 0, refused = 0, degraded = 0;
     };
     const Rates& rates() const { return rates_seen_; }
+    std::uint64_t requests() const;  // that have come since the start, with those that were refused by their head
     const std::map<Eviction, std::uint64_t>& evictions() const { return evictions_; }
     void reopen_logs();  // after a rotation
     // A reload: everything that `wanted` changes and that is hot takes effect, or nothing. What is in flight ends under

@@ -188,8 +188,12 @@ void Node::sweep_evidence() {
     });
 }
 
+std::uint64_t Node::requests() const {
+    return exchanges_->begun() + parts_->refused_by_head;
+}
+
 void Node::measure_rates() {
-    const std::uint64_t begun = exchanges_->begun(), refused = parts_->refused, degraded = parts_->degraded_answers;
+    const std::uint64_t begun = requests(), refused = parts_->refused, degraded = parts_->degraded_answers;
     const double per = 1.0 / in_seconds(kTickEvery);
     rates_seen_ = {double(begun - begun_before_) * per, double(refused - refused_before_) * per,
                    double(degraded - degraded_before_) * per};

@@ -59,6 +59,7 @@ struct Parts {
     bool refusing = false;               // and now they are not: 503 Draining
     std::uint64_t degraded_answers = 0;  // given since start
     std::uint64_t refused = 0;           // verifications answered by an error, since start
+    std::uint64_t refused_by_head = 0;   // of these, those of which no exchange began
     std::uint64_t words_aside = 0;       // of the centre, written down beside the order's own exchange, since start
     std::size_t in_flight_max = 20'000;
     SpanExport* spans = nullptr;  // the node's; nullptr: no tracing

@@ -1,6 +1,7 @@
 // Refusals that left no trace: no counter moved, and explain did not know them.
 #include <fmt/format.h>
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <sstream>
@@ -74,6 +75,26 @@ TEST_CASE("node: a refusal by the head is counted by its reason, and explain kno
     refused("GET /openapi.json HTTP/1.1\r\n" + host + "\r\n", "in_flight");
     one.parts().refusing = true;
     refused("GET /openapi.json HTTP/1.1\r\n" + host + "\r\n", "draining");
+}
+
+TEST_CASE("node: who is refused by the head is in the requests and the refusals of each second") {
+    OneNode one;
+    REQUIRE(one.start());
+    const std::string bytes =
+        "POST /v1/verifications HTTP/1.1\r\nHost: edge.example\r\nContent-Type: application/json\r\n"
+        "Content-Length: 2\r\n\r\n{}";
+    std::array<OneNode::Got, 6> got;
+    for (OneNode::Got& each : got) one.send(each, bytes);
+    double requests = 0, refused = 0;
+    for (int i = 0; i < 30; ++i) {
+        one.run_for(100ms);
+        requests = std::max(requests, one.node().rates().requests);
+        refused = std::max(refused, one.node().rates().refused);
+    }
+    for (const OneNode::Got& each : got) CHECK(each.text("code") == "MissingCredential");
+    CHECK(one.node().requests() == got.size());
+    CHECK(requests == got.size());
+    CHECK(refused == got.size());
 }
 
 TEST_CASE("node: explain knows what was answered below the level of requests by the id of the answer") {
