@@ -33,7 +33,7 @@ struct AttemptResult {
     int status = 0; // of the answer; 0 without one
 };
 
-// Takes the outcome of a try whose call is long over, or that it is pending. Captures values only.
+// Takes the outcome of a try that had timed out, or that it is pending. Values only: its call may be over long ago.
 using LateRecorder = std::function<void(const AttemptResult&)>;
 
 class Attempt {
@@ -68,6 +68,7 @@ class Attempt {
 
     bool started() const { return started_; } // it has its place; before, it only waits in the queue
     bool sent() const { return sent_; }       // the request has been handed to the connection
+    bool all_left() const { return sent_ && connection_.client && connection_.client->all_left(); }  // of the request
     // Since when its answer is there and only waits to be read off the loop; nothing: it is not.
     std::optional<MonoTime> reading_since() const { return reading_since_; }
     std::size_t body_bytes() const { return spec_.body->size(); }

@@ -1,7 +1,8 @@
 // One verification at the centre: at most three tries within one deadline. A try is retried when it failed and nothing
 // definite was answered (every request carries its idempotency key), after a jittered wait, on a fresh connection, at
 // another endpoint where there is one, if the budget, the circuit and the time left allow it. Every try is reported to
-// the circuit through its permit. When time is up the owner is told, and the last try goes on for the late answer.
+// the circuit through its permit. A try that timed out goes on for its late answer, beside a retry and when the owner
+// has been told.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +46,8 @@ struct CallSpec {
     // Asked for room for what a signed request takes beside `body`; it is held for as long as that is. nullptr: there
     // is none, and the try is not made. Empty: there always is.
     std::function<std::shared_ptr<const void>(std::size_t bytes)> room{};
-    // Asked, before `done`, by a call whose last try timed out and goes on: who takes its late answer, at most once, at
-    // any time while the Upstream lives. Empty: the try ends with the call.
+    // Asked, before `done`, for each try that timed out and goes on: who takes its late answer, at most once a try, at
+    // any time while the Upstream lives, also while the call goes on. Empty: such a try ends.
     std::function<LateRecorder()> on_late;
 };
 
@@ -85,7 +86,7 @@ struct CallResult {
     std::string pending_id;              // with FailureKind::pending; empty: the centre gave none
     std::shared_ptr<const RawAnswer> raw; // of the last try, to a call passed on; owners: this, and who answers with it
     std::vector<AttemptRecord> attempts; // at most kAttemptsMax
-    bool late_kept = false;              // the last try goes on, for on_late
+    bool late_kept = false;              // a try, or more, went on for on_late
     bool ok() const { return outcome.has_value(); }
     // Whether the centre has said what stands, an outcome or not.
     bool definite() const {
@@ -137,6 +138,7 @@ class Call {
     void settle(AttemptResult&& result, Now now);
     std::optional<CallStop> plan_retry(Nanos& wait, Now now);
     void next_or_finish();
+    void keep_late();
     void finish(CallStop stop);
     std::optional<CallStop> refusal(Now now);
     Attempt::Head write_head();
@@ -153,12 +155,14 @@ class Call {
     std::unique_ptr<Timer> timer_; // of the step
     std::size_t endpoint_ = 0;
     std::optional<std::string> taken_; // some try said that the order is pending: the centre's number of it
+    std::shared_ptr<std::optional<std::string>> taken_late_;  // the same, by late tries; owners: this, their recorders
     std::uint64_t tried_ = 0; // a bit for each endpoint that failed, for the choice of the next
     bool fresh_ = false;      // the next try takes a fresh connection
     std::optional<CallStop> refused_;  // why the try, which has its connection, is not sent
     MonoTime started_{};      // of the try
     MonoTime sent_at_{};      // its request
     Nanos limit_{0};          // of the try
+    bool late_kept_ = false;  // a try has been given to those that are late
     bool stalled_ = false;    // the limit was found late, and the loop has had its turn since
     AttemptResult last_;      // of the last try that has ended
     std::vector<AttemptRecord> records_;

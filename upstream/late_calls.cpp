@@ -5,7 +5,7 @@
 namespace holdfast {
 
 bool LateCalls::keep(std::unique_ptr<Attempt> attempt, LateRecorder on_late) {
-    const std::size_t bytes = attempt->body_bytes();
+    const std::size_t bytes = attempt->all_left() ? 0 : attempt->body_bytes();
     if (late_.size() >= kLateCallsMax || bytes_ + bytes > kLateBytesMax) {
         ++dropped_;
         return false;

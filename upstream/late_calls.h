@@ -1,5 +1,5 @@
-// Tries whose owners have been told "timeout" but whose answers may still come: kept for a while, so that a definite
-// answer is recorded for the client that asks again. Bounded in number and time.
+// Tries that timed out but whose answers may still come: kept for a while, so that a definite answer is recorded for
+// the client that asks again, and no older pass stays where it is a refusal. Bounded in number, bytes and time.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace holdfast {
 class LateCalls {
   public:
     static constexpr std::size_t kLateCallsMax = 512; // each holds a connection
-    static constexpr std::size_t kLateBytesMax = 64u << 20; // of their requests, which may wait for a peer that hangs
+    static constexpr std::size_t kLateBytesMax = 64u << 20;  // of their requests that have not wholly left
 
     LateCalls(Loop& loop, Nanos limit) : loop_(loop), limit_(limit) {}
     // False, and the try is ended, when a bound is reached. Requires: attempt->sent().

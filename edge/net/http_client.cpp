@@ -229,6 +229,9 @@ bool HttpClient::spoke() {
 bool HttpClient::busy() const {
     return impl_->in_flight;
 }
+bool HttpClient::all_left() const {
+    return impl_->fully_sent();
+}
 bool HttpClient::answer_begun() const {
     return impl_->answer_begun;
 }

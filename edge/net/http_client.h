@@ -50,6 +50,7 @@ class HttpClient {
 
     bool usable() const;  // idle, alive and clean: send() may be called
     bool busy() const;
+    bool all_left() const;      // of the last request: the kernel has the whole of it
     bool answer_begun() const;  // something came after the last request, be it the beginning of a head
     // usable(), and nothing has come since the last answer that nobody has read yet: it would be taken for the next
     // answer. Looks at the socket. Once false, it never is usable() again.

@@ -207,6 +207,34 @@ TEST_CASE("node: the late answer of an order's first call is the answer of its s
     CHECK(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "fail");
 }
 
+TEST_CASE("node: the late refusal of a try that was to be tried again takes the older pass with it") {
+    for (const char* second : {"none", "hangs", "passes"}) {
+        INFO(second);
+        OneNode one;
+        REQUIRE(one.start());
+        plan(one, [](CentrePlan& p) { p.forgets = true; });
+        REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+        const Nanos limit = one.node().config().upstream.options.timeout.max;
+        plan(one, [limit](CentrePlan& p) {
+            p.latency_min = p.latency_max = limit + 10ms;
+            p.outcomes["user-1"] = Verdict::fail;
+        });
+        OneNode::Got got;
+        one.begin(got, "o-2", "LOGIN", "user-1");
+        one.run_for(limit - 20ms);  // it has been asked, and is not yet asked again
+        if (second == std::string("none")) degrade(one);
+        plan(one, [second](CentrePlan& p) {
+            p.latency_min = p.latency_max = 2ms;
+            p.outcomes["user-1"] = Verdict::pass;
+            if (second == std::string("hangs")) p.mode = CentreMode::hang;
+        });
+        REQUIRE(one.until([&got] { return got.status != 0; }));
+        CHECK(got.text("outcome") == "fail");
+        if (second != std::string("none")) degrade(one);
+        CHECK(one.ask("o-3", "LOGIN", "user-1").text("outcome") != "pass");
+    }
+}
+
 TEST_CASE("node: a refusal takes the older pass with it also while its scene answers nothing from memory") {
     OneNode one;
     const std::string ladder = one.config;

@@ -221,3 +221,26 @@ TEST_CASE("alipay call: without room for what is made of it nothing is sent, and
     CHECK(b.net.requests.empty());
     CHECK(b.window().calls() == 0);
 }
+
+TEST_CASE("alipay call: that the order is pending is heard also from a try that is late") {
+    AlipayBench b;
+    b.options.timeout = {200ms, 200ms, 2};
+    b.options.retries = 1;
+    b.net.serve = [&b](const std::string&, FakeStream& s) {
+        const bool first = b.net.requests.size() == 1;
+        if (first) s.send(reply(200, av::answer(kVerifyNode, R"({"code":"10003"})")), 250ms);
+    };
+    b.begin();
+    AlipayBench::One one;
+    CallSpec spec = b.alipay_spec(1);
+    int recorded = 0;
+    spec.on_late = [&recorded]() -> LateRecorder {
+        return [&recorded](const AttemptResult& late) { recorded += late.failure == FailureKind::pending; };
+    };
+    one.call = b.upstream->start(std::move(spec), [&one](CallResult r) { one.result = std::move(r); });
+    b.loop.run_for(2s);
+    REQUIRE(one.result);
+    CHECK(one.result->attempts.size() <= 2);
+    CHECK(one.result->failure == FailureKind::pending);
+    CHECK(recorded == 1);
+}

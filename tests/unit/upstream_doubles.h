@@ -91,9 +91,9 @@ class FakeStream : public Stream {
     void start(StreamEvents& events) override { events_ = &events; }
     void write(std::string_view head, std::string_view body) override {
         received.append(head).append(body);
-        if (on_request) timers_.push_back(loop_.after(Nanos{0}, [this] { on_request(*this); }));
+        if (on_request && !stuck) timers_.push_back(loop_.after(Nanos{0}, [this] { on_request(*this); }));
     }
-    std::size_t queued() const override { return 0; }
+    std::size_t queued() const override { return stuck ? received.size() : 0; }
     void pause() override {}
     void resume() override {}
     void shutdown() override {}
@@ -112,6 +112,7 @@ class FakeStream : public Stream {
 
     std::string received; // since the last reply
     int requests = 0;
+    bool stuck = false;  // what is written does not leave
     std::function<void(FakeStream&)> on_request;
     std::shared_ptr<bool> gone; // owners: the stream and the test
 
@@ -143,6 +144,7 @@ class FakeNetwork : public Network {
     std::vector<std::string> requests;
     std::vector<std::shared_ptr<bool>> closed; // of each connection that was made
     FakeStream* newest = nullptr;
+    bool stuck = false;  // of the connections that are made
 
     Result<std::vector<std::string>> names{std::vector<std::string>{"192.0.2.1"}};
     bool names_hang = false;
@@ -164,6 +166,7 @@ class FakeNetwork : public Network {
             if (how == Dial::closed_here) return done(fail(Code::refused, Origin::local, "no such family here"));
             auto stream = std::make_unique<FakeStream>(loop_);
             newest = stream.get();
+            stream->stuck = stuck;
             stream->gone = closed.emplace_back(std::make_shared<bool>(false));
             stream->on_request = [this, host](FakeStream& s) {
                 ++s.requests;

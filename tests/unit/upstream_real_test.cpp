@@ -181,7 +181,8 @@ TEST_CASE("upstream over sockets: a centre that hangs, and one that answers late
     const CallResult r = b.run(350ms);
     CHECK(r.failure == FailureKind::timeout);
     CHECK(r.late_kept);
-    CHECK(b.upstream->status().late == 1);
+    CHECK(r.attempts.size() >= 2);
+    CHECK(b.upstream->status().late == r.attempts.size());
     CHECK(b.window().failures >= 2);
     CHECK(b.late == 0);
 }
