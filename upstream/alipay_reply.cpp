@@ -93,6 +93,7 @@ void refuse(GatewayReply& reply) {
     outcome.max_age = Seconds(0);
     reply.central.failure = FailureKind::none;
     reply.central.outcome = std::move(outcome);
+    reply.central.by_code = true;
 }
 
 // What the meaning of a code comes to; outcomes and pendings have been read already.

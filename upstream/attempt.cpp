@@ -187,6 +187,7 @@ void Attempt::read(CentralReply reply, int status) {
     AttemptResult r = without_answer(reply.kind, reply.failure, std::move(reply.error));
     r.was_sent = true;
     r.outcome = std::move(reply.outcome);
+    r.by_code = reply.by_code;
     r.retry_after = reply.retry_after;
     r.no_retry = reply.no_retry;
     r.pending_id = std::move(reply.pending_id);

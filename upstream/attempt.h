@@ -24,6 +24,7 @@ struct AttemptResult {
     // one is tried.
     bool stale_connection = false;
     std::optional<CentreOutcome> outcome;
+    bool by_code = false;  // as of CentralReply
     std::optional<Nanos> retry_after;
     bool no_retry = false;  // whatever the failure is
     std::string pending_id; // with `pending`

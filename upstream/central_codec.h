@@ -69,6 +69,7 @@ struct CentralReply {
     CallKind kind = CallKind::failure;
     FailureKind failure = FailureKind::invalid_response; // none with an outcome
     std::optional<CentreOutcome> outcome;
+    bool by_code = false;  // the outcome is a refusal by its code, which may come before anything was compared
     std::optional<Nanos> retry_after; // capped at kRetryAfterMax
     Error error;                      // for the log, when there is no outcome
     bool no_retry = false;            // whatever the failure is: a wrong signature is not asked for again

@@ -22,7 +22,7 @@ class TimeoutEstimator {
     static constexpr Nanos kGeneration = 30s;
 
     explicit TimeoutEstimator(TimeoutOptions options) : options_(options) {}
-    // A try that was answered took this long; a try that timed out took at least this long, and must be told too, or a
+    // A try that was decided took this long; a try that timed out took at least this long, and must be told too, or a
     // centre that became slower would never be waited for again.
     void sample(Nanos latency, MonoTime now);
     Nanos timeout(MonoTime now);

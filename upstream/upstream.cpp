@@ -106,9 +106,12 @@ bool Upstream::serves_beside(std::size_t endpoint, MonoTime now) {
 }
 
 void Upstream::tried(std::size_t endpoint, const AttemptResult& result, Caller caller, const Took& took, Now now) {
-    // A try that was given up tells how long the centre takes at least. (What connecting takes the pool knows.)
-    const bool tells =
-        result.status != 0 || (result.failure == FailureKind::timeout && result.kind == CallKind::failure);
+    // How long deciding takes: a refusal may come at once, and whoever asks for many would leave nobody else the time.
+    // A try that was given up tells how long it takes at least. (What connecting takes the pool knows.)
+    const bool decided = (result.outcome && !result.by_code) || result.failure == FailureKind::pending;
+    const bool given_up =
+        result.status == 0 && result.failure == FailureKind::timeout && result.kind == CallKind::failure;
+    const bool tells = decided || given_up;
     if (tells && took.answer) {
         estimator_.sample(*took.answer, now.mono);
         endpoints_[endpoint].latency.sample(*took.answer, now.mono);

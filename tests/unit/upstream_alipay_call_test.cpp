@@ -244,3 +244,23 @@ TEST_CASE("alipay call: that the order is pending is heard also from a try that 
     CHECK(one.result->failure == FailureKind::pending);
     CHECK(recorded == 1);
 }
+
+TEST_CASE("alipay call: that a code refuses tells nothing of how long a comparison takes") {
+    AlipayBench b;
+    const auto ask = [&b](const std::string& node) {
+        const std::string bytes = reply(200, av::answer(kVerifyNode, node));
+        b.net.serve = [bytes](const std::string&, FakeStream& s) { s.send(bytes, 1ms); };
+        for (std::uint64_t i = 0; i < TimeoutEstimator::kSamplesMin; ++i) {
+            AlipayBench::One one;
+            b.start(one, b.alipay_spec(1));
+            b.loop.run_for(1ms);
+            REQUIRE(one.result);
+            CHECK(one.result->ok());
+        }
+    };
+    b.begin();
+    ask(R"({"code":"40004","sub_code":"ORDER_EXISTS"})");
+    CHECK_FALSE(b.upstream->status().p99);
+    ask(R"({"code":"10000","passed":"F"})");
+    CHECK(b.upstream->status().p99);
+}

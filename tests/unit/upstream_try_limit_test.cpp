@@ -88,6 +88,30 @@ TEST_CASE("try limit: connecting is no part of the latency that limits answers")
     CHECK(*b.upstream->status().p99 < Nanos(60ms));
 }
 
+TEST_CASE("try limit: what decides nothing, however fast it comes, shortens nobody's time") {
+    const std::vector<std::string> rows = {
+        reply(400, "{}"), reply(429, "{}", "Retry-After: 1\r\n"), reply(500, "{}"), reply(504, "{}"), reply(200, "{}"),
+    };
+    for (const std::string& refusal : rows) {
+        INFO(refusal);
+        UpstreamBench b;
+        b.options.retries = 0;
+        const auto answer = [&b](const std::string& bytes, Nanos delay) {
+            b.net.serve = [bytes, delay](const std::string&, FakeStream& s) { s.send(bytes, delay); };
+        };
+        answer(reply(200, kPass), 500ms);
+        b.begin();
+        for (std::uint64_t i = 0; i < 60; ++i) REQUIRE(b.run(i, 500ms).ok());
+        const Nanos limit = b.upstream->status().try_timeout;
+        REQUIRE(limit > Nanos(1s));
+        answer(refusal, 1ms);
+        for (int i = 0; i < 10'000; ++i) REQUIRE_FALSE(b.run(1'000, 1ms).ok());
+        CHECK(b.upstream->status().try_timeout == limit);
+        answer(reply(200, kPass), 500ms);
+        CHECK(b.run(1, 600ms).ok());
+    }
+}
+
 TEST_CASE("try limit: before anything was measured connecting is cut off by nothing shorter than half the maximum") {
     FarBench b;
     b.net.dial_takes[kFar] = 1400ms;
