@@ -19,6 +19,7 @@ struct HttpClient::Impl : StreamEvents {
 
     bool step(std::string_view& input);
     bool take_head();
+    bool may_come_early(int status) const;
     static constexpr std::size_t kOpening = std::string_view("HTTP/1.1 1").size();
     bool opening_read() const { return opening.size() == kOpening; }
     bool fully_sent() const { return stream->queued() == 0; }
@@ -42,9 +43,12 @@ struct HttpClient::Impl : StreamEvents {
     int depth = 0;           // frames of ours on the stack
     bool streaming = false;  // this answer's body goes to on_chunk
     bool in_flight = false;
-    bool answer_begun = false;  // bytes came while in_flight,
-    bool begun_early = false;   // before the request had left: they answer something else, unless it is a 1xx, which
-    std::string opening;        // may come while the body is still being sent (RFC 9110 section 15.2)
+    bool answer_begun = false;   // bytes came while in_flight,
+    bool begun_early = false;    // before the request had left: they answer something else, unless it is a 1xx, which
+    std::string opening;         // may come while the body is still being sent (RFC 9110 section 15.2)
+    bool begun_unasked = false;  // bytes came before any of the request had left
+    bool served = false;         // an answer has come over this connection
+    bool last = false;           // the one that comes is the last: the rest of its request is for nobody
     bool dead = false;     // never usable again
     bool dropped = false;  // the HttpClient is gone: no more callbacks
     bool doomed = false;   // and this goes at the end of the turn, however much the stream still delivers in it
@@ -74,6 +78,7 @@ void HttpClient::Impl::on_data(std::string_view bytes) {
         if (!answer_begun) {
             answer_begun = true;
             begun_early = !fully_sent();
+            begun_unasked = begun_early && !was_sent();
             opening.clear();
         }
         if (begun_early && !opening_read()) {
@@ -104,7 +109,7 @@ bool HttpClient::Impl::step(std::string_view& input) {
                 fail(Code::invalid, "bad answer: it is longer than its length");
                 return false;
             }
-            if (!parser.head().keep_alive) dead = true;
+            if (last || !parser.head().keep_alive) dead = true;
             complete();
             return false;
         case HttpEvent::Kind::error:
@@ -119,12 +124,23 @@ bool HttpClient::Impl::step(std::string_view& input) {
 bool HttpClient::Impl::take_head() {
     const ResponseHead& head = parser.head();
     if (begun_early || !fully_sent()) {
-        fail(Code::invalid, "bad answer: it came before the request was sent");
-        return false;
+        if (!may_come_early(head.status)) {
+            fail(Code::invalid, "bad answer: it came before the request was sent");
+            return false;
+        }
+        last = true;
     }
     streaming = on_chunk != nullptr && head.status / 100 == 2;
     if (on_head) on_head(head);
     return true;
+}
+
+// A refusal needs no more of the request than its beginning (RFC 9110 section 10.1.1), nor does the word to wait. A 408
+// is none: it says that the request has not come. What a kept connection says may be meant for nobody. Nothing else is
+// known before the request is.
+bool HttpClient::Impl::may_come_early(int status) const {
+    if (served || begun_unasked || !was_sent() || status == 408) return false;
+    return status / 100 == 4 || status == 503;
 }
 
 void HttpClient::Impl::on_end() {
@@ -147,6 +163,7 @@ void HttpClient::Impl::on_failed(const Error& error) {
 
 void HttpClient::Impl::complete() {
     in_flight = false;
+    served = true;
     on_head = nullptr;
     on_chunk = nullptr;
     const Done tell = std::exchange(done, nullptr);
@@ -206,7 +223,7 @@ void HttpClient::send_streaming(const HttpRequest& request, OnHead on_head, OnCh
     i.on_head = std::move(on_head);
     i.on_chunk = std::move(on_chunk);
     i.in_flight = true;
-    i.answer_begun = i.begun_early = false;
+    i.answer_begun = i.begun_early = i.begun_unasked = false;
     i.streaming = false;
     i.body.clear();
     i.request_bytes = request.head.size() + request.body.size();

@@ -1,6 +1,6 @@
 // One keep-alive HTTP/1.1 connection to an upstream, one request at a time. It has no timers: the owner's deadline is
 // to destroy it. A connection that saw anything irregular (unsolicited bytes, a malformed or early answer, bytes after
-// the answer) is never usable() again.
+// the answer) is never usable() again. An answer that is early fails, but a 4xx or 503 over a fresh connection.
 #pragma once
 
 #include <functional>

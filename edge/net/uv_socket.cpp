@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -80,6 +81,20 @@ PeerInfo peer_of(uv_stream_t* stream) {
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0)
         peer.uid = credentials.uid;
     return peer;
+}
+
+int send_at_once(uv_stream_t* stream, std::string_view bytes) {
+    uv_os_fd_t fd = -1;
+    if (const int error = uv_fileno(reinterpret_cast<uv_handle_t*>(stream), &fd); error != 0) return error;
+    ssize_t sent = -1;
+    do sent = ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0) return static_cast<int>(sent);
+    return errno == ENOBUFS ? UV_EAGAIN : uv_translate_sys_error(errno);
+}
+
+std::string uv_error_text(int error) {
+    return std::string(uv_strerror(error)) + " (" + uv_err_name(error) + ")";
 }
 
 }  // namespace holdfast

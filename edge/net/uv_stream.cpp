@@ -60,13 +60,13 @@ class UvStream : public Stream {
     std::size_t pending_size() const { return gathering() ? loop_.writes().bytes(slot_).size() : 0; }
     void gather(std::string_view head, std::string_view body);
     void send(std::string_view head, std::string_view body);
-    int try_send(std::string_view bytes) const;
     std::ptrdiff_t receive(char* out, std::size_t size, int flags) const;
     void send_pending();
     void end_turn();
     void queue(std::string bytes);
     template <typename Callback>
     void guarded(Callback&& callback);
+    void hand_over_rest();
     void fail(int error);
     void fail_later(int error);
     static void on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer);
@@ -137,7 +137,7 @@ UvStream::~UvStream() {
     uv()->data = nullptr;
     if (!failed_ && error_ == 0 && queued_ == 0 && pending_size() > 0) {
         // An answer and then the end of the connection: the kernel still gets the answer.
-        try_send(loop_.writes().bytes(slot_));
+        send_at_once(uv(), loop_.writes().bytes(slot_));
     }
     loop_.writes().leave(&slot_);
 }
@@ -168,17 +168,6 @@ void UvStream::end_turn() {
     });
 }
 
-// As uv_try_write, by send(2), which passes fewer layers of the kernel than write(2). Requires: nothing waits in libuv.
-int UvStream::try_send(std::string_view bytes) const {
-    uv_os_fd_t fd = -1;
-    if (const int error = uv_fileno(reinterpret_cast<uv_handle_t*>(uv()), &fd); error != 0) return error;
-    ssize_t sent = -1;
-    do sent = ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    if (sent >= 0) return static_cast<int>(sent);
-    return errno == ENOBUFS ? UV_EAGAIN : uv_translate_sys_error(errno);
-}
-
 // Beside libuv, whose next read finds what is left. 0: nothing is there; negative: an end or an error.
 std::ptrdiff_t UvStream::receive(char* out, std::size_t size, int flags) const {
     uv_os_fd_t fd = -1;
@@ -194,7 +183,7 @@ void UvStream::send_pending() {
     if (pending_size() == 0) return;
     std::string& bytes = loop_.writes().bytes(slot_);
     if (queued_ == 0) {
-        const int sent = try_send(bytes);
+        const int sent = send_at_once(uv(), bytes);
         if (sent < 0 && sent != UV_EAGAIN) return fail_later(sent);
         bytes.erase(0, sent < 0 ? 0 : static_cast<std::size_t>(sent));
         if (bytes.empty()) return;
@@ -241,11 +230,21 @@ void UvStream::on_written(uv_write_t* request, int status) {
     std::unique_ptr<Write> write(static_cast<Write*>(request->data));
     if (self == nullptr || status == UV_ECANCELED) return;
     self->loop_.enter();
-    if (status != 0) return self->fail(status);
+    if (status != 0) {
+        self->hand_over_rest();
+        return self->fail(status);
+    }
     self->queued_ -= write->bytes.size();
     write.reset();
     if (self->queued_ == 0 && !self->gathering() && self->events_ != nullptr && !self->failed_ && self->error_ == 0)
         self->guarded([self] { self->events_->on_drained(); });
+}
+
+// A reset that a write meets leaves in the kernel what came before it, which may be why: at most a buffer of it.
+void UvStream::hand_over_rest() {
+    if (events_ == nullptr || paused_) return;
+    const std::ptrdiff_t size = receive(loop_.read_buffer(), UvLoop::kReadBufferBytes, 0);
+    if (size > 0) guarded([this, size] { events_->on_data({loop_.read_buffer(), static_cast<std::size_t>(size)}); });
 }
 
 void UvStream::shutdown() {
@@ -290,10 +289,6 @@ void UvStream::fail_later(int error) {
 
 std::unique_ptr<Stream> make_uv_stream(UvLoop& loop, UvSocket socket) {
     return std::make_unique<UvStream>(loop, std::move(socket));
-}
-
-std::string uv_error_text(int error) {
-    return std::string(uv_strerror(error)) + " (" + uv_err_name(error) + ")";
 }
 
 }  // namespace holdfast

@@ -35,6 +35,9 @@ std::unique_ptr<Stream> make_uv_stream(UvLoop& loop, UvSocket socket);
 // Who is on the other end. An IPv4 client of a socket that takes both families is told as that IPv4 client.
 PeerInfo peer_of(uv_stream_s* stream);
 
+// As uv_try_write, by send(2), which passes fewer layers of the kernel than write(2). Requires: nothing waits in libuv.
+int send_at_once(uv_stream_s* stream, std::string_view bytes);
+
 // "connection refused (ECONNREFUSED)" for a libuv error number.
 std::string uv_error_text(int error);
 

@@ -194,6 +194,45 @@ TEST_CASE("http client: an answer that begins before the request is sent is refu
     }
 }
 
+TEST_CASE("http client: a refusal may come before the request is sent, and is the last answer of its connection") {
+    struct Row {
+        const char* status;
+        bool kept, taken;
+    };
+    const std::vector<Row> rows = {{"413 x", false, true},  {"400 x", false, true},  {"429 x", false, true},
+                                   {"503 x", false, true},  {"408 x", false, false}, {"500 x", false, false},
+                                   {"302 x", false, false}, {"200 x", false, false}, {"413 x", true, false},
+                                   {"408 x", true, false},  {"503 x", true, false}};
+    for (const Row& row : rows) {
+        for (const bool ends : {false, true}) {
+            INFO(row.status << (row.kept ? ", kept" : "") << (ends ? ", ends" : ""));
+            Pair p;
+            if (row.kept) REQUIRE(p.ask("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == "200 ");
+            p.server->pause();
+            const std::string body(16 << 20, 'b');
+            std::string out;
+            p.client->send({"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16777216\r\n\r\n", body},
+                           [&](const Result<HttpResponse>& r) {
+                               out =
+                                   r ? std::to_string(r->head.status) + " x" + std::string(r->body) : r.error().detail;
+                           });
+            p.idle(5ms);
+            p.server->write("HTTP/1.1 " + std::string(row.status) + "\r\nContent-Length: 3\r\n\r\na");
+            p.idle(5ms);
+            CHECK(out.empty() == row.taken);
+            p.server->write("bc");
+            if (ends) {  // with a reset: not all was read
+                p.idle(0ms);
+                p.server.reset();
+            }
+            REQUIRE(p.until([&] { return !out.empty(); }));
+            CHECK((out == row.status + std::string("abc")) == row.taken);
+            CHECK((out.find("before the request was sent") != std::string::npos) == !row.taken);
+            CHECK_FALSE(p.client->usable());
+        }
+    }
+}
+
 TEST_CASE("http client: a 2xx body is streamed without a limit, others are collected") {
     Pair p;
     std::string seen;

@@ -59,3 +59,45 @@ TEST_CASE("uv stream: an IPv4 client of a socket for both families is that IPv4 
     CHECK(accepted->peer().port > 0);
     CHECK(network_of(accepted->peer().address) != network_of("198.51.100.1"));
 }
+
+TEST_CASE("uv stream: what came before a reset is handed over, also where a write meets the reset first") {
+    struct Reset : Events {
+        void on_data(std::string_view bytes) override {
+            Events::on_data(bytes);
+            if (!act) return;
+            act();
+            act = nullptr;
+        }
+        std::function<void()> act;
+    };
+    Net net;
+    testing::RawListener listener;
+    Reset first, second;
+    std::unique_ptr<Stream> streams[2];
+    testing::RawPeer peers[2];
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto dial = net.network.dial(Target{"127.0.0.1", listener.port(), false, ""},
+                                           [&](Result<std::unique_ptr<Stream>> s) { streams[i] = std::move(*s); });
+        REQUIRE(net.until([&] { return streams[i] != nullptr; }));
+        peers[i] = testing::RawPeer(listener.take(), nullptr, true);
+        REQUIRE(peers[i]);
+        streams[i]->start(i == 0 ? first : second);
+    }
+    streams[1]->write(std::string(16 << 20, 'b'));
+    net.idle(20ms);
+    REQUIRE(streams[1]->queued() > 0);
+    // In one turn: the first stream is readable, and in its event the second's peer, for whom the loop has room to
+    // write by now, answers and resets.
+    first.act = [&] {
+        CHECK(peers[1].send("no"));
+        const linger at_once{1, 0};
+        ::setsockopt(peers[1].fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        peers[1] = testing::RawPeer();
+    };
+    REQUIRE(peers[0].send("x"));
+    REQUIRE(peers[1].read());
+    REQUIRE(net.until([&] { return second.over(); }));
+    CHECK(second.received == "no");
+    CHECK(second.failed);
+    CHECK(second.error.code == Code::closed);
+}

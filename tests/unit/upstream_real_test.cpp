@@ -31,6 +31,7 @@ class Server {
     void stop_listening() { listener_.reset(); }
     std::function<std::string()> reply = [] { return answer(kRealPass); };
     bool close_after = false;
+    enum class Early { no, stays, resets } early = Early::no;  // answers what it has not read
     int accepted = 0;
     int requests = 0;
 
@@ -38,6 +39,7 @@ class Server {
     struct Peer : StreamEvents {
         Peer(Server& s, std::unique_ptr<Stream> st) : server(s), stream(std::move(st)) { stream->start(*this); }
         void on_data(std::string_view bytes) override {
+            if (server.early != Early::no) return answer_early();
             in.append(bytes);
             if (in.find("\"end\"}") == std::string::npos) return;
             in.clear();
@@ -45,9 +47,16 @@ class Server {
             stream->write(server.reply());
             if (server.close_after) stream->shutdown();
         }
+        void answer_early() {
+            ++server.requests;
+            stream->pause();
+            stream->write(server.reply());
+            if (server.early == Early::resets) later = server.net_.loop.after(1ms, [this] { stream.reset(); });
+        }
         void on_end() override { stream->shutdown(); }
         void on_failed(const Error&) override {}
         Server& server;
+        std::unique_ptr<Timer> later;
         std::unique_ptr<Stream> stream;
         std::string in;
     };
@@ -136,6 +145,55 @@ TEST_CASE("upstream over sockets: an answer that is there before the request is 
     }
     CHECK(b.window().failures == 3);
     CHECK(b.upstream->circuit().view(b.net.loop.now()).connect_failures == 0);
+}
+
+TEST_CASE("upstream over sockets: a refusal that comes while the request still leaves is the centre's word") {
+    struct Row {
+        const char* head;
+        FailureKind failure;
+        std::size_t tries;
+        std::uint32_t successes, throttled, failures;
+    };
+    for (const Row& row : {Row{"413 x\r\n", FailureKind::rejected, 1, 1, 0, 0},
+                           Row{"429 x\r\nRetry-After: 9\r\n", FailureKind::throttled, 1, 0, 1, 0},
+                           Row{"503 x\r\nRetry-After: 9\r\n", FailureKind::throttled, 1, 0, 1, 0},
+                           Row{"500 x\r\n", FailureKind::invalid_response, 3, 0, 0, 3},
+                           Row{"200 OK\r\n", FailureKind::invalid_response, 3, 0, 0, 3}}) {
+        for (const auto early : {Server::Early::stays, Server::Early::resets}) {
+            INFO(row.head << static_cast<int>(early));
+            Bench b;
+            b.body_bytes = 16u << 20;
+            b.server.early = early;
+            b.server.reply = [&row] {
+                return "HTTP/1.1 " + std::string(row.head) + "Content-Length: " + std::to_string(kRealPass.size()) +
+                       "\r\n\r\n" + kRealPass;
+            };
+            b.begin();
+            const CallResult r = b.run();
+            CHECK(name(r.failure) == name(row.failure));
+            CHECK(r.attempts.size() == row.tries);
+            CHECK(r.retry_after.has_value() == (row.throttled > 0));
+            CHECK(b.window().successes == row.successes);
+            CHECK(b.window().throttled == row.throttled);
+            CHECK(b.window().failures == row.failures);
+            CHECK(b.upstream->status().endpoints[0].idle == 0);
+            CHECK(b.upstream->status().late == 0);
+            CHECK(b.server.accepted == static_cast<int>(row.tries));
+        }
+    }
+}
+
+TEST_CASE("upstream over sockets: a refusal that comes early and does not end has the time of its try, as any answer") {
+    Bench b;
+    b.body_bytes = 16u << 20;
+    b.server.early = Server::Early::stays;
+    b.server.reply = [] { return std::string("HTTP/1.1 413 x\r\nContent-Length: 9\r\n\r\nno"); };
+    b.begin(100ms);
+    const CallResult r = b.run(350ms);
+    CHECK(r.failure == FailureKind::timeout);
+    CHECK(r.attempts.size() >= 2);
+    CHECK(b.window().successes == 0);
+    CHECK(b.upstream->status().late <= 1);  // what has not left is not sent on beside a retry
 }
 
 TEST_CASE("upstream over sockets: nobody listens") {
