@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -129,6 +130,7 @@ struct UvOffload::State {
     ~State();
     void serve();  // a thread's whole life
     void start_thread();
+    void start_all();
     void take_ended();
     void keep_loop(bool going) const;
 
@@ -139,8 +141,9 @@ struct UvOffload::State {
     bool refused = false;  // a thread, and said so
 
     std::mutex lock;  // of what follows
-    std::condition_variable wanted;
+    std::condition_variable wanted, came_up;
     Line line, ended;
+    std::size_t up = 0;    // threads that have begun
     std::size_t idle = 0;  // threads that wait
     bool ending = false;
 };
@@ -182,7 +185,11 @@ void UvOffload::State::serve() {
     // calling one. On failure the work is done all the same.
     setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kNice);
     pthread_setname_np(pthread_self(), "holdfast-work");
+    void* volatile first = std::malloc(1);
+    std::free(first);
     std::unique_lock<std::mutex> held(lock);
+    ++up;
+    came_up.notify_all();
     for (;;) {
         ++idle;
         wanted.wait(held, [this] { return ending || line.size() > 0; });
@@ -211,6 +218,14 @@ void UvOffload::State::start_thread() {
     }
 }
 
+// All of them, and each has had its first memory: jemalloc dies where a thread has its first while there is none, and
+// then there may be none for long.
+void UvOffload::State::start_all() {
+    for (int i = 0; i < kThreads; ++i) start_thread();
+    std::unique_lock<std::mutex> held(lock);
+    came_up.wait(held, [this] { return up == threads.size(); });
+}
+
 void UvOffload::State::take_ended() {
     std::unique_lock<std::mutex> held(lock);
     Line back(std::move(ended));
@@ -234,15 +249,14 @@ std::unique_ptr<OffloadHandle> UvOffload::run(std::function<void()> work, std::f
     auto handle = std::make_unique<Handle>(*job);
     job->handle = handle.get();
     State& s = *state_;
-    const bool first = s.threads.empty();
-    if (first) s.start_thread();
+    if (s.threads.empty()) s.start_all();
     if (s.under_way++ == 0) s.keep_loop(true);
     s.lock.lock();
     s.line.push(std::move(job));
     const bool waits = s.idle < s.line.size();
     s.lock.unlock();
     s.wanted.notify_one();
-    if (waits && !first && s.threads.size() < kThreads) s.start_thread();
+    if (waits && s.threads.size() < kThreads) s.start_thread();  // that could not be started before
     return handle;
 }
 

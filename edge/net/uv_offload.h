@@ -1,4 +1,4 @@
-// Offload over kThreads threads of its own, started as they are needed, at a lower priority than the loop where they
+// Offload over kThreads threads of its own, started with the first job, at a lower priority than the loop where they
 // may lower it (the system-call filter of the packaged unit forbids that). Not those of libuv: name lookups that hang
 // would hold up commits there, and its uv_async_send (1.44) lets the loop spin where the two share a processor, because
 // the thread that it woke the loop from is preempted before it has said that it did. A dropped handle drops the `done`,

@@ -215,6 +215,7 @@ TEST_CASE("e2e: a node without memory for more connections lives, goes on accept
             if (i % 100 == 99) pause_for(20ms);
         }
         pause_for(300ms);
+        INFO(site.log());
         CHECK(site.node().running());
         for (const int fd : fds) ::close(fd);
         limit(site, RLIMIT_AS, RLIM_INFINITY);

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <future>
+#include <string>
 #include <thread>
 
 #include "edge/net/uv_offload.h"
@@ -120,6 +122,23 @@ TEST_CASE("uv offload: jobs run at a lower priority, the loop keeps its own") {
     REQUIRE(net.until([&] { return done; }));
     CHECK(there == std::min(before + UvOffload::kNice, 19));
     CHECK(getpriority(PRIO_PROCESS, 0) == before);
+}
+
+TEST_CASE("uv offload: all threads are there with the first job, so that none begins when there is no memory") {
+    const auto threads = [] {
+        std::size_t seen = 0;
+        for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+            std::string name;
+            std::getline(std::ifstream(task.path() / "comm"), name);
+            seen += name == "holdfast-work";
+        }
+        return seen;
+    };
+    Net net;
+    UvOffload offload(net.loop);
+    CHECK(threads() == 0);
+    const auto job = offload.run([] {}, [] {});
+    CHECK(threads() == UvOffload::kThreads);
 }
 
 TEST_CASE("uv offload: jobs run beside each other, and one that hangs holds up no other") {
