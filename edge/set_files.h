@@ -2,12 +2,15 @@
 // that cannot be read or does not parse keeps the old set and says so.
 //
 // A changed file is read when two looks find it alike: one that is being written in place may lack half of its lines.
-// One that never stands still is read all the same when it was put in place by rename, which is whole; else it is said
-// that the former set stays.
+// One that never stands still is read all the same when it was put in place by rename, which is whole, or when lines
+// are only added to what the set in force was made from, to the end of its last whole line; else it is said that the
+// former set stays.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -26,6 +29,13 @@ inline constexpr std::size_t kSetFileBytesMax = 256u << 20;
 // parse; their details begin with the path.
 Result<std::shared_ptr<const ValueSet>> read_value_set(const std::string& path);
 
+// What a set was made from, to know it again as the beginning of a longer text.
+struct SetText {
+    std::size_t bytes = 0;
+    std::array<std::uint8_t, 32> sha256{};
+    bool begins(std::string_view text) const;
+};
+
 class SetFiles {
   public:
     static constexpr Nanos kCheckEvery = 2s;
@@ -35,6 +45,7 @@ class SetFiles {
 
     struct Loaded {
         FileStamp stamp;
+        SetText text;
         std::shared_ptr<const ValueSet> set;  // owners: this, then the rules that name the file
     };
     using Sets = std::map<std::string, Loaded>;  // by path
@@ -51,11 +62,20 @@ class SetFiles {
         unsigned looks = 0;     // in a row that found another one
         bool replaced = false;  // by another file since the look before
     };
+    struct Seen {
+        FileStamp stamp;
+        SetText text;
+    };
     struct Read {
         std::string path;
-        FileStamp stamp;
-        Result<std::shared_ptr<const ValueSet>> set;
+        Result<Loaded> loaded;
+        FileStamp stamp;  // also of one that could not be read
     };
+    static Result<Loaded> read(const std::string& path, const FileStamp& stamp);
+    // The same of a file that goes on growing, without a line that is not whole yet; nothing when it is not what
+    // `before` was and more.
+    static std::optional<Result<Loaded>> read_grown(const std::string& path, const FileStamp& stamp,
+                                                    const SetText& before);
     SetFiles(std::shared_ptr<Snapshot> snapshot, Loop& loop, Offload& offload);
     void check();
     void take(Read& read);
@@ -63,7 +83,7 @@ class SetFiles {
     std::shared_ptr<Snapshot> snapshot_;  // owners: the node, exchanges in flight, and this
     Loop& loop_;
     Offload& offload_;
-    std::map<std::string, FileStamp> seen_;     // what the sets in force were made from
+    std::map<std::string, Seen> seen_;          // what the sets in force were made from
     std::map<std::string, Moving> moving_;      // as of the last check: read when it has stood still since
     std::set<std::string> unreadable_;      // and told of
     std::unique_ptr<Timer> timer_;

@@ -389,3 +389,45 @@ TEST_CASE("node: a set file that is replaced before every look is in force all t
     }
     CHECK(denied("newer-user"));
 }
+
+TEST_CASE("node: a set file that gets another line before every look is in force, but for a line that is not whole") {
+    OneNode one;
+    one.folder.write("denied.txt", "bad-user\n");
+    const std::string file = one.folder.path() + "/denied.txt";
+    OneNode listed("[[precheck]]\nname = \"denied\"\nkind = \"subject\"\ndeny_file = \"" + file + "\"\n");
+    REQUIRE(listed.start());
+    int orders = 0;
+    const auto denied = [&](const std::string& subject) {
+        return listed.ask(fmt::format("o-{}", ++orders), "LOGIN", subject).status == 403;
+    };
+    const auto append = [&](const std::string& bytes) { std::ofstream(file, std::ios::app) << bytes; };
+    const auto looks_with = [&](const std::string& first, const std::string& rest) {
+        append(first);
+        for (unsigned i = 0; i < SetFiles::kLooksMax + 2; ++i) {
+            append(fmt::format("\nfiller-{}{}", i, rest));
+            listed.run_for(SetFiles::kCheckEvery);
+        }
+    };
+    looks_with("new-user", "\n");
+    CHECK(denied("new-user"));
+    CHECK(denied("bad-user"));
+    CHECK(denied("filler-0"));
+    // The last line has no end yet: it is no value before it stands still.
+    looks_with("newer-user", "0");
+    append("\nhalf-of-a-na");
+    CHECK(denied("newer-user"));
+    CHECK_FALSE(denied("half-of-a-na"));
+    append("me\n");
+    listed.run_for(3 * SetFiles::kCheckEvery);
+    CHECK(denied("half-of-a-name"));
+    CHECK_FALSE(denied("half-of-a-na"));
+    // One that is written anew from its beginning is no longer one, whatever its length.
+    for (unsigned i = 0; i < SetFiles::kLooksMax + 2; ++i) {
+        std::string text = "other\n";
+        for (unsigned line = 0; line < 100 + i; ++line) text += fmt::format("line-{}\n", line);
+        one.folder.write("denied.txt", text);
+        listed.run_for(SetFiles::kCheckEvery);
+    }
+    CHECK(denied("bad-user"));
+    CHECK_FALSE(denied("other"));
+}
