@@ -61,7 +61,7 @@ bool PopWorld::all(const std::function<bool(PopNode&)>& holds) {
 
 bool PopWorld::well(bool healed) {
     const auto one = [this, healed](PopNode& node) {
-        if (!node.shared()) return false;
+        if (node.stalled() || !node.shared()) return false;  // what stands still tells of before
         const CircuitView view = node.circuit();
         const FleetStatus fleet = node.fleet();
         return view.state == CircuitState::closed && view.own == CircuitState::closed &&
@@ -127,7 +127,11 @@ bool PopWorld::within(Nanos limit, std::string_view rule, const std::string& wha
         note(fmt::format("{} after {:.3f} s", what, seconds(loop.now().mono - begun)));
         return true;
     }
-    bad(rule, fmt::format("not {} within {}", what, format_duration(limit)));
+    std::string how;
+    for (auto& node : nodes)
+        if (node->running())
+            how += fmt::format("; {}: {}, own {}", node->name, name(node->circuit().state), name(node->circuit().own));
+    bad(rule, fmt::format("not {} within {}{}", what, format_duration(limit), how));
     return false;
 }
 
