@@ -22,7 +22,9 @@ void HealthProbe::woken() {
     stalled_ = false;
     limit_ = now + options_.timeout;
     timer_->restart(options_.timeout);
-    if (connection_.client && connection_.client->quiet()) return ask();
+    const bool young = now - connection_.made < pool_.max_age();
+    if (young && connection_.client && connection_.client->quiet()) return ask();
+    connection_ = {};
     connecting_ = pool_.connect(limit_, [this](Result<PooledConnection> c) {
         // Our own trouble (names, descriptors, our certificate) says nothing about the endpoint.
         if (!c) return c.error().origin == Origin::local ? rest() : answered(false);

@@ -1,5 +1,6 @@
-// Active probing of one endpoint: GET a path every so often over a connection of its own; any 2xx is healthy. Off
-// unless configured. It feeds the ejection and never the circuit.
+// Active probing of one endpoint: GET a path every so often over a connection of its own, which serves no longer than
+// those of calls, so that it goes where they go; any 2xx is healthy. Off unless configured. It feeds the ejection and
+// never the circuit.
 #pragma once
 
 #include <functional>

@@ -102,6 +102,7 @@ class Pool {
     // What connecting to an address takes at most, with TLS; nothing before one has connected, or was cut off.
     std::optional<Nanos> connect_longest() { return connect_times_.longest(); }
 
+    Nanos max_age() const { return options_.max_age; }
     const Endpoint& endpoint() const { return endpoint_; }
     const Resolver& resolver() const { return resolver_; }
     std::uint32_t busy() const { return busy_; }

@@ -176,3 +176,28 @@ TEST_CASE("health: after a stall of our own an answer that lay there is read bef
     b.loop.run_for(2s);  // nothing stalls, and the answers come too late
     CHECK(b.upstream->status().endpoints[0].probed == false);
 }
+
+TEST_CASE("health: the probe's connection has the age of a call's, so that it follows a name that has moved") {
+    UpstreamBench b;
+    b.options.endpoints = {*parse_endpoint("https://central.example"), *parse_endpoint("https://192.0.2.9")};
+    b.options.health = {.path = "/healthz", .interval = 1s, .timeout = 100ms};
+    b.options.pool.max_age = 10s;
+    b.options.resolver.refresh = 1s;
+    b.net.serve = [](const std::string& host, FakeStream& s) { s.send(reply(host == "192.0.2.2" ? 503 : 200, "")); };
+    const auto dialled = [&b](const char* host) { return std::count(b.net.dials.begin(), b.net.dials.end(), host); };
+    b.begin();
+    b.loop.run_for(5s);
+    CHECK(dialled("192.0.2.1") == 1);
+    CHECK(dialled("192.0.2.9") == 1);
+    CHECK(b.upstream->status().endpoints[0].probed == true);
+    b.net.names = std::vector<std::string>{"192.0.2.2"};
+    b.loop.run_for(5s);
+    CHECK(dialled("192.0.2.2") == 0);
+    CHECK_FALSE(b.upstream->status().endpoints[0].ejected);
+    b.loop.run_for(5s);
+    CHECK(dialled("192.0.2.1") == 1);
+    CHECK(dialled("192.0.2.2") > 0);
+    CHECK(dialled("192.0.2.9") == 2);
+    CHECK(b.upstream->status().endpoints[0].probed == false);
+    CHECK(b.upstream->status().endpoints[0].out == Out::probes);
+}
