@@ -36,7 +36,7 @@ struct EtcdNotice {
         unreachable,    // no endpoint has answered since; `detail` is the last failure
         writes_fail,    // of one whose reads are answered; `detail` is the last failure
         writes_work,    // after writes_fail
-        login_refused,  // user or password are wrong, or etcd refuses our certificate
+        login_refused,  // user or password are wrong, or etcd refuses, or misses, our certificate
         logged_in,      // after login_refused
         denied,         // logged in, and still not permitted
         garbage,        // an endpoint's answer was none

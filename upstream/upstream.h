@@ -92,7 +92,7 @@ struct EndpointStatus {
     std::size_t addresses = 0;
     bool addresses_stale = false;
     std::string dns_problem;
-    std::string certificate_problem;  // ours was refused, and nothing was answered since; empty: no such thing
+    std::string certificate_problem;  // ours was refused or missed, nothing was answered since; empty: no such thing
 };
 
 struct MirrorStatus {

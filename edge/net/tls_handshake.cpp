@@ -1,4 +1,5 @@
 // The part of TlsStream that is over once it is ready().
+#include <fmt/format.h>
 #include <openssl/err.h>
 
 #include <new>
@@ -117,10 +118,15 @@ bool TlsStream::shake() {
 
 Error TlsStream::ssl_error(std::string_view doing) const {
     // A fault of our own. By TLS 1.3 it is told only when our side of the handshake is over.
-    if (side() == Origin::upstream && SSL_get_certificate(ssl_.get()) != nullptr &&
-        refuses_certificate(ERR_peek_error()))
-        return Error{Code::denied, Origin::local, ready_,
-                     std::string(doing) + ": our certificate is refused: " + take_openssl_error()};
+    if (side() == Origin::upstream && refuses_certificate(ERR_peek_error())) {
+        const bool ours = SSL_get_certificate(ssl_.get()) != nullptr;
+        const bool asked = ERR_GET_REASON(ERR_peek_error()) - SSL_AD_REASON_OFFSET == SSL_AD_CERTIFICATE_REQUIRED;
+        const char* what =
+            ours ? "our certificate is refused" : "a certificate of ours is asked for, and none is configured";
+        if (ours || asked)
+            return Error{Code::denied, Origin::local, ready_,
+                         fmt::format("{}: {}: {}", doing, what, take_openssl_error())};
+    }
     std::string why = take_openssl_error();
     const long verified = SSL_get_verify_result(ssl_.get());
     if (verified != X509_V_OK) why = std::string("certificate: ") + X509_verify_cert_error_string(verified);
