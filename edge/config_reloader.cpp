@@ -132,6 +132,7 @@ void ConfigReloader::prepare(Work& work) {
 void ConfigReloader::prepared(Work& done) {
     const auto work = std::make_shared<Work>(std::move(done));  // owners: the completions below, one after the other
     status_.newer_waits = status_.newer_waits || work->newer_waits;
+    if (work->hold && work->job.trigger == Trigger::signal) tell_held(*work->hold);
     if (!work->out.ok()) return failed(*work);
     const Config& wanted = *work->out.outcome.config;
     const bool same = wanted.hash == node_.config().hash && !work->job.rollback;

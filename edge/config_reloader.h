@@ -122,6 +122,7 @@ class ConfigReloader {
     std::vector<std::string> files() const;  // the one it is about, and those that it names
     void look_at_files();
     void looked(FileStamps now);
+    void tell_held(const ConfigHold& hold);
     bool source_on_its_way() const;  // what the source offered is being taken, or waits for that
     void give_remote(Work& work);    // what is to be in force
     void take_remote(Work& work);    // it is

@@ -31,6 +31,17 @@ std::string remote_refusal(const std::string& text, std::uint64_t revision, cons
     return {};
 }
 
+// Whoever sends a signal gets no answer, and would take silence for yes.
+void ConfigReloader::tell_held(const ConfigHold& hold) {
+    const std::string text = fmt::format(
+        "generation {} is held since a rollback by {}: a signal takes its certificates and secrets anew, the file "
+        "waits "
+        "for `holdfastctl config reload`",
+        hold.generation, hold.by);
+    log::warn("config: {}", text);
+    node_.events().add(node_.loop().now().wall, "config", text);
+}
+
 bool ConfigReloader::source_on_its_way() const {
     return source_runs_ ||
            std::any_of(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.trigger == Trigger::source; });

@@ -126,6 +126,17 @@ TEST_CASE("reload: a rollback that is not taken holds nothing, a reload that is 
     r.one.node().reloader = r.reloader.get();
     CHECK(r.verdict().find("ok: live; a rollback stands: ") == 0);
     r.one.node().reloader = nullptr;
+    const auto told = [&r] {
+        std::string events;
+        json::Writer w(events);
+        r.one.node().events().write(w);
+        return events.find(fmt::format("generation {} is held since a rollback by ", r.history().held()->generation)) !=
+               std::string::npos;
+    };
+    REQUIRE(r.reload(Reloading::Trigger::watch).ok);
+    CHECK_FALSE(told());
+    REQUIRE(r.reload(Reloading::Trigger::signal).ok);
+    CHECK(told());
     CHECK_FALSE(r.rollback(9999).ok);
     CHECK(r.history().held()->generation == last - 1);
     CHECK_FALSE(r.reload().ok);
