@@ -112,8 +112,9 @@ std::optional<UnplacedNotice> UnplacedLedger::find(const UnplacedNotice& notice)
 
 // One that could not be erased is still there, and counts.
 void UnplacedLedger::erase(const std::string& name) {
-    state_.erase(name, [this](const Result<void>& erased) {
+    state_.erase(name, [this, name](const Result<void>& erased) {
         if (erased && size_ > 0) --size_;
+        if (erased) given_.erase(name);
     });
 }
 
@@ -163,6 +164,16 @@ void UnplacedLedger::drop(const UnplacedNotice& notice) {
     if (const auto other = by_number(notice); other && state_.get(*other)) erase(*other);
 }
 
+void UnplacedLedger::give(const UnplacedNotice& notice) {
+    for (const auto& name : {std::optional(name_of(notice)), by_number(notice)})
+        if (name && state_.get(*name)) given_.insert(*name);
+}
+
+void UnplacedLedger::take_back(const UnplacedNotice& notice) {
+    given_.erase(name_of(notice));
+    if (const auto other = by_number(notice)) given_.erase(*other);
+}
+
 void UnplacedLedger::hear(const UnplacedNotice& notice, const std::string& credential, const Durable& done) {
     auto known = find(notice);
     if (!known || known->was_heard_by(credential) || known->heard_by.size() >= kHeardByMax) return;
@@ -177,7 +188,7 @@ std::vector<UnplacedNotice> UnplacedLedger::of(std::string_view order_no, std::s
     if (size_ == 0) return out;
     const auto add = [this, &out](const std::string& slot) {
         for (const auto& [name, text] : state_.list(slot))
-            if (auto notice = decode(text)) out.push_back(std::move(*notice));
+            if (auto notice = given_.contains(name) ? std::nullopt : decode(text)) out.push_back(std::move(*notice));
     };
     if (!order_no.empty()) add(slot_of(order_no, {}));
     if (!verification_id.empty()) add(slot_of({}, verification_id));

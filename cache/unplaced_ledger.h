@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,10 +50,14 @@ class UnplacedLedger {
     // The readers see it at once; `done` when it is on disk. An error at once (also by `done`) when there is no room.
     void put(const UnplacedNotice& notice, Durable done);
     void drop(const UnplacedNotice& notice);
+    // An order has it as its word, which is not on disk yet: of() gives it to no other, until it is taken back.
+    // In memory alone: after a kill it is there as before.
+    void give(const UnplacedNotice& notice);
+    void take_back(const UnplacedNotice& notice);
     // By this caller's order too. `done` for each place where it is kept.
     void hear(const UnplacedNotice& notice, const std::string& credential, const Durable& done);
     // Those that decide something: of the order's number, and those that have this number of the centre; the oldest
-    // first.
+    // first. None that an order was given.
     std::vector<UnplacedNotice> of(std::string_view order_no, std::string_view verification_id) const;
     std::size_t size() const { return size_; }  // of those that decide something; one under both numbers is two
     // Drops what is older than kKeep. A call looks at a few and the next one goes on, as of StateWalk.
@@ -67,6 +72,7 @@ class UnplacedLedger {
 
     StateStore& state_;
     std::size_t size_ = 0;
+    std::set<std::string> given_;  // names; each is kept still
     StateWalk walk_;  // of expire()
 };
 

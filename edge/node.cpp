@@ -41,6 +41,7 @@ Node::~Node() {
     // Clients first: nothing may begin an exchange any more; then what the exchanges lean on, in reverse.
     server_.reset();
     service_.reset();
+    if (parts_) parts_->exchanges = nullptr;
     exchanges_.reset();
     membership_.reset();
     reconciler_.reset();
@@ -109,6 +110,7 @@ Result<void> Node::make_rooms(Config config) {
     parts_->spans = spans_.get();
     parts_->rejects = &reject_log_;
     exchanges_ = std::make_unique<Exchanges>(*parts_);
+    parts_->exchanges = exchanges_.get();
     reconciler_ = std::make_unique<Reconciler>(*parts_, *exchanges_, seams_.offload, [this](const std::string& id) {
         events_.add(seams_.loop.now().wall, "reconcile", id + ": answered provisionally, and the centre says fail");
     });

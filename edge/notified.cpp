@@ -8,6 +8,7 @@
 #include "edge/exchanges.h"
 #include "edge/notice_entry.h"
 #include "edge/recorded_answer.h"
+#include "edge/rivals.h"
 #include "edge/standing_word.h"
 #include "edge/unplaced.h"
 
@@ -72,7 +73,9 @@ std::vector<FoundOrder> find_orders(Parts& parts, Exchanges& exchanges, const No
     std::erase_if(out, [&n, several_owners = owners.size() > 1](const FoundOrder& found) {
         return !may_be_of(found, n, several_owners);
     });
-    if (out.size() > 1 && n.outcome->verdict == Verdict::pass) out.clear();
+    if (n.outcome->verdict == Verdict::pass)
+        std::erase_if(
+            out, [&](const FoundOrder& found) { return has_rival(parts, &exchanges, n, found.record.view(), now); });
     return out;
 }
 

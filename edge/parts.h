@@ -29,6 +29,7 @@
 
 namespace holdfast {
 
+class Exchanges;
 class RejectLog;
 class SpanExport;
 
@@ -63,6 +64,7 @@ struct Parts {
     std::uint64_t words_aside = 0;       // of the centre, written down beside the order's own exchange, since start
     std::size_t in_flight_max = 20'000;
     SpanExport* spans = nullptr;  // the node's; nullptr: no tracing
+    const Exchanges* exchanges = nullptr;  // the node's; nullptr: nothing is under way
     RejectLog* rejects = nullptr;  // the node's, never nullptr in it
     Pulse pulse{};  // of what was answered, for people who look
     log::LogLimit unplaced_lines{};  // of the log, about notifications that no order here could be given

@@ -4,6 +4,7 @@
 
 #include "edge/base/log.h"
 #include "edge/notice_entry.h"
+#include "edge/rivals.h"
 #include "edge/standing_word.h"
 
 namespace holdfast {
@@ -44,6 +45,11 @@ bool counts(const Parts& parts, const UnplacedNotice& kept, const LiveRecord& re
     if (std::find(owners.begin(), owners.end(), record.credential) == owners.end()) return false;
     if (!number.empty() && !kept.verification_id.empty()) return number == kept.verification_id;
     return !kept.order_no.empty() && *kept.verdict != Verdict::pass;
+}
+
+// Whether it is a pass, and somebody else's order may be the one that it means.
+bool is_contested(const Parts& parts, const UnplacedNotice& kept, const LiveRecord& record, Now now) {
+    return *kept.verdict == Verdict::pass && has_rival(parts, parts.exchanges, notification_of(kept), record, now);
 }
 
 // Whether other orders than the one that has just heard it may be meant too, so that it stays: a refusal that does not
@@ -175,7 +181,7 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
     std::vector<Placed> placed;
     for (UnplacedNotice& kept : parts.unplaced.of(record.order_no, number)) {
         if (now.wall - kept.received >= snapshot.config.orders.retain) continue;
-        if (!counts(parts, kept, record, number)) continue;
+        if (!counts(parts, kept, record, number) || is_contested(parts, kept, record, now)) continue;
         const bool heard = word && word->knows(kept.id);
         if (!heard) {
             // Of an order that has been asked it is no newer than its call: a revocation since then hides both.
@@ -193,9 +199,13 @@ std::optional<NotifyEntry> place(Parts& parts, const Snapshot& snapshot, const L
         if (!heard || !stays || shown) placed.push_back({std::move(kept), heard, stays, shown});
     }
     if (placed.empty()) return word;
+    for (const Placed& one : placed)
+        if (*one.notice.verdict == Verdict::pass) parts.unplaced.give(one.notice);
     parts.notify.put(
         record.credential, record.order_no, *word,
         [&parts, placed = std::move(placed), credential = std::string(record.credential)](const Result<void>& written) {
+            if (!written)
+                for (const Placed& one : placed) parts.unplaced.take_back(one.notice);
             if (!written) return tell_not_durable(parts, written);
             for (const Placed& one : placed) settle(parts, one, credential);
         });

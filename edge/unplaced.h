@@ -5,7 +5,8 @@
 // revocation came after it. Without that a `pass` never counts: the number of an order may be used again, by another
 // credential or for another subject, and the centre says it again when it is asked. A `fail` or `review` counts for the
 // order's number alone, whoever asks it, unless the centre's number says otherwise: a lost one would let somebody in.
-// So one that does not say whose it is stays, for the orders that others ask under that number, until its time is over.
+// Of those that do not say whose they are a `pass` counts for none of several that it may mean (edge/rivals.h), and a
+// refusal stays, for the orders that others ask under that number, until its time is over.
 #pragma once
 
 #include <functional>

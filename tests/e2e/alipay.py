@@ -153,11 +153,11 @@ alipay_public_key_file = "alipay-public.pem"
         connection.close()
         return out
 
-    def signed(self, method, path, body=b""):
+    def signed(self, method, path, body=b"", credential="app"):
         stamp, nonce, digest = str(int(time.time())), secrets.token_hex(16), hashlib.sha256(body).hexdigest()
         host = f"127.0.0.1:{self.port}"
         text = f"{method}{host}{path}\n\n{stamp}\n{nonce}\n{digest}"
-        headers = {"Authorization": "HMAC-SHA256 SecretId=app, Signature=" +
+        headers = {"Authorization": f"HMAC-SHA256 SecretId={credential}, Signature=" +
                    hmac.new(SECRET, text.encode(), hashlib.sha256).hexdigest(),
                    "X-Timestamp": stamp, "X-Nonce": nonce, "X-Content-SHA256": digest}
         if body:
@@ -165,12 +165,12 @@ alipay_public_key_file = "alipay-public.pem"
         status, answer = self.http(method, path, body, headers)
         return status, json.loads(answer or b"{}")
 
-    def verify(self, order, subject="user-1", **more):
+    def verify(self, order, subject="user-1", credential="app", **more):
         body = {"orderNo": order, "scene": "LOGIN", "subject": subject, **more}
-        return self.signed("POST", "/v1/verifications", json.dumps(body).encode())
+        return self.signed("POST", "/v1/verifications", json.dumps(body).encode(), credential)
 
-    def look_up(self, order):
-        return self.signed("GET", f"/v1/verifications/{order}")
+    def look_up(self, order, credential="app"):
+        return self.signed("GET", f"/v1/verifications/{order}", credential=credential)
 
     def ctl(self, *verb, lines=False):
         tool = [str(self.bin / "holdfastctl"), "--socket", self.path("admin.sock"), "--json", *verb]

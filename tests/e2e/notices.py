@@ -116,6 +116,13 @@ def two_callers(bin_dir):
         check("the other's?", notify(site, orderNo="order-4", passed="T", fields={"certify_id": "C-other"}),
               (200, "success"))
         assert site.look_up("order-4")[1].get("outcome") is None, "a pass of nobody knows whom"
+        site.centre_plan(mode="healthy")
+        both = (("app", "user-1"), ("other", "user-2"))
+        check("both taken", [site.verify("order-5", user, who)[0] for who, user in both], [202, 202])
+        check("of one number", notify(site, orderNo="order-5", passed="T"), (200, "success"))
+        check("is nobody's", [site.look_up("order-5", who)[0] for who, _ in both], [202, 202])
+        check("reversed", notify(site, orderNo="order-5", passed="F"), (200, "success"))
+        check("for both", [site.look_up("order-5", who)[1]["outcome"] for who, _ in both], ["fail", "fail"])
     finally:
         site.close()
 

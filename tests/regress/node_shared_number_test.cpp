@@ -2,8 +2,6 @@
 // refusal reaches both, a pass neither. Each through one whole node.
 #include <catch2/catch.hpp>
 
-#include "edge/exchanges.h"
-#include "edge/notified.h"
 #include "edge/unplaced.h"
 #include "tests/regress/notified_bench.h"
 
@@ -13,21 +11,9 @@ using namespace holdfast::sim;
 namespace {
 
 struct Bench : NotifiedBench {
-    // What the node makes of a notification that does not say whose it is, as Alipay's do not.
     std::string_view say(const std::string& id, const std::string& order, Verdict verdict,
                          const std::string& number = {}) {
-        Notification n;
-        n.id = id;
-        n.order_no = order;
-        n.verification_id = number;
-        n.sent = one.view.now().wall;
-        n.outcome.emplace();
-        n.outcome->verdict = verdict;
-        Exchanges none(one.parts());  // nothing is under way
-        std::optional<Noticed> what;
-        take_notification(one.parts(), none, n, [&what](Noticed is) { what = is; });
-        REQUIRE(one.until([&what] { return what.has_value(); }));
-        return name(*what);
+        return say_to(one, id, order, verdict, number);
     }
     std::string outcome_for(const std::string& credential, const std::string& order) {
         one.ask_as(credential);

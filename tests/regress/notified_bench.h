@@ -7,10 +7,29 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "edge/exchanges.h"
+#include "edge/notified.h"
 #include "edge/operators.h"
 #include "tests/regress/node_bench.h"
 
 namespace holdfast::sim {
+
+// What a node makes of a notification that does not say whose it is, as Alipay's do not.
+inline std::string_view say_to(OneNode& one, const std::string& id, const std::string& order, Verdict verdict,
+                               const std::string& number) {
+    Notification n;
+    n.id = id;
+    n.order_no = order;
+    n.verification_id = number;
+    n.sent = one.view.now().wall;
+    n.outcome.emplace();
+    n.outcome->verdict = verdict;
+    Exchanges none(one.parts());  // nothing is under way
+    std::optional<Noticed> what;
+    take_notification(one.parts(), none, n, [&what](Noticed is) { what = is; });
+    REQUIRE(one.until([&what] { return what.has_value(); }));
+    return name(*what);
+}
 
 // A node whose centre answers after `latency`, and gives `says` to everybody.
 struct NotifiedBench {

@@ -164,6 +164,7 @@ MiniReply Centre::verify(const MiniRequest& request) {
     call.at = loop_.now().mono;
     call.idempotency_key = std::string(request.header("Idempotency-Key"));
     call.request_id = std::string(request.header("X-Request-Id"));
+    call.traceparent = std::string(request.header("traceparent"));
     call.attempt = to_int(request.header("X-Attempt"));
     call.node = std::string(request.header("X-Edge-Node"));
     call.probe_epoch = static_cast<std::uint64_t>(std::max(0, to_int(request.header("X-Edge-Probe"))));

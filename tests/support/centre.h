@@ -27,6 +27,7 @@ struct CentreCall {
     std::string scene;
     std::string idempotency_key;
     std::string request_id;
+    std::string traceparent;
     int attempt = 0; // X-Attempt; 0: not given
     std::string node;              // X-Edge-Node
     std::uint64_t probe_epoch = 0; // X-Edge-Probe; 0: no probe of a fleet

@@ -175,3 +175,25 @@ TEST_CASE("unplaced ledger: its size stays right where the disk fails while an o
     CHECK(b.ledger->size() == b.values->list("unplaced/").size());
     CHECK(b.put(b.notice("n-50", "o-1")));
 }
+
+TEST_CASE("unplaced ledger: what an order was given is no other's until it is taken back, or a restart") {
+    Bench b;
+    const UnplacedNotice pass = b.notice("n-1", "o-1", "V/1", Verdict::pass);
+    REQUIRE(b.put(pass));
+    REQUIRE(b.put(b.notice("n-2", "o-1", "V/1")));
+    b.ledger->give(pass);
+    CHECK(b.ids("o-1") == Ids{"n-2"});
+    CHECK(b.ids("", "V/1") == Ids{"n-2"});
+    CHECK(b.ledger->find(pass));
+    b.ledger->take_back(pass);
+    CHECK(b.ids("o-1").size() == 2);
+    b.ledger->give(pass);
+    b.loop.advance(1s);
+    b.open();
+    CHECK(b.ids("", "V/1").size() == 2);
+    b.ledger->give(pass);
+    b.ledger->drop(pass);
+    b.loop.advance(1s);
+    REQUIRE(b.put(pass));  // a later copy is as new
+    CHECK(b.ids("o-1").size() == 2);
+}
