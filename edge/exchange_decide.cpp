@@ -77,7 +77,7 @@ Facts Exchange::gather(Now now) {
 }
 
 void Exchange::gather_ladder(Facts& facts, Now now) {
-    const Circuit& circuit = parts_.upstream.circuit();
+    Circuit& circuit = parts_.upstream.circuit();
     const ScenePolicy& policy = scene_->config->policy;
     // By what it has seen: of an operator's word alone nobody knows that the centre fails others as well.
     facts.circuit_open = circuit.state() == CircuitState::open && !circuit.forced_open();

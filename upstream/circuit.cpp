@@ -112,7 +112,10 @@ void Circuit::report(const Permit& permit, const CallReport& report, Now now) {
         if (round_.complete()) judge_round(now);
         if (!beside) return;
     }
-    if (state_ != CircuitState::closed) return; // a call that the operator's `live` let through
+    if (state_ != CircuitState::closed) {                 // a call that the operator's `live` let through
+        if (forced_open()) window_.add(entry, now.mono);  // nothing else shows whether the centre fails many
+        return;
+    }
     if (in_fleet_) recent_.add(entry, now.mono);
     window_.add(entry, now.mono);
     throttle_.answered(report.kind == CallKind::success, now.mono);

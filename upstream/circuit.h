@@ -174,7 +174,7 @@ class Circuit {
     std::uint32_t failing_subjects() const;
     // Whether the failures are evidence against the centre and not against one caller (the ladder's rule for a failed
     // live call, as it is that for opening).
-    bool failures_diverse(Now now) const;
+    bool failures_diverse(Now now);
     // Open or closed by the operator's word until `until`, or its end (none: to half-open when it was forced open).
     void force(Forced forced, MonoTime until, Now now);
     void reconfigure(const CircuitOptions& options, Now now); // state stays; a changed window begins empty

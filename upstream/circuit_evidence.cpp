@@ -41,7 +41,8 @@ std::uint32_t Circuit::failing_subjects() const {
     return central_holds() && bound_ != CircuitState::closed ? std::max(own, leased_.subjects) : own;
 }
 
-bool Circuit::failures_diverse(Now now) const {
+bool Circuit::failures_diverse(Now now) {
+    window_.expire(now.mono);
     if (state_ != CircuitState::closed && diverse_at_opening_) return true;
     if (central_holds() && bound_ != CircuitState::closed && leased_.diverse) return true;
     return diverse(Trait::failed, now.mono);

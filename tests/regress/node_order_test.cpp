@@ -191,6 +191,21 @@ TEST_CASE("node: a poisoned request gets nobody's pass while the circuit is open
     CHECK(one.ask("o-3", "LOGIN", "user-1", R"(,"attributes":{"poison":"1"})").status == 502);
 }
 
+TEST_CASE(
+    "node: live under an order that holds the circuit open has its ladder once the centre fails several subjects") {
+    OneNode one;
+    begin(one);
+    REQUIRE(one.ask("o-1", "LOGIN", "user-1").text("outcome") == "pass");
+    circuit(one, CircuitForce::open);
+    degrade(one, Mode::live);
+    one.central.set_mode(CentreMode::error);
+    CHECK(one.ask("o-2", "LOGIN", "user-1").status == 502);
+    for (int i = 2; i <= 6; ++i) one.ask(fmt::format("o-other-{}", i), "LOGIN", fmt::format("user-{}", i));
+    const auto got = one.ask("o-3", "LOGIN", "user-1");
+    CHECK(got.status == 200);
+    CHECK(got.text("source") == "cache");
+}
+
 TEST_CASE("order: a degraded one that is asked again costs its caller no turn of the rate") {
     OneNode one;
     exchange(one.config, "id = \"app-a\"\n", "id = \"app-a\"\nrate = { per_second = 0.01, burst = 2 }\n");

@@ -46,6 +46,16 @@ class ReferenceCircuit {
         return Admission::Why::admitted;
     }
 
+    // The operator's `live`.
+    Token admit_always(Caller who, Now now) {
+        tick(now);
+        if (state_ != CircuitState::closed) askers_.insert(who.credential);
+        const bool probe = state_ == CircuitState::half_open && slot_left() && !has_live_or_bad_probe(who.subject) &&
+                           !has_its_half(who.credential);
+        if (probe) probes_.push_back({who, Probe::out});
+        return {epoch_, who, probe};
+    }
+
     void drop(const Token& token) {
         if (token.epoch == epoch_ && token.probe) forget_probe(token.who.subject);
     }
@@ -67,8 +77,9 @@ class ReferenceCircuit {
                 judge_round(now);
             return;
         }
+        const bool counts = state_ == CircuitState::closed || forced_ == Forced::open;
+        if (counts) tries_.push_back(t);
         if (state_ != CircuitState::closed) return;
-        tries_.push_back(t);
         demand_.push_back({second(now), true, t.kind == CallKind::success});
         if (ramp_) step_.push_back(t);
         if (forced_ == Forced::none) judge_window(now);
@@ -153,7 +164,8 @@ class ReferenceCircuit {
             static_cast<std::uint32_t>(subjects([](const Try& t) { return t.kind == CallKind::failure; }).size());
         return state_ == CircuitState::closed ? now : std::max(now, failing_at_opening_);
     }
-    bool diverse_failures(Now now) const {
+    bool diverse_failures(Now now) {
+        last_second_ = std::max(last_second_, second(now));
         if (state_ != CircuitState::closed && evidence_) return true;
         return diverse([](const Try& t) { return t.kind == CallKind::failure; }, now);
     }

@@ -355,6 +355,34 @@ TEST_CASE("circuit: the operator's live gives permits that move nothing while it
     CHECK(b.circuit.view(b.now).window.failures == 1);
 }
 
+TEST_CASE("circuit: what the operator's live asks while an order holds it open is evidence, and moves nothing") {
+    for (const bool fleets : {false, true}) {
+        CircuitBench b(with([](CircuitOptions& o) { o.window_type = WindowType::time; }));
+        const auto live = [&b](std::uint64_t subject, CallKind kind, std::uint64_t credential = 1) {
+            b.circuit.admit_always({subject, credential}, b.now).report({kind, true}, b.now);
+            CHECK(b.circuit.state() == CircuitState::open);
+        };
+        b.circuit.force(Forced::open, b.now.mono + (fleets ? 1s : 60s), b.now);
+        Leased said;
+        said.forced = Forced::open;
+        said.forced_until = b.now.mono + 60s;
+        if (fleets) b.circuit.adopt(said, b.now);
+        b.wait(1s);  // below the fleet's order its own circuit is half-open
+        for (int i = 0; i < 30; ++i) live(1, CallKind::failure);
+        for (std::uint64_t s = 2; s < 5; ++s) live(s, CallKind::failure);
+        CHECK_FALSE(b.circuit.failures_diverse(b.now));
+        live(5, CallKind::failure);
+        CHECK(b.circuit.failures_diverse(b.now));
+        CHECK(b.circuit.view(b.now).window.failures == 34);
+        live(6, CallKind::success, 2);
+        CHECK_FALSE(b.circuit.failures_diverse(b.now));
+        live(7, CallKind::failure, 2);
+        CHECK(b.circuit.failures_diverse(b.now));
+        b.wait(11s);
+        CHECK_FALSE(b.circuit.failures_diverse(b.now));
+    }
+}
+
 TEST_CASE("circuit: what the operator's live asks are the probes of half-open, and beyond them it asks on") {
     CircuitBench b;
     b.open();
