@@ -28,6 +28,7 @@ namespace holdfast::e2e {
 namespace {
 
 constexpr int kFirstPort = 20'000, kPorts = 12'000;
+constexpr std::uintmax_t kRoom = 512u << 20;  // bytes that a file system in memory must have left: a node and its etcd
 
 // Whether no test that runs beside this one has chosen the port; until this process ends none will. The name is one of
 // the kernel's own (unix(7), abstract), which leaves nothing behind; tests/e2e/alipay.py takes the same.
@@ -120,8 +121,7 @@ std::optional<int> Process::wait(Nanos limit) {
 }
 
 Finished run(const Arguments& arguments, std::string_view input, Nanos limit) {
-    std::string folder = "/tmp/holdfast-e2e-run-XXXXXX";
-    if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("cannot make a folder");
+    const std::string folder = memory_folder();
     write_file(folder + "/in", input);
     Finished out;
     {
@@ -149,8 +149,10 @@ void write_file(const std::string& path, std::string_view text) {
 }
 
 std::string memory_folder() {
-    for (const char* where : {"/dev/shm", "/tmp"}) {
-        std::string folder = std::string(where) + "/holdfast-e2e-XXXXXX";
+    for (const std::string where : {"/dev/shm", "/tmp"}) {
+        std::error_code ignored;  // one that is not there takes no folder either
+        if (where != "/tmp" && std::filesystem::space(where, ignored).available < kRoom) continue;
+        std::string folder = where + "/holdfast-e2e-XXXXXX";
         if (::mkdtemp(folder.data()) != nullptr) return folder;
     }
     throw std::runtime_error("cannot make a folder");

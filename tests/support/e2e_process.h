@@ -55,8 +55,8 @@ void write_file(const std::string& path, std::string_view text);
 template <typename Condition>
 bool eventually(Nanos limit, Condition met);
 
-// A new folder, in memory where the machine has such a file system: what is written there waits for no disk. Who asks
-// for it removes it.
+// A new folder, in memory where the machine has such a file system with room: what is written there waits for no disk,
+// which other tests beside it may keep busy for seconds. Who asks for it removes it.
 std::string memory_folder();
 
 void pause_for(Nanos time);

@@ -23,17 +23,10 @@ std::string fresh(std::size_t bytes) {
     return to_hex(out);
 }
 
-std::string fresh_folder() {
-    std::string folder = "/tmp/holdfast-e2e-XXXXXX";
-    if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("cannot make a folder");
-    return folder;
-}
-
 // One certificate for all sites of this process: making keys is slow under sanitizers.
 const std::pair<std::string, std::string>& certificate() {
     static const auto made = [] {
-        std::string folder = "/tmp/holdfast-e2e-cert-XXXXXX";
-        if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("cannot make a folder");
+        const std::string folder = memory_folder();
         const Finished done =
             run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
                  "30", "-subj", "/CN=holdfast e2e", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout",
@@ -79,7 +72,7 @@ Ask lookup_ask(const std::string& order) {
 Site::Site(Folder folder, Terms terms) : terms_(std::move(terms)), dir_(std::move(folder.path)) {}
 
 // Delegates, so that what a start that fails leaves behind is taken away as well.
-Site::Site(Terms terms, const std::string& plan) : Site(Folder{fresh_folder()}, std::move(terms)) {
+Site::Site(Terms terms, const std::string& plan) : Site(Folder{memory_folder()}, std::move(terms)) {
     make_files();
     if (terms_.upstream_port == 0) start_centre(plan);
     if (!start_node()) {

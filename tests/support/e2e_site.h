@@ -21,7 +21,7 @@ struct Terms {
     std::string name = "e2e";  // of the node
     std::string node, listen, limits, auth, drain, log;
     std::string cache = "size = \"16MiB\"";
-    std::string upstream = "deadline = \"1s\"\ntimeout_max = \"400ms\"\ntimeout_min = \"400ms\"";
+    std::string upstream = "deadline = \"3s\"\ntimeout_max = \"1200ms\"\ntimeout_min = \"1200ms\"";
     std::string retry = "attempts = 1\nbase = \"20ms\"";
     std::string circuit =
         "minimum_calls = 10\nopen_wait = \"1s\"\nthrottle_below = 0\n"
