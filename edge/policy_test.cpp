@@ -19,19 +19,6 @@ std::string_view word(PrecheckRow::Says says) {
     return "skip";
 }
 
-std::string_view answer_word(Decision::Kind kind) {
-    switch (kind) {
-        case Decision::Kind::answer_cached:
-            return "cache";
-        case Decision::Kind::compare_feature:
-            return "feature";
-        case Decision::Kind::provisional:
-            return "provisional";
-        default:
-            return "deny";
-    }
-}
-
 // The facts of a centre that cannot be asked, for the ladder's view.
 Facts degraded_facts(Node& node, const Credential& credential, const VerifyRequest& request, const ScenePolicy& policy,
                      const Believed& believed) {
@@ -68,7 +55,7 @@ void write_denied(json::Writer& w, const PrecheckRow* rule) {
 }
 
 void write_ladder(json::Writer& w, const Decision& decision, const ScenePolicy& policy) {
-    w.key("degraded").begin_object().member("answer", answer_word(decision.kind));
+    w.key("degraded").begin_object().member("answer", name(decision.kind));
     w.member("why", decision.bar != LadderBar::none ? name(decision.bar) : name(decision.kind));
     w.key("rungs").begin_array();
     for (const Rung rung : policy.ladder) {
