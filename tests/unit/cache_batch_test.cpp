@@ -8,52 +8,13 @@
 #include <iostream>
 
 #include "cache/storage.h"
-#include "cache/write_batch.h"
-#include "tests/unit/cache_doubles.h"
+#include "tests/unit/cache_batch_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::cachetest;
 
-namespace {
-
-struct Bench {
-    Folder folder;
-    TestLoop loop;
-    InlineOffload offload{loop};
-    StorageObserver observer;
-    int commits = 0;
-    std::shared_ptr<lmdb::Env> env;
-    std::unique_ptr<WriteBatch> batch;
-
-    explicit Bench(std::uint64_t bytes_max = 0) {
-        auto opened = lmdb::Env::open({folder.path, 4u << 20, {"a", "b"}});
-        REQUIRE(opened);
-        env = std::move(*opened);
-        observer.commit_duration = [this](Nanos) { ++commits; };
-        BatchOptions o;
-        o.bytes_max = bytes_max;
-        o.part = "test";
-        o.when_full = "a remedy";
-        batch = std::make_unique<WriteBatch>(env, loop, offload, o, observer);
-    }
-    bool put(std::string key, std::string value, Durable done = {}) {
-        WriteOp op;
-        op.key = std::move(key);
-        op.value = std::move(value);
-        op.done = std::move(done);
-        return batch->add(std::move(op));
-    }
-    std::string get(std::string_view key) {
-        auto txn = env->read();
-        REQUIRE(txn);
-        return std::string(txn->get(0, key).value_or(""));
-    }
-};
-
-} // namespace
-
 TEST_CASE("batch: many writes are one commit, the last of a key wins") {
-    Bench b;
+    BatchBench b;
     for (int i = 0; i < 500; ++i) REQUIRE(b.put("k" + std::to_string(i % 100), std::to_string(i)));
     CHECK(b.batch->pending(0, "k7")->value == "407");
     b.loop.advance(kBatchLinger - 1ms);
@@ -66,14 +27,14 @@ TEST_CASE("batch: many writes are one commit, the last of a key wins") {
 }
 
 TEST_CASE("batch: a full one closes at once") {
-    Bench b;
+    BatchBench b;
     for (std::size_t i = 0; i < kBatchFull; ++i) REQUIRE(b.put("k" + std::to_string(i), "v"));
     b.loop.settle();
     CHECK(b.commits == 1);
 }
 
 TEST_CASE("batch: what comes during a commit is seen, and is the next commit") {
-    Bench b;
+    BatchBench b;
     b.put("a", "1");
     b.offload.hold = true;
     b.loop.advance(60ms);
@@ -93,7 +54,7 @@ TEST_CASE("batch: what comes during a commit is seen, and is the next commit") {
 }
 
 TEST_CASE("batch: a clear keeps its place among the writes") {
-    Bench b;
+    BatchBench b;
     b.put("a", "1");
     WriteOp clear;
     clear.kind = WriteOp::Kind::clear;
@@ -106,7 +67,7 @@ TEST_CASE("batch: a clear keeps its place among the writes") {
 }
 
 TEST_CASE("batch: a full map asks for room and tries again, bounded") {
-    Bench b(300u << 10);
+    BatchBench b(300u << 10);
     std::vector<int> asked;
     b.batch->on_full([&](int attempt) {
         asked.push_back(attempt);
@@ -139,7 +100,7 @@ TEST_CASE("batch: a full map asks for room and tries again, bounded") {
 }
 
 TEST_CASE("batch: a drain tells when all is on disk") {
-    Bench b;
+    BatchBench b;
     bool drained = false;
     b.put("a", "1");
     b.batch->drain([&](const Result<void>& r) { drained = r.has_value(); });
@@ -151,7 +112,7 @@ TEST_CASE("batch: a drain tells when all is on disk") {
 }
 
 TEST_CASE("batch: destroying it during a commit harms nobody") {
-    Bench b;
+    BatchBench b;
     b.offload.hold = true;
     bool told = false;
     b.put("a", "1", [&](const Result<void>&) { told = true; });

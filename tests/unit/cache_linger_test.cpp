@@ -2,49 +2,15 @@
 
 #include <cerrno>
 
-#include "cache/write_batch.h"
-#include "tests/unit/cache_doubles.h"
+#include "tests/unit/cache_batch_bench.h"
 
 using namespace holdfast;
 using namespace holdfast::cachetest;
 
-namespace {
-
-struct Bench {
-    Folder folder;
-    TestLoop loop;
-    InlineOffload offload{loop};
-    StorageObserver observer;
-    int commits = 0;
-    int fault = 0; // errno that every commit fails with
-    std::shared_ptr<lmdb::Env> env;
-    std::unique_ptr<WriteBatch> batch;
-
-    explicit Bench(std::uint64_t bytes_max = 0) {
-        auto opened = lmdb::Env::open({folder.path, 4u << 20, {"a"}, false, [this] { return fault; }});
-        REQUIRE(opened);
-        env = std::move(*opened);
-        observer.commit_duration = [this](Nanos) { ++commits; };
-        BatchOptions o;
-        o.bytes_max = bytes_max;
-        o.part = "test";
-        batch = std::make_unique<WriteBatch>(env, loop, offload, o, observer);
-    }
-    bool put(std::string key, std::string value, Durable done = {}) {
-        WriteOp op;
-        op.key = std::move(key);
-        op.value = std::move(value);
-        op.done = std::move(done);
-        return batch->add(std::move(op));
-    }
-};
-
-} // namespace
-
 TEST_CASE("batch: nothing waits longer than a linger and the commits before and of itself") {
     for (const Nanos commit : {Nanos(0), Nanos(5ms), Nanos(12ms), Nanos(35ms), Nanos(40ms), Nanos(49ms), Nanos(80ms)}) {
         const Nanos linger = std::clamp<Nanos>(kDurableWithin - 2 * commit, kLingerMin, kBatchLinger);
-        Bench b;
+        BatchBench b;
         b.offload.hold = true;
         Nanos worst{0};
         MonoTime begun{};
@@ -75,7 +41,7 @@ TEST_CASE("batch: nothing waits longer than a linger and the commits before and 
 
 TEST_CASE("batch: a commit of 80 ms out of nothing is within 100 ms, and one twice as slow as any of late") {
     for (const auto& [usual, slow] : {std::pair<Nanos, Nanos>{1ms, 78ms}, {15ms, 78ms}, {40ms, 80ms}}) {
-        Bench b;
+        BatchBench b;
         b.offload.hold = true;
         const auto commit = [&b](Nanos took) {
             const int before = b.commits;
@@ -102,7 +68,7 @@ TEST_CASE("batch: a commit of 80 ms out of nothing is within 100 ms, and one twi
 }
 
 TEST_CASE("batch: what somebody waits for closes it at once, or right after the commit under way") {
-    Bench b;
+    BatchBench b;
     const auto urgent = [&b](std::string key) {
         WriteOp op;
         op.key = std::move(key);
@@ -133,7 +99,7 @@ TEST_CASE("batch: what somebody waits for closes it at once, or right after the 
 }
 
 TEST_CASE("batch: who waits while the disk is ill is answered, whatever was to be written before") {
-    Bench b;
+    BatchBench b;
     b.fault = EIO;
     b.put("quiet", "1");
     b.loop.advance(60ms);

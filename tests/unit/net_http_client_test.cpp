@@ -291,23 +291,10 @@ TEST_CASE("http client: it may be destroyed or used again inside its callbacks, 
 }
 
 TEST_CASE("http client: a request of which nothing was taken says so") {
-    // A stream whose peer takes nothing.
-    struct Stuck : Stream {
-        void start(StreamEvents& e) override { events = &e; }
-        void write(std::string_view head, std::string_view body) override { waiting += head.size() + body.size(); }
-        std::size_t queued() const override { return waiting; }
-        void pause() override {}
-        void resume() override {}
-        void shutdown() override {}
-        const PeerInfo& peer() const override { return info; }
-        StreamEvents* events = nullptr;
-        std::size_t waiting = 0;
-        PeerInfo info;
-    };
     UvLoop loop;
     for (const std::size_t taken : {0u, 1u}) {
-        auto owned = std::make_unique<Stuck>();
-        Stuck& stuck = *owned;
+        auto owned = std::make_unique<testing::StuckStream>();
+        testing::StuckStream& stuck = *owned;
         const ResponseLimits limits;
         HttpClient client(loop, std::move(owned), limits);
         bool done = false;

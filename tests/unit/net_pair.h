@@ -37,4 +37,18 @@ struct Net {
     void idle(Nanos d) { turn_for(loop, d); }
 };
 
+// A stream whose peer takes nothing: what is written waits.
+struct StuckStream : Stream {
+    void start(StreamEvents& e) override { events = &e; }
+    void write(std::string_view head, std::string_view body) override { waiting += head.size() + body.size(); }
+    std::size_t queued() const override { return waiting; }
+    void pause() override {}
+    void resume() override {}
+    void shutdown() override {}
+    const PeerInfo& peer() const override { return info; }
+    StreamEvents* events = nullptr;
+    std::size_t waiting = 0;
+    PeerInfo info;
+};
+
 }  // namespace holdfast::testing

@@ -257,24 +257,11 @@ TEST_CASE("uv stream: a dead peer is told once, never inside write(), and what w
 }
 
 TEST_CASE("http client: a request counts as sent when its stream lives and may still send it") {
-    // Accepts everything and sends it when it goes.
-    struct Waiting : Stream {
-        void start(StreamEvents& e) override { events = &e; }
-        void write(std::string_view head, std::string_view body) override { waiting += head.size() + body.size(); }
-        std::size_t queued() const override { return waiting; }
-        void pause() override {}
-        void resume() override {}
-        void shutdown() override {}
-        const PeerInfo& peer() const override { return info; }
-        StreamEvents* events = nullptr;
-        std::size_t waiting = 0;
-        PeerInfo info;
-    };
     UvLoop loop;
     const ResponseLimits limits;
     for (const char* bytes : {"garbage\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ""}) {
-        auto owned = std::make_unique<Waiting>();
-        Waiting& stream = *owned;
+        auto owned = std::make_unique<testing::StuckStream>();
+        testing::StuckStream& stream = *owned;
         HttpClient client(loop, std::move(owned), limits);
         bool done = false;
         client.send({"GET / HTTP/1.1\r\nHost: a\r\n\r\n", ""}, [&](const Result<HttpResponse>& r) {
