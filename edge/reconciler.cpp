@@ -187,6 +187,7 @@ void Reconciler::answered(CallResult&& result) {
     if (stopped_) return;
     const Now now = parts_.loop.now();
     if (result.ok() && now_->replay.whole) return write_down(std::move(*result.outcome), now);
+    if (result.failure == FailureKind::pending) note_number(result.pending_id, now);
     // Its word may have come otherwise meanwhile, and no other call says more of the order than that.
     if (settled_since(now)) return;
     if (result.ok()) return conclude({result.outcome->verdict, result.outcome->verification_id});
@@ -212,6 +213,15 @@ void Reconciler::write_down(CentreOutcome outcome, Now now) {
             return written(out, fail(Code::full, Origin::local, "cache/ takes no more orders"));
     }
     settle(std::move(out));
+}
+
+// The centre decides it later, under this number: it stays with the order, so that the word that comes, or is here
+// already, finds it. Not of a replay without its evidence, whose outcome is no answer to the order, nor of another
+// state/.
+void Reconciler::note_number(const std::string& id, Now now) {
+    const Replay& r = now_->replay;
+    if (id.empty() || !r.whole || r.generation == 0 || r.generation != parts_.storage.generation()) return;
+    record_pending_aside(parts_, *parts_.snapshot, record_of(r), id, now);
 }
 
 // Whether the order has just this word; a revocation may hide it.

@@ -2,7 +2,8 @@
 // written down as the order's outcome, journalled beside the answer and counted; then the evidence is erased. Oldest
 // first, one at a time, at most `reconcile.per_second`, without retries, and only while nothing of the clients' own
 // needs the centre: the circuit closed and its ramp over, no order `degraded`, no call in line, no drain. What the
-// centre could not decide is asked again, later and later, until `reconcile.retain` is over.
+// centre could not decide is asked again, later and later, until `reconcile.retain` is over. The number under which it
+// decides later is kept with the order, for the notification that says so.
 #pragma once
 
 #include <array>
@@ -87,6 +88,7 @@ class Reconciler {
     void call(Now now);
     void answered(CallResult&& result);
     void write_down(CentreOutcome outcome, Now now);
+    void note_number(const std::string& id, Now now);
     bool shows(const CentreWord& word, Now now) const;
     void settle(CentreWord word);
     void written(const CentreWord& word, const Result<void>& done);
