@@ -7,6 +7,7 @@
 #include "edge/recorded_answer.h"
 #include "edge/request_id.h"
 #include "edge/standing_word.h"
+#include "upstream/traceparent.h"
 
 namespace holdfast {
 namespace {
@@ -169,6 +170,7 @@ void Reconciler::call(Now now) {
     if (!admission.admitted()) return again(name(admission.why), Nanos(0));
     CallSpec spec;
     spec.request_id = now_->asked_as;
+    spec.traceparent = to_text(child_of(std::nullopt));  // a trace of its own that nobody samples
     spec.credential = r.credential;
     spec.order_no = r.asked_order;
     spec.caller = caller;

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "tests/regress/reconcile_bench.h"
+#include "upstream/traceparent.h"
 
 using namespace holdfast;
 using namespace holdfast::sim;
@@ -233,4 +234,23 @@ TEST_CASE(
         CHECK(*age < 7);
         CHECK(b.settled());
     }
+}
+
+TEST_CASE("reconcile: each call has a trace of its own") {
+    ReconcileBench b;
+    b.outage();
+    b.provisional("o-1", "user-1");
+    b.provisional("o-2", "user-2");
+    b.one.run_for(15s);
+    b.order(Mode::automatic);
+    REQUIRE(b.settled());
+    REQUIRE(b.one.central.calls().size() == 2);
+    std::vector<std::string> traces;
+    for (const CentreCall& call : b.one.central.calls()) {
+        const auto trace = parse_traceparent(call.traceparent);
+        REQUIRE(trace);
+        CHECK((trace->flags & 1) == 0);
+        traces.emplace_back(trace->trace_id.data(), trace->trace_id.size());
+    }
+    CHECK(traces[0] != traces[1]);
 }
