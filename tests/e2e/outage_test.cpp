@@ -19,10 +19,10 @@ std::string scenes(const std::string& provisional, const std::string& payment_ag
         provisional, payment_age);
 }
 
-// An open circuit that stays open for the whole test: nobody is let through as a probe.
-void stay_open(Terms& terms) {
+// An open circuit that stays open for the whole test, or so long: nobody is let through as a probe.
+void stay_open(Terms& terms, const std::string& wait = "60s") {
     const std::string from = "open_wait = \"1s\"";
-    terms.circuit.replace(terms.circuit.find(from), from.size(), "open_wait = \"60s\"");
+    terms.circuit.replace(terms.circuit.find(from), from.size(), "open_wait = \"" + wait + "\"");
 }
 
 // Asks until the probes have closed the circuit and the ramp of this fixture is over.
@@ -176,7 +176,9 @@ TEST_CASE("e2e: who was let through in an outage is put to the centre after it, 
 }
 
 TEST_CASE("e2e: the way back is by itself, and an order answered degraded goes live after it", "[alone]") {
-    Site site;
+    Terms terms;
+    stay_open(terms, "5s");  // longer than the calls that open it may take, with their retries
+    Site site(std::move(terms));
     REQUIRE(site.ask(verify_ask(site.order(), "LOGIN", "known")).status == 200);
     site.centre(R"({"mode":"blackhole"})");
     REQUIRE(site.break_circuit());
