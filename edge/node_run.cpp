@@ -27,7 +27,7 @@ void Node::restore() {
         const auto spend = decode_spend(text);
         if (!spend || !budget_->restore(*spend, now)) storage_->state().erase_soon(name);
     }
-    outages_.restore(state, now);
+    outages_.restore(state, overrides_, now);
     if (const auto text = state.get(kCircuit)) {
         if (const auto done = upstream_->circuit().restore(*text, now, seams_.boot); !done)
             log::warn("state: the circuit does not read back ({}); it begins closed", done.error().detail);

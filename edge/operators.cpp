@@ -94,7 +94,7 @@ void Operators::order(OverrideRequest request, Done done) {
         }
         node.orders_changed();
         // A renewed order renews the outage that it made: the operator says that it goes on. No other order does.
-        if (order.mode == Mode::degraded || order.force == CircuitForce::open)
+        if (order.renews_outage())
             node.parts().outages.renew(order.scope, node.loop().now(), node.parts().storage.state());
         const std::string line = key + " = " +
                                  std::string(order.mode == Mode::automatic ? name(order.force) : name(order.mode)) +

@@ -102,7 +102,7 @@ OutageFacts Outages::facts(std::string_view scene, Now now) const {
     return at->second.apart ? own : longer(node_.facts(now), own);
 }
 
-void Outages::restore(const StateStore& state, Now now) {
+void Outages::restore(const StateStore& state, const Overrides& overrides, Now now) {
     const auto read = [&](Outage& outage, const std::string& name, const std::string& text) {
         if (const auto done = outage.decode(text, now); !done)
             log::warn("state: {} does not read back ({}); no outage is assumed", name, done.error().detail);
@@ -116,6 +116,13 @@ void Outages::restore(const StateStore& state, Now now) {
             at->second.apart = prefix == kApart;
             read(at->second.outage, name, text);
         }
+    for (const Override& order : overrides.all(now)) {
+        if (!order.renews_outage() || order.scope.kind == Scope::Kind::fleet) continue;
+        const bool all = order.scope.kind == Scope::Kind::node;
+        if (all) node_.renew_as_of(order.set, now);
+        for (auto& [scene, own] : scenes_)
+            if (all || scene == order.scope.scene) own.outage.renew_as_of(order.set, now);
+    }
 }
 
 }  // namespace holdfast

@@ -28,8 +28,9 @@ class Outages {
     void keep(Now now, StateStore& state);  // for the tick
     OutageFacts facts(std::string_view scene, Now now) const;
     const Outage& node() const { return node_; }
-    // From the state of before a restart. A value that does not read back is no outage, so nothing provisional.
-    void restore(const StateStore& state, Now now);
+    // From the state of before a restart. A value that does not read back is no outage, so nothing provisional. What an
+    // order that stands has renewed stays renewed, also where only the order was written any more.
+    void restore(const StateStore& state, const Overrides& overrides, Now now);
 
   private:
     struct OfScene {

@@ -53,6 +53,8 @@ struct Override {
     MonoTime ends;      // in this boot
     Nanos remaining(Now now) const { return ends > now.mono ? ends - now.mono : Nanos{0}; }
     WallTime ends_wall(Now now) const { return now.wall + remaining(now); } // for people
+    // It makes an outage; given again it says that the one under way goes on.
+    bool renews_outage() const { return mode == Mode::degraded || force == CircuitForce::open; }
     std::string key() const; // "degrade/node", "degrade/scene/LOGIN", "circuit/node": the key in state/
     std::string encode() const;
 };

@@ -10,6 +10,15 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr Nanos kSpanMax = 24h * 3650; // ten years; longer was never written
 
+// The greatest length of time since `at`; nothing where the wall clock went back over a reboot: it may have been any.
+std::optional<Nanos> longest_since(const Stamp& at, Now now, std::uint64_t boot) {
+    const Nanos at_least = youngest_age(at, now, boot);
+    const auto at_most = oldest_age(at, now, boot);
+    const bool same_boot = boot != 0 && at.boot == boot;
+    if (!at_most && !same_boot) return std::nullopt;
+    return std::max(at_least, at_most.value_or(at_least));
+}
+
 } // namespace
 
 bool Outage::observe(bool circuit_closed, bool forced_degraded, Now now) {
@@ -17,7 +26,7 @@ bool Outage::observe(bool circuit_closed, bool forced_degraded, Now now) {
     if (active == state_.has_value()) return false;
     if (active) {
         const Stamp at = stamp(now, boot_);
-        state_ = State{at, at, Nanos{0}, Nanos{0}, now.mono};
+        state_ = State{at, at, Nanos{0}, Nanos{0}, now.mono, at};
     } else {
         state_.reset();
     }
@@ -29,6 +38,24 @@ void Outage::renew(Now now) {
     state_->certain_before = facts(now).certain;
     state_->renewed = stamp(now, boot_);
     state_->length_before = Nanos{0};
+    state_->from = now.mono;
+}
+
+// By one boot's monotonic clock, or because it was given in a boot behind that of the renewal. An order of a boot
+// before what is written was there when that was written: it is known for what it is.
+bool Outage::certainly_newer(const Stamp& at) const {
+    if (at.boot == 0 || (at.boot != boot_ && at.boot != state_->written.boot)) return false;
+    return at.boot != state_->renewed.boot || at.mono > state_->renewed.mono;
+}
+
+void Outage::renew_as_of(const Stamp& at, Now now) {
+    if (!state_ || !certainly_newer(at)) return;
+    const OutageFacts known = facts(now);
+    const auto length = longest_since(at, now, boot_);
+    if (!length || *length >= known.since_renewal) return;
+    state_->certain_before = known.certain;
+    state_->renewed = at;
+    state_->length_before = *length;
     state_->from = now.mono;
 }
 
@@ -72,13 +99,10 @@ Result<bool> Outage::decode(std::string_view text, Now now) {
     if (!version || !reader.finished())
         return fail(Code::corrupt, Origin::store, "outage: malformed or of another version");
     // What passed since it was written: by the certain age for the one length, by the greatest for the other.
-    const Nanos at_least = youngest_age(written, now, boot_);
-    out.certain_before += at_least;
-    const auto at_most = oldest_age(written, now, boot_);
-    const bool same_boot = boot_ != 0 && written.boot == boot_;
-    // A wall clock that went back over a reboot tells no length at all: it may have been any.
-    out.length_before += at_most || same_boot ? std::max(at_least, at_most.value_or(at_least)) : kSpanMax;
+    out.certain_before += youngest_age(written, now, boot_);
+    out.length_before += longest_since(written, now, boot_).value_or(kSpanMax);
     out.from = now.mono;
+    out.written = written;
     state_ = out;
     return true;
 }

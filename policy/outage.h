@@ -29,6 +29,9 @@ class Outage {
     // Call at each transition of the circuit and of an order, and before facts(). True when the outage began or ended.
     bool observe(bool circuit_closed, bool forced_degraded, Now now);
     void renew(Now now); // the operator lets provisional answers go on; nothing without an outage
+    // Of one read back: the order that renewed it was given at `at`, and the renewal may not have been written any
+    // more. Nothing unless the order is certainly newer than the renewal that is known.
+    void renew_as_of(const Stamp& at, Now now);
     OutageFacts facts(Now now) const;
     std::optional<WallTime> began_wall() const;
 
@@ -44,7 +47,9 @@ class Outage {
         Nanos certain_before{0}; // certain length at `from`
         Nanos length_before{0};  // greatest length since renewal at `from`
         MonoTime from;           // the beginning, the last renewal, or when it was read back
+        Stamp written;           // when what was read back had been written
     };
+    bool certainly_newer(const Stamp& at) const;
     std::uint64_t boot_;
     std::optional<State> state_;
 };

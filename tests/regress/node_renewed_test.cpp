@@ -63,3 +63,35 @@ TEST_CASE("operators: an order that has ended leaves nothing on disk, also one o
     REQUIRE(one.start());
     CHECK(one.parts().storage.state().list("degrade/").empty());
 }
+
+TEST_CASE("operators: an outage that was renewed stays so over a kill right after the order was confirmed") {
+    for (const std::string scene : {"", "OPEN"})
+        for (const bool by_circuit : {false, true}) {
+            if (by_circuit && !scene.empty()) continue;
+            INFO(scene << " " << by_circuit);
+            OneNode one;
+            REQUIRE(one.start());
+            const auto order = [&] {
+                if (!by_circuit) return degrade(one, scene, 1h);
+                bool stands = false;
+                Operators(one.node(), "test").circuit(CircuitForce::open, 1h, "test", [&stands](Result<void> done) {
+                    stands = done.has_value();
+                });
+                return one.until([&stands] { return stands; });
+            };
+            REQUIRE(order());
+            one.run_for(NodeNumbers::kHardStop + 1s);
+            REQUIRE(one.ask("o-1", "OPEN", "user-1").status == 503);
+            REQUIRE(order());
+            one.crash();
+            REQUIRE(one.start());
+            CHECK(one.ask("o-2", "OPEN", "user-2").text("outcome") == "provisional");
+            one.run_for(NodeNumbers::kHardStop - 2s);
+            CHECK(one.ask("o-3", "OPEN", "user-3").text("outcome") == "provisional");
+            one.run_for(3s);
+            CHECK(one.ask("o-4", "OPEN", "user-4").status == 503);
+            one.crash();  // by then the order is older than what is written
+            REQUIRE(one.start());
+            CHECK(one.ask("o-5", "OPEN", "user-5").status == 503);
+        }
+}

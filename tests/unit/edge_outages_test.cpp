@@ -43,7 +43,7 @@ struct Bench : cachetest::StateBench<Nothing> {
     }
     void restart() {
         outages = Outages(kBoot);
-        outages.restore(*values, loop.now());
+        outages.restore(*values, orders, loop.now());
         see();
     }
     bool active(std::string_view scene) { return outages.facts(scene, loop.now()).active; }

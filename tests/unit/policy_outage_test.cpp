@@ -124,6 +124,53 @@ TEST_CASE("outage: after a reboot only what is certain counts as age, and all th
     CHECK(same.facts(set_back).since_renewal == Nanos(30s));
 }
 
+TEST_CASE("outage: a renewal that was not written any more is told by its order, when that is certainly newer") {
+    Fixture f;
+    f.see(false);
+    f.pass(5min);
+    f.outage.renew(f.now);
+    const Stamp older = stamp({f.now.mono - 1s, f.now.wall - 1s}, kBoot);
+    f.pass(40min);
+    const std::string kept = f.outage.encode(f.now);
+    f.pass(5s);
+    const Stamp order = stamp(f.now, kBoot);
+    f.pass(10s);
+    const auto since = [&](Outage outage, const Stamp& at, Now now) {
+        const Nanos certain = outage.facts(now).certain;
+        outage.renew_as_of(at, now);
+        CHECK(outage.facts(now).certain == certain);
+        return outage.facts(now).since_renewal;
+    };
+    Outage after(kBoot);
+    REQUIRE(after.decode(kept, f.now));
+    CHECK(since(after, order, f.now) == Nanos(10s));
+    CHECK(since(after, older, f.now) == Nanos(40min + 15s));
+    CHECK(since(after, {order.wall, order.mono, 0}, f.now) == Nanos(40min + 15s));
+    CHECK(since(Outage(kBoot), order, f.now) == Nanos(0));
+    // Over a reboot it is as old as it may be.
+    Outage booted(kBoot + 1);
+    const Now later{MonoTime(30s), f.now.wall + 20s};
+    REQUIRE(booted.decode(kept, later));
+    CHECK(since(booted, order, later) == Nanos(30s));
+    const Now set_back{MonoTime(30s), f.now.wall - 1min};
+    REQUIRE(booted.decode(kept, set_back));
+    CHECK(since(booted, order, set_back) > Nanos(24h * 365));
+    // Given in this boot it is newer than a renewal of the boot before; of a third boot nobody knows.
+    REQUIRE(booted.decode(kept, later));
+    CHECK(since(booted, stamp({MonoTime(25s), later.wall - 5s}, kBoot + 1), later) == Nanos(5s));
+    CHECK(since(booted, {later.wall - 5s, MonoTime(25s), kBoot + 2}, later) == Nanos(40min + 35s));
+    const std::string again = booted.encode(later);
+    Outage third(kBoot + 2);
+    const Now last{MonoTime(10s), later.wall + 20s};
+    REQUIRE(third.decode(again, last));
+    CHECK(since(third, stamp({MonoTime(31s), later.wall + 1s}, kBoot + 1), last) == Nanos(19s));
+    // What was not taken for a renewal in the boot behind it, whose clock was set back, is none in a later one either.
+    REQUIRE(booted.decode(kept, set_back));
+    const std::string doubtful = booted.encode(set_back);
+    REQUIRE(third.decode(doubtful, last));
+    CHECK(since(third, order, last) > Nanos(24h * 365));
+}
+
 TEST_CASE("outage: no outage is the empty text, and other text is refused") {
     Fixture f;
     CHECK(f.outage.encode(f.now).empty());
