@@ -102,7 +102,7 @@ std::string status_json(Node& node);
 std::string circuit_json(Node& node);
 std::string reconcile_json(Node& node);
 std::string upstream_json(Node& node);
-std::string_view state_of(const EndpointStatus& e);  // healthy, slow-start, ejected, down
+std::string_view state_of(const EndpointStatus& e);      // healthy, slow-start, failing, ejected, down
 const std::string& problem_of(const EndpointStatus& e);  // of ours, with asking it; empty: none
 std::string cache_stats_json(Node& node);
 std::string config_json(Node& node);

@@ -14,7 +14,7 @@ void write_endpoint(json::Writer& w, std::string_view upstream, const EndpointSt
     w.begin_object().member("upstream", upstream).member("endpoint", e.url).member("weight", e.weight);
     w.member("configuredWeight", e.configured_weight).member("sharePercent", 100 * e.share);
     w.member("state", state_of(e));
-    if (e.ejected) w.member("why", name(e.out));
+    if (const Out why = e.ejected ? e.out : e.failing; why != Out::no) w.member("why", name(why));
     if (e.back_in) w.member("backInSeconds", in_seconds(*e.back_in));
     if (e.probed) w.member("probe", *e.probed ? "good" : "bad");
     if (e.weight_change || e.ejection) {
@@ -39,6 +39,7 @@ const std::string& problem_of(const EndpointStatus& e) {
 std::string_view state_of(const EndpointStatus& e) {
     if (e.ejected) return "ejected";
     if (e.addresses == 0) return "down";
+    if (e.failing != Out::no) return "failing";
     return e.slow_start ? "slow-start" : "healthy";
 }
 

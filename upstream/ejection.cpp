@@ -55,9 +55,20 @@ bool Ejection::failure(std::size_t endpoint, Caller caller, bool unconnected, Mo
     if (!known && one.subjects.size() < options_.min_subjects) one.subjects.push_back(caller.subject);
     if (!one.credential) one.credential = caller.credential;
     one.several |= unconnected || *one.credential != caller.credential;
+    return tries_fail(one, now) && eject_with_backoff(endpoint, now);
+}
+
+// Enough of them in a row, and it is not one caller's affair.
+bool Ejection::tries_fail(const One& one, MonoTime now) const {
     if (one.streak < options_.failures || one.subjects.size() < options_.min_subjects) return false;
-    if (!one.several && one.served.another_until(*one.credential, now)) return false;
-    return eject_with_backoff(endpoint, now);
+    return one.several || !one.served.another_until(*one.credential, now);
+}
+
+Out Ejection::failing(std::size_t endpoint, MonoTime now) const {
+    const One& one = endpoints_[endpoint];
+    if (ejected(endpoint, now)) return Out::no;
+    if (tries_fail(one, now)) return Out::tries;
+    return one.bad_probes >= options_.probe_failures ? Out::probes : Out::no;
 }
 
 bool Ejection::probe(std::size_t endpoint, bool healthy, MonoTime now) {

@@ -50,6 +50,9 @@ class Ejection {
     std::optional<Nanos> back_in(std::size_t endpoint, MonoTime now) const;
     // What it gets of its weight: 1, or less for slow_start after it came back.
     double share(std::size_t endpoint, MonoTime now) const;
+    // What would take it out, if that did not leave fewer than half: its tries, else its probes. Out::no also while it
+    // is out.
+    Out failing(std::size_t endpoint, MonoTime now) const;
     // What the last probe said; nothing before the first.
     std::optional<bool> probed(std::size_t endpoint) const { return endpoints_[endpoint].probed; }
     // One that has come back since it was last asked for; ask until there is none.
@@ -93,6 +96,7 @@ class Ejection {
     std::optional<std::size_t> soonest_back(MonoTime now, const std::function<bool(std::size_t)>& may) const;
     bool sooner_back(std::size_t a, std::size_t b, MonoTime now) const;
     static void end_streak(One& one);
+    bool tries_fail(const One& one, MonoTime now) const;
     bool change_places(std::size_t endpoint, MonoTime now);
     bool eject_with_backoff(std::size_t endpoint, MonoTime now);
     Nanos wait_of(std::uint32_t times) const;

@@ -82,6 +82,7 @@ struct EndpointStatus {
     double share = 0; // of the subjects that it gets now, 0 to 1
     bool ejected = false;
     Out out = Out::no; // why it is ejected
+    Out failing = Out::no;   // why it would be, if that did not leave fewer than half
     bool slow_start = false; // back, and not yet with its whole share
     std::optional<Nanos> back_in;
     std::optional<bool> probed; // by the active probe; nothing: not yet, or there is none

@@ -29,6 +29,7 @@ UpstreamStatus Upstream::status() {
         e.share = share_of(i, now);
         e.out = ejection_.out(i, now);
         e.ejected = e.out != Out::no;
+        e.failing = ejection_.failing(i, now);
         e.slow_start = e.out == Out::no && ejection_.share(i, now) < 1;
         e.back_in = ejection_.back_in(i, now);
         if (one.health) e.probed = ejection_.probed(i);

@@ -65,7 +65,8 @@
 // POST /v1/reconcile {}                 answers like GET; 409 while it is held
 // GET /v1/upstream
 //   {"endpoints":[{"upstream","endpoint","weight":N,"configuredWeight":N,"sharePercent":N,
-//     "state":"healthy|slow-start|ejected|down","why"?:"tries|probes|operator","backInSeconds"?:N,"probe"?:"good|bad",
+//     "state":"healthy|slow-start|failing|ejected|down" (failing: its calls fail, or its probes, and without it too few
+//     would be left),"why"?:"tries|probes|operator" (of failing, ejected),"backInSeconds"?:N,"probe"?:"good|bad",
 //     "live"?:{"weight"?:{"by","reason","at"},"eject"?:{"by","reason","at"}},"ejections":N,"inFlight":N,"queued":N,
 //     "idle":N,"addresses":N,"addressesStale":bool,"detail"?}],
 //    "mirror"?:{"url","share":N,"underWay":N,"bytes":N,"answered":N,"failed":N,"timeout":N,"dropped":N}}

@@ -26,7 +26,8 @@ std::string column(Value value, std::size_t width) {
 
 Paint paint_of_state(std::string_view state) {
     if (state == "closed" || state == "healthy" || state == "ok") return Paint::good;
-    return state == "open" || state == "down" || state == "impaired" ? Paint::bad : Paint::warn;
+    constexpr std::string_view kBad[] = {"open", "down", "failing", "impaired"};
+    return std::find(std::begin(kBad), std::end(kBad), state) != std::end(kBad) ? Paint::bad : Paint::warn;
 }
 
 struct Page {

@@ -42,6 +42,17 @@ TEST_CASE("top: the page says how the node is, the newest event first, in lines 
                              "central-a.internal", "load [@] peak 12.5/s", "7 records"})
         CHECK(all.find(part) != std::string::npos);
     CHECK(all.find("event-2") < all.find("event-1"));
+    for (const auto& [state, paint] : {std::pair{"healthy", Paint::good},
+                                       {"failing", Paint::bad},
+                                       {"down", Paint::bad},
+                                       {"slow-start", Paint::warn}}) {
+        std::string other = kStatus;
+        other.replace(other.find("\"ejected\""), 9, "\"" + std::string(state) + "\"");
+        REQUIRE(status.parse(other));
+        for (const TopLine& line : top_lines(status.root(), circuit.root(), history, 100))
+            if (line.text.find("central-a") != std::string::npos) CHECK(line.paint == paint);
+    }
+    REQUIRE(status.parse(kStatus));
     for (const TopLine& line : top_lines(status.root(), circuit.root(), history, 20)) CHECK(line.text.size() <= 20);
     for (std::size_t i = 0; i < 2 * kTopLoadsMax; ++i) history.add(status.root());
     CHECK(history.bars().size() == kTopLoadsMax);

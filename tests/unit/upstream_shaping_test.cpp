@@ -119,6 +119,36 @@ TEST_CASE("shaping: probes take an endpoint out after so many bad ones, and brin
     CHECK(e.out(1, t) == Out::probes);
 }
 
+TEST_CASE("shaping: an endpoint that fails and may not be taken out is said to fail, until it does not") {
+    const MonoTime t(100s);
+    Ejection e(1, {.failures = 3, .min_subjects = 2, .slow_start = 0s, .probe_failures = 2});
+    const auto fail = [&](std::uint64_t subject, std::uint64_t credential) {
+        CHECK_FALSE(e.failure(0, {subject, credential}, false, t));
+    };
+    for (int i = 0; i < 9; ++i) fail(1, 1);
+    CHECK(e.failing(0, t) == Out::no);  // one subject's affair
+    fail(2, 1);
+    CHECK(e.failing(0, t) == Out::tries);
+    CHECK(e.out(0, t) == Out::no);
+    e.success(0, {1, 2}, t);
+    CHECK(e.failing(0, t) == Out::no);
+    for (std::uint64_t subject = 0; subject < 9; ++subject) fail(subject, 1);
+    CHECK(e.failing(0, t) == Out::no);  // another credential is served
+    fail(3, 2);
+    CHECK(e.failing(0, t) == Out::tries);
+    e.success(0, {1, 1}, t);
+    CHECK_FALSE(e.probe(0, false, t));
+    CHECK(e.failing(0, t) == Out::no);
+    CHECK_FALSE(e.probe(0, false, t));
+    CHECK(e.failing(0, t) == Out::probes);
+    CHECK_FALSE(e.probe(0, true, t));
+    CHECK(e.failing(0, t) == Out::no);
+    // One that is out is not said to fail besides.
+    Ejection two(2, {.failures = 1, .min_subjects = 1});
+    REQUIRE(two.failure(0, {1, 1}, false, t));
+    CHECK(two.failing(0, t) == Out::no);
+}
+
 TEST_CASE("shaping: what has no weight is not the half that stays") {
     Ejection e(3, {});
     const MonoTime t(100s);
@@ -155,6 +185,20 @@ TEST_CASE("shaping: an active probe moves the calls, and they come back slowly")
     CHECK(b.told == std::vector<std::string>{"1 out", "1 back"});
     CHECK(b.upstream->status().endpoints[1].slow_start);
     CHECK(b.upstream->circuit().state() == CircuitState::closed);
+}
+
+TEST_CASE("shaping: the status tells that the only endpoint fails, and that it does no longer") {
+    UpstreamBench b;
+    bool ill = true;
+    b.net.serve = [&](const std::string&, FakeStream& s) { s.send(reply(ill ? 500 : 200, kPass)); };
+    b.begin();
+    CHECK(b.upstream->status().endpoints[0].failing == Out::no);
+    for (std::uint64_t s = 1; s <= b.options.ejection.failures; ++s) b.run(s);
+    CHECK(b.upstream->status().endpoints[0].failing == Out::tries);
+    CHECK_FALSE(b.upstream->status().endpoints[0].ejected);
+    ill = false;
+    b.run(1);
+    CHECK(b.upstream->status().endpoints[0].failing == Out::no);
 }
 
 TEST_CASE("shaping: an endpoint that is slower than the others has the time that its own answers take") {
