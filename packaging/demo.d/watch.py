@@ -35,7 +35,7 @@ class Report:
         for answer in self.answers:
             self.counts[kind_of(answer)] += answer["count"]
         self.ok = sum(a["count"] for a in self.answers if a["status"] == 200)
-        self.total = line["answered"]
+        self.total = line["answered"] + line["failures"]
         self.p99 = line["latencyMs"]["p99"]
         self.in_flight = line["inFlight"]
 

@@ -49,7 +49,7 @@ void declare(CLI::App& app, Options& o) {
     app.add_option("--subject-prefix", o.shape.subject_prefix)->capture_default_str();
     app.add_option("--order-prefix", o.shape.order_prefix, "of order numbers (default: random, so that none repeats)");
     app.add_option("--attribute", o.attributes, "key=value in every request; may be repeated");
-    app.add_option("--body-bytes", o.shape.body_bytes, "pad bodies to this size");
+    app.add_option("--body-bytes", o.shape.body_bytes, "pad bodies to this size, at most 33554432");
     app.add_option("--poison", o.shape.poison, "share of requests that make the stand-in fail")
         ->check(CLI::Range(0.0, 1.0));
     app.add_option("--rate", o.terms.rate, "requests a second, open loop; 0: closed loop")->capture_default_str();
@@ -121,6 +121,8 @@ std::optional<std::string> settle(Options& o) {
     if (o.terms.connections == 0 || o.terms.connections > LoadTerms::kConnectionsMax)
         return "--connections: expected 1 to 20000";
     if (!(o.terms.rate >= 0) || o.terms.rate > LoadTerms::kRateMax) return "--rate: expected 0 to 200000";
+    if (o.shape.body_bytes > LoadShape::kBodyBytesMax)
+        return fmt::format("--body-bytes: expected 0 to {}", LoadShape::kBodyBytesMax);
     if (o.shape.subjects == 0) return "--subjects: expected at least 1";
     if (o.shape.secret_id.empty() != o.secret_file.empty()) return "--secret-id and --secret-file come together";
     if (o.secret_file.empty()) return std::nullopt;
@@ -144,7 +146,7 @@ int run(const Options& o, const Target& target, TlsClientContext* tls) {
     load.start();
     loop.run();
     print(load.summary());
-    return load.stats().answers() > load.stats().failures() ? 0 : 1;
+    return load.stats().answers() > 0 ? 0 : 1;
 }
 
 }  // namespace

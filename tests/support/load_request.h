@@ -23,6 +23,8 @@ struct SceneShare {
 std::optional<std::vector<SceneShare>> parse_scene_mix(std::string_view text);
 
 struct LoadShape {
+    static constexpr std::size_t kBodyBytesMax = 32u << 20;  // twice what a node can be told to take
+
     std::string host; // of the Host field
     std::string path = "/v1/verifications";
     std::string secret_id; // empty: unsigned, for a centre asked directly

@@ -98,7 +98,7 @@ void LoadRun::Slot::expire(MonoTime now) {
     if (!busy_ || now - due_ < run_.terms_.timeout) return;
     client_.reset();
     busy_ = false;
-    run_.account({scene_, 0, "", "", "timeout"}, due_);
+    run_.account({scene_, 0, "", "", std::string(LoadAnswer::kTimeout)}, due_);
 }
 
 LoadRun::LoadRun(Loop& loop, Dialer& dialer, Target target, LoadShape shape, LoadTerms terms, Report report,
@@ -174,7 +174,7 @@ void LoadRun::expire() {
 }
 
 void LoadRun::account(const LoadAnswer& answer, MonoTime due) {
-    stats_.answered(answer, loop_.now().mono - due);
+    stats_.ended(answer, loop_.now().mono - due);
 }
 
 std::size_t LoadRun::in_flight() const {

@@ -60,6 +60,7 @@ void LatencyHistogram::append_json(std::string& out) const {
 void LoadStats::Part::add(const LoadAnswer& answer, Nanos took) {
     latency.add(took);
     failures += answer.status == 0;
+    timeouts += answer.status == 0 && answer.code == LoadAnswer::kTimeout;
     auto it = answers.find(answer);
     if (it == answers.end()) {
         LoadAnswer other{"", answer.status, "", "", "other"};
@@ -68,15 +69,15 @@ void LoadStats::Part::add(const LoadAnswer& answer, Nanos took) {
     ++it->second;
 }
 
-void LoadStats::answered(const LoadAnswer& answer, Nanos latency) {
+void LoadStats::ended(const LoadAnswer& answer, Nanos latency) {
     interval_.add(answer, latency);
     total_.add(answer, latency);
 }
 
 void LoadStats::Part::append_members(std::string& out, Nanos span) const {
     const double seconds = std::max(1e-9, static_cast<double>(span.count()) / 1e9);
-    out += fmt::format(R"("sent":{},"answered":{},"failures":{},"dropped":{},"perSecond":{:.1f})", sent,
-                       latency.count(), failures, dropped, static_cast<double>(latency.count()) / seconds);
+    out += fmt::format(R"("sent":{},"answered":{},"failures":{},"timeouts":{},"dropped":{},"perSecond":{:.1f})", sent,
+                       answered(), failures, timeouts, dropped, static_cast<double>(answered()) / seconds);
     out += R"(,"latencyMs":)";
     json::Writer w(out);
     w.begin_object();

@@ -34,11 +34,12 @@ class LatencyHistogram {
 };
 
 struct LoadAnswer {
+    static constexpr std::string_view kTimeout = "timeout";
     std::string scene;
     int status = 0;      // 0: no answer came; `code` says why
     std::string source;  // live, cache, feature, policy; empty when the answer has none
     std::string outcome; // pass, fail, review, provisional; empty for errors
-    std::string code;    // of an error answer, or timeout, closed, refused, invalid
+    std::string code;    // of an error answer, or kTimeout, closed, refused, invalid
     bool operator<(const LoadAnswer& other) const {
         return std::tie(scene, status, source, outcome, code) <
                std::tie(other.scene, other.status, other.source, other.outcome, other.code);
@@ -50,24 +51,27 @@ class LoadStats {
     static constexpr std::size_t kKindsMax = 500; // of answers; more are counted as one, with the code "other"
 
     void sent() { ++interval_.sent, ++total_.sent; }
-    void answered(const LoadAnswer& answer, Nanos latency);
+    void ended(const LoadAnswer& answer, Nanos latency);      // with an answer or without
     void dropped() { ++interval_.dropped, ++total_.dropped; } // never sent: the backlog was full
 
     // One JSON object without a line end; the interval begins anew. `since_start` and `span` are wall times of the run.
     std::string take_interval(Nanos since_start, Nanos span, std::size_t in_flight, std::size_t waiting);
     void with_histograms() { histograms_ = true; } // in every interval from now on
     std::string summary(Nanos span) const;
-    std::uint64_t answers() const { return total_.latency.count(); }
+    std::uint64_t answers() const { return total_.answered(); }
     std::uint64_t sent_count() const { return total_.sent; }
-    std::uint64_t failures() const { return total_.failures; } // no answer at all
+    std::uint64_t failures() const { return total_.failures; }  // no answer at all: timeouts too
+    std::uint64_t timeouts() const { return total_.timeouts; }
 
   private:
     struct Part {
         std::uint64_t sent = 0;
         std::uint64_t dropped = 0;
         std::uint64_t failures = 0;
-        LatencyHistogram latency;
+        std::uint64_t timeouts = 0;  // of them
+        LatencyHistogram latency;    // of failures too: how long was waited for nothing
         std::map<LoadAnswer, std::uint64_t> answers;
+        std::uint64_t answered() const { return latency.count() - failures; }
         void add(const LoadAnswer& answer, Nanos latency);
         void append_members(std::string& out, Nanos span) const;
     };

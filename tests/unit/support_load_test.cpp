@@ -53,41 +53,44 @@ TEST_CASE("load_stats: an interval begins anew, the summary does not") {
     json::Document doc;
     for (int i = 0; i < 3; ++i) {
         stats.sent();
-        stats.answered({"LOGIN", 200, "live", "pass", ""}, 10ms);
+        stats.ended({"LOGIN", 200, "live", "pass", ""}, 10ms);
     }
-    stats.answered({"LOGIN", 503, "", "", "VerificationUnavailable"}, 1ms);
-    stats.answered({"LOGIN", 0, "", "", "timeout"}, 1s);
+    stats.ended({"LOGIN", 503, "", "", "VerificationUnavailable"}, 1ms);
+    stats.ended({"LOGIN", 0, "", "", "timeout"}, 1s);
+    stats.ended({"LOGIN", 0, "", "", "closed"}, 1s);
     auto first = *doc.parse(stats.take_interval(1s, 500ms, 7, 8));
     CHECK(first["t"].number() == 1.0);
     CHECK(first["inFlight"].integer() == 7);
     CHECK(first["waiting"].integer() == 8);
     CHECK(first["sent"].integer() == 3);
-    CHECK(first["answered"].integer() == 5);
-    CHECK(first["failures"].integer() == 1);
-    CHECK(first["perSecond"].number() == 10.0);
-    CHECK(first["answers"].size() == 3);
+    CHECK(first["answered"].integer() == 4);
+    CHECK(first["failures"].integer() == 2);
+    CHECK(first["timeouts"].integer() == 1);
+    CHECK(first["perSecond"].number() == 8.0);
+    CHECK(first["answers"].size() == 4);
     auto second = *doc.parse(stats.take_interval(2s, 500ms, 0, 0));
     CHECK(second["answered"].integer() == 0);
     CHECK(second["answers"].size() == 0);
     auto all = *doc.parse(stats.summary(2s));
     CHECK(all["summary"].boolean() == true);
-    CHECK(all["answered"].integer() == 5);
-    auto live = all["answers"].first().next();
+    CHECK(all["answered"].integer() == 4);
+    CHECK(all["timeouts"].integer() == 1);
+    auto live = all["answers"].first().next().next();
     CHECK(live["status"].integer() == 200);
     CHECK(live["source"].text() == "live");
     CHECK(live["count"].integer() == 3);
-    CHECK(stats.failures() == 1);
+    CHECK(stats.failures() == 2);
+    CHECK(stats.answers() == 4);
     CHECK_FALSE(second["histogramUs"]);
     stats.with_histograms();
-    stats.answered({"LOGIN", 200, "live", "pass", ""}, std::chrono::microseconds(20));
-    stats.answered({"LOGIN", 200, "live", "pass", ""}, std::chrono::microseconds(20));
+    stats.ended({"LOGIN", 200, "live", "pass", ""}, std::chrono::microseconds(20));
+    stats.ended({"LOGIN", 200, "live", "pass", ""}, std::chrono::microseconds(20));
     CHECK(stats.take_interval(1s, 1s, 0, 0).find(R"("histogramUs":[[20,2]])") != std::string::npos);
 }
 
 TEST_CASE("load_stats: kinds of answers are bounded") {
     LoadStats stats;
-    for (std::size_t i = 0; i < LoadStats::kKindsMax + 50; ++i)
-        stats.answered({"S", 500, "", "", std::to_string(i)}, 1ms);
+    for (std::size_t i = 0; i < LoadStats::kKindsMax + 50; ++i) stats.ended({"S", 500, "", "", std::to_string(i)}, 1ms);
     json::Document doc;
     auto all = *doc.parse(stats.summary(1s));
     CHECK(all["answers"].size() == LoadStats::kKindsMax + 1);
