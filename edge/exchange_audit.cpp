@@ -39,11 +39,19 @@ std::string Exchange::replay_bytes() const {
     replay.body_sha256 = digest_;
     replay.generation = parts_.storage.generation();
     replay.epoch = parts_.storage.outcomes().epoch();
-    replay.whole = scene_->config->policy.keep_evidence;
-    replay.repeatable = drop_in_ == nullptr;
+    replay.repeatable = !is_of_other_app();
+    replay.whole = scene_->config->policy.keep_evidence && replay.repeatable;
     // What is decided without the evidence must not become the order's outcome, at the centre either.
     replay.asked_order = replay.whole ? request_.order_no : trace_.request_id;
-    replay.request = replay.whole ? *body_ : without_evidence(request_, replay.asked_order);
+    const Forward* const call = drop_in_ && replay.repeatable ? drop_in_->forward.get() : nullptr;
+    if (call != nullptr) replay.app_id = call->settings->app_id;
+    if (replay.whole) {
+        replay.request = call != nullptr ? kept_call(*call) : *body_;
+        return encode(replay);
+    }
+    replay.request = without_evidence(request_, replay.asked_order);
+    if (call != nullptr)
+        replay.request = kept_call(*call, parts_.document.parse(replay.request).value_or(json::Value()));
     return encode(replay);
 }
 

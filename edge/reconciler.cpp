@@ -18,6 +18,13 @@ LiveRecord record_of(const Replay& r) {
     return out;
 }
 
+// By which a call of the node's own app is signed, and its answer read.
+std::shared_ptr<const AlipaySettings> settings_of(const Parts& parts, const std::string& app_id) {
+    const auto& gateway = parts.snapshot->config.gateway.settings;
+    const DropInApp* app = gateway ? gateway->app(app_id) : nullptr;
+    return app != nullptr ? app->settings : parts.upstream.wire()->shared_settings();
+}
+
 }  // namespace
 
 std::string_view name(Reconciled result) {
@@ -139,6 +146,7 @@ void Reconciler::ask(Result<std::string> evidence) try {
     if (settled_since(now)) return;
     if (!r.repeatable)
         return conclude(Reconciled::unknown, {}, {}, "its caller's own signed call, which nobody else can make");
+    if (!is_of_own_app()) return again("it is a call for an app that is not the node's own any more", Nanos(0));
     call(now);
 } catch (const std::bad_alloc&) {
     if (now_) again("out of memory", kAfterFailure);
@@ -161,6 +169,14 @@ bool Reconciler::settled_since(Now now) {
     return true;
 }
 
+// Where it is an SDK's call: for an app whose key the node has, and in the protocol of such calls.
+bool Reconciler::is_of_own_app() const {
+    if (now_->replay.app_id.empty()) return true;
+    const AlipayWire* wire = parts_.upstream.wire();
+    return wire != nullptr && wire->settings().app_id == now_->replay.app_id &&
+           wire->settings().protocol == AlipayProtocol::v2;
+}
+
 void Reconciler::call(Now now) {
     Replay& r = now_->replay;
     if (parts_.overrides.mode_of(r.scene, now) == Mode::degraded)
@@ -175,7 +191,10 @@ void Reconciler::call(Now now) {
     spec.order_no = r.asked_order;
     spec.caller = caller;
     spec.permit = std::move(admission.permit);
-    spec.body = std::make_shared<const std::string>(std::move(r.request));  // owners: the call and its tries
+    if (!r.app_id.empty())  // owners: the call and its tries, as of the body
+        spec.forward = std::make_shared<const Forward>(
+            Forward{{}, settings_of(parts_, r.app_id), true, std::exchange(r.request, {})});
+    spec.body = std::make_shared<const std::string>(std::move(r.request));
     spec.deadline = now.mono + parts_.snapshot->config.upstream.deadline;
     spec.once = true;
     spec.may_copy = spec.may_retry = [&parts = parts_, scene = r.scene] {
@@ -188,7 +207,7 @@ void Reconciler::answered(CallResult&& result) {
     const std::unique_ptr<Call> call = std::move(now_->call);  // it ends with this callback
     if (stopped_) return;
     const Now now = parts_.loop.now();
-    if (result.ok() && now_->replay.whole) return write_down(std::move(*result.outcome), now);
+    if (result.ok() && now_->replay.whole) return write_down(std::move(*result.outcome), result.raw.get(), now);
     if (result.failure == FailureKind::pending) note_number(result.pending_id, now);
     // Its word may have come otherwise meanwhile, and no other call says more of the order than that.
     if (settled_since(now)) return;
@@ -204,12 +223,14 @@ void Reconciler::answered(CallResult&& result) {
 
 // Decided now, about what was seen in the outage: the answer to that order, and no pass for anybody else's. A
 // revocation since hides it. What stands is told: a word that lets through less may have come while this was asked for.
-void Reconciler::write_down(CentreOutcome outcome, Now now) {
+void Reconciler::write_down(CentreOutcome outcome, const RawAnswer* raw, Now now) {
     const Replay& r = now_->replay;
     CentreWord out{outcome.verdict, outcome.verification_id};
     // Of another state/ nobody knows what was revoked then.
     if (r.generation != 0 && r.generation == parts_.storage.generation()) {
-        auto stands = record_aside(parts_, *parts_.snapshot, record_of(r), std::move(outcome), now);
+        LiveRecord record = record_of(r);
+        record.raw = raw;
+        auto stands = record_aside(parts_, *parts_.snapshot, record, std::move(outcome), now);
         if (stands) out = {static_cast<Verdict>(stands->outcome), std::move(stands->verification_id)};
         if (stands && !shows(out, now))
             return written(out, fail(Code::full, Origin::local, "cache/ takes no more orders"));

@@ -85,9 +85,10 @@ class Reconciler {
     void ask(Result<std::string> evidence);
     std::optional<CentreWord> order_word(Now now) const;
     bool settled_since(Now now);
+    bool is_of_own_app() const;
     void call(Now now);
     void answered(CallResult&& result);
-    void write_down(CentreOutcome outcome, Now now);
+    void write_down(CentreOutcome outcome, const RawAnswer* raw, Now now);
     void note_number(const std::string& id, Now now);
     bool shows(const CentreWord& word, Now now) const;
     void settle(CentreWord word);

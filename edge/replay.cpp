@@ -10,7 +10,7 @@ std::string without_evidence(const VerifyRequest& request, std::string_view orde
     json::Writer w(out);
     w.begin_object().member("orderNo", order_no).member("scene", request.scene);
     w.member("subject", request.subject);
-    if (!request.device.empty()) w.member("device", request.device);
+    if (const auto device = named_device(request.device); !device.empty()) w.member("device", device);
     w.key("attributes").begin_object();
     for (const auto& [key, value] : request.attributes) w.member(key, value);
     w.end_object().end_object();
@@ -32,6 +32,7 @@ std::string encode(const Replay& replay) {
         .member("epoch", replay.epoch)
         .member("askedOrder", replay.asked_order)
         .member("repeatable", replay.repeatable)
+        .member("appId", replay.app_id)
         .member("whole", replay.whole)
         .end_object();
     return (out += '\n') += replay.request;
@@ -51,6 +52,7 @@ Result<Replay> decode_replay(std::string_view bytes, json::Document& document) {
     out.subject = text("subject");
     out.device = text("device");
     out.asked_order = text("askedOrder");
+    out.app_id = text("appId");
     const auto whole = (*head)["whole"].boolean(), repeatable = (*head)["repeatable"].boolean();
     const auto generation = (*head)["generation"].unsigned_integer(), epoch = (*head)["epoch"].unsigned_integer();
     if (out.credential.empty() || out.order_no.empty() || out.asked_order.empty() || !repeatable || !whole ||

@@ -17,14 +17,16 @@ struct Parts;
 struct Replay {
     std::string credential, order_no, scene, subject, device;
     std::string asked_order;  // the number that the centre is asked under
-    bool repeatable = true;   // false: the caller's own signed call, which nobody else can make
+    bool repeatable = true;   // false: the call of an SDK for another app than the node's own, which has its key only
+    // Not empty: `request` is kept_call() of an SDK's call for this app, and not JSON.
+    std::string app_id;
     Digest body_sha256{};     // of what the caller sent
     // Storage::generation() and OutcomeStore::epoch() when it was answered: what a later revocation hides.
     std::uint64_t generation = 0, epoch = 0;
     // Whether `request` is all of it. Without its evidence the centre's word is journalled only: what it decides on
     // less than it was asked with is no outcome to remember.
     bool whole = false;
-    std::string request;  // JSON
+    std::string request;  // the JSON of a verification
 };
 
 // The request without its evidence (`keep_evidence = false`), under another number.

@@ -2,6 +2,7 @@
 // Values only, shared by every layer above; how they are judged is decision.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -84,9 +85,13 @@ inline constexpr char kMerchantSign = '\x1f';
 inline std::string device_for(std::string_view merchant_mark, std::string_view device) {
     return std::string(1, kMerchantSign).append(merchant_mark).append(device);
 }
-// Whether the caller has named a device.
+// The device that the caller has named, without the mark; empty: none.
+inline std::string_view named_device(std::string_view kept) {
+    const std::size_t mark = kept.starts_with(kMerchantSign) ? 1 + kMerchantMarkBytes : 0;
+    return kept.substr(std::min(mark, kept.size()));
+}
 inline bool names_device(std::string_view kept) {
-    return kept.size() > (kept.starts_with(kMerchantSign) ? 1 + kMerchantMarkBytes : 0);
+    return !named_device(kept).empty();
 }
 
 // An answer to a caller, before it is written as JSON.

@@ -154,6 +154,18 @@ Result<AlipayRequest> alipay_request_v2(const AlipaySettings& s, json::Value req
     return lay_out_v2(params, signed_by(s, params));
 }
 
+AlipayRequest alipay_request_anew(const AlipaySettings& s, const Form& call, WallTime now) {
+    const Form ours = public_params(s, now);
+    Form params;
+    for (const FormField& f : ours.fields())
+        if (f.name != "app_auth_token") add(params, f.name, f.value);
+    for (const FormField& f : call.fields()) {
+        const bool signers = f.name == "sign" || f.name == "app_cert_sn" || f.name == "alipay_root_cert_sn";
+        if (!signers && params.find(f.name) == nullptr) add(params, f.name, f.value);
+    }
+    return lay_out_v2(params, signed_by(s, params));
+}
+
 std::string v3_path(std::string_view method) {
     std::string out = "/v3/";
     for (const char c : method) out += c == '.' ? '/' : c;

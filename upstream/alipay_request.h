@@ -37,6 +37,10 @@ Result<AlipayRequest> alipay_request_v2(const AlipaySettings& settings, json::Va
 // The same from parameters that are complete but for their signature: puts them in the SDK's layout. `sign` is theirs,
 // `empty` whether it covers fields without a value.
 AlipayRequest lay_out_v2(const Form& params, std::string_view sign, SignEmpty empty = SignEmpty::drop);
+// A call of the v2 gateway that somebody has made for the same app, once more. Who asks, when, how it is signed and
+// where notices go is ours; whom the app acts for and what it asks is the caller's, also a notify_url where we have
+// none.
+AlipayRequest alipay_request_anew(const AlipaySettings& settings, const Form& call, WallTime now);
 
 // A call of the v3 protocol; `nonce` is new for every try.
 AlipayRequest alipay_request_v3(const AlipaySettings& settings, json::Value request, WallTime now,

@@ -51,6 +51,11 @@ AlipayWire::Made with_head(const Endpoint& endpoint, const AlipayWire::Try& what
 }
 
 Result<AlipayWire::Made> made(const AlipaySettings& settings, const Endpoint& endpoint, const AlipayWire::Try& what) {
+    if (what.forward && !what.forward->anew.empty()) {
+        const auto call = parse_form(what.forward->anew);
+        if (!call) return tl::unexpected(call.error());
+        return with_head(endpoint, what, alipay_request_anew(*what.forward->settings, *call, what.now));
+    }
     if (what.forward) {  // its body is shared, not copied
         const AlipayRequest& request = what.forward->request;
         return with_head(endpoint, what, request, {what.forward, &request.body});
@@ -96,7 +101,7 @@ std::unique_ptr<AlipayWire::Ticket> AlipayWire::make(const Endpoint& endpoint, T
     };
     auto slot = std::make_shared<Slot>();  // owners: the work and what follows it
     Line& line = what.mirror ? copies_ : calls_;
-    const std::size_t bytes = what.forward ? 0 : what.request->size();
+    const std::size_t bytes = what.forward ? what.forward->anew.size() : what.request->size();
     return enter({[slot, settings = settings_, endpoint, what = std::move(what)] {
                       slot->out = made(*settings, endpoint, what);
                   },

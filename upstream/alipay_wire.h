@@ -70,7 +70,7 @@ class AlipayWire {
         std::shared_ptr<const std::string> request;  // the client's JSON; owners: the exchange, its call, the job
         std::string request_id;
         WallTime now{};
-        std::shared_ptr<const Forward> forward{};  // what goes out instead, signed already; owners: as of `request`
+        std::shared_ptr<const Forward> forward{};  // goes out instead, signed already or anew; owners: as of `request`
         // A copy for a shadow: X-Edge-Mirror says so, and it asks for no notification. Who wants copies bounds them.
         bool mirror = false;
     };

@@ -177,6 +177,17 @@ std::vector<AlipayField> constants_of(const AlipayRequestMap& map) {
     return out;
 }
 
+std::string kept_call(const Forward& call) {
+    std::string out = call.request.target.substr(1);
+    return (out += '&') += call.request.body;
+}
+
+std::string kept_call(const Forward& call, json::Value request) {
+    std::string out = call.request.target.substr(1);
+    append_form_field(out, "biz_content", biz_content(call.settings->request, request));
+    return out;
+}
+
 DropInCall read_drop_in(const DropInSettings& s, const DropInWire& wire, WallTime now, Nanos window) {
     DropInCall out;
     Form form;

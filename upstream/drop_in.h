@@ -87,7 +87,14 @@ struct Forward {
     AlipayRequest request;
     std::shared_ptr<const AlipaySettings> settings;  // what its answer is read by; owners: also the configuration
     bool own_app = false;                            // it is the node's own app that asks
+    // Not empty: kept_call() of one for the own app, which goes out instead of `request`, signed by the node for each
+    // try: its caller's signature holds for minutes only.
+    std::string anew{};
 };
+// What is kept of a call that may have to be made again when nobody waits for it any more: its parameters, as a form.
+std::string kept_call(const Forward& call);
+// The same, but what it asks is `request`, the JSON of a verification, by the mapping of our own calls.
+std::string kept_call(const Forward& call, json::Value request);
 
 struct DropInWire {
     std::string_view query, body;

@@ -143,10 +143,13 @@ void Upstream::make_mirror() {
 }
 
 // A trace of its own that nobody samples, and a key of its own: the shadow's answer is never taken for the call's. Of a
-// call that was passed on and names a notify_url there is no copy: the shadow would tell that caller of it.
+// call that was passed on and names a notify_url there is no copy: the shadow would tell that caller of it. Nor of one
+// that is signed anew, which may name one.
 void Upstream::mirror(const CallSpec& spec) {
     if (!mirror_->takes(spec.body->size())) return;
-    if (spec.forward && spec.forward->request.target.find("notify_url=") != std::string::npos) return mirror_->drop();
+    if (spec.forward &&
+        (!spec.forward->anew.empty() || spec.forward->request.target.find("notify_url=") != std::string::npos))
+        return mirror_->drop();
     const TraceText trace = to_text(child_of(std::nullopt));
     CentralRequest request;
     request.request_id = spec.request_id;

@@ -71,6 +71,71 @@ std::string member(std::string_view json, std::string_view name) {
 
 }  // namespace
 
+TEST_CASE("drop-in: a call of the own app is made anew as its caller asked, by the node's key and clock") {
+    Sent sent;
+    sent.params["biz_content"] =
+        R"({"outer_order_no":"o-1","verify_scene":"LOGIN","user_id":"u-1","face":"a+b/c=","not_mapped":"& =%"})";
+    sent.params["app_auth_token"] = "of the merchant";
+    sent.params["notify_url"] = "https://shop.example/told?a=b";
+    sent.params["app_cert_sn"] = "of the caller's certificate";
+    sent.params["terminal_type"] = "phone";
+    sent.params["prod_code"] = "";
+    const DropInCall call = sent.read();
+    REQUIRE(call.fault == DropInFault::none);
+    REQUIRE(call.forward->own_app);
+    AlipaySettings node = *call.forward->settings;
+    node.app_auth_token = "of the node";
+    for (const std::string url : {"", "https://edge.example/v1/notifications/alipay"}) {
+        node.notify_url = url;
+        const auto kept = parse_form(kept_call(*call.forward));
+        REQUIRE(kept);
+        const AlipayRequest made = alipay_request_anew(node, *kept, kNow + 6h);
+        Form out;
+        REQUIRE(parse_form(made.target.substr(1), out));
+        REQUIRE(parse_form(made.body, out));
+        const std::string signed_text = sign_content(out, SignEmpty::keep, SignTypeField::keep);
+        CHECK(av::public_key("app_public").verify(signed_text, out.get("sign")));
+        CHECK(out.get("timestamp") == "2026-11-23 16:20:30");
+        CHECK(out.get("biz_content") == sent.params["biz_content"]);
+        CHECK(out.get("app_auth_token") == "of the merchant");
+        CHECK(out.get("notify_url") == (url.empty() ? "https://shop.example/told?a=b" : url));
+        CHECK(out.get("terminal_type") == "phone");
+        CHECK(out.get("app_id") == node.app_id);
+        CHECK(out.find("app_cert_sn") == nullptr);
+        CHECK(out.find("prod_code") == nullptr);
+        CHECK(made.target.find("biz_content") == std::string::npos);
+    }
+}
+
+TEST_CASE("drop-in: a call of an app for itself is not made anew for the merchant that the node acts for") {
+    const DropInCall call = Sent{}.read();
+    AlipaySettings node = *call.forward->settings;
+    node.app_auth_token = "of the node";
+    const auto kept = parse_form(kept_call(*call.forward));
+    REQUIRE(kept);
+    CHECK(alipay_request_anew(node, *kept, kNow).target.find("app_auth_token") == std::string::npos);
+}
+
+TEST_CASE("drop-in: what is kept of a call without its evidence asks by the mapping of our own calls") {
+    Sent sent;
+    sent.params["biz_content"] =
+        R"({"outer_order_no":"o-1","verify_scene":"LOGIN","user_id":"u-1","face":"SEEN","not_mapped":"SEEN"})";
+    sent.params["app_auth_token"] = "of the merchant";
+    sent.params["terminal_type"] = "SEEN";
+    const DropInCall call = sent.read();
+    REQUIRE(call.fault == DropInFault::none);
+    json::Document doc;
+    const auto bare = doc.parse(R"({"orderNo":"another","scene":"LOGIN","subject":"u-1","attributes":{}})");
+    REQUIRE(bare);
+    const std::string text = kept_call(*call.forward, *bare);
+    CHECK(text.find("SEEN") == std::string::npos);
+    const auto kept = parse_form(text);
+    REQUIRE(kept);
+    CHECK(kept->get("app_auth_token") == "of the merchant");
+    CHECK(member(kept->get("biz_content"), "outer_order_no") == "another");
+    CHECK(member(kept->get("biz_content"), "user_id") == "u-1");
+}
+
 TEST_CASE("drop-in: a signed call becomes a verification, and goes on as it was signed") {
     const DropInCall call = Sent{}.read();
     REQUIRE(call.fault == DropInFault::none);
